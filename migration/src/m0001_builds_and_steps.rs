@@ -1,0 +1,138 @@
+//! Builders with their tags, builds and steps: Buildbot's names, types and unique indexes.
+//! Columns that point at tables we do not have are nullable and bare, and times are 64 bits wide.
+
+use sea_orm_migration::prelude::*;
+
+#[derive(DeriveMigrationName)]
+pub(crate) struct Migration;
+
+#[async_trait::async_trait]
+impl MigrationTrait for Migration {
+    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        let tables = [
+            table("builders")
+                .col(ColumnDef::new("name").text().not_null())
+                .col(ColumnDef::new("description").text())
+                .col(ColumnDef::new("description_format").text())
+                .col(ColumnDef::new("description_html").text())
+                .col(ColumnDef::new("projectid").integer())
+                .col(ColumnDef::new("name_hash").string_len(40).not_null())
+                .take(),
+            table("tags")
+                .col(ColumnDef::new("name").text().not_null())
+                .col(ColumnDef::new("name_hash").string_len(40).not_null())
+                .take(),
+            table("builders_tags")
+                .col(ColumnDef::new("builderid").integer().not_null())
+                .col(ColumnDef::new("tagid").integer().not_null())
+                .foreign_key(&mut belongs_to("builders_tags", "builderid", "builders"))
+                .foreign_key(&mut belongs_to("builders_tags", "tagid", "tags"))
+                .take(),
+            table("builds")
+                .col(ColumnDef::new("number").integer().not_null())
+                .col(ColumnDef::new("builderid").integer().not_null())
+                .col(ColumnDef::new("buildrequestid").integer())
+                .col(ColumnDef::new("workerid").integer())
+                .col(ColumnDef::new("masterid").integer())
+                .col(ColumnDef::new("started_at").big_integer().not_null())
+                .col(ColumnDef::new("complete_at").big_integer())
+                .col(ColumnDef::new("locks_duration_s").integer().not_null())
+                .col(ColumnDef::new("state_string").text().not_null())
+                .col(ColumnDef::new("results").integer())
+                .foreign_key(&mut belongs_to("builds", "builderid", "builders"))
+                .take(),
+            table("steps")
+                .col(ColumnDef::new("number").integer().not_null())
+                .col(ColumnDef::new("name").string_len(50).not_null())
+                .col(ColumnDef::new("buildid").integer().not_null())
+                .col(ColumnDef::new("started_at").big_integer())
+                .col(ColumnDef::new("locks_acquired_at").big_integer())
+                .col(ColumnDef::new("complete_at").big_integer())
+                .col(ColumnDef::new("state_string").text().not_null())
+                .col(ColumnDef::new("results").integer())
+                .col(ColumnDef::new("urls_json").text().not_null())
+                .col(
+                    ColumnDef::new("hidden")
+                        .small_integer()
+                        .not_null()
+                        .default(0),
+                )
+                .foreign_key(&mut belongs_to("steps", "buildid", "builds"))
+                .take(),
+        ];
+        for table in tables {
+            manager.create_table(table).await?;
+        }
+        for (name, table, columns) in [
+            ("builder_name_hash", "builders", &["name_hash"][..]),
+            ("tag_name_hash", "tags", &["name_hash"]),
+            (
+                "builders_tags_unique",
+                "builders_tags",
+                &["builderid", "tagid"],
+            ),
+            ("builds_number", "builds", &["builderid", "number"]),
+            ("steps_number", "steps", &["buildid", "number"]),
+            ("steps_name", "steps", &["buildid", "name"]),
+        ] {
+            manager
+                .create_index(index(name, table, columns).unique().take())
+                .await?;
+        }
+        for (name, table, columns) in [
+            ("builders_projectid", "builders", &["projectid"][..]),
+            ("builders_tags_builderid", "builders_tags", &["builderid"]),
+            ("builds_buildrequestid", "builds", &["buildrequestid"]),
+            ("builds_workerid", "builds", &["workerid"]),
+            ("builds_masterid", "builds", &["masterid"]),
+            ("steps_started_at", "steps", &["started_at"]),
+        ] {
+            manager.create_index(index(name, table, columns)).await?;
+        }
+        Ok(())
+    }
+
+    async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        for table in ["steps", "builds", "builders_tags", "tags", "builders"] {
+            manager
+                .drop_table(Table::drop().table(table).take())
+                .await?;
+        }
+        Ok(())
+    }
+}
+
+fn table(name: &'static str) -> TableCreateStatement {
+    // Unlike Buildbot's, our ids are never used twice: an event may speak of a step that is gone.
+    let id = ColumnDef::new("id")
+        .integer()
+        .not_null()
+        .auto_increment()
+        .primary_key()
+        .take();
+    Table::create().table(name).col(id).take()
+}
+
+fn belongs_to(
+    table: &'static str,
+    column: &'static str,
+    to: &'static str,
+) -> ForeignKeyCreateStatement {
+    ForeignKey::create()
+        .from(table, column)
+        .to(to, "id")
+        .on_delete(ForeignKeyAction::Cascade)
+        .take()
+}
+
+fn index(
+    name: &'static str,
+    table: &'static str,
+    columns: &[&'static str],
+) -> IndexCreateStatement {
+    let mut index = Index::create().name(name).table(table).take();
+    for column in columns {
+        index.col(*column);
+    }
+    index
+}

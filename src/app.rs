@@ -1,0 +1,69 @@
+//! What every request needs, cheap to clone: the database, its feed, the clock, and the way to stop.
+
+use std::sync::Arc;
+
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use crate::{
+    auth::{Caller, Scope},
+    clock::Clock,
+    config::{Anonymous, Config},
+    error::StartError,
+    feed::Feed,
+    store::Db,
+};
+
+/// A server's state.
+#[derive(Clone, Debug)]
+pub struct App {
+    /// The database.
+    pub db: Db,
+    /// Its change feed.
+    pub feed: Feed,
+    /// Where the times of updates come from.
+    pub clock: Clock,
+    /// What was configured.
+    pub config: Arc<Config>,
+    /// What runs beside the requests, waited for on the way out.
+    pub tasks: TaskTracker,
+    /// Cancelled when the server is to stop.
+    pub stop: CancellationToken,
+}
+
+impl App {
+    /// Puts a server together over an open database.
+    ///
+    /// # Errors
+    /// The feed's name cannot be read.
+    pub async fn new(config: Config, db: Db, clock: Clock) -> Result<Self, StartError> {
+        let stop = CancellationToken::new();
+        let feed = Feed::open(db.clone(), config.feed.clone(), clock.clone(), stop.clone()).await?;
+        Ok(Self {
+            db,
+            feed,
+            clock,
+            config: Arc::new(config),
+            tasks: TaskTracker::new(),
+            stop,
+        })
+    }
+
+    /// The same server with its writes dated by another clock.
+    #[must_use]
+    pub fn with_clock(&self, clock: Clock) -> Self {
+        Self {
+            clock,
+            ..self.clone()
+        }
+    }
+
+    /// A caller without a token, and what such callers may do here.
+    #[must_use]
+    pub fn anonymous(&self) -> Caller {
+        Caller::anonymous(match self.config.anonymous() {
+            Anonymous::None => None,
+            Anonymous::Read => Some(Scope::Read),
+            Anonymous::Write => Some(Scope::Write),
+        })
+    }
+}

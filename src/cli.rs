@@ -1,0 +1,112 @@
+//! The command line: what each command does, and how a server comes up and goes down.
+
+use std::io::Write;
+
+use clap::{Parser, Subcommand};
+use tokio::{
+    net::TcpListener,
+    signal::unix::{SignalKind, signal},
+};
+
+use crate::{
+    app::App,
+    clock::Clock,
+    config::{Config, DatabaseConfig},
+    demo,
+    error::StartError,
+    graphql, http,
+    store::{Db, OnPending},
+};
+
+/// Buildbot's build steps as a GraphQL API: nested queries, writes, and a change feed that never skips.
+#[derive(Parser, Debug)]
+#[command(version, about)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand, Debug)]
+enum Command {
+    /// Serve the API until SIGTERM or SIGINT
+    Serve(Config),
+    /// Bring the database's schema up to date
+    Migrate(DatabaseConfig),
+    /// Print the GraphQL schema
+    Schema,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// Why it could not be run, in words for the operator.
+pub async fn run(cli: Cli) -> Result<(), StartError> {
+    match cli.command {
+        Command::Serve(config) => serve(config).await,
+        Command::Migrate(database) => {
+            let applied = Db::migrate(&database).await?;
+            match applied.as_slice() {
+                [] => say("The schema is up to date."),
+                names => say(&format!("Applied {}.", names.join(", "))),
+            }
+            Ok(())
+        }
+        Command::Schema => {
+            say(graphql::sdl().trim_end());
+            Ok(())
+        }
+    }
+}
+
+async fn serve(config: Config) -> Result<(), StartError> {
+    let pending = if config.no_migrate {
+        OnPending::Refuse
+    } else {
+        OnPending::Apply
+    };
+    let db = Db::connect(&config.database, pending).await?;
+    let address = config.http.listen;
+    let listening = |source| StartError::Listen { address, source };
+    let listener = TcpListener::bind(address).await.map_err(listening)?;
+    let local = listener.local_addr().map_err(listening)?;
+    let is_demo = config.demo;
+    let app = App::new(config, db, Clock::System).await?;
+    if is_demo {
+        demo::prepare(&app).await?;
+        demo::start(&app);
+    }
+    stop_on_signal(&app).map_err(listening)?;
+    say(&format!(
+        "\
+buildbot-graphql {version}
+  GraphiQL  http://{local}/graphiql
+  GraphQL   http://{local}/graphql  (POST, GET, WebSocket)
+  health    http://{local}/healthz  http://{local}/readyz
+Try:
+  curl -s http://{local}/graphql -H 'Content-Type: application/json' \\
+    -d '{{\"query\":\"{{ builds(last: 1) {{ nodes {{ number builder {{ name }} steps {{ number name stateString results }} }} }} }}\"}}'",
+        version = env!("CARGO_PKG_VERSION"),
+    ));
+    http::serve(app, listener).await.map_err(listening)
+}
+
+/// SIGTERM and SIGINT stop the server; what runs is finished first.
+fn stop_on_signal(app: &App) -> std::io::Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let stop = app.stop.clone();
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        tracing::info!("stopping");
+        stop.cancel();
+    });
+    Ok(())
+}
+
+/// Prints a line for whoever started us; a closed pipe is their choice.
+fn say(text: &str) {
+    let _ = writeln!(std::io::stdout(), "{text}");
+}

@@ -1,0 +1,150 @@
+//! What can be configured: a flag, its environment twin, its default and a line of meaning each.
+
+use std::{net::SocketAddr, time::Duration};
+
+use clap::{Args, ValueEnum};
+
+/// Everything that `serve` can be told.
+#[derive(Args, Clone, Debug)]
+pub struct Config {
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "documented at its type")]
+    pub http: HttpConfig,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "documented at its type")]
+    pub database: DatabaseConfig,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "documented at its type")]
+    pub feed: FeedConfig,
+    /// Refuse to start on pending migrations instead of applying them
+    #[arg(long, env = "BUILDBOT_GRAPHQL_NO_MIGRATE", value_parser = clap::builder::FalseyValueParser::new())]
+    pub no_migrate: bool,
+    /// Fill the database with simulated builders and keep their builds running
+    #[arg(long, env = "BUILDBOT_GRAPHQL_DEMO", value_parser = clap::builder::FalseyValueParser::new())]
+    pub demo: bool,
+}
+
+/// The HTTP side.
+#[derive(Args, Clone, Debug)]
+pub struct HttpConfig {
+    /// The address to listen on; port 0 takes a free one
+    #[arg(
+        long,
+        env = "BUILDBOT_GRAPHQL_LISTEN",
+        default_value = "127.0.0.1:8020"
+    )]
+    pub listen: SocketAddr,
+    /// What callers without a token may do [default: read; write with --demo on a loopback address]
+    #[arg(long, env = "BUILDBOT_GRAPHQL_ANONYMOUS")]
+    pub anonymous: Option<Anonymous>,
+    /// The largest request body, in bytes; more is refused with 413
+    #[arg(
+        long,
+        env = "BUILDBOT_GRAPHQL_MAX_BODY_BYTES",
+        default_value_t = 1_048_576
+    )]
+    pub max_body_bytes: usize,
+    /// A socket whose client takes nothing for so many seconds is closed
+    #[arg(
+        long,
+        env = "BUILDBOT_GRAPHQL_WRITE_TIMEOUT_SECONDS",
+        default_value_t = 30
+    )]
+    pub write_timeout_seconds: u64,
+}
+
+/// What callers without a token may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Anonymous {
+    /// Queries and subscriptions
+    Read,
+    /// Mutations too
+    Write,
+    /// Nothing
+    None,
+}
+
+/// Which database.
+#[derive(Args, Clone, Debug)]
+pub struct DatabaseConfig {
+    /// The database: ours, made if missing, or a Buildbot master's, served read-only
+    #[arg(
+        long,
+        env = "BUILDBOT_GRAPHQL_DATABASE_URL",
+        default_value = "sqlite://buildbot-graphql.sqlite?mode=rwc"
+    )]
+    pub database_url: String,
+    /// How many connections read at once
+    #[arg(long, env = "BUILDBOT_GRAPHQL_READERS", default_value_t = 4)]
+    pub readers: u32,
+    /// How many seconds a statement waits for the database before it gives up as UNAVAILABLE
+    #[arg(long, env = "BUILDBOT_GRAPHQL_BUSY_SECONDS", default_value_t = 10)]
+    pub busy_seconds: u64,
+}
+
+/// The change feed.
+#[derive(Args, Clone, Debug)]
+pub struct FeedConfig {
+    /// Events older than so many seconds are dropped from the feed
+    #[arg(long, env = "BUILDBOT_GRAPHQL_FEED_KEEP_SECONDS", default_value_t = 7 * 86_400)]
+    pub feed_keep_seconds: i64,
+    /// More events than so many are dropped from the feed, oldest first
+    #[arg(
+        long,
+        env = "BUILDBOT_GRAPHQL_FEED_KEEP_EVENTS",
+        default_value_t = 1_000_000
+    )]
+    pub feed_keep_events: i64,
+    /// How often old events are looked for, in seconds
+    #[arg(
+        long,
+        env = "BUILDBOT_GRAPHQL_FEED_PRUNE_SECONDS",
+        default_value_t = 60
+    )]
+    pub feed_prune_seconds: u64,
+    /// How many events wait for a subscriber who does not read, before it is cut off with FEED_LAGGED
+    #[arg(
+        long,
+        env = "BUILDBOT_GRAPHQL_FEED_QUEUE_EVENTS",
+        default_value_t = 1_024
+    )]
+    pub feed_queue_events: usize,
+    /// How many steps a snapshot may hold
+    #[arg(
+        long,
+        env = "BUILDBOT_GRAPHQL_FEED_SNAPSHOT_STEPS",
+        default_value_t = 50_000
+    )]
+    pub feed_snapshot_steps: u64,
+    /// How often, in milliseconds, the database is asked whether another process has written
+    #[arg(long, env = "BUILDBOT_GRAPHQL_FEED_POLL_MS", default_value_t = 40)]
+    pub feed_poll_ms: u64,
+}
+
+impl Config {
+    /// What callers without a token may do, with the default worked out.
+    #[must_use]
+    pub fn anonymous(&self) -> Anonymous {
+        match self.http.anonymous {
+            Some(given) => given,
+            None if self.demo && self.http.listen.ip().is_loopback() => Anonymous::Write,
+            None => Anonymous::Read,
+        }
+    }
+}
+
+impl DatabaseConfig {
+    /// How long a statement waits for the database.
+    #[must_use]
+    pub fn busy(&self) -> Duration {
+        Duration::from_secs(self.busy_seconds)
+    }
+}
+
+impl FeedConfig {
+    /// How often another process's writes are looked for.
+    #[must_use]
+    pub fn poll(&self) -> Duration {
+        Duration::from_millis(self.feed_poll_ms.max(1))
+    }
+}

@@ -1,0 +1,222 @@
+//! The one error type, free of any transport, and the code that each of its kinds has.
+
+use std::sync::Arc;
+
+use crate::model::page::Refusal;
+
+/// What can go wrong. Texts are for the caller: lower case, no full stop, no SQL, no path, no secret.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum Error {
+    /// The thing asked for does not exist.
+    #[error("there is no {kind} {id}")]
+    NotFound {
+        /// "build", "step", …
+        kind: &'static str,
+        /// Which one.
+        id: String,
+    },
+    /// An argument breaks a rule.
+    #[error("{argument}: {reason}")]
+    Invalid {
+        /// The argument's name.
+        argument: String,
+        /// The rule, and the value that broke it.
+        reason: String,
+    },
+    /// The caller is not known, and unknown callers may not do this.
+    #[error("this server answers nobody without a token")]
+    Unauthenticated,
+    /// The caller is known and may not do this.
+    #[error("this needs the scope {scope:?}, and callers without a token have {has:?} here")]
+    Forbidden {
+        /// The scope that is missing.
+        scope: &'static str,
+        /// The scope that the caller has.
+        has: &'static str,
+    },
+    /// More was asked for than the server gives.
+    #[error("{limit} is {max}, and this asks for more: {advice}")]
+    LimitExceeded {
+        /// The setting's name.
+        limit: &'static str,
+        /// Its value.
+        max: u64,
+        /// What the caller can do.
+        advice: &'static str,
+    },
+    /// The cursor's place is no longer, or not, in the feed.
+    #[error("after: {0}; subscribe with snapshot: true to start afresh")]
+    CursorExpired(&'static str),
+    /// The subscriber read too slowly.
+    #[error(
+        "the client reads too slowly; subscribe again with after: the cursor in the extensions"
+    )]
+    FeedLagged {
+        /// Where to resume.
+        cursor: String,
+    },
+    /// The database has no change feed.
+    #[error(
+        "this is a Buildbot database without a change feed: run `buildbot-graphql attach` to add one"
+    )]
+    FeedDetached,
+    /// The database belongs to Buildbot.
+    #[error("this database belongs to a Buildbot master and is served read-only")]
+    ReadOnly,
+    /// The database does not answer in time.
+    #[error("the database does not answer; try again")]
+    Unavailable,
+    /// Something that is nobody's business but the operator's; the source is for the log.
+    #[error("internal error")]
+    Internal(#[source] Arc<dyn std::error::Error + Send + Sync>),
+}
+
+/// What a fallible call of this crate returns.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// The stable name of an error's kind, as clients match on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Code {
+    /// NOT_FOUND
+    NotFound,
+    /// BAD_USER_INPUT
+    BadUserInput,
+    /// UNAUTHENTICATED
+    Unauthenticated,
+    /// FORBIDDEN
+    Forbidden,
+    /// LIMIT_EXCEEDED
+    LimitExceeded,
+    /// CURSOR_EXPIRED
+    CursorExpired,
+    /// FEED_LAGGED
+    FeedLagged,
+    /// FEED_DETACHED
+    FeedDetached,
+    /// READ_ONLY
+    ReadOnly,
+    /// UNAVAILABLE
+    Unavailable,
+    /// INTERNAL
+    Internal,
+}
+
+impl Code {
+    /// The name as it stands in `extensions.code`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::NotFound => "NOT_FOUND",
+            Self::BadUserInput => "BAD_USER_INPUT",
+            Self::Unauthenticated => "UNAUTHENTICATED",
+            Self::Forbidden => "FORBIDDEN",
+            Self::LimitExceeded => "LIMIT_EXCEEDED",
+            Self::CursorExpired => "CURSOR_EXPIRED",
+            Self::FeedLagged => "FEED_LAGGED",
+            Self::FeedDetached => "FEED_DETACHED",
+            Self::ReadOnly => "READ_ONLY",
+            Self::Unavailable => "UNAVAILABLE",
+            Self::Internal => "INTERNAL",
+        }
+    }
+}
+
+impl Error {
+    /// The kind of this error.
+    #[must_use]
+    pub fn code(&self) -> Code {
+        match self {
+            Self::NotFound { .. } => Code::NotFound,
+            Self::Invalid { .. } => Code::BadUserInput,
+            Self::Unauthenticated => Code::Unauthenticated,
+            Self::Forbidden { .. } => Code::Forbidden,
+            Self::LimitExceeded { .. } => Code::LimitExceeded,
+            Self::CursorExpired(_) => Code::CursorExpired,
+            Self::FeedLagged { .. } => Code::FeedLagged,
+            Self::FeedDetached => Code::FeedDetached,
+            Self::ReadOnly => Code::ReadOnly,
+            Self::Unavailable => Code::Unavailable,
+            Self::Internal(_) => Code::Internal,
+        }
+    }
+
+    /// An argument that breaks a rule.
+    pub fn invalid(argument: impl Into<String>, reason: impl Into<String>) -> Self {
+        Self::Invalid {
+            argument: argument.into(),
+            reason: reason.into(),
+        }
+    }
+
+    /// A row that is not there.
+    pub fn not_found(kind: &'static str, id: impl std::fmt::Display) -> Self {
+        Self::NotFound {
+            kind,
+            id: id.to_string(),
+        }
+    }
+
+    /// Something unexpected, kept for the log.
+    pub fn internal(source: impl std::error::Error + Send + Sync + 'static) -> Self {
+        Self::Internal(Arc::new(source))
+    }
+}
+
+impl From<Refusal> for Error {
+    fn from((argument, reason): Refusal) -> Self {
+        Self::invalid(argument, reason)
+    }
+}
+
+/// Why the server cannot start; its text is for the operator, who may read paths.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The database URL is not one that this program understands.
+    #[error("--database-url: {0}")]
+    Url(String),
+    /// The database cannot be opened.
+    #[error("cannot open the database {url}: {reason}")]
+    Open {
+        /// The database as named on the command line, without a password.
+        url: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The database was written by a newer version of this program.
+    #[error(
+        "the database {url} is newer than this program: it has the migration {migration}, which this one does not know"
+    )]
+    Newer {
+        /// The database as named on the command line, without a password.
+        url: String,
+        /// The first unknown migration.
+        migration: String,
+    },
+    /// The database needs migrations, and `--no-migrate` forbids them.
+    #[error("the database {url} has pending migrations: {}; run `buildbot-graphql migrate`, or serve without --no-migrate", pending.join(", "))]
+    Pending {
+        /// The database as named on the command line, without a password.
+        url: String,
+        /// The migrations that are missing.
+        pending: Vec<String>,
+    },
+    /// The database is Buildbot's, and this command is for our own.
+    #[error("the database {url} belongs to a Buildbot master: {advice}")]
+    Buildbot {
+        /// The database as named on the command line, without a password.
+        url: String,
+        /// What to do instead.
+        advice: String,
+    },
+    /// The address cannot be listened on.
+    #[error("cannot listen on {address}: {source}")]
+    Listen {
+        /// The address of `--listen`.
+        address: std::net::SocketAddr,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// A service failed while the server was starting.
+    #[error("{0}")]
+    Service(#[from] Error),
+}

@@ -1,0 +1,295 @@
+//! From a committed change to waiting subscribers: each event once, in order, no gap, or an error that says so.
+//!
+//! The database is the log: [`tail`] reads it behind its position and hands new events to the listeners,
+//! [`stream`] replays it from a subscriber's cursor and then joins the tail. Waking is a hint; reading is the guarantee.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use futures_util::Stream;
+use tokio::sync::{Notify, mpsc};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    clock::Clock,
+    config::FeedConfig,
+    error::{Error, Result},
+    model::{
+        filter::{Filter, StepField, Test, Value},
+        id::{BuildId, BuilderId, Position, StepId},
+        identifier::NameOrNumber,
+    },
+    store::{
+        Db,
+        event::{self, Event, Kind},
+    },
+};
+
+mod stream;
+pub mod tail;
+
+/// The change feed of a database.
+#[derive(Clone, Debug)]
+pub struct Feed(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    db: Db,
+    config: FeedConfig,
+    /// The feed's name in every cursor; none where the database has no feed.
+    epoch: Option<String>,
+    hub: Mutex<Hub>,
+    /// Something was written, or somebody listens.
+    wake: Notify,
+    clock: Clock,
+    stop: CancellationToken,
+}
+
+/// Who listens, and how far they have been told.
+#[derive(Debug, Default)]
+struct Hub {
+    listeners: HashMap<u64, Listener>,
+    next_id: u64,
+    /// Every event up to here was handed to the listeners; means nothing while there are none.
+    position: Position,
+}
+
+#[derive(Debug)]
+struct Listener {
+    filter: EventFilter,
+    queue: mpsc::Sender<Arc<Event>>,
+}
+
+/// A place among the listeners, given up when dropped.
+#[derive(Debug)]
+struct Listening {
+    feed: Feed,
+    id: u64,
+    /// Events behind this place come through the queue.
+    from: Position,
+    queue: mpsc::Receiver<Arc<Event>>,
+}
+
+impl Drop for Listening {
+    fn drop(&mut self) {
+        self.feed.hub().listeners.remove(&self.id);
+    }
+}
+
+/// Which events a subscriber asks for; what is none does not matter.
+#[derive(Clone, Debug, Default)]
+#[expect(missing_docs, reason = "the arguments of the same names")]
+pub struct EventFilter {
+    pub builderid: Option<BuilderId>,
+    pub buildid: Option<BuildId>,
+    pub stepid: Option<StepId>,
+    pub name_or_number: Option<NameOrNumber>,
+    pub kinds: Option<Vec<Kind>>,
+    pub hidden: Option<bool>,
+}
+
+impl EventFilter {
+    fn matches(&self, event: &Event) -> bool {
+        let step = &event.step;
+        self.buildid.is_none_or(|id| step.buildid == id)
+            && self.stepid.is_none_or(|id| step.id == id)
+            && self.builderid.is_none_or(|id| event.builderid == Some(id))
+            && self
+                .kinds
+                .as_ref()
+                .is_none_or(|kinds| kinds.contains(&event.kind))
+            && self.hidden.is_none_or(|hidden| step.is_hidden() == hidden)
+            && match &self.name_or_number {
+                None => true,
+                Some(NameOrNumber::Name(name)) => step.name == *name,
+                Some(NameOrNumber::Number(number)) => step.number == *number,
+            }
+    }
+
+    /// The steps whose present state a snapshot shows; `kinds` speaks of changes, so it is not asked here.
+    fn steps(&self) -> Filter<StepField> {
+        let int = |n: i32| Value::Int(n.into());
+        let tests = [
+            self.buildid
+                .map(|id| (StepField::Buildid, Test::Eq(int(id.0)))),
+            self.stepid
+                .map(|id| (StepField::Stepid, Test::Eq(int(id.0)))),
+            self.hidden.map(|hidden| {
+                let zero = int(0);
+                (
+                    StepField::Hidden,
+                    if hidden {
+                        Test::Ne(zero)
+                    } else {
+                        Test::Eq(zero)
+                    },
+                )
+            }),
+            self.name_or_number.as_ref().map(Filter::name_or_number),
+        ];
+        Filter::All(
+            tests
+                .into_iter()
+                .flatten()
+                .map(|(field, test)| Filter::Field(field, test))
+                .collect(),
+        )
+    }
+}
+
+/// Where a subscription begins.
+#[derive(Clone, Debug)]
+pub enum Start {
+    /// With the next event.
+    Now,
+    /// With the first event behind this cursor.
+    After(String),
+    /// With the present state of every matching step.
+    Snapshot,
+}
+
+impl Feed {
+    /// The feed of this database; a Buildbot master's that is not attached has none, and says so when asked.
+    ///
+    /// # Errors
+    /// `Unavailable`, or `Internal`.
+    pub async fn open(
+        db: Db,
+        config: FeedConfig,
+        clock: Clock,
+        stop: CancellationToken,
+    ) -> Result<Self> {
+        let epoch = match event::epoch(&db).await {
+            Ok(epoch) => Some(epoch),
+            Err(Error::FeedDetached) => None,
+            Err(error) => return Err(error),
+        };
+        Ok(Self(Arc::new(Inner {
+            db,
+            config,
+            epoch,
+            hub: Mutex::default(),
+            wake: Notify::new(),
+            clock,
+            stop,
+        })))
+    }
+
+    /// Says that something was committed, so that it is heard at once.
+    pub fn wake(&self) {
+        self.0.wake.notify_one();
+    }
+
+    /// The newest event's place.
+    ///
+    /// # Errors
+    /// `FeedDetached` where there is no feed; else as every read.
+    pub async fn position(&self) -> Result<Position> {
+        self.epoch()?;
+        Ok(event::reach(&self.0.db).await?.newest)
+    }
+
+    /// The opaque text of a place: good on every server of this database, and later ones sort behind earlier ones.
+    #[must_use]
+    pub fn cursor(&self, position: Position) -> String {
+        let epoch = self.0.epoch.as_deref().unwrap_or_default();
+        format!("{epoch}{:016x}", position.0)
+    }
+
+    /// The place that a cursor names.
+    ///
+    /// # Errors
+    /// `Invalid` where it is no cursor at all, `CursorExpired` where it is one of another database.
+    fn parse(&self, cursor: &str) -> Result<Position> {
+        let epoch = self.epoch()?;
+        let refused = || Error::invalid("after", format!("a cursor of this feed, got {cursor:?}"));
+        let split = cursor.len().checked_sub(16).ok_or_else(refused)?;
+        let (of, place) = cursor.split_at_checked(split).ok_or_else(refused)?;
+        let is_hex = |text: &str| text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+        if !is_hex(cursor) {
+            return Err(refused());
+        }
+        let position = i64::from_str_radix(place, 16).map_err(|_| refused())?;
+        if of == epoch {
+            return Ok(Position(position));
+        }
+        if of.len() == epoch.len() {
+            return Err(Error::CursorExpired("the cursor is of another database"));
+        }
+        Err(refused())
+    }
+
+    /// The events that match, from `start` on, for as long as they are taken.
+    ///
+    /// # Errors
+    /// At once: `FeedDetached`, `CursorExpired`, `Invalid` for the cursor, `LimitExceeded` for the snapshot.
+    /// In the stream, as its end: `FeedLagged`, `CursorExpired`, `Unavailable`, `Internal`.
+    pub async fn subscribe(
+        &self,
+        filter: EventFilter,
+        start: Start,
+    ) -> Result<impl Stream<Item = Result<Event>> + Send + use<>> {
+        self.epoch()?;
+        stream::open(self.clone(), filter, start).await
+    }
+
+    /// Drops events that are older, or more, than the configuration keeps; in small batches, so that no other
+    /// writer waits for long. Says how many went.
+    ///
+    /// # Errors
+    /// `Unavailable`, or `Internal`.
+    pub async fn prune(&self) -> Result<u64> {
+        const BATCH: u64 = 500;
+        let config = &self.0.config;
+        let before = self.0.clock.now() - config.feed_keep_seconds;
+        let mut pruned = 0;
+        loop {
+            let up_to = Position(self.position().await?.0 - config.feed_keep_events);
+            let txn = self.0.db.begin().await?;
+            let gone = txn.prune_events(up_to, before, BATCH).await?;
+            txn.commit().await?;
+            pruned += gone;
+            if gone < BATCH {
+                return Ok(pruned);
+            }
+        }
+    }
+
+    fn epoch(&self) -> Result<&str> {
+        self.0.epoch.as_deref().ok_or(Error::FeedDetached)
+    }
+
+    fn hub(&self) -> MutexGuard<'_, Hub> {
+        // The hub is whole between any two of its statements, so a panic elsewhere does not spoil it.
+        self.0.hub.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Joins the tail for one who has read everything up to `read`.
+    fn listen(&self, filter: EventFilter, read: Position) -> Listening {
+        let (sender, queue) = mpsc::channel(self.0.config.feed_queue_events.max(1));
+        let mut hub = self.hub();
+        if hub.listeners.is_empty() {
+            hub.position = read;
+        }
+        let id = hub.next_id;
+        hub.next_id += 1;
+        hub.listeners.insert(
+            id,
+            Listener {
+                filter,
+                queue: sender,
+            },
+        );
+        let from = hub.position;
+        drop(hub);
+        self.wake();
+        Listening {
+            feed: self.clone(),
+            id,
+            from,
+            queue,
+        }
+    }
+}

@@ -1,0 +1,252 @@
+//! Every key by which rows are loaded, and its one store call.
+//!
+//! All that one level of a query asks for is loaded by one statement. The resolvers of a level run in one task, so
+//! whoever asks first waits until a turn of that task has brought no further keys, and then asks the store for all.
+//! (async-graphql's `DataLoader` waits for a timer instead: a millisecond a level, and a level that takes longer is torn in two.)
+
+use std::{
+    collections::{HashMap, HashSet},
+    hash::Hash,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use tokio::{sync::OnceCell, task::yield_now};
+
+use super::{build::Build, builder::Builder, step::Step};
+use crate::{
+    error::Result,
+    model::{
+        filter::{BuildField, Filter},
+        id::{BuildId, BuilderId, StepId},
+        page::PageArgs,
+    },
+    store::{Db, build, builder, step},
+};
+
+/// Keys that are gathered until they are loaded together.
+struct Batch<K, V> {
+    asked: Mutex<Asked<K>>,
+    values: OnceCell<Result<HashMap<K, V>>>,
+}
+
+struct Asked<K> {
+    keys: HashSet<K>,
+    times: usize,
+}
+
+/// Gathers keys of one kind.
+struct Gather<K, V>(Mutex<Option<Arc<Batch<K, V>>>>);
+
+impl<K, V> Default for Gather<K, V> {
+    fn default() -> Self {
+        Self(Mutex::new(None))
+    }
+}
+
+impl<K: Eq + Hash + Clone, V: Clone> Gather<K, V> {
+    async fn load<F>(&self, key: K, fetch: impl FnOnce(Vec<K>) -> F) -> Result<Option<V>>
+    where
+        F: Future<Output = Result<HashMap<K, V>>>,
+    {
+        let batch = {
+            let mut open = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            let batch = open.get_or_insert_with(|| {
+                Arc::new(Batch {
+                    asked: Mutex::new(Asked {
+                        keys: HashSet::new(),
+                        times: 0,
+                    }),
+                    values: OnceCell::new(),
+                })
+            });
+            let mut asked = batch.asked();
+            asked.keys.insert(key.clone());
+            asked.times += 1;
+            drop(asked);
+            batch.clone()
+        };
+        // If the one who loads is dropped, the next in line takes over.
+        let load = batch.values.get_or_init(|| async {
+            let mut known = 0;
+            while known < batch.asked().times {
+                known = batch.asked().times;
+                yield_now().await;
+            }
+            let keys = {
+                let mut open = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+                if open.as_ref().is_some_and(|o| Arc::ptr_eq(o, &batch)) {
+                    *open = None;
+                }
+                // Copied, not taken: if this future is dropped, the next in line needs them.
+                batch.asked().keys.iter().cloned().collect()
+            };
+            fetch(keys).await
+        });
+        match load.await {
+            Ok(values) => Ok(values.get(&key).cloned()),
+            Err(error) => Err(error.clone()),
+        }
+    }
+}
+
+impl<K, V> Batch<K, V> {
+    fn asked(&self) -> MutexGuard<'_, Asked<K>> {
+        self.asked.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+type BuildsKey = (BuilderId, Arc<PageArgs<BuildField>>);
+type CountKey = (BuilderId, Filter<BuildField>);
+type StepsKey = (BuildId, Arc<step::StepsArgs>);
+
+/// The loaders of one request, or of one socket.
+pub(super) struct Loaders {
+    db: Db,
+    builders: Gather<BuilderId, Builder>,
+    builders_by_name: Gather<String, Builder>,
+    tags: Gather<BuilderId, Vec<String>>,
+    builds: Gather<BuildId, Build>,
+    builds_by_number: Gather<(BuilderId, i32), Build>,
+    builds_of: Gather<BuildsKey, Vec<Build>>,
+    build_counts: Gather<CountKey, u64>,
+    steps: Gather<StepId, Step>,
+    steps_of: Gather<StepsKey, Vec<Step>>,
+}
+
+impl Loaders {
+    pub(super) fn new(db: Db) -> Self {
+        Self {
+            db,
+            builders: Gather::default(),
+            builders_by_name: Gather::default(),
+            tags: Gather::default(),
+            builds: Gather::default(),
+            builds_by_number: Gather::default(),
+            builds_of: Gather::default(),
+            build_counts: Gather::default(),
+            steps: Gather::default(),
+            steps_of: Gather::default(),
+        }
+    }
+
+    pub(super) async fn builder(&self, id: BuilderId) -> Result<Option<Builder>> {
+        let fetch = |ids: Vec<_>| async move { Ok(wrap(builder::by_ids(&self.db, &ids).await?)) };
+        self.builders.load(id, fetch).await
+    }
+
+    pub(super) async fn builder_by_name(&self, name: String) -> Result<Option<Builder>> {
+        let fetch =
+            |names: Vec<_>| async move { Ok(wrap(builder::by_names(&self.db, &names).await?)) };
+        self.builders_by_name.load(name, fetch).await
+    }
+
+    pub(super) async fn tags(&self, id: BuilderId) -> Result<Vec<String>> {
+        let fetch = |ids: Vec<_>| async move { builder::tags_of(&self.db, &ids).await };
+        Ok(self.tags.load(id, fetch).await?.unwrap_or_default())
+    }
+
+    pub(super) async fn build(&self, id: BuildId) -> Result<Option<Build>> {
+        let fetch = |ids: Vec<_>| async move { Ok(wrap(build::by_ids(&self.db, &ids).await?)) };
+        self.builds.load(id, fetch).await
+    }
+
+    pub(super) async fn build_by_number(
+        &self,
+        builderid: BuilderId,
+        number: i32,
+    ) -> Result<Option<Build>> {
+        let fetch =
+            |keys: Vec<_>| async move { Ok(wrap(build::by_numbers(&self.db, &keys).await?)) };
+        self.builds_by_number.load((builderid, number), fetch).await
+    }
+
+    pub(super) async fn builds_of(
+        &self,
+        id: BuilderId,
+        args: Arc<PageArgs<BuildField>>,
+    ) -> Result<Vec<Build>> {
+        let fetch = |keys: Vec<BuildsKey>| {
+            by_args(keys, |args, ids| async move {
+                Ok(wrap_lists(build::pages_of(&self.db, &args, &ids).await?))
+            })
+        };
+        let found = self.builds_of.load((id, args), fetch).await?;
+        Ok(found.unwrap_or_default())
+    }
+
+    pub(super) async fn build_count(
+        &self,
+        id: BuilderId,
+        filter: Filter<BuildField>,
+    ) -> Result<u64> {
+        let fetch = |keys: Vec<CountKey>| {
+            by_args(keys, |filter, ids| async move {
+                build::counts_of(&self.db, &filter, &ids).await
+            })
+        };
+        let found = self.build_counts.load((id, filter), fetch).await?;
+        Ok(found.unwrap_or(0))
+    }
+
+    pub(super) async fn step(&self, id: StepId) -> Result<Option<Step>> {
+        let fetch = |ids: Vec<_>| async move { Ok(wrap(step::by_ids(&self.db, &ids).await?)) };
+        self.steps.load(id, fetch).await
+    }
+
+    pub(super) async fn steps_of(
+        &self,
+        id: BuildId,
+        args: Arc<step::StepsArgs>,
+    ) -> Result<Vec<Step>> {
+        let fetch = |keys: Vec<StepsKey>| {
+            by_args(keys, |args, ids| async move {
+                Ok(wrap_lists(step::of_builds(&self.db, &args, &ids).await?))
+            })
+        };
+        let found = self.steps_of.load((id, args), fetch).await?;
+        Ok(found.unwrap_or_default())
+    }
+}
+
+fn wrap<K: Eq + Hash, R, T: From<R>>(rows: HashMap<K, R>) -> HashMap<K, T> {
+    rows.into_iter()
+        .map(|(key, row)| (key, row.into()))
+        .collect()
+}
+
+fn wrap_lists<K: Eq + Hash, R, T: From<R>>(lists: HashMap<K, Vec<R>>) -> HashMap<K, Vec<T>> {
+    lists
+        .into_iter()
+        .map(|(key, rows)| (key, wrap_list(rows)))
+        .collect()
+}
+
+pub(super) fn wrap_list<R, T: From<R>>(rows: Vec<R>) -> Vec<T> {
+    rows.into_iter().map(T::from).collect()
+}
+
+/// One statement for each set of arguments: two aliases with other arguments are two questions.
+async fn by_args<P, A, V, F>(
+    keys: Vec<(P, A)>,
+    fetch: impl Fn(A, Vec<P>) -> F,
+) -> Result<HashMap<(P, A), V>>
+where
+    P: Eq + Hash,
+    A: Eq + Hash + Clone,
+    F: Future<Output = Result<HashMap<P, V>>>,
+{
+    let mut parents_by_args: HashMap<A, Vec<P>> = HashMap::new();
+    for (parent, args) in keys {
+        parents_by_args.entry(args).or_default().push(parent);
+    }
+    let mut found = HashMap::new();
+    for (args, parents) in parents_by_args {
+        let values = fetch(args.clone(), parents).await?;
+        found.extend(
+            values
+                .into_iter()
+                .map(|(parent, value)| ((parent, args.clone()), value)),
+        );
+    }
+    Ok(found)
+}

@@ -1,0 +1,265 @@
+//! The schema: what each type and field means, and which one call answers it. Knows nothing of HTTP.
+
+use std::{
+    collections::HashSet,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use async_graphql::{
+    Context, Data, Executor, Request, Response, SDLExportOptions, Schema, ServerError,
+    parser::types::{ExecutableDocument, OperationDefinition, Selection, SelectionSet},
+};
+use futures_util::stream::{self, BoxStream, StreamExt};
+
+use crate::{
+    app::App,
+    auth::{Caller, Scope},
+    error::Error,
+};
+
+mod answer;
+mod build;
+mod builder;
+mod check;
+mod connection;
+pub(crate) mod error;
+mod event;
+mod filter;
+mod loader;
+mod mutation;
+mod node;
+mod order;
+mod query;
+mod results;
+mod scalar;
+mod step;
+mod subscription;
+mod types;
+
+use loader::Loaders;
+use scalar::EventCursor;
+use types::Types;
+
+type Roots = Schema<query::Query, mutation::Mutation, subscription::Subscription>;
+
+/// The schema over a server: what every transport executes requests with.
+#[derive(Clone)]
+pub struct Api {
+    schema: Roots,
+    types: Types,
+    app: App,
+}
+
+/// What `eventCursor` answers, read before anything else of its request.
+struct RequestCursor(crate::error::Result<EventCursor>);
+
+/// Rows whose odd values are in the log already.
+#[derive(Default)]
+struct Oddities(Mutex<HashSet<(&'static str, i32)>>);
+
+/// After so many odd rows the log has said enough.
+const MAX_ODDITIES: usize = 10_000;
+
+/// What resolvers need, without spelling out how it is kept.
+trait ContextExt {
+    fn app(&self) -> &App;
+    fn caller(&self) -> &Caller;
+    fn loaders(&self) -> &Loaders;
+    fn event_cursor(&self) -> crate::error::Result<EventCursor>;
+    /// Logs, once, that a row holds a value that no Buildbot should have written.
+    fn odd(&self, column: &'static str, id: i32);
+}
+
+impl ContextExt for Context<'_> {
+    fn app(&self) -> &App {
+        self.data_unchecked()
+    }
+
+    fn caller(&self) -> &Caller {
+        self.data_unchecked()
+    }
+
+    fn loaders(&self) -> &Loaders {
+        self.data_unchecked()
+    }
+
+    fn event_cursor(&self) -> crate::error::Result<EventCursor> {
+        self.data_unchecked::<RequestCursor>().0.clone()
+    }
+
+    fn odd(&self, column: &'static str, id: i32) {
+        let mut seen = self
+            .data_unchecked::<Oddities>()
+            .0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if seen.len() < MAX_ODDITIES && seen.insert((column, id)) {
+            tracing::warn!(column, id, "a value that cannot be read is shown as none");
+        }
+    }
+}
+
+fn build_schema()
+-> async_graphql::SchemaBuilder<query::Query, mutation::Mutation, subscription::Subscription> {
+    Schema::build(query::Query, mutation::Mutation, subscription::Subscription)
+}
+
+/// The schema as text, sorted: what `schema.graphql` holds.
+#[must_use]
+pub fn sdl() -> String {
+    // Not the values of enums: the order of `Results` is that of Buildbot's codes.
+    let options = SDLExportOptions::new()
+        .sorted_fields()
+        .sorted_arguments()
+        .include_specified_by()
+        .use_space_ident()
+        .indent_width(2);
+    let sdl = build_schema().finish().sdl_with_options(options);
+    let lines: Vec<&str> = sdl.trim().lines().map(str::trim_end).collect();
+    lines.join("\n") + "\n"
+}
+
+impl Api {
+    /// The schema over this server.
+    #[must_use]
+    pub fn new(app: App) -> Self {
+        let schema = build_schema()
+            .data(app.clone())
+            .data(Oddities::default())
+            .finish();
+        Self {
+            types: Types::read(&schema.sdl()),
+            schema,
+            app,
+        }
+    }
+
+    /// The server that this schema answers for.
+    #[must_use]
+    pub fn app(&self) -> &App {
+        &self.app
+    }
+
+    /// Reads the document and gives the request what its resolvers need, or says why it is not answered.
+    async fn prepare(&self, mut request: Request) -> Result<(Request, Asked), ServerError> {
+        let caller = match request.data.get(&std::any::TypeId::of::<Caller>()) {
+            Some(caller) => caller.downcast_ref::<Caller>().copied(),
+            None => None,
+        }
+        .unwrap_or_else(|| self.app.anonymous());
+        if let Err(error) = caller.require(Scope::Read) {
+            return Err(error::from_error(&error));
+        }
+        let asked = match request.parsed_query() {
+            Ok(document) => Asked {
+                document: document.clone(),
+                operation: request.operation_name.clone(),
+                types: self.types.clone(),
+            },
+            Err(mut error) => {
+                error
+                    .extensions
+                    .get_or_insert_default()
+                    .set("code", error::PARSE_FAILED);
+                return Err(error);
+            }
+        };
+        let wanted = operation(&asked.document, asked.operation.as_deref());
+        if let Some(operation) = wanted {
+            check::check(&asked.document, operation, &request.variables, &self.types)?;
+        }
+        let cursor = if asks_for(&asked.document, "eventCursor") {
+            let position = self.app.feed.position().await;
+            position.map(|p| EventCursor(self.app.feed.cursor(p)))
+        } else {
+            Err(Error::invalid("eventCursor", "not found in the document"))
+        };
+        let request = request
+            .data(caller)
+            .data(Loaders::new(self.app.db.clone()))
+            .data(RequestCursor(cursor));
+        Ok((request, asked))
+    }
+}
+
+/// What was asked, kept to put the answer in order.
+struct Asked {
+    document: ExecutableDocument,
+    operation: Option<String>,
+    types: Types,
+}
+
+impl Asked {
+    fn finish(&self, mut response: Response) -> Response {
+        error::finish(&mut response);
+        let operation = self.operation.as_deref();
+        answer::finish(&mut response, &self.document, operation, &self.types);
+        response
+    }
+}
+
+impl Executor for Api {
+    async fn execute(&self, request: Request) -> Response {
+        match self.prepare(request).await {
+            Ok((request, asked)) => asked.finish(self.schema.execute(request).await),
+            Err(refusal) => Response::from_errors(vec![refusal]),
+        }
+    }
+
+    fn execute_stream(
+        &self,
+        request: Request,
+        session: Option<Arc<Data>>,
+    ) -> BoxStream<'static, Response> {
+        let api = self.clone();
+        let responses = async move {
+            match api.prepare(request).await {
+                Ok((request, asked)) => api
+                    .schema
+                    .execute_stream_with_session_data(request, session.unwrap_or_default())
+                    .map(move |response| asked.finish(response))
+                    .boxed(),
+                Err(refusal) => stream::iter([Response::from_errors(vec![refusal])]).boxed(),
+            }
+        };
+        stream::once(responses).flatten().boxed()
+    }
+}
+
+/// The operation that would run; none where the document does not say which.
+pub(crate) fn operation<'d>(
+    document: &'d ExecutableDocument,
+    name: Option<&str>,
+) -> Option<&'d OperationDefinition> {
+    let mut operations = document.operations.iter();
+    let found = match name {
+        Some(name) => operations.find(|(n, _)| n.is_some_and(|n| n == name)),
+        None => operations.next(),
+    };
+    found.map(|(_, operation)| &operation.node)
+}
+
+/// The outermost selections of a document: of its operations, and of each fragment once.
+fn selection_sets(document: &ExecutableDocument) -> impl Iterator<Item = &SelectionSet> {
+    let operations = document
+        .operations
+        .iter()
+        .map(|(_, o)| &o.node.selection_set.node);
+    let fragments = document
+        .fragments
+        .values()
+        .map(|f| &f.node.selection_set.node);
+    operations.chain(fragments)
+}
+
+/// One of the outermost selections is a field of this name.
+fn asks_for(document: &ExecutableDocument, field: &str) -> bool {
+    fn in_set(set: &SelectionSet, field: &str) -> bool {
+        set.items.iter().any(|item| match &item.node {
+            Selection::Field(f) => f.node.name.node == field,
+            Selection::InlineFragment(f) => in_set(&f.node.selection_set.node, field),
+            Selection::FragmentSpread(_) => false,
+        })
+    }
+    selection_sets(document).any(|set| in_set(set, field))
+}

@@ -1,0 +1,110 @@
+//! The schema as data, read from its own text: the types of fields, of arguments and of the fields of inputs.
+
+use std::{collections::HashMap, sync::Arc};
+
+use async_graphql::parser::{
+    parse_schema,
+    types::{BaseType, FieldDefinition, OperationType, Type, TypeKind, TypeSystemDefinition},
+};
+
+/// Every type of the schema. Cheap to clone.
+#[derive(Clone, Debug)]
+pub(super) struct Types(Arc<HashMap<String, Kind>>);
+
+/// What there is to know of a type.
+#[derive(Debug)]
+enum Kind {
+    /// An object, an interface or an input, with its fields.
+    Fields(HashMap<String, Member>),
+    /// An enum.
+    Enum,
+}
+
+/// A field of an object, an interface or an input.
+#[derive(Debug)]
+pub(super) struct Member {
+    /// Its type.
+    pub(super) ty: Type,
+    /// The types of its arguments.
+    pub(super) arguments: HashMap<String, Type>,
+}
+
+impl Types {
+    /// Reads them.
+    pub(super) fn read(sdl: &str) -> Self {
+        let definitions = parse_schema(sdl).map_or_else(|_| Vec::new(), |d| d.definitions);
+        let types = definitions.into_iter().filter_map(|definition| {
+            let TypeSystemDefinition::Type(definition) = definition else {
+                return None;
+            };
+            let members = match definition.node.kind {
+                TypeKind::Object(object) => output(object.fields.into_iter().map(|f| f.node)),
+                TypeKind::Interface(interface) => {
+                    output(interface.fields.into_iter().map(|f| f.node))
+                }
+                TypeKind::InputObject(input) => {
+                    let fields = input.fields.into_iter().map(|f| f.node);
+                    Kind::Fields(
+                        fields
+                            .map(|f| (f.name.node.to_string(), member(f.ty.node)))
+                            .collect(),
+                    )
+                }
+                TypeKind::Enum(_) => Kind::Enum,
+                _ => return None,
+            };
+            Some((definition.node.name.node.to_string(), members))
+        });
+        Self(Arc::new(types.collect()))
+    }
+
+    /// A field of a type.
+    pub(super) fn member(&self, of: &str, name: &str) -> Option<&Member> {
+        match self.0.get(of)? {
+            Kind::Fields(fields) => fields.get(name),
+            Kind::Enum => None,
+        }
+    }
+
+    /// The type is an enum.
+    pub(super) fn is_enum(&self, name: &str) -> bool {
+        matches!(self.0.get(name), Some(Kind::Enum))
+    }
+}
+
+fn member(ty: Type) -> Member {
+    Member {
+        ty,
+        arguments: HashMap::new(),
+    }
+}
+
+fn output(fields: impl Iterator<Item = FieldDefinition>) -> Kind {
+    let members = fields.map(|field| {
+        let arguments = field.arguments.into_iter();
+        let arguments = arguments.map(|a| (a.node.name.node.to_string(), a.node.ty.node));
+        let member = Member {
+            ty: field.ty.node,
+            arguments: arguments.collect(),
+        };
+        (field.name.node.to_string(), member)
+    });
+    Kind::Fields(members.collect())
+}
+
+/// The name of a type, without its lists.
+pub(super) fn named(ty: &Type) -> &str {
+    match &ty.base {
+        BaseType::Named(name) => name,
+        BaseType::List(inner) => named(inner),
+    }
+}
+
+/// The name of the root type of an operation.
+pub(super) fn root(operation: OperationType) -> &'static str {
+    match operation {
+        OperationType::Query => "Query",
+        OperationType::Mutation => "Mutation",
+        OperationType::Subscription => "Subscription",
+    }
+}

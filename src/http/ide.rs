@@ -1,0 +1,176 @@
+//! The GraphQL IDE at `/graphiql`, from files in the binary: it needs no network.
+//! `scripts/graphiql` makes the gzipped ones.
+
+use std::sync::LazyLock;
+
+use axum::Router;
+use axum::extract::Path;
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Redirect, Response};
+use axum::routing::get;
+
+pub(crate) fn routes<S: Clone + Send + Sync + 'static>() -> Router<S> {
+    Router::new()
+        .route("/", get(async || Redirect::temporary("/graphiql")))
+        .route(
+            "/graphiql",
+            get(async |headers: HeaderMap| respond("index.html", &headers)),
+        )
+        .route(
+            "/graphiql/{file}",
+            get(async |Path(file): Path<String>, headers: HeaderMap| respond(&file, &headers)),
+        )
+}
+
+struct Asset {
+    name: &'static str,
+    content_type: &'static str,
+    gzipped: bool,
+    body: &'static [u8],
+}
+
+const HTML: &str = "text/html; charset=utf-8";
+const CSS: &str = "text/css; charset=utf-8";
+const JS: &str = "text/javascript; charset=utf-8";
+const TEXT: &str = "text/plain; charset=utf-8";
+
+macro_rules! plain {
+    ($name:literal, $content_type:ident) => {
+        Asset {
+            name: $name,
+            content_type: $content_type,
+            gzipped: false,
+            body: include_bytes!(concat!("../../assets/graphiql/", $name)),
+        }
+    };
+}
+
+macro_rules! gzipped {
+    ($name:literal, $content_type:ident) => {
+        Asset {
+            name: $name,
+            content_type: $content_type,
+            gzipped: true,
+            body: include_bytes!(concat!("../../assets/graphiql/", $name, ".gz")),
+        }
+    };
+}
+
+static ASSETS: [Asset; 8] = [
+    plain!("index.html", HTML),
+    plain!("page.css", CSS),
+    plain!("start.js", JS),
+    plain!("LICENSES.txt", TEXT),
+    gzipped!("graphiql.min.css", CSS),
+    gzipped!("graphiql.min.js", JS),
+    gzipped!("react.production.min.js", JS),
+    gzipped!("react-dom.production.min.js", JS),
+];
+
+static ETAGS: LazyLock<[String; ASSETS.len()]> =
+    LazyLock::new(|| ASSETS.each_ref().map(|asset| etag(asset.body)));
+
+fn respond(name: &str, request: &HeaderMap) -> Response {
+    let Some((asset, etag)) = ASSETS
+        .iter()
+        .zip(ETAGS.iter())
+        .find(|(asset, _)| asset.name == name)
+    else {
+        return StatusCode::NOT_FOUND.into_response();
+    };
+    // `no-cache` lets a browser keep the file, but ask each time whether it changed.
+    let caching = [
+        (header::ETAG, etag.as_str()),
+        (header::CACHE_CONTROL, "no-cache"),
+    ];
+    if is_known(etag, request) {
+        return (StatusCode::NOT_MODIFIED, caching).into_response();
+    }
+    let content = [
+        (header::CONTENT_TYPE, asset.content_type),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    ];
+    let mut response = (caching, content, asset.body).into_response();
+    if asset.gzipped {
+        // Whatever Accept-Encoding says: every browser takes gzip, and only browsers come here.
+        response
+            .headers_mut()
+            .insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+    }
+    response
+}
+
+fn is_known(etag: &str, request: &HeaderMap) -> bool {
+    let known = request.get_all(header::IF_NONE_MATCH);
+    known
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .map(str::trim)
+        .any(|known| known == "*" || known.strip_prefix("W/").unwrap_or(known) == etag)
+}
+
+/// FNV-1a: short, and the same on every server of one build.
+fn etag(body: &[u8]) -> String {
+    let hash = body.iter().fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| {
+        (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
+    });
+    format!("\"{hash:016x}\"")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn asked(name: &str, if_none_match: Option<&str>) -> Response {
+        let mut request = HeaderMap::new();
+        if let Some(value) = if_none_match {
+            request.insert(
+                header::IF_NONE_MATCH,
+                value.parse().expect("a header value"),
+            );
+        }
+        respond(name, &request)
+    }
+
+    #[test]
+    fn gzip_is_announced_where_the_bytes_are_gzip() {
+        for asset in &ASSETS {
+            let response = asked(asset.name, None);
+            assert_eq!(response.status(), StatusCode::OK);
+            let announced = response.headers().contains_key(header::CONTENT_ENCODING);
+            assert_eq!(
+                announced,
+                asset.body.starts_with(&[0x1f, 0x8b]),
+                "{}",
+                asset.name
+            );
+        }
+    }
+
+    #[test]
+    fn a_file_the_browser_has_is_not_sent_again() {
+        let etag = asked("start.js", None).headers()[header::ETAG]
+            .to_str()
+            .expect("text")
+            .to_owned();
+        for known in [
+            etag.clone(),
+            format!("W/{etag}"),
+            format!("\"old\", {etag}"),
+            "*".to_owned(),
+        ] {
+            let response = asked("start.js", Some(&known));
+            assert_eq!(response.status(), StatusCode::NOT_MODIFIED, "{known}");
+            assert_eq!(response.headers()[header::ETAG], etag);
+        }
+        assert_eq!(asked("start.js", Some("\"old\"")).status(), StatusCode::OK);
+    }
+
+    #[test]
+    fn other_files_are_not_found() {
+        for name in ["", "nothing.js", "../Cargo.toml", "start.js.gz"] {
+            assert_eq!(asked(name, None).status(), StatusCode::NOT_FOUND, "{name}");
+        }
+    }
+}

@@ -1,0 +1,80 @@
+//! The server: routes, and the way in and out. One function serves production, tests and benches.
+
+use std::time::Duration;
+
+use axum::{Router, routing, serve::ListenerExt};
+use tokio::{net::TcpListener, time::timeout};
+
+use crate::{app::App, feed, graphql::Api};
+
+mod graphql;
+mod ide;
+mod ops;
+mod ws;
+
+/// How long running requests, sockets and tasks have to end once the server is told to stop.
+const GRACE: Duration = Duration::from_secs(8);
+
+/// Every route of this server.
+pub fn router(api: Api) -> Router {
+    Router::new()
+        .route("/graphql", routing::get(graphql::get).post(graphql::post))
+        .route("/healthz", routing::get(ops::healthz))
+        .route("/readyz", routing::get(ops::readyz))
+        .merge(ide::routes())
+        .with_state(api)
+}
+
+/// Serves until `app.stop` is cancelled, then lets what runs finish, and closes the database.
+///
+/// # Errors
+/// The listener fails.
+pub async fn serve(app: App, listener: TcpListener) -> std::io::Result<()> {
+    app.tasks.spawn(feed::tail::run(app.feed.clone()));
+    if app.db.is_writable() {
+        app.tasks.spawn(prune(app.clone()));
+    }
+    // An event is one small frame: it must not wait for a second one.
+    let listener = listener.tap_io(|socket| {
+        if let Err(error) = socket.set_nodelay(true) {
+            tracing::debug!(%error, "a socket without TCP_NODELAY");
+        }
+    });
+    let stopping = app.stop.clone().cancelled_owned();
+    let server =
+        axum::serve(listener, router(Api::new(app.clone()))).with_graceful_shutdown(stopping);
+    let mut server = std::pin::pin!(server.into_future());
+    let outcome = tokio::select! {
+        ended = &mut server => ended,
+        () = app.stop.cancelled() => timeout(GRACE, server).await.unwrap_or_else(|_| {
+            tracing::warn!("some requests did not end in time and are cut off");
+            Ok(())
+        }),
+    };
+    app.stop.cancel();
+    app.tasks.close();
+    if timeout(GRACE, app.tasks.wait()).await.is_err() {
+        tracing::warn!("some tasks did not end in time and are cut off");
+    }
+    app.db.close().await;
+    outcome
+}
+
+/// Drops old events, again and again.
+async fn prune(app: App) {
+    let pause = Duration::from_secs(app.config.feed.feed_prune_seconds.max(1));
+    while app
+        .stop
+        .run_until_cancelled(tokio::time::sleep(pause))
+        .await
+        .is_some()
+    {
+        match app.feed.prune().await {
+            Ok(0) => {}
+            Ok(pruned) => tracing::info!(pruned, "old events are dropped from the feed"),
+            Err(error) => {
+                tracing::warn!(%error, "old events could not be dropped; it is tried again");
+            }
+        }
+    }
+}

@@ -1,0 +1,26 @@
+//! Buildbot's build steps as a GraphQL API.
+//!
+//! Imports only look down this list; each line may use those above it.
+//! - [`model`], [`config`], [`clock`]: values, rules, settings, time
+//! - [`error`]: the one error type
+//! - [`store`]: the entities and the only SQL
+//! - [`feed`]: from a committed change to waiting subscribers
+//! - [`app`], [`auth`]: a server's state, and who is calling
+//! - [`service`]: the writes
+//! - [`graphql`]: the schema
+//! - [`http`]: the transports
+//! - [`demo`], [`cli`]: simulated builds, the command line
+
+pub mod app;
+pub mod auth;
+pub mod cli;
+pub mod clock;
+pub mod config;
+pub mod demo;
+pub mod error;
+pub mod feed;
+pub mod graphql;
+pub mod http;
+pub mod model;
+pub mod service;
+pub mod store;

@@ -1,0 +1,261 @@
+//! Pages of a list: from `first`, `after`, `last` and `before` to a window of rows, and back to cursors.
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+
+use super::filter::{Direction, Filter, Value};
+
+/// How many rows a page has when nobody says.
+pub const DEFAULT_SIZE: u64 = 50;
+/// How many rows a page has at most.
+pub const MAX_SIZE: u64 = 500;
+/// How many steps of one build `limit` may ask for.
+pub const MAX_LIMIT: u64 = 10_000;
+
+/// The place of a row in an order: the values it is ordered by, its id last. A null is none.
+pub type Key = Vec<Option<Value>>;
+
+/// An order: fields with directions, most significant first; the last is always the id.
+pub type Order<F> = Vec<(F, Direction)>;
+
+/// Which rows of a list are asked for.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Window {
+    /// At most so many.
+    pub size: u64,
+    /// Taken from the end of the range instead of its start.
+    pub backward: bool,
+    /// Only rows behind this place.
+    pub after: Option<Key>,
+    /// Only rows before this place.
+    pub before: Option<Key>,
+}
+
+/// A list as it is asked for: which rows, in which order, and which window of them.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct PageArgs<F> {
+    /// Which rows belong to the list.
+    pub filter: Filter<F>,
+    /// Their order.
+    pub order: Order<F>,
+    /// The part of them.
+    pub window: Window,
+}
+
+/// The rows of a window, and whether there are more on either side.
+#[derive(Clone, Debug)]
+pub struct Page<T> {
+    /// The rows, in the order asked for.
+    pub rows: Vec<T>,
+    /// There are rows behind these.
+    pub has_next: bool,
+    /// There are rows before these.
+    pub has_previous: bool,
+}
+
+/// The page arguments as they came.
+#[derive(Clone, Debug, Default)]
+#[expect(missing_docs, reason = "the arguments of the same names")]
+pub struct RawPage {
+    pub first: Option<i32>,
+    pub after: Option<String>,
+    pub last: Option<i32>,
+    pub before: Option<String>,
+}
+
+/// An argument that breaks a rule: its name, and the rule with the value.
+pub type Refusal = (&'static str, String);
+
+/// A number from 0 to `max`.
+///
+/// # Errors
+/// The argument's name and the rule that it breaks.
+pub fn bounded(argument: &'static str, value: i32, max: u64) -> Result<u64, Refusal> {
+    u64::try_from(value)
+        .ok()
+        .filter(|v| *v <= max)
+        .ok_or_else(|| (argument, format!("a number from 0 to {max}, got {value}")))
+}
+
+impl RawPage {
+    /// Checks the arguments against the order they are for.
+    ///
+    /// # Errors
+    /// The first argument that breaks a rule.
+    pub fn window<F: Copy + std::fmt::Debug>(self, order: &Order<F>) -> Result<Window, Refusal> {
+        if let (Some(first), Some(last)) = (self.first, self.last) {
+            let rule = format!("not together with first, got first: {first} and last: {last}");
+            return Err(("last", rule));
+        }
+        let (size, backward) = match (self.first, self.last) {
+            (Some(n), _) => (bounded("first", n, MAX_SIZE)?, false),
+            (_, Some(n)) => (bounded("last", n, MAX_SIZE)?, true),
+            _ => (DEFAULT_SIZE, false),
+        };
+        let read =
+            |argument, text: Option<String>| text.map(|t| decode(argument, &t, order)).transpose();
+        Ok(Window {
+            size,
+            backward,
+            after: read("after", self.after)?,
+            before: read("before", self.before)?,
+        })
+    }
+}
+
+impl Window {
+    /// How many rows to read: one more than asked for tells whether there are more.
+    #[must_use]
+    pub fn fetch(&self) -> u64 {
+        self.size + 1
+    }
+
+    /// Makes the page of the rows that were read, which came from the window's end first if it is backward.
+    #[must_use]
+    pub fn page<T>(&self, mut rows: Vec<T>) -> Page<T> {
+        let size = usize::try_from(self.size).unwrap_or(usize::MAX);
+        let more = rows.len() > size;
+        rows.truncate(size);
+        if self.backward {
+            rows.reverse();
+        }
+        // A cursor belongs to a row, so there is something on its side.
+        let (ahead, behind) = (self.before.is_some(), self.after.is_some());
+        Page {
+            rows,
+            has_next: ahead || (more && !self.backward),
+            has_previous: behind || (more && self.backward),
+        }
+    }
+}
+
+fn signature<F: std::fmt::Debug>(order: &Order<F>) -> String {
+    order
+        .iter()
+        .map(|(field, direction)| format!("{field:?} {direction:?}"))
+        .collect::<Vec<_>>()
+        .join(", ")
+}
+
+/// The opaque cursor of a row: the order it is good for, and the row's place in it.
+#[must_use]
+pub fn encode<F: std::fmt::Debug>(order: &Order<F>, key: &Key) -> String {
+    let key: Vec<serde_json::Value> = key
+        .iter()
+        .map(|value| match value {
+            None => serde_json::Value::Null,
+            Some(Value::Int(n)) => (*n).into(),
+            Some(Value::Text(t)) => t.clone().into(),
+        })
+        .collect();
+    URL_SAFE_NO_PAD.encode(serde_json::json!([signature(order), key]).to_string())
+}
+
+fn decode<F: Copy + std::fmt::Debug>(
+    argument: &'static str,
+    cursor: &str,
+    order: &Order<F>,
+) -> Result<Key, Refusal> {
+    let refuse = |reason: &str| (argument, format!("{reason}, got {cursor:?}"));
+    let (made_for, key) = URL_SAFE_NO_PAD
+        .decode(cursor)
+        .ok()
+        .and_then(|json| serde_json::from_slice::<(String, Vec<serde_json::Value>)>(&json).ok())
+        .ok_or_else(|| refuse("a cursor of this list"))?;
+    if made_for != signature(order) || key.len() != order.len() {
+        return Err(refuse("a cursor of a list in the same order"));
+    }
+    key.into_iter()
+        .map(|value| match value {
+            serde_json::Value::Null => Ok(None),
+            serde_json::Value::String(t) => Ok(Some(Value::Text(t))),
+            other => match other.as_i64() {
+                Some(n) => Ok(Some(Value::Int(n))),
+                None => Err(refuse("a cursor of this list")),
+            },
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Clone, Copy, Debug)]
+    enum Field {
+        Name,
+        Id,
+    }
+
+    fn order() -> Order<Field> {
+        vec![(Field::Name, Direction::Desc), (Field::Id, Direction::Asc)]
+    }
+
+    fn raw(first: Option<i32>, last: Option<i32>) -> RawPage {
+        RawPage {
+            first,
+            last,
+            ..RawPage::default()
+        }
+    }
+
+    #[test]
+    fn sizes_have_a_default_and_bounds() {
+        let window = |first, last| raw(first, last).window(&order());
+        assert_eq!(window(None, None).map(|w| w.size), Ok(50));
+        assert_eq!(window(Some(0), None).map(|w| w.size), Ok(0));
+        assert_eq!(window(None, Some(500)).map(|w| w.backward), Ok(true));
+        assert_eq!(window(Some(501), None).expect_err("501").0, "first");
+        assert_eq!(window(None, Some(-1)).expect_err("-1").0, "last");
+        assert_eq!(window(Some(1), Some(1)).expect_err("both").0, "last");
+    }
+
+    #[test]
+    fn cursors_come_back_and_fit_one_order() {
+        let key = vec![Some(Value::Text("ü".into())), Some(Value::Int(7))];
+        let cursor = encode(&order(), &key);
+        let window = |after: String, order: &Order<Field>| {
+            RawPage {
+                after: Some(after),
+                ..RawPage::default()
+            }
+            .window(order)
+        };
+        assert_eq!(
+            window(cursor.clone(), &order()).map(|w| w.after),
+            Ok(Some(key))
+        );
+        let other = vec![(Field::Id, Direction::Asc)];
+        assert!(
+            window(cursor, &other)
+                .expect_err("other order")
+                .1
+                .contains("same order")
+        );
+        assert_eq!(
+            window("?".into(), &order()).expect_err("garbage").0,
+            "after"
+        );
+    }
+
+    #[test]
+    fn a_page_knows_its_neighbours() {
+        let mut window = raw(Some(2), None).window(&order()).expect("valid");
+        let page = window.page(vec![1, 2, 3]);
+        assert_eq!(
+            (page.rows, page.has_next, page.has_previous),
+            (vec![1, 2], true, false)
+        );
+        window.after = Some(Vec::new());
+        let page = window.page(vec![1]);
+        assert_eq!(
+            (page.rows, page.has_next, page.has_previous),
+            (vec![1], false, true)
+        );
+        let window = raw(None, Some(2)).window(&order()).expect("valid");
+        let page = window.page(vec![9, 8, 7]);
+        assert_eq!(
+            (page.rows, page.has_next, page.has_previous),
+            (vec![8, 9], false, true)
+        );
+    }
+}

@@ -1,0 +1,67 @@
+//! The update methods of builds: what gives steps a home.
+
+use crate::{
+    app::App,
+    auth::Caller,
+    error::Result,
+    model::{
+        id::{BuildId, BuilderId},
+        results::Results,
+    },
+    store::build::{Change, Model},
+};
+
+/// Adds a running build with the builder's next number.
+///
+/// # Errors
+/// `NotFound` for the builder, and as every write.
+pub async fn add_build(app: &App, caller: &Caller, builderid: BuilderId) -> Result<Model> {
+    let txn = super::begin(app, caller).await?;
+    let build = txn.insert_build(builderid, app.clock.now()).await?;
+    txn.commit().await?;
+    Ok(build)
+}
+
+/// Replaces a build's state string.
+///
+/// # Errors
+/// `NotFound` for the build, `Invalid` for the text, and as every write.
+pub async fn set_build_state_string(
+    app: &App,
+    caller: &Caller,
+    buildid: BuildId,
+    state_string: String,
+) -> Result<Model> {
+    super::check_state_string(&state_string)?;
+    change(app, caller, buildid, Change::StateString(state_string)).await
+}
+
+/// Marks a build as finished now, with these results.
+///
+/// # Errors
+/// `NotFound` for the build, and as every write.
+pub async fn finish_build(
+    app: &App,
+    caller: &Caller,
+    buildid: BuildId,
+    results: Results,
+) -> Result<Model> {
+    let complete_at = app.clock.now();
+    change(
+        app,
+        caller,
+        buildid,
+        Change::Finish {
+            complete_at,
+            results,
+        },
+    )
+    .await
+}
+
+async fn change(app: &App, caller: &Caller, buildid: BuildId, change: Change) -> Result<Model> {
+    let txn = super::begin(app, caller).await?;
+    let build = txn.update_build(buildid, change).await?;
+    txn.commit().await?;
+    Ok(build)
+}

@@ -1,0 +1,147 @@
+//! The update methods of steps. Each returns the step after it, and the position of the event it caused.
+
+use crate::{
+    app::App,
+    auth::Caller,
+    error::{Error, Result},
+    model::{
+        id::{BuildId, Position, StepId},
+        identifier,
+        results::Results,
+        url::Url,
+    },
+    store::{
+        Txn,
+        event::Kind,
+        step::{Change, Model},
+    },
+};
+
+/// A step after an update, and the position of the event that the update caused.
+pub type Updated = (Model, Position);
+
+/// Adds a step to a build, under the first free form of its name.
+///
+/// # Errors
+/// `NotFound` for the build, `Invalid` for the name, and as every write.
+pub async fn new_step(app: &App, caller: &Caller, buildid: BuildId, name: &str) -> Result<Updated> {
+    identifier::check_step_name(name).map_err(|reason| Error::invalid("name", reason))?;
+    let txn = super::begin(app, caller).await?;
+    let stepid = txn.insert_step(buildid, name).await?;
+    finish(app, txn, stepid, Kind::New).await
+}
+
+/// Starts a step, and where it needs none or has them all, dates its locks too.
+///
+/// # Errors
+/// `NotFound` for the step, `Invalid` for the time, and as every write.
+pub async fn start_step(
+    app: &App,
+    caller: &Caller,
+    stepid: StepId,
+    started_at: Option<i64>,
+    locks_acquired: bool,
+) -> Result<Updated> {
+    let started_at = super::time_or_now(app, "startedAt", started_at)?;
+    let change = Change::Start {
+        started_at,
+        locks_acquired,
+    };
+    update(app, caller, stepid, change, Kind::Started).await
+}
+
+/// Says when a step had all its locks.
+///
+/// # Errors
+/// `NotFound` for the step, `Invalid` for the time, and as every write.
+pub async fn set_step_locks_acquired_at(
+    app: &App,
+    caller: &Caller,
+    stepid: StepId,
+    locks_acquired_at: Option<i64>,
+) -> Result<Updated> {
+    let at = super::time_or_now(app, "locksAcquiredAt", locks_acquired_at)?;
+    update(
+        app,
+        caller,
+        stepid,
+        Change::LocksAcquiredAt(at),
+        Kind::Updated,
+    )
+    .await
+}
+
+/// Replaces a step's state string.
+///
+/// # Errors
+/// `NotFound` for the step, `Invalid` for the text, and as every write.
+pub async fn set_step_state_string(
+    app: &App,
+    caller: &Caller,
+    stepid: StepId,
+    state_string: String,
+) -> Result<Updated> {
+    super::check_state_string(&state_string)?;
+    update(
+        app,
+        caller,
+        stepid,
+        Change::StateString(state_string),
+        Kind::Updated,
+    )
+    .await
+}
+
+/// Adds a link to a step; one that it has already is not added again, and the event is recorded all the same.
+///
+/// # Errors
+/// `NotFound` for the step, `Invalid` for the name or URL, and as every write.
+pub async fn add_step_url(app: &App, caller: &Caller, stepid: StepId, url: Url) -> Result<Updated> {
+    url.check()?;
+    let txn = super::begin(app, caller).await?;
+    let mut urls = Url::read(&txn.step(stepid).await?.urls_json).unwrap_or_default();
+    if !urls.contains(&url) {
+        urls.push(url);
+    }
+    txn.update_step(stepid, Change::Urls(urls)).await?;
+    finish(app, txn, stepid, Kind::Updated).await
+}
+
+/// Marks a step as finished now, with these results.
+///
+/// # Errors
+/// `NotFound` for the step, and as every write.
+pub async fn finish_step(
+    app: &App,
+    caller: &Caller,
+    stepid: StepId,
+    results: Results,
+    hidden: bool,
+) -> Result<Updated> {
+    let change = Change::Finish {
+        complete_at: app.clock.now(),
+        results,
+        hidden,
+    };
+    update(app, caller, stepid, change, Kind::Finished).await
+}
+
+async fn update(
+    app: &App,
+    caller: &Caller,
+    stepid: StepId,
+    change: Change,
+    kind: Kind,
+) -> Result<Updated> {
+    let txn = super::begin(app, caller).await?;
+    txn.update_step(stepid, change).await?;
+    finish(app, txn, stepid, kind).await
+}
+
+/// Reads back what the change left, commits it, and has it heard.
+async fn finish(app: &App, txn: Txn, stepid: StepId, kind: Kind) -> Result<Updated> {
+    let (position, step) = txn.event_of(stepid, kind).await?;
+    txn.commit().await?;
+    app.feed.wake();
+    Ok((step, position))
+}

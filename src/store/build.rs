@@ -1,0 +1,231 @@
+//! Builds: the entity, batch reads and writes.
+
+use std::collections::HashMap;
+
+use sea_orm::{
+    ActiveValue::{NotSet, Set},
+    QuerySelect,
+    entity::prelude::*,
+    sea_query::ExprTrait,
+};
+
+use super::{Db, Txn, filter, list, loose::Loose};
+use crate::{
+    error::{Error, Result},
+    model::{
+        filter::{BuildField, Filter},
+        id::{BuildId, BuilderId},
+        page::PageArgs,
+        results::Results,
+    },
+};
+
+/// A row of `builds`.
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[sea_orm(table_name = "builds")]
+#[expect(missing_docs, reason = "Buildbot's columns")]
+pub struct Model {
+    #[sea_orm(primary_key)]
+    pub id: BuildId,
+    pub number: i32,
+    pub builderid: BuilderId,
+    pub buildrequestid: Option<i32>,
+    pub workerid: Option<i32>,
+    pub masterid: Option<i32>,
+    pub started_at: Loose,
+    pub complete_at: Option<Loose>,
+    pub locks_duration_s: i32,
+    pub state_string: String,
+    pub results: Option<Loose>,
+}
+
+#[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]
+#[expect(missing_docs, reason = "there are none: joins are spelled out")]
+pub enum Relation {}
+
+impl ActiveModelBehavior for ActiveModel {}
+
+impl list::Listed for Entity {
+    type Field = BuildField;
+    const TABLE: &'static str = "builds";
+}
+
+impl filter::Field for BuildField {
+    fn sql(self) -> Expr {
+        let column = match self {
+            Self::Buildid => Column::Id,
+            Self::Builderid => Column::Builderid,
+            Self::Number => Column::Number,
+            Self::Workerid => Column::Workerid,
+            Self::StateString => Column::StateString,
+            Self::StartedAt => Column::StartedAt,
+            Self::CompleteAt => Column::CompleteAt,
+            Self::Results => Column::Results,
+        };
+        Expr::col((Entity, column))
+    }
+
+    fn nullable(self) -> bool {
+        matches!(self, Self::Workerid | Self::CompleteAt | Self::Results)
+    }
+}
+
+/// A change of a build's columns.
+#[derive(Clone, Debug)]
+#[expect(missing_docs, reason = "the columns of the same names")]
+pub enum Change {
+    StateString(String),
+    Finish { complete_at: i64, results: Results },
+}
+
+impl From<Change> for ActiveModel {
+    fn from(change: Change) -> Self {
+        let mut row = <Self as ActiveModelTrait>::default();
+        match change {
+            Change::StateString(text) => row.state_string = Set(text),
+            Change::Finish {
+                complete_at,
+                results,
+            } => {
+                row.complete_at = Set(Some(complete_at.into()));
+                row.results = Set(Some(results.code().into()));
+            }
+        }
+        row
+    }
+}
+
+/// The builds with these ids.
+///
+/// # Errors
+/// As every read: `Unavailable`, or `Internal`.
+pub async fn by_ids(db: &Db, ids: &[BuildId]) -> Result<HashMap<BuildId, Model>> {
+    let rows = list::by_key::<Entity, _>(db, Column::Id, ids).await?;
+    Ok(rows.into_iter().map(|row| (row.id, row)).collect())
+}
+
+/// The builds with these numbers of these builders.
+///
+/// # Errors
+/// As every read: `Unavailable`, or `Internal`.
+pub async fn by_numbers(
+    db: &Db,
+    keys: &[(BuilderId, i32)],
+) -> Result<HashMap<(BuilderId, i32), Model>> {
+    let mut found = HashMap::with_capacity(keys.len());
+    for keys in keys.chunks(list::MAX_BINDS / 2) {
+        let pair = [Column::Builderid, Column::Number].map(|c| Expr::col((Entity, c)));
+        let pairs = keys
+            .iter()
+            .map(|(builderid, number)| (builderid.0, *number));
+        let query = Entity::find().filter(Expr::tuple(pair).in_tuples(pairs));
+        for row in query.all(db.reader()).await? {
+            found.insert((row.builderid, row.number), row);
+        }
+    }
+    Ok(found)
+}
+
+/// A window of all builds, one row more than asked for where there are more.
+///
+/// # Errors
+/// As every read: `Unavailable`, or `Internal`.
+pub async fn page(db: &Db, args: &PageArgs<BuildField>) -> Result<Vec<Model>> {
+    list::page::<Entity>(db, args).await
+}
+
+/// The same window of the builds of each of these builders.
+///
+/// # Errors
+/// As every read: `Unavailable`, or `Internal`.
+pub async fn pages_of(
+    db: &Db,
+    args: &PageArgs<BuildField>,
+    builders: &[BuilderId],
+) -> Result<HashMap<BuilderId, Vec<Model>>> {
+    list::pages::<Entity, _>(db, &args.into(), Column::Builderid, builders, |row| {
+        row.builderid
+    })
+    .await
+}
+
+/// How many builds pass the filter.
+///
+/// # Errors
+/// As every read: `Unavailable`, or `Internal`.
+pub async fn count(db: &Db, filter: &Filter<BuildField>) -> Result<u64> {
+    list::count::<Entity>(db, filter).await
+}
+
+/// How many builds of each of these builders pass the filter.
+///
+/// # Errors
+/// As every read: `Unavailable`, or `Internal`.
+pub async fn counts_of(
+    db: &Db,
+    filter: &Filter<BuildField>,
+    builders: &[BuilderId],
+) -> Result<HashMap<BuilderId, u64>> {
+    list::counts::<Entity, _>(db, filter, Column::Builderid, builders).await
+}
+
+impl Txn {
+    /// The build with this id.
+    ///
+    /// # Errors
+    /// `NotFound`, `Unavailable`, or `Internal`.
+    pub async fn build(&self, id: BuildId) -> Result<Model> {
+        Entity::find_by_id(id)
+            .one(&self.0)
+            .await?
+            .ok_or_else(|| Error::not_found("build", id))
+    }
+
+    /// Adds a running build with the builder's next number, from 1.
+    ///
+    /// # Errors
+    /// `NotFound` for the builder, `Unavailable`, or `Internal`.
+    pub async fn insert_build(&self, builderid: BuilderId, started_at: i64) -> Result<Model> {
+        super::builder::Entity::find_by_id(builderid)
+            .one(&self.0)
+            .await?
+            .ok_or_else(|| Error::not_found("builder", builderid))?;
+        let newest: Option<Option<i32>> = Entity::find()
+            .select_only()
+            .column_as(Column::Number.max(), "newest")
+            .filter(Column::Builderid.eq(builderid))
+            .into_tuple()
+            .one(&self.0)
+            .await?;
+        let new = ActiveModel {
+            id: NotSet,
+            number: Set(newest.flatten().unwrap_or(0) + 1),
+            builderid: Set(builderid),
+            buildrequestid: Set(None),
+            workerid: Set(None),
+            masterid: Set(None),
+            started_at: Set(started_at.into()),
+            complete_at: Set(None),
+            locks_duration_s: Set(0),
+            state_string: Set("created".to_owned()),
+            results: Set(None),
+        };
+        Ok(new.insert(&self.0).await?)
+    }
+
+    /// Changes a build and reads it back.
+    ///
+    /// # Errors
+    /// `NotFound`, `Unavailable`, or `Internal`.
+    pub async fn update_build(&self, id: BuildId, change: Change) -> Result<Model> {
+        let done = Entity::update_many()
+            .set(ActiveModel::from(change))
+            .filter(Column::Id.eq(id))
+            .exec(&self.0)
+            .await?;
+        if done.rows_affected == 0 {
+            return Err(Error::not_found("build", id));
+        }
+        self.build(id).await
+    }
+}

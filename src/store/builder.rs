@@ -1,0 +1,231 @@
+//! Builders and their tags: entities, batch reads and the one write.
+
+use std::collections::HashMap;
+
+use sea_orm::{
+    ActiveValue::{NotSet, Set},
+    Condition, JoinType, QueryOrder, QuerySelect,
+    entity::prelude::*,
+    sea_query::{ExprTrait, Query},
+};
+use sha1::{Digest, Sha1};
+
+use super::{Db, Txn, filter, list};
+use crate::{
+    error::{Error, Result},
+    model::{
+        filter::{BuilderField, Filter, Test},
+        id::BuilderId,
+        page::PageArgs,
+    },
+};
+
+/// A row of `builders`.
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[sea_orm(table_name = "builders")]
+#[expect(missing_docs, reason = "Buildbot's columns")]
+pub struct Model {
+    #[sea_orm(primary_key)]
+    pub id: BuilderId,
+    pub name: String,
+    pub description: Option<String>,
+    pub description_format: Option<String>,
+    pub description_html: Option<String>,
+    pub projectid: Option<i32>,
+    pub name_hash: String,
+}
+
+#[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]
+#[expect(missing_docs, reason = "there are none: joins are spelled out")]
+pub enum Relation {}
+
+impl ActiveModelBehavior for ActiveModel {}
+
+#[expect(unreachable_pub, reason = "sea-orm's derives want it")]
+mod tag {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, DeriveEntityModel)]
+    #[sea_orm(table_name = "tags")]
+    pub struct Model {
+        #[sea_orm(primary_key)]
+        pub id: i32,
+        pub name: String,
+        pub name_hash: String,
+    }
+
+    #[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+#[expect(unreachable_pub, reason = "sea-orm's derives want it")]
+mod builder_tag {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, DeriveEntityModel)]
+    #[sea_orm(table_name = "builders_tags")]
+    pub struct Model {
+        #[sea_orm(primary_key)]
+        pub id: i32,
+        pub builderid: i32,
+        pub tagid: i32,
+    }
+
+    #[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {
+        #[sea_orm(
+            belongs_to = "super::tag::Entity",
+            from = "Column::Tagid",
+            to = "super::tag::Column::Id"
+        )]
+        Tag,
+    }
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+impl list::Listed for Entity {
+    type Field = BuilderField;
+    const TABLE: &'static str = "builders";
+}
+
+impl filter::Field for BuilderField {
+    fn sql(self) -> Expr {
+        match self {
+            Self::Builderid | Self::Tags => Expr::col((Entity, Column::Id)),
+            Self::Name => Expr::col((Entity, Column::Name)),
+        }
+    }
+
+    fn nullable(self) -> bool {
+        false
+    }
+
+    fn test(self, test: &Test) -> Condition {
+        let (Self::Tags, Test::Contains(name)) = (self, test) else {
+            return filter::column_test(self, test);
+        };
+        let tagged = Query::select()
+            .column((builder_tag::Entity, builder_tag::Column::Builderid))
+            .from(builder_tag::Entity)
+            .inner_join(
+                tag::Entity,
+                Expr::col((tag::Entity, tag::Column::Id))
+                    .equals((builder_tag::Entity, builder_tag::Column::Tagid)),
+            )
+            .and_where(Expr::col((tag::Entity, tag::Column::NameHash)).eq(name_hash(name)))
+            .take();
+        Condition::all().add(self.sql().in_subquery(tagged))
+    }
+}
+
+/// What `name_hash` holds: the lower-case hexadecimal SHA-1 of the UTF-8 name.
+fn name_hash(name: &str) -> String {
+    use std::fmt::Write;
+    Sha1::digest(name)
+        .iter()
+        .fold(String::new(), |mut hex, byte| {
+            // Writing to a String cannot fail.
+            let _ = write!(hex, "{byte:02x}");
+            hex
+        })
+}
+
+/// The builders with these ids.
+///
+/// # Errors
+/// As every read: `Unavailable`, or `Internal`.
+pub async fn by_ids(db: &Db, ids: &[BuilderId]) -> Result<HashMap<BuilderId, Model>> {
+    let rows = list::by_key::<Entity, _>(db, Column::Id, ids).await?;
+    Ok(rows.into_iter().map(|row| (row.id, row)).collect())
+}
+
+/// The builders with exactly these names.
+///
+/// # Errors
+/// As every read: `Unavailable`, or `Internal`.
+pub async fn by_names(db: &Db, names: &[String]) -> Result<HashMap<String, Model>> {
+    let hashes: Vec<String> = names.iter().map(|name| name_hash(name)).collect();
+    let rows = list::by_key::<Entity, _>(db, Column::NameHash, &hashes).await?;
+    Ok(rows
+        .into_iter()
+        .map(|row| (row.name.clone(), row))
+        .collect())
+}
+
+/// A window of the builders, one row more than asked for where there are more.
+///
+/// # Errors
+/// As every read: `Unavailable`, or `Internal`.
+pub async fn page(db: &Db, args: &PageArgs<BuilderField>) -> Result<Vec<Model>> {
+    list::page::<Entity>(db, args).await
+}
+
+/// How many builders pass the filter.
+///
+/// # Errors
+/// As every read: `Unavailable`, or `Internal`.
+pub async fn count(db: &Db, filter: &Filter<BuilderField>) -> Result<u64> {
+    list::count::<Entity>(db, filter).await
+}
+
+/// The tags of these builders, in the order they were given to each.
+///
+/// # Errors
+/// As every read: `Unavailable`, or `Internal`.
+pub async fn tags_of(db: &Db, ids: &[BuilderId]) -> Result<HashMap<BuilderId, Vec<String>>> {
+    let mut tags: HashMap<BuilderId, Vec<String>> = HashMap::new();
+    for ids in ids.chunks(list::MAX_BINDS) {
+        let rows: Vec<(i32, String)> = builder_tag::Entity::find()
+            .select_only()
+            .column(builder_tag::Column::Builderid)
+            .column(tag::Column::Name)
+            .join(JoinType::InnerJoin, builder_tag::Relation::Tag.def())
+            .filter(builder_tag::Column::Builderid.is_in(ids.iter().map(|id| id.0)))
+            .order_by_asc(builder_tag::Column::Id)
+            .into_tuple()
+            .all(db.reader())
+            .await?;
+        for (id, name) in rows {
+            tags.entry(BuilderId(id)).or_default().push(name);
+        }
+    }
+    Ok(tags)
+}
+
+impl Txn {
+    /// The builder of this name, made if there is none; two who ask at once get the same one.
+    ///
+    /// # Errors
+    /// `Unavailable`, or `Internal`.
+    pub async fn find_or_insert_builder(&self, name: &str) -> Result<Model> {
+        let hash = name_hash(name);
+        let find = || {
+            Entity::find()
+                .filter(Column::NameHash.eq(hash.as_str()))
+                .one(&self.0)
+        };
+        // Looked for first: an insert that finds a conflict still takes an id.
+        if let Some(found) = find().await? {
+            return Ok(found);
+        }
+        let new = ActiveModel {
+            id: NotSet,
+            name: Set(name.to_owned()),
+            description: Set(None),
+            description_format: Set(None),
+            description_html: Set(None),
+            projectid: Set(None),
+            name_hash: Set(hash.clone()),
+        };
+        Entity::insert(new)
+            .on_conflict_do_nothing_on([Column::NameHash])
+            .exec(&self.0)
+            .await?;
+        find()
+            .await?
+            .ok_or_else(|| Error::not_found("builder", format!("{name:?}")))
+    }
+}

@@ -1,0 +1,330 @@
+//! The rows of the change feed: read in order, marked with the kind that the writer meant, dropped when old.
+
+use sea_orm::{
+    ConnectionTrait, FromQueryResult, JoinType, QueryOrder, QuerySelect, QueryTrait, Statement,
+    TransactionTrait, entity::prelude::*, sea_query::ExprTrait,
+};
+
+use super::{Db, Txn, build, list, loose::Loose, step};
+use crate::{
+    error::{Error, Result},
+    model::{
+        filter::Filter,
+        filter::StepField,
+        id::{BuildId, BuilderId, Position, StepId},
+        page::Order,
+    },
+};
+
+/// A row of `graphql_step_events`: a step as a change left it.
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[sea_orm(table_name = "graphql_step_events")]
+#[expect(missing_docs, reason = "the columns of `steps`, and of the migration")]
+pub struct Model {
+    #[sea_orm(primary_key)]
+    pub id: Position,
+    pub kind: i16,
+    pub occurred_at: i64,
+    pub stepid: StepId,
+    pub number: i32,
+    pub name: String,
+    pub buildid: BuildId,
+    pub started_at: Option<Loose>,
+    pub locks_acquired_at: Option<Loose>,
+    pub complete_at: Option<Loose>,
+    pub state_string: String,
+    pub results: Option<Loose>,
+    pub urls_json: String,
+    pub hidden: Loose,
+}
+
+#[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]
+#[expect(missing_docs, reason = "a step's build, for its builder")]
+pub enum Relation {
+    #[sea_orm(
+        belongs_to = "build::Entity",
+        from = "Column::Buildid",
+        to = "build::Column::Id"
+    )]
+    Build,
+}
+
+impl ActiveModelBehavior for ActiveModel {}
+
+/// What a change was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// Not a change: the step as it is, at the start of a stream.
+    Snapshot,
+    /// The step was added.
+    New,
+    /// It was started.
+    Started,
+    /// Anything else changed.
+    Updated,
+    /// It was finished.
+    Finished,
+}
+
+impl Kind {
+    fn code(self) -> i16 {
+        match self {
+            Self::Snapshot => 0,
+            Self::New => 1,
+            Self::Started => 2,
+            Self::Updated => 3,
+            Self::Finished => 4,
+        }
+    }
+
+    fn from_code(code: i16) -> Self {
+        match code {
+            1 => Self::New,
+            2 => Self::Started,
+            4 => Self::Finished,
+            _ => Self::Updated,
+        }
+    }
+}
+
+/// An event, ready to be handed on.
+#[derive(Clone, Debug)]
+pub struct Event {
+    /// Its place in the feed.
+    pub position: Position,
+    /// What it was.
+    pub kind: Kind,
+    /// When, in seconds since the epoch.
+    pub occurred_at: i64,
+    /// The builder of the step's build; none where the build has no row.
+    pub builderid: Option<BuilderId>,
+    /// The step as the change left it.
+    pub step: std::sync::Arc<step::Model>,
+}
+
+impl From<Model> for step::Model {
+    fn from(row: Model) -> Self {
+        Self {
+            id: row.stepid,
+            number: row.number,
+            name: row.name,
+            buildid: row.buildid,
+            started_at: row.started_at,
+            locks_acquired_at: row.locks_acquired_at,
+            complete_at: row.complete_at,
+            state_string: row.state_string,
+            results: row.results,
+            urls_json: row.urls_json,
+            hidden: row.hidden,
+        }
+    }
+}
+
+/// The name of this database's feed, which is part of its cursors.
+///
+/// # Errors
+/// `FeedDetached` where the database has no feed; else as every read.
+pub async fn epoch(db: &Db) -> Result<String> {
+    #[derive(FromQueryResult)]
+    struct Row {
+        epoch: String,
+    }
+    if !db.has_feed() {
+        return Err(Error::FeedDetached);
+    }
+    let statement = Statement::from_string(
+        db.reader().get_database_backend(),
+        "SELECT epoch FROM graphql_feed",
+    );
+    let row = Row::find_by_statement(statement).one(db.reader()).await?;
+    row.map(|row| row.epoch).ok_or(Error::FeedDetached)
+}
+
+/// The places of the feed that are still there: the newest event's, and the one before the oldest's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reach {
+    /// A reader who stands here has missed nothing that is gone.
+    pub floor: Position,
+    /// The newest event's place.
+    pub newest: Position,
+}
+
+async fn reach_in(db: &impl ConnectionTrait) -> Result<Reach> {
+    #[derive(FromQueryResult)]
+    struct Row {
+        oldest: Option<i64>,
+        newest: Option<i64>,
+    }
+    // Two look-ups at the ends of the key; one query for both ends would read the whole table.
+    let statement = Statement::from_string(
+        db.get_database_backend(),
+        "SELECT (SELECT MIN(id) FROM graphql_step_events) AS oldest, \
+         (SELECT MAX(id) FROM graphql_step_events) AS newest",
+    );
+    let row = Row::find_by_statement(statement).one(db).await?;
+    let (oldest, newest) = row.map_or((None, None), |row| (row.oldest, row.newest));
+    Ok(Reach {
+        floor: Position(oldest.map_or(0, |id| id - 1)),
+        newest: Position(newest.unwrap_or(0)),
+    })
+}
+
+/// How far the feed reaches back and forth.
+///
+/// # Errors
+/// As every read: `Unavailable`, or `Internal`.
+pub async fn reach(db: &Db) -> Result<Reach> {
+    reach_in(db.reader()).await
+}
+
+/// Events read together.
+#[derive(Clone, Debug)]
+pub struct Batch {
+    /// Those that can be read, in order.
+    pub events: Vec<Event>,
+    /// The place of the last, readable or not; none where there is nothing behind the place asked for.
+    pub last: Option<Position>,
+    /// None is missing between the place asked for and the last.
+    pub is_whole: bool,
+}
+
+/// At most `limit` events behind a place, in order.
+///
+/// # Errors
+/// As every read: `Unavailable`, or `Internal`.
+pub async fn after(db: &Db, position: Position, limit: u64) -> Result<Batch> {
+    #[derive(FromQueryResult)]
+    struct Row {
+        #[sea_orm(nested)]
+        event: Model,
+        builderid: Option<BuilderId>,
+    }
+    let query = Entity::find()
+        .column(build::Column::Builderid)
+        .join(JoinType::LeftJoin, Relation::Build.def())
+        .filter(Column::Id.gt(position))
+        .order_by_asc(Column::Id)
+        .limit(limit)
+        .into_query();
+    let rows = db.reader().query_all_raw(db.statement(&query)).await?;
+    let last: Option<Position> = rows.last().map(|row| row.try_get("", "id")).transpose()?;
+    let event = |row: Row| Event {
+        position: row.event.id,
+        kind: Kind::from_code(row.event.kind),
+        occurred_at: row.event.occurred_at,
+        builderid: row.builderid,
+        step: std::sync::Arc::new(row.event.into()),
+    };
+    let readable = rows
+        .iter()
+        .filter_map(|row| list::readable(Row::from_query_result(row, "")));
+    Ok(Batch {
+        events: readable.map(event).collect(),
+        // Places have no holes, so so many rows reach so far.
+        is_whole: last.is_none_or(|last| i64::try_from(rows.len()) == Ok(last.0 - position.0)),
+        last,
+    })
+}
+
+/// At most `limit` steps that pass the filter, and the feed's newest place, both of one moment.
+///
+/// # Errors
+/// As every read: `Unavailable`, or `Internal`.
+pub async fn snapshot(
+    db: &Db,
+    filter: &Filter<StepField>,
+    builder: Option<BuilderId>,
+    order: &Order<StepField>,
+    limit: u64,
+) -> Result<(Position, Vec<step::Model>)> {
+    // A transaction reads one moment, but only from its first read on: begin, then read.
+    let txn = db.reader().begin().await?;
+    let position = reach_in(&txn).await?.newest;
+    let mut query = step::Entity::find().filter(super::filter::condition(filter));
+    if let Some(builderid) = builder {
+        let builds = sea_orm::sea_query::Query::select()
+            .column(build::Column::Id)
+            .from(build::Entity)
+            .and_where(build::Column::Builderid.eq(builderid))
+            .take();
+        query = query.filter(Expr::col((step::Entity, step::Column::Buildid)).in_subquery(builds));
+    }
+    let mut select = query.limit(limit).into_query();
+    super::filter::order_by(&mut select, order, false);
+    let rows = txn.query_all_raw(db.statement(&select)).await?;
+    let steps = rows
+        .iter()
+        .filter_map(|row| list::readable(step::Model::from_query_result(row, "")));
+    let steps = steps.collect();
+    txn.commit().await?;
+    Ok((position, steps))
+}
+
+/// A number that changes whenever another connection or process has written to the database.
+///
+/// # Errors
+/// As every read: `Unavailable`, or `Internal`.
+pub async fn data_version(db: &Db) -> Result<i32> {
+    #[derive(FromQueryResult)]
+    struct Row {
+        data_version: i32,
+    }
+    let statement =
+        Statement::from_string(db.watcher.get_database_backend(), "PRAGMA data_version");
+    let row = Row::find_by_statement(statement).one(&db.watcher).await?;
+    Ok(row.map_or(0, |row| row.data_version))
+}
+
+impl Txn {
+    /// The event that this transaction's change of a step has caused, and the step with it.
+    /// The trigger can only compare values, so the kind is what the caller says it was.
+    ///
+    /// # Errors
+    /// `Unavailable`, or `Internal` where there is no such event: the feed's triggers are gone.
+    pub async fn event_of(&self, stepid: StepId, kind: Kind) -> Result<(Position, step::Model)> {
+        let event = Entity::find()
+            .filter(Column::Stepid.eq(stepid))
+            .order_by_desc(Column::Id)
+            .one(&self.0)
+            .await?
+            .ok_or(Error::FeedDetached)?;
+        if event.kind != kind.code() {
+            Entity::update_many()
+                .col_expr(Column::Kind, kind.code().into())
+                .filter(Column::Id.eq(event.id))
+                .exec(&self.0)
+                .await?;
+        }
+        Ok((event.id, event.into()))
+    }
+
+    /// Drops, of the oldest `batch` events, those up to a place or before a time; the newest event always stays,
+    /// so that the feed knows where it is. Says how many went.
+    ///
+    /// # Errors
+    /// `Unavailable`, or `Internal`.
+    pub async fn prune_events(&self, up_to: Position, before: i64, batch: u64) -> Result<u64> {
+        let newest = reach_in(&self.0).await?.newest;
+        let oldest: Vec<(i64, i64)> = Entity::find()
+            .select_only()
+            .columns([Column::Id, Column::OccurredAt])
+            .order_by_asc(Column::Id)
+            .limit(batch)
+            .into_tuple()
+            .all(&self.0)
+            .await?;
+        // Only from the old end on: a clock that jumped must not tear a hole.
+        let Some((last, _)) = oldest
+            .into_iter()
+            .take_while(|(id, at)| *id < newest.0 && (*id <= up_to.0 || *at < before))
+            .last()
+        else {
+            return Ok(0);
+        };
+        let done = Entity::delete_many()
+            .filter(Column::Id.lte(last))
+            .exec(&self.0)
+            .await?;
+        Ok(done.rows_affected)
+    }
+}

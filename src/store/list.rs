@@ -1,0 +1,271 @@
+//! Lists of rows in SQL: windows over a whole table or per parent, and counts.
+//! However many parents ask, a level of a query is one statement.
+
+use std::collections::HashMap;
+
+use sea_orm::{
+    ColumnTrait, Condition, ConnectionTrait, DbErr, EntityTrait, FromQueryResult, PaginatorTrait,
+    QueryFilter, QuerySelect, QueryTrait, Select, TryGetable,
+    sea_query::{Asterisk, Expr, ExprTrait, Query, SelectStatement, UnionType, WindowStatement},
+};
+
+use super::{Db, filter};
+use crate::{
+    error::Result,
+    model::{
+        filter::Filter,
+        page::{Order, PageArgs, Window},
+    },
+};
+
+/// How many terms a compound SELECT of SQLite has at most.
+const MAX_TERMS: usize = 500;
+/// Beyond so many values, reading a union's text costs more than reading the rows.
+const MAX_UNION_BINDS: usize = 5_000;
+/// How many values a statement binds at most; SQLite takes 32,766.
+pub(super) const MAX_BINDS: usize = 30_000;
+
+/// A table whose rows are listed.
+pub(super) trait Listed: EntityTrait {
+    /// What its rows are filtered and ordered by.
+    type Field: filter::Field;
+    /// The table's name.
+    const TABLE: &'static str;
+}
+
+/// The id that the rows of a list share.
+pub(super) trait Parent: Into<sea_orm::Value> + Copy + Eq + std::hash::Hash {}
+
+impl<P: Into<sea_orm::Value> + Copy + Eq + std::hash::Hash> Parent for P {}
+
+/// Which rows of each parent, and in which order.
+pub(super) struct Slice<'a, F> {
+    pub filter: &'a Filter<F>,
+    pub order: &'a Order<F>,
+    pub range: Range<'a>,
+}
+
+/// Which part of the ordered rows.
+pub(super) enum Range<'a> {
+    Window(&'a Window),
+    Offset { limit: u64, offset: u64 },
+}
+
+impl<'a, F> From<&'a PageArgs<F>> for Slice<'a, F> {
+    fn from(args: &'a PageArgs<F>) -> Self {
+        Self {
+            filter: &args.filter,
+            order: &args.order,
+            range: Range::Window(&args.window),
+        }
+    }
+}
+
+impl<F> Slice<'_, F> {
+    fn backward(&self) -> bool {
+        matches!(self.range, Range::Window(window) if window.backward)
+    }
+
+    /// How many rows of each parent are left out, and how many are taken after those.
+    fn offset_and_limit(&self) -> (u64, u64) {
+        match self.range {
+            Range::Window(window) => (0, window.fetch()),
+            Range::Offset { limit, offset } => (offset, limit),
+        }
+    }
+}
+
+/// The rows that belong to the slice, neither ordered nor limited.
+fn matching<E: Listed>(slice: &Slice<'_, E::Field>, parents: Option<Expr>) -> Select<E> {
+    let mut query = E::find().filter(filter::condition(slice.filter));
+    if let Some(parents) = parents {
+        query = query.filter(parents);
+    }
+    if let Range::Window(window) = &slice.range {
+        if let Some(after) = &window.after {
+            query = query.filter(filter::beyond(slice.order, after, false));
+        }
+        if let Some(before) = &window.before {
+            query = query.filter(filter::beyond(slice.order, before, true));
+        }
+    }
+    query
+}
+
+/// The rows of the slice, of one parent or of the whole table.
+fn select<E: Listed>(slice: &Slice<'_, E::Field>, parent: Option<Expr>) -> SelectStatement {
+    let (offset, limit) = slice.offset_and_limit();
+    let mut query = matching::<E>(slice, parent).limit(limit);
+    if offset > 0 {
+        query = query.offset(offset);
+    }
+    let mut select = query.into_query();
+    filter::order_by(&mut select, slice.order, slice.backward());
+    select
+}
+
+/// One indexed look-up per parent: the cheapest, as long as it is not too much text to read.
+fn united<E: Listed>(
+    slice: &Slice<'_, E::Field>,
+    parents: impl Iterator<Item = Expr>,
+) -> SelectStatement {
+    let mut terms = parents.map(|parent| {
+        Query::select()
+            .column(Asterisk)
+            .from_subquery(select::<E>(slice, Some(parent)), E::TABLE)
+            .take()
+    });
+    let mut union = terms.next().unwrap_or_default();
+    union.unions(terms.map(|term| (UnionType::All, term)));
+    ordered::<E>(slice, union)
+}
+
+/// The rows of all parents numbered within each: reads them all, but takes any number of parents and any filter.
+fn numbered<E: Listed>(
+    slice: &Slice<'_, E::Field>,
+    parent: E::Column,
+    parents: Expr,
+) -> SelectStatement {
+    let (offset, limit) = slice.offset_and_limit();
+    let mut within = WindowStatement::partition_by((E::default(), parent));
+    filter::order_by(&mut within, slice.order, slice.backward());
+    let mut inner = matching::<E>(slice, Some(parents)).into_query();
+    inner.expr_window_as(Expr::cust("ROW_NUMBER()"), within, "place");
+    let mut select = ordered::<E>(slice, inner);
+    let place = Expr::col("place");
+    select.and_where(place.between(offset + 1, offset.saturating_add(limit)));
+    select
+}
+
+fn ordered<E: Listed>(slice: &Slice<'_, E::Field>, rows: SelectStatement) -> SelectStatement {
+    let mut select = Query::select();
+    select.column(Asterisk).from_subquery(rows, E::TABLE);
+    filter::order_by(&mut select, slice.order, slice.backward());
+    select
+}
+
+/// The rows of one window over the whole table.
+pub(super) async fn page<E: Listed>(db: &Db, args: &PageArgs<E::Field>) -> Result<Vec<E::Model>> {
+    rows::<E>(db, select::<E>(&args.into(), None)).await
+}
+
+/// The rows of the same window for each of these parents, in the window's order.
+pub(super) async fn pages<E: Listed, P: Parent>(
+    db: &Db,
+    slice: &Slice<'_, E::Field>,
+    parent: E::Column,
+    parents: &[P],
+    parent_of: impl Fn(&E::Model) -> P,
+) -> Result<HashMap<P, Vec<E::Model>>> {
+    let Some(first) = parents.first() else {
+        return Ok(HashMap::new());
+    };
+    let one = select::<E>(slice, Some(parent.eq(*first)));
+    let binds = db.statement(&one).values.map_or(0, |v| v.0.len());
+    let mut grouped: HashMap<P, Vec<E::Model>> = HashMap::with_capacity(parents.len());
+    for parents in parents.chunks(MAX_BINDS / 2) {
+        let statement = if parents.len() == 1 {
+            select::<E>(slice, Some(parent.eq(parents[0])))
+        } else if parents.len() <= MAX_TERMS && binds * parents.len() <= MAX_UNION_BINDS {
+            united::<E>(slice, parents.iter().map(|id| parent.eq(*id)))
+        } else {
+            numbered::<E>(slice, parent, parent.is_in(parents.iter().copied()))
+        };
+        for row in rows::<E>(db, statement).await? {
+            grouped.entry(parent_of(&row)).or_default().push(row);
+        }
+    }
+    Ok(grouped)
+}
+
+/// Every row of each of these parents that passes the filter, in order.
+pub(super) async fn all<E: Listed, P: Parent>(
+    db: &Db,
+    filter: &Filter<E::Field>,
+    order: &Order<E::Field>,
+    parent: E::Column,
+    parents: &[P],
+) -> Result<Vec<E::Model>> {
+    let mut found = Vec::new();
+    for parents in parents.chunks(MAX_BINDS / 2) {
+        let mut select = E::find()
+            .filter(parent.is_in(parents.iter().copied()))
+            .filter(filter::condition(filter))
+            .into_query();
+        filter::order_by(&mut select, order, false);
+        found.append(&mut rows::<E>(db, select).await?);
+    }
+    Ok(found)
+}
+
+/// The rows with these values in a unique column.
+pub(super) async fn by_key<E: EntityTrait, K: Into<sea_orm::Value> + Clone>(
+    db: &Db,
+    column: E::Column,
+    keys: &[K],
+) -> Result<Vec<E::Model>> {
+    let mut found = Vec::new();
+    for keys in keys.chunks(MAX_BINDS) {
+        let query = E::find().filter(column.is_in(keys.iter().cloned()));
+        found.append(&mut rows::<E>(db, query.into_query()).await?);
+    }
+    Ok(found)
+}
+
+/// How many rows of the whole table pass the filter.
+pub(super) async fn count<E: Listed>(db: &Db, filter: &Filter<E::Field>) -> Result<u64>
+where
+    E::Model: Sync,
+{
+    Ok(E::find()
+        .filter(filter::condition(filter))
+        .count(db.reader())
+        .await?)
+}
+
+/// How many rows of each of these parents pass the filter.
+pub(super) async fn counts<E: Listed, P: Parent + TryGetable + Send + Sync>(
+    db: &Db,
+    filter: &Filter<E::Field>,
+    parent: E::Column,
+    parents: &[P],
+) -> Result<HashMap<P, u64>> {
+    let mut counts = HashMap::with_capacity(parents.len());
+    for parents in parents.chunks(MAX_BINDS / 2) {
+        let found: Vec<(P, i64)> = E::find()
+            .select_only()
+            .column(parent)
+            .column_as(Expr::cust("COUNT(*)"), "number")
+            .filter(Condition::all().add(parent.is_in(parents.iter().copied())))
+            .filter(filter::condition(filter))
+            .group_by(parent)
+            .into_tuple()
+            .all(db.reader())
+            .await?;
+        for (id, number) in found {
+            counts.insert(id, u64::try_from(number).unwrap_or_default());
+        }
+    }
+    Ok(counts)
+}
+
+/// The rows of a statement.
+///
+/// # Errors
+/// As every read: `Unavailable`, or `Internal`.
+pub(super) async fn rows<E: EntityTrait>(
+    db: &Db,
+    select: SelectStatement,
+) -> Result<Vec<E::Model>> {
+    let rows = db.reader().query_all_raw(db.statement(&select)).await?;
+    let rows = rows
+        .iter()
+        .filter_map(|row| readable(E::Model::from_query_result(row, "")));
+    Ok(rows.collect())
+}
+
+/// A row that cannot be read, which SQLite lets anybody write, must not take its neighbours with it.
+pub(super) fn readable<T>(row: Result<T, DbErr>) -> Option<T> {
+    row.inspect_err(|error| tracing::warn!(%error, "a row that cannot be read is left out"))
+        .ok()
+}

@@ -1,0 +1,91 @@
+//! A number column that Buildbot does not check: SQLite keeps whatever was bound to it.
+
+use sea_orm::{
+    ColIdx, QueryResult, TryGetError, TryGetable,
+    sea_query::{ArrayType, ColumnType, Nullable, Value, ValueType, ValueTypeErr},
+};
+
+use crate::model::filter;
+
+/// What stands in such a column. One odd value must not make its row, or the rows beside it, unreadable.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Loose {
+    /// An integer.
+    Int(i64),
+    /// Anything else, as text: compared with the column it finds its own row again.
+    Odd(Box<str>),
+}
+
+impl Loose {
+    /// The number, if it is one; a fraction is rounded down.
+    #[must_use]
+    pub fn int(&self) -> Option<i64> {
+        match self {
+            Self::Int(n) => Some(*n),
+            #[expect(
+                clippy::cast_possible_truncation,
+                reason = "`as` saturates, which is what is wanted"
+            )]
+            Self::Odd(text) => text.parse::<f64>().ok().map(|x| x.floor() as i64),
+        }
+    }
+
+    /// What rows are ordered by.
+    #[must_use]
+    pub fn value(&self) -> filter::Value {
+        match self {
+            Self::Int(n) => filter::Value::Int(*n),
+            Self::Odd(text) => filter::Value::Text(text.to_string()),
+        }
+    }
+}
+
+impl TryGetable for Loose {
+    fn try_get_by<I: ColIdx>(row: &QueryResult, index: I) -> Result<Self, TryGetError> {
+        match i64::try_get_by(row, index) {
+            Ok(n) => Ok(Self::Int(n)),
+            Err(null @ TryGetError::Null(_)) => Err(null),
+            Err(TryGetError::DbErr(_)) => {
+                let real = f64::try_get_by(row, index).map(|x| x.to_string());
+                let text = real.or_else(|_| String::try_get_by(row, index));
+                Ok(Self::Odd(text.unwrap_or_default().into()))
+            }
+        }
+    }
+}
+
+impl From<Loose> for Value {
+    fn from(value: Loose) -> Self {
+        value.int().into()
+    }
+}
+
+impl From<i64> for Loose {
+    fn from(n: i64) -> Self {
+        Self::Int(n)
+    }
+}
+
+impl ValueType for Loose {
+    fn try_from(value: Value) -> Result<Self, ValueTypeErr> {
+        <i64 as ValueType>::try_from(value).map(Self::Int)
+    }
+
+    fn type_name() -> String {
+        "Loose".to_owned()
+    }
+
+    fn array_type() -> ArrayType {
+        ArrayType::BigInt
+    }
+
+    fn column_type() -> ColumnType {
+        ColumnType::BigInteger
+    }
+}
+
+impl Nullable for Loose {
+    fn null() -> Value {
+        i64::null()
+    }
+}

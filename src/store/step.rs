@@ -1,0 +1,301 @@
+//! Steps: the entity, batch reads and writes. The triggers on this table feed the change feed.
+
+use std::collections::{HashMap, HashSet};
+
+use sea_orm::{
+    ActiveValue::{NotSet, Set},
+    QuerySelect, QueryTrait,
+    entity::prelude::*,
+    sea_query::ExprTrait,
+};
+
+use super::{Db, Txn, filter, list, loose::Loose};
+use crate::{
+    error::{Error, Result},
+    model::{
+        filter::{Direction, Filter, StepField},
+        id::{BuildId, StepId},
+        identifier,
+        page::{Order, PageArgs},
+        results::Results,
+        url::Url,
+    },
+};
+
+/// A row of `steps`.
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[sea_orm(table_name = "steps")]
+#[expect(missing_docs, reason = "Buildbot's columns")]
+pub struct Model {
+    #[sea_orm(primary_key)]
+    pub id: StepId,
+    pub number: i32,
+    pub name: String,
+    pub buildid: BuildId,
+    pub started_at: Option<Loose>,
+    pub locks_acquired_at: Option<Loose>,
+    pub complete_at: Option<Loose>,
+    pub state_string: String,
+    pub results: Option<Loose>,
+    pub urls_json: String,
+    pub hidden: Loose,
+}
+
+#[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]
+#[expect(missing_docs, reason = "there are none: joins are spelled out")]
+pub enum Relation {}
+
+impl ActiveModelBehavior for ActiveModel {}
+
+impl Model {
+    /// The step should not be displayed: any number but 0 says so.
+    #[must_use]
+    pub fn is_hidden(&self) -> bool {
+        self.hidden.int() != Some(0)
+    }
+}
+
+impl list::Listed for Entity {
+    type Field = StepField;
+    const TABLE: &'static str = "steps";
+}
+
+impl filter::Field for StepField {
+    fn sql(self) -> Expr {
+        let column = match self {
+            Self::Stepid => Column::Id,
+            Self::Buildid => Column::Buildid,
+            Self::Number => Column::Number,
+            Self::Name => Column::Name,
+            Self::StateString => Column::StateString,
+            Self::StartedAt => Column::StartedAt,
+            Self::LocksAcquiredAt => Column::LocksAcquiredAt,
+            Self::CompleteAt => Column::CompleteAt,
+            Self::Hidden => Column::Hidden,
+            Self::Results => Column::Results,
+        };
+        Expr::col((Entity, column))
+    }
+
+    fn nullable(self) -> bool {
+        matches!(
+            self,
+            Self::StartedAt | Self::LocksAcquiredAt | Self::CompleteAt | Self::Results
+        )
+    }
+}
+
+/// A change of a step's columns, as an update method makes it.
+#[derive(Clone, Debug)]
+#[expect(missing_docs, reason = "the columns of the same names")]
+pub enum Change {
+    Start {
+        started_at: i64,
+        locks_acquired: bool,
+    },
+    LocksAcquiredAt(i64),
+    StateString(String),
+    Urls(Vec<Url>),
+    Finish {
+        complete_at: i64,
+        results: Results,
+        hidden: bool,
+    },
+}
+
+impl From<Change> for ActiveModel {
+    fn from(change: Change) -> Self {
+        let mut row = <Self as ActiveModelTrait>::default();
+        match change {
+            Change::Start {
+                started_at,
+                locks_acquired,
+            } => {
+                row.started_at = Set(Some(started_at.into()));
+                if locks_acquired {
+                    row.locks_acquired_at = Set(Some(started_at.into()));
+                }
+            }
+            Change::LocksAcquiredAt(at) => row.locks_acquired_at = Set(Some(at.into())),
+            Change::StateString(text) => row.state_string = Set(text),
+            Change::Urls(urls) => row.urls_json = Set(Url::write(&urls)),
+            Change::Finish {
+                complete_at,
+                results,
+                hidden,
+            } => {
+                row.complete_at = Set(Some(complete_at.into()));
+                row.results = Set(Some(results.code().into()));
+                row.hidden = Set(i64::from(hidden).into());
+            }
+        }
+        row
+    }
+}
+
+/// The steps of a build as they are asked for.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct StepsArgs {
+    /// Which of them.
+    pub filter: Filter<StepField>,
+    /// Their order.
+    pub order: Order<StepField>,
+    /// At most so many, after leaving out so many; none is all of them.
+    pub range: Option<(u64, u64)>,
+}
+
+/// The order of a build's steps when nobody says: by number.
+#[must_use]
+pub fn by_number() -> Order<StepField> {
+    vec![
+        (StepField::Number, Direction::Asc),
+        (StepField::Stepid, Direction::Asc),
+    ]
+}
+
+/// The steps with these ids.
+///
+/// # Errors
+/// As every read: `Unavailable`, or `Internal`.
+pub async fn by_ids(db: &Db, ids: &[StepId]) -> Result<HashMap<StepId, Model>> {
+    let rows = list::by_key::<Entity, _>(db, Column::Id, ids).await?;
+    Ok(rows.into_iter().map(|row| (row.id, row)).collect())
+}
+
+/// The steps of these builds.
+///
+/// # Errors
+/// As every read: `Unavailable`, or `Internal`.
+pub async fn of_builds(
+    db: &Db,
+    args: &StepsArgs,
+    builds: &[BuildId],
+) -> Result<HashMap<BuildId, Vec<Model>>> {
+    if let Some((limit, offset)) = args.range {
+        let slice = list::Slice {
+            filter: &args.filter,
+            order: &args.order,
+            range: list::Range::Offset { limit, offset },
+        };
+        return list::pages::<Entity, _>(db, &slice, Column::Buildid, builds, |row| row.buildid)
+            .await;
+    }
+    let mut of: HashMap<BuildId, Vec<Model>> = HashMap::with_capacity(builds.len());
+    let rows =
+        list::all::<Entity, _>(db, &args.filter, &args.order, Column::Buildid, builds).await?;
+    for row in rows {
+        of.entry(row.buildid).or_default().push(row);
+    }
+    Ok(of)
+}
+
+/// A window of all steps, one row more than asked for where there are more.
+///
+/// # Errors
+/// As every read: `Unavailable`, or `Internal`.
+pub async fn page(db: &Db, args: &PageArgs<StepField>) -> Result<Vec<Model>> {
+    list::page::<Entity>(db, args).await
+}
+
+/// How many steps pass the filter.
+///
+/// # Errors
+/// As every read: `Unavailable`, or `Internal`.
+pub async fn count(db: &Db, filter: &Filter<StepField>) -> Result<u64> {
+    list::count::<Entity>(db, filter).await
+}
+
+impl Txn {
+    /// The step with this id.
+    ///
+    /// # Errors
+    /// `NotFound`, `Unavailable`, or `Internal`.
+    pub async fn step(&self, id: StepId) -> Result<Model> {
+        Entity::find_by_id(id)
+            .one(&self.0)
+            .await?
+            .ok_or_else(|| Error::not_found("step", id))
+    }
+
+    /// Adds a step with the build's next number, from 0, under the first free form of the name.
+    ///
+    /// # Errors
+    /// `NotFound` for the build, `Unavailable`, or `Internal`.
+    pub async fn insert_step(&self, buildid: BuildId, name: &str) -> Result<StepId> {
+        self.build(buildid).await?;
+        let siblings: Vec<(i32, String)> = Entity::find()
+            .select_only()
+            .columns([Column::Number, Column::Name])
+            .filter(Column::Buildid.eq(buildid))
+            .into_tuple()
+            .all(&self.0)
+            .await?;
+        let number = siblings
+            .iter()
+            .map(|(number, _)| *number)
+            .max()
+            .map_or(0, |n| n + 1);
+        let names: HashSet<&str> = siblings.iter().map(|(_, name)| name.as_str()).collect();
+        let new = ActiveModel {
+            id: NotSet,
+            number: Set(number),
+            name: Set(identifier::free_name(name, |n| names.contains(n))),
+            buildid: Set(buildid),
+            started_at: Set(None),
+            locks_acquired_at: Set(None),
+            complete_at: Set(None),
+            state_string: Set("pending".to_owned()),
+            results: Set(None),
+            urls_json: Set("[]".to_owned()),
+            hidden: Set(0.into()),
+        };
+        let inserted = Entity::insert(new).exec(&self.0).await?;
+        Ok(inserted.last_insert_id)
+    }
+
+    /// Changes a step's columns, and its build's sum of lock waits with them.
+    ///
+    /// # Errors
+    /// `NotFound`, `Unavailable`, or `Internal`.
+    pub async fn update_step(&self, id: StepId, change: Change) -> Result<()> {
+        let moves_locks = matches!(change, Change::Start { .. } | Change::LocksAcquiredAt(_));
+        let done = Entity::update_many()
+            .set(ActiveModel::from(change))
+            .filter(Column::Id.eq(id))
+            .exec(&self.0)
+            .await?;
+        if done.rows_affected == 0 {
+            return Err(Error::not_found("step", id));
+        }
+        if moves_locks {
+            self.sum_lock_waits(id).await?;
+        }
+        Ok(())
+    }
+
+    /// Buildbot adds each wait to the build's `locks_duration_s` as it ends; summed anew, it stays true when a step is dated again.
+    async fn sum_lock_waits(&self, stepid: StepId) -> Result<()> {
+        let build = || {
+            let of = Entity::find()
+                .select_only()
+                .column(Column::Buildid)
+                .filter(Column::Id.eq(stepid));
+            Expr::SubQuery(None, Box::new(of.into_query().into()))
+        };
+        let wait = "COALESCE(SUM(CASE WHEN locks_acquired_at > started_at THEN locks_acquired_at - started_at ELSE 0 END), 0)";
+        let sum = Entity::find()
+            .select_only()
+            .column_as(Expr::cust(wait), "seconds")
+            .filter(Expr::col(Column::Buildid).eq(build()))
+            .into_query();
+        super::build::Entity::update_many()
+            .col_expr(
+                super::build::Column::LocksDurationS,
+                Expr::SubQuery(None, Box::new(sum.into())),
+            )
+            .filter(Expr::col(super::build::Column::Id).eq(build()))
+            .exec(&self.0)
+            .await?;
+        Ok(())
+    }
+}

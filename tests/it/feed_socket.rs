@@ -1,0 +1,163 @@
+//! Subscriptions on a socket: both subprotocols, several at once, and ending one of them.
+
+use serde_json::{Value, json};
+
+use crate::{
+    feed::{after, now},
+    support::{client::Client, server::Server, ws::Ws},
+};
+
+/// The words of a subprotocol.
+struct Words {
+    protocol: &'static str,
+    begin: &'static str,
+    event: &'static str,
+    end: &'static str,
+}
+
+const NEW: Words = Words {
+    protocol: "graphql-transport-ws",
+    begin: "subscribe",
+    event: "next",
+    end: "complete",
+};
+
+const OLD: Words = Words {
+    protocol: "graphql-ws",
+    begin: "start",
+    event: "data",
+    end: "stop",
+};
+
+impl Words {
+    async fn connect(&self, server: &Server) -> Ws {
+        let mut ws = Ws::open(server.address, self.protocol).await.unwrap();
+        ws.send(json!({ "type": "connection_init" })).await;
+        assert_eq!(ws.receive().await["type"], "connection_ack");
+        ws
+    }
+
+    async fn begin(&self, ws: &mut Ws, id: &str, arguments: &str) {
+        let query =
+            format!("subscription {{ stepEvents{arguments} {{ cursor step {{ stepid }} }} }}");
+        ws.send(json!({ "id": id, "type": self.begin, "payload": { "query": query } }))
+            .await;
+    }
+
+    /// The next event: the subscription that it is for, and its cursor.
+    async fn event(&self, ws: &mut Ws) -> (String, String) {
+        let message = ws.receive().await;
+        assert_eq!(message["type"], self.event, "{message:#}");
+        let cursor = &message["payload"]["data"]["stepEvents"]["cursor"];
+        let text = |value: &Value| value.as_str().unwrap().to_owned();
+        (text(&message["id"]), text(cursor))
+    }
+}
+
+async fn started() -> (Server, Client, i64, String) {
+    let server = Server::start().await;
+    let client = server.client();
+    let build = client.add_build("b").await;
+    let (stepid, cursor) = client.new_step(build, "s").await;
+    (server, client, stepid, cursor)
+}
+
+async fn one_hears_and_ends_without_the_other(words: Words) {
+    let (server, client, stepid, start) = started().await;
+    let mut ws = words.connect(&server).await;
+    words.begin(&mut ws, "a", &after(&start)).await;
+    words.begin(&mut ws, "b", &after(&start)).await;
+    for _ in 0..5 {
+        let written = client.set_state(stepid, "busy").await;
+        let mut heard = [words.event(&mut ws).await, words.event(&mut ws).await];
+        heard.sort();
+        let both = ["a", "b"].map(|id| (id.to_owned(), written.clone()));
+        assert_eq!(heard, both);
+    }
+    ws.send(json!({ "id": "a", "type": words.end })).await;
+    // What is asked for next is answered after the end was taken: from here on "a" is silent.
+    let query = json!({ "query": "{ eventCursor }" });
+    ws.send(json!({ "id": "q", "type": words.begin, "payload": query }))
+        .await;
+    let mut open = 1;
+    while open > 0 {
+        let message = ws.receive().await;
+        open -= i32::from(message["id"] == "q" && message["type"] == "complete");
+    }
+    for _ in 0..5 {
+        let written = client.set_state(stepid, "busy").await;
+        assert_eq!(words.event(&mut ws).await, ("b".to_owned(), written));
+    }
+    // The name is free again.
+    let from = now(&client).await;
+    words.begin(&mut ws, "a", &after(&from)).await;
+    let written = client.set_state(stepid, "again").await;
+    let mut heard = [words.event(&mut ws).await, words.event(&mut ws).await];
+    heard.sort();
+    assert_eq!(heard, ["a", "b"].map(|id| (id.to_owned(), written.clone())));
+}
+
+#[tokio::test]
+async fn graphql_transport_ws_ends_one_without_the_other() {
+    one_hears_and_ends_without_the_other(NEW).await;
+}
+
+#[tokio::test]
+async fn graphql_ws_ends_one_without_the_other() {
+    one_hears_and_ends_without_the_other(OLD).await;
+}
+
+#[tokio::test]
+async fn an_error_ends_its_subscription_alone() {
+    let (server, client, stepid, start) = started().await;
+    for words in [NEW, OLD] {
+        let mut ws = words.connect(&server).await;
+        words
+            .begin(&mut ws, "good", &after(&now(&client).await))
+            .await;
+        let both = format!("(after: {start:?}, snapshot: true)");
+        words.begin(&mut ws, "bad", &both).await;
+        let mut code = Value::Null;
+        loop {
+            let message = ws.receive().await;
+            assert_eq!(message["id"], "bad", "{message:#}");
+            let payload = &message["payload"];
+            for error in [&payload["errors"][0], &payload[0]] {
+                if !error.is_null() {
+                    code = error["extensions"]["code"].clone();
+                }
+            }
+            // An error may say itself that it is the end.
+            if ["complete", "error"].iter().any(|t| message["type"] == *t) {
+                break;
+            }
+        }
+        assert_eq!(code, "BAD_USER_INPUT");
+        let written = client.set_state(stepid, "busy").await;
+        assert_eq!(words.event(&mut ws).await, ("good".to_owned(), written));
+    }
+}
+
+#[tokio::test]
+async fn each_subscription_of_a_socket_has_its_own_filter_and_start() {
+    let (server, client, stepid, start) = started().await;
+    let mut ws = NEW.connect(&server).await;
+    let missed = client.set_state(stepid, "missed").await;
+    NEW.begin(&mut ws, "replayed", &after(&start)).await;
+    assert_eq!(NEW.event(&mut ws).await, ("replayed".to_owned(), missed));
+    NEW.begin(&mut ws, "shown", "(snapshot: true)").await;
+    let cursor = now(&client).await;
+    assert_eq!(NEW.event(&mut ws).await, ("shown".to_owned(), cursor));
+    let filtered = format!(r"(after: {start:?}, where: {{ kinds: [FINISHED] }})");
+    NEW.begin(&mut ws, "filtered", &filtered).await;
+    let query = "mutation($s: Int!) { finishStep(stepid: $s, results: SUCCESS) { cursor } }";
+    let data = client.data(query, json!({ "s": stepid })).await;
+    let finished = data["finishStep"]["cursor"].as_str().unwrap();
+    let mut heard = Vec::new();
+    for _ in 0..3 {
+        heard.push(NEW.event(&mut ws).await);
+    }
+    heard.sort();
+    let all = ["filtered", "replayed", "shown"].map(|id| (id.to_owned(), finished.to_owned()));
+    assert_eq!(heard, all);
+}

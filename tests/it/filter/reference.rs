@@ -1,0 +1,95 @@
+//! What a filter means, in plain Rust over rows that plain SQL read: the yardstick for the server's SQL.
+
+use std::cmp::Ordering;
+
+use serde_json::Value;
+
+use super::seed::TIMES;
+
+/// The names of the codes 0 to 6; any other code counts as null.
+pub(super) const RESULTS: [&str; 7] = [
+    "SUCCESS",
+    "WARNINGS",
+    "FAILURE",
+    "SKIPPED",
+    "EXCEPTION",
+    "RETRY",
+    "CANCELLED",
+];
+
+/// The row passes the filter, which is the JSON of its GraphQL input.
+pub(super) fn matches(filter: &Value, row: &Value) -> bool {
+    filter
+        .as_object()
+        .unwrap()
+        .iter()
+        .all(|(key, given)| match key.as_str() {
+            "and" => list(given).iter().all(|inner| matches(inner, row)),
+            "or" => list(given).iter().any(|inner| matches(inner, row)),
+            "not" => !matches(given, row),
+            "complete" => row["completeAt"].is_null() != given.as_bool().unwrap(),
+            "hidden" => (row["hidden"] == 1) == given.as_bool().unwrap(),
+            field => {
+                let tests = given.as_object().unwrap();
+                tests
+                    .iter()
+                    .all(|(operator, operand)| passes(field, operator, operand, &row[field]))
+            }
+        })
+}
+
+fn passes(field: &str, operator: &str, operand: &Value, actual: &Value) -> bool {
+    let actual = &plain(field, actual);
+    if operator == "isNull" {
+        return actual.is_null() == operand.as_bool().unwrap();
+    }
+    // A comparison with null is false, whichever side it is on.
+    if operand.is_null() || actual.is_null() {
+        return false;
+    }
+    let operand = &plain(field, operand);
+    match operator {
+        "eq" => actual == operand,
+        "ne" => actual != operand,
+        "lt" => order(actual, operand).is_lt(),
+        "le" => order(actual, operand).is_le(),
+        "gt" => order(actual, operand).is_gt(),
+        "ge" => order(actual, operand).is_ge(),
+        "in" => list(operand).contains(actual),
+        "notIn" => !list(operand).contains(actual),
+        "contains" if field == "tags" => list(actual).contains(operand),
+        "contains" => actual.as_str().unwrap().contains(operand.as_str().unwrap()),
+        other => panic!("{other}"),
+    }
+}
+
+/// Results by name and times in seconds, in lists too; what has no name is null.
+fn plain(field: &str, value: &Value) -> Value {
+    match value {
+        Value::Array(values) => values.iter().map(|v| plain(field, v)).collect(),
+        Value::Number(code) if field == "results" => {
+            let name = RESULTS
+                .iter()
+                .enumerate()
+                .find(|(i, _)| code.to_string() == i.to_string());
+            name.map_or(Value::Null, |(_, name)| (*name).into())
+        }
+        Value::String(text) if field.ends_with("At") => {
+            let time = TIMES.iter().find(|(_, texts)| texts.contains(&&**text));
+            time.unwrap().0.into()
+        }
+        other => other.clone(),
+    }
+}
+
+/// Null is the least; texts are compared by code point, which is how Rust compares them.
+pub(crate) fn order(a: &Value, b: &Value) -> Ordering {
+    match (a, b) {
+        (Value::String(a), Value::String(b)) => a.cmp(b),
+        _ => a.as_i64().cmp(&b.as_i64()),
+    }
+}
+
+fn list(value: &Value) -> &Vec<Value> {
+    value.as_array().unwrap()
+}

@@ -1,0 +1,169 @@
+//! Rows for the tests of filters and pages: the same few dozen each time, rich in nulls, duplicates and odd text.
+
+use serde_json::Value;
+use sha1::{Digest, Sha1};
+
+use crate::support::{server::Server, sql::Sql};
+
+/// Moments close to each other, each as an Int and in several ways that RFC 3339 writes it.
+pub(crate) const TIMES: [(i64, [&str; 2]); 4] = [
+    (0, ["1970-01-01T00:00:00Z", "1970-01-01T05:30:00+05:30"]),
+    (
+        1_795_328_159,
+        ["2026-11-22T06:15:59Z", "2026-11-21T23:45:59-06:30"],
+    ),
+    (
+        1_795_328_160,
+        ["2026-11-22T06:16:00Z", "2026-11-22T07:16:00.000+01:00"],
+    ),
+    (
+        1_795_328_161,
+        ["2026-11-22T06:16:01Z", "2026-11-22t06:16:01z"],
+    ),
+];
+/// In the order of their code points, and with everything that LIKE or a quote could stumble over.
+pub(crate) const TEXTS: [&str; 14] = [
+    "",
+    "%",
+    "42",
+    "A_b",
+    "Z",
+    "\\",
+    "a",
+    "a%b",
+    "a_b",
+    "it's \"x\"",
+    "xa\\b",
+    "é",
+    "日本",
+    "🙂",
+];
+/// Builders' tags; to ask for one is to ask for all of it.
+pub(crate) const TAGS: [&str; 6] = ["x", "X", "xy", "a%b", "日本", "unused"];
+/// Codes beyond the seven results are there too: Buildbot stores any integer.
+const CODES: [&str; 10] = ["NULL", "0", "1", "2", "3", "4", "5", "6", "11", "-1"];
+
+/// Numbers that look random and are the same each time.
+pub(crate) struct Dice(pub(crate) u64);
+
+impl Dice {
+    /// A number below `n`.
+    pub(crate) fn roll(&mut self, n: usize) -> usize {
+        self.0 = self
+            .0
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        usize::try_from(self.0 >> 33).unwrap() % n
+    }
+
+    pub(crate) fn pick<T: Clone>(&mut self, of: &[T]) -> T {
+        of[self.roll(of.len())].clone()
+    }
+
+    /// A time in SQL.
+    fn time(&mut self) -> String {
+        self.pick(&TIMES).0.to_string()
+    }
+
+    /// The same, or null.
+    fn time_or_null(&mut self) -> String {
+        if self.roll(3) == 0 {
+            "NULL".to_owned()
+        } else {
+            self.time()
+        }
+    }
+}
+
+/// A text in SQL.
+pub(crate) fn quote(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "''"))
+}
+
+/// A name and its hash in SQL, as builders and tags hold them.
+pub(crate) fn named(name: &str) -> String {
+    let hash: Vec<String> = Sha1::digest(name)
+        .iter()
+        .map(|b| format!("{b:02x}"))
+        .collect();
+    format!("{}, '{}'", quote(name), hash.concat())
+}
+
+/// A server with the rows.
+pub(crate) async fn seeded() -> Server {
+    let server = Server::start().await;
+    fill(&server.sql().await).await;
+    server
+}
+
+async fn fill(sql: &Sql) {
+    let mut dice = Dice(7);
+    let mut rows = vec!["BEGIN".to_owned()];
+    for (i, tag) in TAGS.iter().enumerate() {
+        rows.push(format!(
+            "INSERT INTO tags (id, name, name_hash) VALUES ({i}, {})",
+            named(tag)
+        ));
+    }
+    // Ids go against the names, so that no order is right by chance.
+    for (i, name) in TEXTS.iter().enumerate() {
+        let id = TEXTS.len() - i;
+        rows.push(format!(
+            "INSERT INTO builders (id, name, name_hash) VALUES ({id}, {})",
+            named(name)
+        ));
+        for tag in (0..5).filter(|_| dice.roll(3) == 0) {
+            rows.push(format!(
+                "INSERT INTO builders_tags (builderid, tagid) VALUES ({id}, {tag})"
+            ));
+        }
+    }
+    for id in 1..=40 {
+        let (builder, worker) = (1 + dice.roll(4), dice.pick(&["NULL", "1", "2"]));
+        let (started, complete) = (dice.time(), dice.time_or_null());
+        let (state, code) = (quote(dice.pick(&TEXTS)), dice.pick(&CODES));
+        rows.push(format!(
+            "INSERT INTO builds (id, number, builderid, workerid, started_at, complete_at, locks_duration_s, state_string, results) \
+             VALUES ({id}, {}, {builder}, {worker}, {started}, {complete}, 0, {state}, {code})",
+            100 - id
+        ));
+    }
+    for id in 1..=70 {
+        // A name may come only once in a build; over the builds it comes again and again.
+        let (build, name) = (1 + id % 6, quote(TEXTS[(id / 6) % TEXTS.len()]));
+        let [started, locks, complete] = [(); 3].map(|()| dice.time_or_null());
+        let (state, code, hidden) = (
+            quote(dice.pick(&TEXTS)),
+            dice.pick(&CODES),
+            dice.pick(&[0, 0, 1]),
+        );
+        rows.push(format!(
+            "INSERT INTO steps (id, number, name, buildid, started_at, locks_acquired_at, complete_at, state_string, results, urls_json, hidden) \
+             VALUES ({id}, {}, {name}, {build}, {started}, {locks}, {complete}, {state}, {code}, '[]', {hidden})",
+            20 - id / 6
+        ));
+    }
+    rows.push("COMMIT".to_owned());
+    sql.run(&rows.join(";\n")).await;
+}
+
+/// The rows of a list by id, as plain SQL reads them: fields named as in filters, times as seconds, results as codes.
+pub(crate) async fn rows(server: &Server, list: &str) -> Vec<Value> {
+    let query = match list {
+        "builders" => {
+            "SELECT json_object('builderid', id, 'name', name, 'tags', (SELECT json_group_array(t.name) \
+             FROM builders_tags JOIN tags t ON t.id = tagid WHERE builderid = builders.id)) AS json FROM builders ORDER BY id"
+        }
+        "builds" => {
+            "SELECT json_object('buildid', id, 'builderid', builderid, 'number', number, 'workerid', workerid, \
+             'stateString', state_string, 'startedAt', started_at, 'completeAt', complete_at, 'results', results) \
+             AS json FROM builds ORDER BY id"
+        }
+        _ => {
+            "SELECT json_object('stepid', id, 'buildid', buildid, 'number', number, 'name', name, \
+             'stateString', state_string, 'startedAt', started_at, 'locksAcquiredAt', locks_acquired_at, \
+             'completeAt', complete_at, 'hidden', hidden, 'results', results) AS json FROM steps ORDER BY id"
+        }
+    };
+    server.sql().await.rows(query).await
+}

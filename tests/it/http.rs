@@ -1,0 +1,262 @@
+//! GraphQL over HTTP: which requests are read, and which status, media type and body the answer has.
+
+use reqwest::{Method, StatusCode, header::HeaderMap};
+use serde_json::{Value, json};
+
+use crate::support::server::Server;
+
+mod bodies;
+mod errors;
+mod media;
+mod pages;
+mod socket;
+
+const JSON: &str = "application/json";
+const GRAPHQL: &str = "application/graphql-response+json";
+
+/// An answer, read whole.
+struct Answer {
+    status: StatusCode,
+    headers: HeaderMap,
+    body: Value,
+}
+
+impl Answer {
+    fn content_type(&self) -> &str {
+        self.headers["content-type"].to_str().unwrap()
+    }
+
+    /// What was refused before anything ran: errors with codes, in words for the client, and no data.
+    fn refused(&self, status: u16) -> &str {
+        assert_eq!(self.status, status, "{:#}", self.body);
+        assert!(self.body.get("data").is_none(), "{:#}", self.body);
+        check_errors(&self.body);
+        self.body["errors"][0]["message"].as_str().unwrap()
+    }
+}
+
+/// Every error has a code and a message, and none tells how the server is made.
+fn check_errors(body: &Value) {
+    let errors = body["errors"]
+        .as_array()
+        .unwrap_or_else(|| panic!("no errors: {body:#}"));
+    assert!(!errors.is_empty());
+    for error in errors {
+        assert!(error["extensions"]["code"].is_string(), "{body:#}");
+        let message = error["message"].as_str().unwrap();
+        assert!(!message.is_empty());
+        for inside in [
+            "SQL", "sqlite", "SELECT", "INSERT", "/tmp", ".rs", "sqlx", "serde", "panick",
+        ] {
+            assert!(!body.to_string().contains(inside), "{inside}: {body:#}");
+        }
+    }
+}
+
+/// Sends a request to the endpoint. An answer that is no JSON reads as null.
+async fn send(
+    server: &Server,
+    method: Method,
+    headers: &[(&str, &str)],
+    url: &[(&str, &str)],
+    body: impl Into<reqwest::Body>,
+) -> Answer {
+    let client = server.client();
+    let mut request = client
+        .http
+        .request(method, &client.url)
+        .query(url)
+        .body(body);
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    let answer = request.send().await.unwrap();
+    let (status, headers) = (answer.status(), answer.headers().clone());
+    let body = answer.bytes().await.unwrap();
+    Answer {
+        status,
+        headers,
+        body: serde_json::from_slice(&body).unwrap_or_default(),
+    }
+}
+
+/// Posts JSON with this Accept.
+async fn post(server: &Server, accept: &str, body: &Value) -> Answer {
+    send(
+        server,
+        Method::POST,
+        &[("content-type", JSON), ("accept", accept)],
+        &[],
+        body.to_string(),
+    )
+    .await
+}
+
+/// Gets with this Accept.
+async fn get(server: &Server, accept: &str, url: &[(&str, &str)]) -> Answer {
+    send(server, Method::GET, &[("accept", accept)], url, "").await
+}
+
+#[tokio::test]
+async fn a_get_takes_query_variables_and_operation_name() {
+    let server = Server::start().await;
+    server.client().add_build("b").await;
+    let query = "query A($b: Int!) { build(buildid: $b) { number } } query B { __typename }";
+    let url = [
+        ("query", query),
+        ("variables", r#"{"b": 1}"#),
+        ("operationName", "A"),
+    ];
+    let answer = get(&server, GRAPHQL, &url).await;
+    assert_eq!(
+        (answer.status, &answer.body),
+        (
+            StatusCode::OK,
+            &json!({ "data": { "build": { "number": 1 } } })
+        )
+    );
+    assert!(
+        answer.content_type().starts_with(GRAPHQL),
+        "{}",
+        answer.content_type()
+    );
+    let answer = get(
+        &server,
+        GRAPHQL,
+        &[("query", query), ("operationName", "B")],
+    )
+    .await;
+    assert_eq!(answer.body, json!({ "data": { "__typename": "Query" } }));
+    let answer = get(
+        &server,
+        GRAPHQL,
+        &[
+            ("query", "{ __typename }"),
+            ("variables", ""),
+            ("operationName", ""),
+            ("other", "x"),
+        ],
+    )
+    .await;
+    assert_eq!(answer.body, json!({ "data": { "__typename": "Query" } }));
+
+    assert!(
+        get(&server, GRAPHQL, &[])
+            .await
+            .refused(400)
+            .starts_with("query: ")
+    );
+    for variables in ["{", "[1]", "3"] {
+        let answer = get(
+            &server,
+            GRAPHQL,
+            &[("query", "{ __typename }"), ("variables", variables)],
+        )
+        .await;
+        assert!(
+            answer.refused(400).starts_with("variables: "),
+            "{variables}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_get_shows_that_no_other_site_sent_it() {
+    let server = Server::start().await;
+    let url = [("query", "{ __typename }")];
+    // What an image tag, a link and a form of another site can send.
+    for accept in [
+        "*/*",
+        JSON,
+        "image/*,*/*;q=0.8",
+        "text/html,application/xhtml+xml,*/*;q=0.8",
+    ] {
+        let answer = get(&server, accept, &url).await;
+        assert!(
+            answer.refused(400).contains("GraphQL-Require-Preflight"),
+            "{accept}"
+        );
+    }
+    let header = [("graphql-require-preflight", "1"), ("accept", JSON)];
+    let answer = send(&server, Method::GET, &header, &url, "").await;
+    assert_eq!(
+        (answer.status, &answer.body["data"]["__typename"]),
+        (StatusCode::OK, &json!("Query"))
+    );
+}
+
+#[tokio::test]
+async fn a_get_writes_nothing() {
+    let server = Server::start().await;
+    let write = "mutation W { findBuilder(name: \"b\") { builderid } }";
+    let both = format!("query R {{ __typename }} {write}");
+    for url in [
+        vec![("query", write)],
+        vec![("query", &*both), ("operationName", "W")],
+    ] {
+        let answer = get(&server, GRAPHQL, &url).await;
+        assert!(answer.refused(405).contains("POST"));
+        assert!(answer.headers["allow"].to_str().unwrap().contains("POST"));
+    }
+    let read = get(
+        &server,
+        GRAPHQL,
+        &[("query", &both), ("operationName", "R")],
+    )
+    .await;
+    assert_eq!(read.body, json!({ "data": { "__typename": "Query" } }));
+    assert_eq!(
+        server
+            .sql()
+            .await
+            .number("SELECT COUNT(*) AS n FROM builders")
+            .await,
+        0
+    );
+}
+
+#[tokio::test]
+async fn other_methods_are_not_allowed() {
+    let server = Server::start().await;
+    for method in [Method::PUT, Method::DELETE, Method::PATCH] {
+        let headers = [("content-type", JSON)];
+        let answer = send(
+            &server,
+            method.clone(),
+            &headers,
+            &[],
+            r#"{"query":"{ __typename }"}"#,
+        )
+        .await;
+        assert_eq!(answer.status, StatusCode::METHOD_NOT_ALLOWED, "{method}");
+        let allow = answer.headers["allow"].to_str().unwrap();
+        assert!(allow.contains("GET") && allow.contains("POST"), "{allow}");
+    }
+}
+
+#[tokio::test]
+async fn a_subscription_needs_a_socket() {
+    let server = Server::start().await;
+    for accept in [JSON, GRAPHQL] {
+        let body = json!({ "query": "subscription { stepEvents { cursor } }" });
+        let answer = post(&server, accept, &body).await;
+        answer.refused(if accept == JSON { 200 } else { 400 });
+    }
+}
+
+#[tokio::test]
+async fn strangers_get_401() {
+    let server = Server::with(&["--anonymous", "none"]).await;
+    for accept in [JSON, GRAPHQL] {
+        let answer = post(&server, accept, &json!({ "query": "{ __typename }" })).await;
+        answer.refused(401);
+        assert_eq!(
+            answer.body["errors"][0]["extensions"]["code"],
+            "UNAUTHENTICATED"
+        );
+        assert!(answer.headers.contains_key("www-authenticate"));
+    }
+    get(&server, GRAPHQL, &[("query", "{ __typename }")])
+        .await
+        .refused(401);
+}

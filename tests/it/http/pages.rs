@@ -1,0 +1,56 @@
+//! What is beside the endpoint: health, readiness, the playground and the way to it.
+
+use reqwest::{Response, redirect};
+use serde_json::json;
+
+use crate::support::server::Server;
+
+async fn page(server: &Server, path: &str) -> Response {
+    // Where a redirect leads is part of the test.
+    let http = reqwest::Client::builder()
+        .redirect(redirect::Policy::none())
+        .build()
+        .unwrap();
+    http.get(format!("http://{}{path}", server.address))
+        .send()
+        .await
+        .unwrap()
+}
+
+fn header<'a>(answer: &'a Response, name: &str) -> &'a str {
+    answer.headers()[name].to_str().unwrap()
+}
+
+#[tokio::test]
+async fn it_says_that_it_lives_and_that_it_is_ready() {
+    let server = Server::start().await;
+    let alive = page(&server, "/healthz").await;
+    assert_eq!(alive.status(), 200);
+    assert_eq!(alive.text().await.unwrap().trim(), "ok");
+    let ready = page(&server, "/readyz").await;
+    assert_eq!(ready.status(), 200);
+    assert!(header(&ready, "content-type").starts_with("application/json"));
+    let said: serde_json::Value = ready.json().await.unwrap();
+    assert_eq!(
+        said,
+        json!({ "database": "ok", "writable": true, "feed": "ok" })
+    );
+}
+
+#[tokio::test]
+async fn the_playground_is_a_page_and_the_root_leads_there() {
+    let server = Server::start().await;
+    let root = page(&server, "/").await;
+    assert!(root.status().is_redirection(), "{}", root.status());
+    assert_eq!(header(&root, "location"), "/graphiql");
+    let playground = page(&server, "/graphiql").await;
+    assert_eq!(playground.status(), 200);
+    assert!(header(&playground, "content-type").starts_with("text/html"));
+    let html = playground.text().await.unwrap();
+    assert!(
+        html.contains("<script") && html.contains("/graphiql/"),
+        "{html}"
+    );
+    assert!(!html.contains("https://"), "it needs the network: {html}");
+    assert_eq!(page(&server, "/nothing").await.status(), 404);
+}

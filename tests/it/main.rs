@@ -1,0 +1,25 @@
+//! One test binary: each test runs the real server over a fresh database. Files are named by area.
+#![expect(clippy::unwrap_used, reason = "a test may end in a panic")]
+
+mod answer;
+mod crash;
+mod cursor;
+mod feed;
+mod feed_filter;
+mod feed_row;
+mod feed_socket;
+mod filter;
+mod golden;
+mod http;
+mod mutation;
+mod nested;
+mod page;
+mod process;
+mod readme;
+mod replay;
+mod retention;
+mod schema;
+mod slow;
+mod support;
+mod tidy;
+mod trace;

@@ -1,0 +1,273 @@
+//! One statement for each level of a nested query, however many parents: counted by the database's own callback.
+
+use std::{
+    fmt::Write,
+    sync::{Arc, Mutex},
+};
+
+use buildbot_graphql::clock::Clock;
+use serde_json::{Value, json};
+use tokio::task::JoinSet;
+
+use crate::{
+    filter::seed::named,
+    golden::live,
+    support::{client::Client, server::Server},
+};
+
+/// Down three levels and up two, with the tags beside: six statements.
+const DOWN_AND_UP: &str = "{ builders(first: 500) { nodes { tags builds(first: 5) { nodes { steps { build { builder { name } } } } } } } }";
+
+/// A server that writes down its statements.
+struct Watched {
+    server: Server,
+    client: Client,
+    statements: Arc<Mutex<Vec<String>>>,
+}
+
+impl Watched {
+    async fn over(database: Option<&std::path::Path>) -> Self {
+        let statements = Arc::new(Mutex::new(Vec::new()));
+        let log = statements.clone();
+        let watch = |db: &mut buildbot_graphql::store::Db| {
+            db.on_statement(move |sql| log.lock().unwrap().push(sql.to_owned()));
+        };
+        let server = Server::build(&["--anonymous", "write"], database, Clock::System, watch).await;
+        let client = server.client();
+        Self {
+            server,
+            client,
+            statements,
+        }
+    }
+
+    /// Over this many builders with six builds each, of three steps each, and two tags.
+    async fn with(builders: usize) -> Self {
+        let watched = Self::over(None).await;
+        let mut sql = format!(
+            "BEGIN; INSERT INTO tags (id, name, name_hash) VALUES (1, {}), (2, {});",
+            named("t1"),
+            named("t2")
+        );
+        for i in 1..=builders {
+            let name = named(&format!("b{i}"));
+            write!(
+                sql,
+                "INSERT INTO builders (id, name, name_hash) VALUES ({i}, {name});"
+            )
+            .unwrap();
+        }
+        sql += "INSERT INTO builders_tags (builderid, tagid) SELECT b.id, t.id FROM builders b, tags t; \
+                INSERT INTO builds (number, builderid, started_at, locks_duration_s, state_string) \
+                SELECT n.value, b.id, 1, 0, '' FROM builders b, json_each('[1, 2, 3, 4, 5, 6]') n; \
+                INSERT INTO steps (number, name, buildid, state_string, urls_json) \
+                SELECT n.value, 's' || n.value, b.id, '', '[]' FROM builds b, json_each('[0, 1, 2]') n; COMMIT;";
+        watched.server.sql().await.run(&sql).await;
+        watched
+    }
+
+    /// The statements on what was written down so far, which is then forgotten. Those of the change feed are not of the query.
+    fn taken(&self) -> Vec<String> {
+        let mut all = std::mem::take(&mut *self.statements.lock().unwrap());
+        all.retain(|sql| !sql.contains("graphql_"));
+        all
+    }
+
+    /// The answer to a query, and its statements.
+    async fn ask(&self, query: &str) -> (Value, Vec<String>) {
+        self.taken();
+        let data = self.client.data(query, json!({})).await;
+        (data, self.taken())
+    }
+
+    /// The query takes so many statements.
+    async fn takes(&self, query: &str, statements: usize) -> Value {
+        let (data, taken) = self.ask(query).await;
+        let starts: Vec<String> = taken
+            .iter()
+            .map(|sql| sql.chars().take(150).collect())
+            .collect();
+        assert_eq!(taken.len(), statements, "{query}\n{starts:#?}");
+        data
+    }
+}
+
+/// What the queries of this file cost: a statement for each list, one for each total, one for each row's relation.
+const COSTS: [(&str, usize); 10] = [
+    (DOWN_AND_UP, 6),
+    ("{ builders(first: 500) { nodes { name } } }", 1),
+    (
+        "{ builders(first: 500) { totalCount nodes { builds(first: 1) { nodes { steps(limit: 2) { name } } } } } }",
+        4,
+    ),
+    (
+        "{ builders(first: 500) { nodes { builds(last: 2) { totalCount nodes { number } } } } }",
+        3,
+    ),
+    (
+        "{ builders(first: 500) { nodes { builds { totalCount } } } }",
+        2,
+    ),
+    (
+        "{ builders(first: 500) { nodes { builds { ...t } } } } fragment t on BuildConnection { n: totalCount }",
+        2,
+    ),
+    (
+        "{ builders(first: 500) { nodes { builds(first: 2) { totalCount @skip(if: true) nodes { number } } } } }",
+        2,
+    ),
+    (
+        "{ builders(first: 500) { nodes { a: builds(first: 2) { nodes { number } } b: builds(last: 3) { nodes { number } } } } }",
+        3,
+    ),
+    (
+        "{ builders(first: 500) { nodes { a: builds(first: 2) { nodes { steps { name } } } b: builds(last: 3) { nodes { steps { name } } } } } }",
+        4,
+    ),
+    (
+        "{ builders(first: 500) { nodes { build(number: 2) { a: steps(nameOrNumber: \"s1\") { number } b: steps(nameOrNumber: 2, limit: 1) { build { number } } } } } }",
+        5,
+    ),
+];
+
+#[tokio::test]
+async fn the_number_of_parents_plays_no_part() {
+    for builders in [3, 300] {
+        let watched = Watched::with(builders).await;
+        for (query, statements) in COSTS {
+            let data = watched.takes(query, statements).await;
+            let nodes = data["builders"]["nodes"].as_array().unwrap();
+            assert_eq!(nodes.len(), builders, "{query}");
+        }
+    }
+}
+
+/// As many parents as a page has.
+#[tokio::test]
+async fn five_hundred_parents_are_one_statement() {
+    let watched = Watched::with(500).await;
+    let data = watched
+        .takes("{ builders(first: 500) { nodes { builderid builds(first: 2) { nodes { builderid number steps(limit: 1) { number } } } } } }", 3)
+        .await;
+    let nodes = data["builders"]["nodes"].as_array().unwrap();
+    assert_eq!(nodes.len(), 500);
+    for builder in nodes {
+        let build = |number| json!({ "builderid": builder["builderid"], "number": number, "steps": [{ "number": 0 }] });
+        assert_eq!(builder["builds"]["nodes"], json!([build(1), build(2)]));
+    }
+}
+
+/// Below a page of parents there are more parents than a page has, and still it is one level.
+#[tokio::test]
+async fn thousands_of_parents_are_one_statement() {
+    let watched = Watched::with(300).await;
+    let numbers: Vec<i32> = (1..=100).collect();
+    let filtered = format!(
+        "builds(first: 1, where: {{ number: {{ in: {numbers:?} }} }}) {{ nodes {{ number }} }}"
+    );
+    let mut torn = Vec::new();
+    for (inner, statements) in [
+        (&*filtered, 2),
+        ("builds(first: 6) { nodes { steps { number } } }", 3),
+        ("builds(first: 6) { nodes { builder { tags } } }", 4),
+        (
+            "builds(first: 6) { nodes { steps(limit: 2) { number } } }",
+            3,
+        ),
+        (
+            "a: build(number: 2) { builder { name } } b: build(number: 9) { number }",
+            3,
+        ),
+    ] {
+        let query = format!("{{ builders(first: 500) {{ nodes {{ {inner} }} }} }}");
+        let (_, taken) = watched.ask(&query).await;
+        if taken.len() != statements {
+            torn.push((inner, statements, taken.len()));
+        }
+    }
+    assert!(torn.is_empty(), "expected and counted: {torn:#?}");
+}
+
+/// Aliases of one level are one level.
+#[tokio::test]
+async fn aliases_are_gathered() {
+    let watched = Watched::with(40).await;
+    for (field, key) in [
+        ("builder(name: \"b{}\") { name tags }", 2),
+        (
+            "builder(builderid: {}) { builds(first: 2) { nodes { number } } }",
+            2,
+        ),
+        ("build(buildid: {}) { steps { name } }", 2),
+        ("step(stepid: {}) { build { builder { name } } }", 3),
+        (
+            "builder(name: \"b{}\") { build(number: {}) { steps(nameOrNumber: \"s2\") { number } } }",
+            3,
+        ),
+    ] {
+        let aliases: Vec<String> = (1..=30)
+            .map(|i| format!("a{i}: {}", field.replace("{}", &i.to_string())))
+            .collect();
+        let data = watched
+            .takes(&format!("{{ {} }}", aliases.join(" ")), key)
+            .await;
+        assert!(
+            data.as_object().unwrap().values().all(Value::is_object),
+            "{data:#}"
+        );
+    }
+}
+
+/// The real database too, from every end.
+#[tokio::test]
+async fn a_real_database_costs_the_same() {
+    let watched = Watched::over(Some(&live())).await;
+    let data = watched.takes(DOWN_AND_UP, 6).await;
+    assert_eq!(data["builders"]["nodes"].as_array().unwrap().len(), 16);
+    watched
+        .takes("{ steps(first: 500) { nodes { build { builder { tags builds { nodes { number } } } } } } }", 5)
+        .await;
+    watched
+        .takes("{ builds(first: 500) { totalCount nodes { builder { name } steps(where: { hidden: false }) { name } } } }", 4)
+        .await;
+    let (data, taken) = watched.ask("{ steps { totalCount } }").await;
+    assert_eq!(data["steps"]["totalCount"], 288);
+    let counting = |sql: &&String| sql.to_lowercase().contains("count(");
+    assert_eq!(taken.iter().filter(counting).count(), 1, "{taken:#?}");
+    let (_, taken) = watched
+        .ask("{ steps { pageInfo { hasNextPage } nodes { name } } }")
+        .await;
+    assert_eq!(taken.iter().filter(counting).count(), 0, "{taken:#?}");
+}
+
+/// A batch that is torn in two would be a statement more: once in many is found by asking often.
+#[tokio::test]
+async fn batches_never_tear() {
+    let watched = Watched::with(60).await;
+    for _ in 0..20 {
+        watched.takes(DOWN_AND_UP, 6).await;
+    }
+}
+
+/// The same while eight clients ask at once, on several threads and for the same connections.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn batches_never_tear_under_load() {
+    let watched = Watched::with(30).await;
+    let expected = watched.takes(DOWN_AND_UP, 6).await;
+    watched.taken();
+    let mut tasks = JoinSet::new();
+    for _ in 0..8 {
+        let client = watched.server.client();
+        tasks.spawn(async move {
+            let mut answers = Vec::new();
+            for _ in 0..10 {
+                answers.push(client.data(DOWN_AND_UP, json!({})).await);
+            }
+            answers
+        });
+    }
+    let answers: Vec<Value> = tasks.join_all().await.into_iter().flatten().collect();
+    assert_eq!(answers.len(), 80);
+    assert!(answers.iter().all(|answer| *answer == expected));
+    assert_eq!(watched.taken().len(), 80 * 6);
+}

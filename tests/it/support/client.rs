@@ -1,0 +1,109 @@
+//! A GraphQL client over HTTP.
+
+use std::net::SocketAddr;
+
+use serde_json::{Value, json};
+
+/// Posts operations to one server.
+#[derive(Clone)]
+pub(crate) struct Client {
+    pub(crate) http: reqwest::Client,
+    pub(crate) url: String,
+}
+
+impl Client {
+    pub(crate) fn new(address: SocketAddr) -> Self {
+        Self {
+            http: reqwest::Client::new(),
+            url: format!("http://{address}/graphql"),
+        }
+    }
+
+    /// The whole answer to an operation.
+    pub(crate) async fn execute(&self, query: &str, variables: Value) -> Value {
+        self.try_execute(query, variables).await.unwrap()
+    }
+
+    /// The whole answer, or why there is none: a server may be killed meanwhile.
+    pub(crate) async fn try_execute(
+        &self,
+        query: &str,
+        variables: Value,
+    ) -> reqwest::Result<Value> {
+        let body = json!({ "query": query, "variables": variables });
+        self.http
+            .post(&self.url)
+            .json(&body)
+            .send()
+            .await?
+            .json()
+            .await
+    }
+
+    /// The data of an operation that must succeed.
+    pub(crate) async fn data(&self, query: &str, variables: Value) -> Value {
+        let mut answer = self.execute(query, variables).await;
+        assert!(answer.get("errors").is_none(), "{query}\n{answer:#}");
+        answer["data"].take()
+    }
+
+    /// The only error of an operation that must fail: its code and its message.
+    pub(crate) async fn error(&self, query: &str, variables: Value) -> (String, String) {
+        let answer = self.execute(query, variables).await;
+        let errors = answer["errors"]
+            .as_array()
+            .unwrap_or_else(|| panic!("no error: {query}\n{answer:#}"));
+        assert_eq!(errors.len(), 1, "{query}\n{answer:#}");
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        (
+            text(&errors[0]["extensions"]["code"]),
+            text(&errors[0]["message"]),
+        )
+    }
+
+    /// A new build of the builder of this name: its id.
+    pub(crate) async fn add_build(&self, builder: &str) -> i64 {
+        let found = self
+            .data(
+                "mutation($n: String!) { findBuilder(name: $n) { builderid } }",
+                json!({ "n": builder }),
+            )
+            .await;
+        let added = self
+            .data(
+                "mutation($b: Int!) { addBuild(builderid: $b) { build { buildid } } }",
+                json!({ "b": found["findBuilder"]["builderid"] }),
+            )
+            .await;
+        added["addBuild"]["build"]["buildid"].as_i64().unwrap()
+    }
+
+    /// A new step of a build: its id, and the cursor of its event.
+    pub(crate) async fn new_step(&self, buildid: i64, name: &str) -> (i64, String) {
+        let added = self
+            .data(
+                "mutation($b: Int!, $n: String!) { newStep(buildid: $b, name: $n) { cursor step { stepid } } }",
+                json!({ "b": buildid, "n": name }),
+            )
+            .await;
+        let payload = &added["newStep"];
+        (
+            payload["step"]["stepid"].as_i64().unwrap(),
+            payload["cursor"].as_str().unwrap().to_owned(),
+        )
+    }
+
+    /// Sets a step's state string: the cursor of its event.
+    pub(crate) async fn set_state(&self, stepid: i64, text: &str) -> String {
+        let set = self
+            .data(
+                "mutation($s: Int!, $t: String!) { setStepStateString(stepid: $s, stateString: $t) { cursor } }",
+                json!({ "s": stepid, "t": text }),
+            )
+            .await;
+        set["setStepStateString"]["cursor"]
+            .as_str()
+            .unwrap()
+            .to_owned()
+    }
+}

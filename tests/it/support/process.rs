@@ -1,0 +1,94 @@
+//! The real binary in a process of its own, to be signalled and killed.
+
+use std::{
+    net::SocketAddr,
+    path::Path,
+    process::{ExitStatus, Stdio},
+    time::Duration,
+};
+
+use tokio::{
+    io::{AsyncBufReadExt, BufReader},
+    process::{Child, Command},
+    time::timeout,
+};
+
+use super::PATIENCE;
+
+/// A running server.
+pub(crate) struct Process {
+    child: Child,
+    pub(crate) address: SocketAddr,
+}
+
+/// The binary, without the environment's settings for it.
+pub(crate) fn command() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_buildbot-graphql"));
+    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("BUILDBOT_GRAPHQL_")) {
+        command.env_remove(name);
+    }
+    command.kill_on_drop(true);
+    command
+}
+
+impl Process {
+    /// Starts a server over this file, where everybody may write, and waits until it says where it listens.
+    pub(crate) async fn start(file: &Path, flags: &[&str]) -> Self {
+        Self::listen("127.0.0.1:0", file, flags).await
+    }
+
+    /// The same on a given address.
+    pub(crate) async fn listen(address: &str, file: &Path, flags: &[&str]) -> Self {
+        let url = format!("sqlite://{}?mode=rwc", file.display());
+        let mut child = command()
+            .args([
+                "serve",
+                "--listen",
+                address,
+                "--database-url",
+                &url,
+                "--anonymous",
+                "write",
+            ])
+            .args(flags)
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let address = timeout(PATIENCE, async {
+            while let Some(line) = lines.next_line().await.unwrap() {
+                if let Some((_, rest)) = line.split_once("GraphiQL  http://") {
+                    return rest.trim_end_matches("/graphiql").parse().unwrap();
+                }
+            }
+            panic!("the server ended before it listened");
+        })
+        .await
+        .unwrap();
+        Self { child, address }
+    }
+
+    /// kill -9.
+    pub(crate) async fn kill(mut self) {
+        self.child.kill().await.unwrap();
+    }
+
+    /// Sends a signal, such as "TERM".
+    pub(crate) async fn signal(&self, signal: &str) {
+        let pid = self.child.id().unwrap().to_string();
+        let done = Command::new("kill")
+            .args([&format!("-{signal}"), &pid])
+            .status()
+            .await
+            .unwrap();
+        assert!(done.success());
+    }
+
+    /// How it ended, within this time.
+    pub(crate) async fn ended(&mut self, within: Duration) -> ExitStatus {
+        timeout(within, self.child.wait())
+            .await
+            .expect("it did not end in time")
+            .unwrap()
+    }
+}

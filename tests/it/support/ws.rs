@@ -1,0 +1,157 @@
+//! A GraphQL client over WebSocket, in the subprotocol graphql-transport-ws.
+
+use std::net::SocketAddr;
+
+use futures_util::{SinkExt, StreamExt};
+use serde_json::{Value, json};
+use tokio::{net::TcpStream, time::timeout};
+use tokio_tungstenite::{
+    MaybeTlsStream, WebSocketStream, client_async, connect_async,
+    tungstenite::{Message, client::IntoClientRequest, http::HeaderValue},
+};
+
+use super::PATIENCE;
+
+type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
+
+/// The fields that most tests ask of an event.
+pub(crate) const EVENT: &str =
+    "cursor kind step { stepid name stateString results complete hidden }";
+
+/// A socket.
+pub(crate) struct Ws {
+    pub(crate) socket: Socket,
+}
+
+impl Ws {
+    /// Opens a socket and waits for the acknowledgement.
+    pub(crate) async fn connect(address: SocketAddr) -> Self {
+        Self::try_connect(address).await.unwrap()
+    }
+
+    /// The same against a server that may be dying.
+    pub(crate) async fn try_connect(address: SocketAddr) -> Option<Self> {
+        let mut ws = Self::open(address, "graphql-transport-ws").await?;
+        ws.try_send(json!({ "type": "connection_init" })).await?;
+        let ack = ws.try_receive().await?;
+        assert_eq!(ack["type"], "connection_ack");
+        Some(ws)
+    }
+
+    /// Opens a socket in a subprotocol and says nothing.
+    pub(crate) async fn open(address: SocketAddr, protocol: &str) -> Option<Self> {
+        let mut request = format!("ws://{address}/graphql")
+            .into_client_request()
+            .unwrap();
+        let protocol = HeaderValue::from_str(protocol).unwrap();
+        request
+            .headers_mut()
+            .insert("Sec-WebSocket-Protocol", protocol);
+        let (socket, _) = timeout(PATIENCE, connect_async(request))
+            .await
+            .unwrap()
+            .ok()?;
+        Some(Self { socket })
+    }
+
+    /// Opens a socket whose operating system takes only a few kilobytes before the server has to wait.
+    pub(crate) async fn with_small_buffer(address: SocketAddr) -> Self {
+        let tcp = tokio::net::TcpSocket::new_v4().unwrap();
+        tcp.set_recv_buffer_size(4_096).unwrap();
+        let stream = MaybeTlsStream::Plain(tcp.connect(address).await.unwrap());
+        let mut request = format!("ws://{address}/graphql")
+            .into_client_request()
+            .unwrap();
+        let protocol = HeaderValue::from_static("graphql-transport-ws");
+        request
+            .headers_mut()
+            .insert("Sec-WebSocket-Protocol", protocol);
+        let (socket, _) = client_async(request, stream).await.unwrap();
+        let mut ws = Self { socket };
+        ws.send(json!({ "type": "connection_init" })).await;
+        assert_eq!(ws.receive().await["type"], "connection_ack");
+        ws
+    }
+
+    /// Subscribes to `stepEvents` with these arguments, such as `(snapshot: true)`, under the id "1".
+    pub(crate) async fn subscribe(&mut self, arguments: &str) {
+        assert!(
+            self.try_subscribe(arguments).await.is_some(),
+            "the server is gone"
+        );
+    }
+
+    pub(crate) async fn try_subscribe(&mut self, arguments: &str) -> Option<()> {
+        let query = format!("subscription {{ stepEvents{arguments} {{ {EVENT} }} }}");
+        self.try_send(json!({ "id": "1", "type": "subscribe", "payload": { "query": query } }))
+            .await
+    }
+
+    pub(crate) async fn send(&mut self, message: Value) {
+        assert!(self.try_send(message).await.is_some(), "the server is gone");
+    }
+
+    async fn try_send(&mut self, message: Value) -> Option<()> {
+        self.socket
+            .send(Message::text(message.to_string()))
+            .await
+            .ok()
+    }
+
+    /// The next message.
+    pub(crate) async fn receive(&mut self) -> Value {
+        self.try_receive().await.expect("the server is gone")
+    }
+
+    /// The next message, or none when the socket is gone.
+    pub(crate) async fn try_receive(&mut self) -> Option<Value> {
+        loop {
+            let frame = timeout(PATIENCE, self.socket.next())
+                .await
+                .expect("no message in time");
+            match frame {
+                Some(Ok(Message::Text(text))) => return Some(serde_json::from_str(&text).unwrap()),
+                Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
+                _ => return None,
+            }
+        }
+    }
+
+    /// The next event: the content of `stepEvents`.
+    pub(crate) async fn event(&mut self) -> Value {
+        let mut message = self.receive().await;
+        assert!(message["payload"].get("errors").is_none(), "{message:#}");
+        assert_eq!(message["type"], "next", "{message:#}");
+        message["payload"]["data"]["stepEvents"].take()
+    }
+
+    /// The code and cursor of the error that ends the stream; whatever events come before it are left out.
+    pub(crate) async fn ending(&mut self) -> (String, Option<String>) {
+        loop {
+            let message = self.receive().await;
+            let error = match message["type"].as_str() {
+                Some("next") => &message["payload"]["errors"][0],
+                Some("error") => &message["payload"][0],
+                _ => panic!("the stream ended without an error: {message:#}"),
+            };
+            if let Some(code) = error["extensions"]["code"].as_str() {
+                let cursor = error["extensions"]["cursor"].as_str().map(str::to_owned);
+                return (code.to_owned(), cursor);
+            }
+        }
+    }
+
+    /// The code of the close frame that ends the socket; messages before it are left out.
+    pub(crate) async fn close_code(&mut self) -> Option<u16> {
+        loop {
+            match timeout(PATIENCE, self.socket.next())
+                .await
+                .expect("no close in time")
+            {
+                Some(Ok(Message::Close(frame))) => return frame.map(|f| f.code.into()),
+                Some(Ok(_)) => {}
+                _ => return None,
+            }
+        }
+    }
+}

@@ -1,0 +1,133 @@
+// GraphiQL in a real browser, on the demo data. CHROMIUM names the browser; without it the tests fail, they are never skipped.
+import assert from "node:assert/strict";
+import { existsSync } from "node:fs";
+import { after, before, test } from "node:test";
+import { chromium } from "playwright-core";
+import { TIMEOUT, startDemo } from "./server.mjs";
+
+const CHROMIUM_ARGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+  "--disable-background-networking", "--disable-component-update", "--disable-sync"];
+
+let server, origin, browser, page;
+const requests = [];
+const errors = [];
+
+before(async () => {
+  const executablePath = process.env.CHROMIUM ?? "/usr/bin/chromium";
+  assert(existsSync(executablePath), `no browser at ${executablePath}: install Chromium or set CHROMIUM`);
+
+  server = await startDemo();
+  ({ origin } = server);
+  browser = await chromium.launch({ executablePath, args: CHROMIUM_ARGS, timeout: TIMEOUT });
+  page = await browser.newPage();
+  page.setDefaultTimeout(TIMEOUT);
+  page.on("request", (request) => requests.push(request.url()));
+  page.on("websocket", (socket) => requests.push(socket.url()));
+  page.on("console", (message) => message.type() === "error" && errors.push(message.text()));
+  page.on("pageerror", (error) => errors.push(String(error)));
+}, { timeout: 2 * TIMEOUT });
+
+after(async () => {
+  await browser?.close();
+  server?.cleanUp();
+});
+
+test("/ leads to GraphiQL with an example in each of three tabs", async () => {
+  await page.goto(`${origin}/`);
+  assert.equal(page.url(), `${origin}/graphiql`);
+  assert.equal(await page.title(), "buildbot-graphql");
+  await executeButton().waitFor();
+  assert.deepEqual(await tabTitles(), ["Builds", "FindBuilder", "Live"]);
+});
+
+test("the query shows builds with their steps", async () => {
+  await openTab("Builds");
+  await executeButton().click();
+  const { nodes } = await answer("builds");
+  const steps = nodes.flatMap((build) => build.steps);
+  assert(steps.length > 0, JSON.stringify(nodes));
+  assert.equal(typeof steps[0].stateString, "string");
+});
+
+test("the first mutation answers", async () => {
+  await openTab("FindBuilder");
+  await executeButton('[aria-haspopup="menu"]').click();
+  await page.getByRole("menuitem", { name: "FindBuilder" }).click();
+  const builder = await answer("findBuilder");
+  assert.equal(builder.name, "playground");
+  assert(builder.builderid > 0);
+});
+
+test("the subscription shows events as they happen, until it is stopped", async () => {
+  await openTab("Live");
+  const opened = page.waitForEvent("websocket");
+  await executeButton().click();
+  const socket = await opened;
+  const closed = socket.waitForEvent("close", { timeout: 2 * TIMEOUT });
+
+  const first = await answer("stepEvents");
+  const second = await answer("stepEvents", first);
+  assert.notEqual(first.cursor, second.cursor);
+  for (const event of [first, second]) assert(event.step.build.builder.name);
+
+  await page.getByRole("button", { name: /^Stop query/ }).click();
+  await closed;
+  await executeButton().waitFor();
+});
+
+test("a later visit finds the tabs as they were left", async () => {
+  await openTab("Builds");
+  const text = "# Left by an earlier visit.\nquery Earlier { eventCursor }\n";
+  await page.evaluate((text) => {
+    document.querySelector(".graphiql-query-editor .CodeMirror").CodeMirror.setValue(text);
+  }, text);
+  await page.waitForFunction(() => localStorage.getItem("graphiql:tabState")?.includes("Left by an earlier visit"));
+  await page.reload();
+  await executeButton().waitFor();
+  assert.deepEqual(await tabTitles(), ["Earlier", "FindBuilder", "Live"]);
+  assert.equal(await editorText(".graphiql-query-editor"), text);
+});
+
+test("the page took everything from the server and reported no error", () => {
+  const elsewhere = requests.filter((url) => !["data:", "blob:"].includes(new URL(url).protocol))
+    .filter((url) => new URL(url).host !== new URL(origin).host);
+  assert(requests.length > 0);
+  assert.deepEqual(elsewhere, []);
+  assert.deepEqual(errors, []);
+});
+
+test("SIGTERM ends the server cleanly, with the page still open", () => server.stop());
+
+function executeButton(also = "") {
+  return page.locator(`button[aria-label^="Execute query"]${also}`);
+}
+
+function tabTitles() {
+  return page.locator(".graphiql-tab-button").allTextContents();
+}
+
+// Ready when the editor has parsed the tab's text, which it does a moment after it shows it.
+async function openTab(operation) {
+  await page.locator(".graphiql-tab-button", { hasText: operation }).click();
+  await page.waitForFunction((operation) => {
+    const ast = document.querySelector(".graphiql-query-editor .CodeMirror").CodeMirror.documentAST;
+    return ast?.definitions[0].name?.value === operation;
+  }, operation);
+}
+
+// An editor draws only the lines in view; its text is all of them.
+function editorText(pane) {
+  return page.evaluate((pane) => document.querySelector(`${pane} .CodeMirror`)?.CodeMirror.getValue(), pane);
+}
+
+// Waits until the response pane shows this field of the data, and not the value `before`.
+async function answer(field, before) {
+  const shown = await page.waitForFunction(([field, before]) => {
+    const text = document.querySelector(".result-window .CodeMirror")?.CodeMirror.getValue();
+    const value = text && JSON.parse(text).data?.[field];
+    return JSON.stringify(value) === before ? undefined : value;
+  }, [field, JSON.stringify(before)]).catch(async (cause) => {
+    throw new Error(`no ${field}; the response pane shows: ${await editorText(".result-window")}`, { cause });
+  });
+  return shown.jsonValue();
+}

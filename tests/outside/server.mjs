@@ -1,0 +1,50 @@
+// The demo server in an empty directory, for suites that others wrote. BUILDBOT_GRAPHQL_BIN names the binary;
+// without it the tests fail, they are never skipped.
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { createInterface } from "node:readline";
+
+export const TIMEOUT = 30_000;
+
+// Starts it; its origin is in the line that names GraphiQL's address.
+export async function startDemo() {
+  const bin = process.env.BUILDBOT_GRAPHQL_BIN;
+  assert(bin && existsSync(bin), `BUILDBOT_GRAPHQL_BIN must name the server's binary, is: ${bin}`);
+  const dir = mkdtempSync(join(tmpdir(), "outside-test-"));
+  const args = ["serve", "--demo", "--listen", "127.0.0.1:0", "--database-url", `sqlite://${dir}/demo.sqlite?mode=rwc`];
+  const child = spawn(resolve(bin), args, { cwd: dir, stdio: ["ignore", "pipe", "pipe"] });
+  const log = [];
+  const origin = await new Promise((started, failed) => {
+    const fail = (why) => failed(new Error(`the server ${why}, output:\n${log.join("\n")}`));
+    const timer = setTimeout(() => fail("named no address in time"), TIMEOUT);
+    child.once("error", failed);
+    child.once("exit", (code, signal) => fail(`ended at once (${code ?? signal})`));
+    for (const stream of [child.stdout, child.stderr]) {
+      createInterface({ input: stream }).on("line", (line) => {
+        log.push(line);
+        const address = /http:\/\/[^\s]+\/graphiql/.exec(line);
+        if (!address) return;
+        clearTimeout(timer);
+        started(new URL(address[0]).origin);
+      });
+    }
+  });
+  return {
+    origin,
+    // SIGTERM, and a clean end within ten seconds.
+    async stop() {
+      const exited = once(child, "exit", { signal: AbortSignal.timeout(10_000) });
+      child.kill("SIGTERM");
+      const [code, signal] = await exited;
+      assert.equal(code, 0, `signal ${signal}, output:\n${log.join("\n")}`);
+    },
+    cleanUp() {
+      if (child.exitCode === null) child.kill("SIGKILL");
+      rmSync(dir, { recursive: true, force: true });
+    },
+  };
+}
