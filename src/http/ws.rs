@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use async_graphql::http::ALL_WEBSOCKET_PROTOCOLS;
 use async_graphql_axum::{GraphQLProtocol, GraphQLWebSocket};
 use axum::{
     body::Body,
@@ -9,7 +10,7 @@ use axum::{
         FromRequestParts, Request, WebSocketUpgrade,
         ws::{CloseFrame, Message, WebSocket, close_code},
     },
-    http::{HeaderMap, StatusCode, header, request::Parts},
+    http::{HeaderMap, HeaderValue, StatusCode, header, request::Parts},
     response::{IntoResponse, Response},
 };
 use futures_util::{SinkExt, StreamExt};
@@ -21,6 +22,8 @@ use crate::graphql::Api;
 
 /// The largest message that a client may send, in bytes.
 const MAX_MESSAGE: usize = 1 << 20;
+/// The buffers of a socket, in bytes: most sockets are idle, and there may be thousands.
+const BUFFER: usize = 8 * 1024;
 /// How long a closing handshake may take.
 const CLOSING: Duration = Duration::from_secs(1);
 
@@ -40,6 +43,7 @@ pub(super) async fn upgrade(api: Api, request: Request<Body>) -> Result<Response
             "Origin: only pages of this server may open a socket",
         ));
     }
+    choose_protocol(&mut parts.headers);
     let protocol = GraphQLProtocol::from_request_parts(&mut parts, &())
         .await
         .map_err(|status| {
@@ -50,8 +54,10 @@ pub(super) async fn upgrade(api: Api, request: Request<Body>) -> Result<Response
         })?;
     let upgrade = into_upgrade(&mut parts).await?;
     Ok(upgrade
-        .protocols(async_graphql::http::ALL_WEBSOCKET_PROTOCOLS)
+        .protocols(ALL_WEBSOCKET_PROTOCOLS)
         .max_message_size(MAX_MESSAGE)
+        .read_buffer_size(BUFFER)
+        .write_buffer_size(BUFFER)
         .on_upgrade(move |socket| {
             let tasks = api.app().tasks.clone();
             tasks.track_future(run(api, socket, protocol))
@@ -65,6 +71,25 @@ async fn into_upgrade(parts: &mut Parts) -> Result<WebSocketUpgrade, Refusal> {
             let status = rejection.into_response().status();
             Refusal::new(status, "this is not a WebSocket handshake")
         })
+}
+
+/// Of the subprotocols that the client offers, leaves the one we like best, so that the answer names what is spoken.
+fn choose_protocol(headers: &mut HeaderMap) {
+    let offered: Vec<String> = headers
+        .get_all(header::SEC_WEBSOCKET_PROTOCOL)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(',').map(|name| name.trim().to_owned()))
+        .collect();
+    let best = ALL_WEBSOCKET_PROTOCOLS
+        .iter()
+        .find(|name| offered.iter().any(|o| o == *name));
+    if let Some(name) = best {
+        headers.insert(
+            header::SEC_WEBSOCKET_PROTOCOL,
+            HeaderValue::from_static(name),
+        );
+    }
 }
 
 /// A browser says which page asks; a page of another site must not act through its visitor's browser.

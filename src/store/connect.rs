@@ -263,6 +263,9 @@ impl Place {
             .await
             .map_err(|e| self.cannot_open(&e))?;
         txn.commit().await.map_err(|e| self.cannot_open(&e))?;
+        for migration in &pending {
+            tracing::info!(name = migration.name(), "migration applied");
+        }
         Ok(pending.iter().map(|m| m.name().to_owned()).collect())
     }
 }

@@ -132,8 +132,9 @@ fn numbered<E: Listed>(
     let mut inner = matching::<E>(slice, Some(parents)).into_query();
     inner.expr_window_as(Expr::cust("ROW_NUMBER()"), within, "place");
     let mut select = ordered::<E>(slice, inner);
-    let place = Expr::col("place");
-    select.and_where(place.between(offset + 1, offset.saturating_add(limit)));
+    let signed = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
+    let (first, last) = (signed(offset) + 1, signed(offset.saturating_add(limit)));
+    select.and_where(Expr::col("place").between(first, last));
     select
 }
 

@@ -11,6 +11,7 @@ mod feed_socket;
 mod filter;
 mod golden;
 mod http;
+mod locked;
 mod mutation;
 mod nested;
 mod page;

@@ -44,6 +44,24 @@ async fn a_socket_needs_a_known_subprotocol() {
     assert_eq!(upgrade(&server, &[]).await, 400);
 }
 
+/// Whichever a client names first, the one that the handshake answers is the one that is spoken.
+#[tokio::test]
+async fn what_was_agreed_is_spoken() {
+    let server = Server::start().await;
+    for offered in [
+        "graphql-transport-ws, graphql-ws",
+        "graphql-ws, graphql-transport-ws",
+    ] {
+        let mut ws = Ws::open(server.address, offered).await.unwrap();
+        ws.send(json!({ "type": "connection_init" })).await;
+        assert_eq!(ws.receive().await["type"], "connection_ack");
+        let payload = json!({ "query": "{ __typename }" });
+        ws.send(json!({ "id": "1", "type": "subscribe", "payload": payload }))
+            .await;
+        assert_eq!(ws.receive().await["type"], "next", "{offered}");
+    }
+}
+
 #[tokio::test]
 async fn a_page_of_another_site_gets_no_socket() {
     let server = Server::start().await;
