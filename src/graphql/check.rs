@@ -17,6 +17,9 @@ use super::{
     types::{Types, named, root},
 };
 
+/// Deeper than this nothing is looked at: the library refuses such a document, at a depth of 32.
+const MAX_DEPTH: usize = 64;
+
 /// Checks the values of an operation.
 pub(super) fn check(
     document: &ExecutableDocument,
@@ -50,7 +53,7 @@ pub(super) fn check(
         types,
         seen: HashSet::new(),
     };
-    walk.set(&operation.selection_set.node, root(operation.ty))
+    walk.set(&operation.selection_set.node, root(operation.ty), 0)
 }
 
 /// A value that breaks a rule: where it stands, and the rule.
@@ -80,7 +83,10 @@ struct Walk<'d> {
 }
 
 impl<'d> Walk<'d> {
-    fn set(&mut self, set: &'d SelectionSet, on: &'d str) -> Result<(), ServerError> {
+    fn set(&mut self, set: &'d SelectionSet, on: &'d str, depth: usize) -> Result<(), ServerError> {
+        if depth > MAX_DEPTH {
+            return Ok(());
+        }
         for item in &set.items {
             match &item.node {
                 Selection::Field(field) => {
@@ -110,12 +116,12 @@ impl<'d> Walk<'d> {
                             .check(&argument.node, &constant.unwrap_or_default(), ty)
                             .map_err(|wrong| wrong.at(value.pos))?;
                     }
-                    self.set(&inner.node, named(&member.ty))?;
+                    self.set(&inner.node, named(&member.ty), depth + 1)?;
                 }
                 Selection::InlineFragment(fragment) => {
                     let condition = fragment.node.type_condition.as_ref();
                     let on = condition.map_or(on, |c| c.node.on.node.as_str());
-                    self.set(&fragment.node.selection_set.node, on)?;
+                    self.set(&fragment.node.selection_set.node, on, depth + 1)?;
                 }
                 Selection::FragmentSpread(spread) => {
                     let name = &spread.node.fragment_name.node;
@@ -123,7 +129,7 @@ impl<'d> Walk<'d> {
                         && self.seen.insert(name)
                     {
                         let on = fragment.node.type_condition.node.on.node.as_str();
-                        self.set(&fragment.node.selection_set.node, on)?;
+                        self.set(&fragment.node.selection_set.node, on, depth + 1)?;
                     }
                 }
             }

@@ -10,6 +10,7 @@ mod feed_row;
 mod feed_socket;
 mod filter;
 mod golden;
+mod hostile;
 mod http;
 mod locked;
 mod mutation;
