@@ -64,7 +64,7 @@ pub(super) async fn open(
         live: None,
     };
     Ok(stream::try_unfold(subscription, |mut s| async move {
-        Ok(s.next().await?.map(|event| (event, s)))
+        s.next().await.map(|event| Some((event, s)))
     }))
 }
 
@@ -98,10 +98,10 @@ async fn snapshot(feed: &Feed, filter: &EventFilter) -> Result<(Position, VecDeq
 }
 
 impl Subscription {
-    async fn next(&mut self) -> Result<Option<Event>> {
+    async fn next(&mut self) -> Result<Event> {
         loop {
             if let Some(event) = self.ready.pop_front() {
-                return Ok(Some(event));
+                return Ok(event);
             }
             let Some(live) = &mut self.live else {
                 if !self.read().await? {
@@ -126,7 +126,7 @@ impl Subscription {
                 }),
                 Some(event) if event.position > self.at => {
                     self.at = event.position;
-                    Ok(Some((*event).clone()))
+                    Ok((*event).clone())
                 }
                 Some(_) => continue,
             };
