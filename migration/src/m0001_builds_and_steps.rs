@@ -83,6 +83,8 @@ impl MigrationTrait for Migration {
             ("builders_projectid", "builders", &["projectid"][..]),
             ("builders_tags_builderid", "builders_tags", &["builderid"]),
             ("builds_buildrequestid", "builds", &["buildrequestid"]),
+            // Ours alone: a builder's last builds without reading and sorting all of them.
+            ("graphql_builds_of_builder", "builds", &["builderid", "id"]),
             ("builds_workerid", "builds", &["workerid"]),
             ("builds_masterid", "builds", &["masterid"]),
             ("steps_started_at", "steps", &["started_at"]),
