@@ -12,11 +12,11 @@ async fn bad_arguments_are_refused_in_words() {
     let page = "{ builders(first: 1) { pageInfo { endCursor } } }";
     let other = client.data(page, json!({})).await["builders"]["pageInfo"]["endCursor"].to_string();
     let mut cases = Vec::new();
-    for (list, name) in [
-        ("builders", "NAME"),
-        ("builds", "NUMBER"),
-        ("steps", "NAME"),
-        ("builder(builderid: 1) { builds", "NUMBER"),
+    for (list, name, id) in [
+        ("builders", "NAME", "BUILDERID"),
+        ("builds", "NUMBER", "BUILDID"),
+        ("steps", "NAME", "STEPID"),
+        ("builder(builderid: 1) { builds", "NUMBER", "BUILDID"),
     ] {
         let order = format!("orderBy: {{ field: {name} }}");
         for (arguments, argument, rule, got) in [
@@ -39,6 +39,13 @@ async fn bad_arguments_are_refused_in_words() {
             ),
             (
                 format!("after: {other}, {order}"),
+                "after",
+                "same order",
+                other.as_str(),
+            ),
+            // As many keys, and another direction.
+            (
+                format!("after: {other}, orderBy: {{ field: {id}, direction: DESC }}"),
                 "after",
                 "same order",
                 other.as_str(),
