@@ -299,7 +299,7 @@ async fn end_what_was_left(app: &App, caller: &Caller) -> Result<()> {
         order: step::by_number(),
         range: None,
     };
-    for build in build::page(&app.db, &running).await? {
+    for build in build::page(&app.db, &running).await?.rows {
         let steps = step::of_builds(&app.db, &open_steps, &[build.id]).await?;
         let open: Vec<StepId> = steps.into_values().flatten().map(|step| step.id).collect();
         for id in open {

@@ -30,6 +30,9 @@ use crate::{
 mod stream;
 pub mod tail;
 
+/// How many events are read, or dropped, at a time; also what a subscriber holds in memory while it is replayed to.
+const BATCH: u64 = 500;
+
 /// The change feed of a database.
 #[derive(Clone, Debug)]
 pub struct Feed(Arc<Inner>);
@@ -241,7 +244,6 @@ impl Feed {
     /// # Errors
     /// `Unavailable`, or `Internal`.
     pub async fn prune(&self) -> Result<u64> {
-        const BATCH: u64 = 500;
         let config = &self.0.config;
         let before = self.0.clock.now() - config.feed_keep_seconds;
         let mut pruned = 0;

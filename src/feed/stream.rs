@@ -8,7 +8,7 @@ use std::{collections::VecDeque, sync::Arc};
 
 use futures_util::{Stream, stream};
 
-use super::{EventFilter, Feed, Listening, Start};
+use super::{BATCH, EventFilter, Feed, Listening, Start};
 use crate::{
     error::{Error, Result},
     model::{
@@ -17,9 +17,6 @@ use crate::{
     },
     store::event::{self, Event, Kind},
 };
-
-/// How many events are read at a time; also what a subscriber holds in memory while it is replayed to.
-const BATCH: u64 = 500;
 
 struct Subscription {
     feed: Feed,
@@ -71,15 +68,9 @@ pub(super) async fn open(
 async fn snapshot(feed: &Feed, filter: &EventFilter) -> Result<(Position, VecDeque<Event>)> {
     let max = feed.0.config.feed_snapshot_steps;
     let order = vec![(StepField::Stepid, Direction::Asc)];
-    let (at, steps) = event::snapshot(
-        &feed.0.db,
-        &filter.steps(),
-        filter.builderid,
-        &order,
-        max + 1,
-    )
-    .await?;
-    if steps.len() as u64 > max {
+    let (at, steps) =
+        event::snapshot(&feed.0.db, &filter.steps(), filter.builderid, &order, max).await?;
+    if steps.more {
         return Err(Error::LimitExceeded {
             limit: "feed-snapshot-steps",
             max,
@@ -87,7 +78,7 @@ async fn snapshot(feed: &Feed, filter: &EventFilter) -> Result<(Position, VecDeq
         });
     }
     let now = feed.0.clock.now();
-    let events = steps.into_iter().map(|step| Event {
+    let events = steps.rows.into_iter().map(|step| Event {
         position: at,
         kind: Kind::Snapshot,
         occurred_at: now,

@@ -4,11 +4,9 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::time::sleep;
 
-use super::Feed;
+use super::{BATCH, Feed};
 use crate::{error::Result, model::id::Position, store::event};
 
-/// How many events are read at a time.
-const BATCH: u64 = 500;
 /// Even when nothing hints at a write, the feed is read this often.
 const AT_LEAST_EVERY: Duration = Duration::from_secs(1);
 /// The pause after a read that failed.

@@ -9,7 +9,6 @@ use super::{
     builder::Builder,
     connection::Connection,
     filter::{self, BuildFilter, StepFilter},
-    loader::wrap_list,
     node,
     order::{self, BuildOrder, StepOrder},
     results::Results,
@@ -182,6 +181,6 @@ pub(super) async fn connection(
         return Connection::load(ctx, &args, rows, count).await;
     }
     let db = &ctx.app().db;
-    let rows = async { Ok(wrap_list(build::page(db, &args).await?)) };
+    let rows = async { Ok(build::page(db, &args).await?.map()) };
     Connection::load(ctx, &args, rows, build::count(db, &args.filter)).await
 }

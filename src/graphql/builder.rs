@@ -9,7 +9,6 @@ use super::{
     build::{self, Build},
     connection::Connection,
     filter::{self, BuildFilter, BuilderFilter},
-    loader::wrap_list,
     node,
     order::{self, BuildOrder, BuilderOrder},
 };
@@ -116,6 +115,6 @@ pub(super) async fn connection(
         order,
     };
     let db = &ctx.app().db;
-    let rows = async { Ok(wrap_list(builder::page(db, &args).await?)) };
+    let rows = async { Ok(builder::page(db, &args).await?.map()) };
     Connection::load(ctx, &args, rows, builder::count(db, &args.filter)).await
 }

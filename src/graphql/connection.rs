@@ -8,7 +8,7 @@ use crate::{
     error::Result,
     model::{
         filter::{BuildField, BuilderField, StepField, Value},
-        page::{self, Key, Order, Page, PageArgs},
+        page::{self, Key, Order, Page, PageArgs, Read},
     },
     store::loose::Loose,
 };
@@ -62,7 +62,7 @@ impl<T: Listed> Connection<T> {
     pub(super) async fn load(
         ctx: &Context<'_>,
         args: &PageArgs<T::Field>,
-        rows: impl Future<Output = Result<Vec<T>>>,
+        rows: impl Future<Output = Result<Read<T>>>,
         count: impl Future<Output = Result<u64>>,
     ) -> Result<Self> {
         let asked = ctx.look_ahead();
@@ -74,14 +74,14 @@ impl<T: Listed> Connection<T> {
             if wants_rows {
                 rows.await
             } else {
-                Ok(Vec::new())
+                Ok(Read::default())
             }
         };
         let count = async { if wants_count { count.await } else { Ok(0) } };
         let (rows, total) = try_join(rows, count).await?;
         Ok(Self {
             order: args.order.clone(),
-            page: args.window.page(rows),
+            page: args.window.page(rows)?,
             total,
         })
     }

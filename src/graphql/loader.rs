@@ -18,7 +18,7 @@ use crate::{
     model::{
         filter::{BuildField, Filter},
         id::{BuildId, BuilderId, StepId},
-        page::PageArgs,
+        page::{PageArgs, Read},
     },
     store::{Db, build, builder, step},
 };
@@ -99,7 +99,7 @@ type BuildsKey = (BuilderId, Arc<PageArgs<BuildField>>);
 type CountKey = (BuilderId, Filter<BuildField>);
 type StepsKey = (BuildId, Arc<step::StepsArgs>);
 
-/// The loaders of one request, or of one socket.
+/// The loaders of one operation.
 pub(super) struct Loaders {
     db: Db,
     builders: Gather<BuilderId, Builder>,
@@ -107,7 +107,7 @@ pub(super) struct Loaders {
     tags: Gather<BuilderId, Vec<String>>,
     builds: Gather<BuildId, Build>,
     builds_by_number: Gather<(BuilderId, i32), Build>,
-    builds_of: Gather<BuildsKey, Vec<Build>>,
+    builds_of: Gather<BuildsKey, Read<Build>>,
     build_counts: Gather<CountKey, u64>,
     steps: Gather<StepId, Step>,
     steps_of: Gather<StepsKey, Vec<Step>>,
@@ -164,10 +164,14 @@ impl Loaders {
         &self,
         id: BuilderId,
         args: Arc<PageArgs<BuildField>>,
-    ) -> Result<Vec<Build>> {
+    ) -> Result<Read<Build>> {
         let fetch = |keys: Vec<BuildsKey>| {
             by_args(keys, |args, ids| async move {
-                Ok(wrap_lists(build::pages_of(&self.db, &args, &ids).await?))
+                let pages = build::pages_of(&self.db, &args, &ids).await?;
+                Ok(pages
+                    .into_iter()
+                    .map(|(id, page)| (id, page.map()))
+                    .collect())
             })
         };
         let found = self.builds_of.load((id, args), fetch).await?;
@@ -200,7 +204,11 @@ impl Loaders {
     ) -> Result<Vec<Step>> {
         let fetch = |keys: Vec<StepsKey>| {
             by_args(keys, |args, ids| async move {
-                Ok(wrap_lists(step::of_builds(&self.db, &args, &ids).await?))
+                let lists = step::of_builds(&self.db, &args, &ids).await?;
+                Ok(lists
+                    .into_iter()
+                    .map(|(id, rows)| (id, wrap_list(rows)))
+                    .collect())
             })
         };
         let found = self.steps_of.load((id, args), fetch).await?;
@@ -214,14 +222,7 @@ fn wrap<K: Eq + Hash, R, T: From<R>>(rows: HashMap<K, R>) -> HashMap<K, T> {
         .collect()
 }
 
-fn wrap_lists<K: Eq + Hash, R, T: From<R>>(lists: HashMap<K, Vec<R>>) -> HashMap<K, Vec<T>> {
-    lists
-        .into_iter()
-        .map(|(key, rows)| (key, wrap_list(rows)))
-        .collect()
-}
-
-pub(super) fn wrap_list<R, T: From<R>>(rows: Vec<R>) -> Vec<T> {
+fn wrap_list<R, T: From<R>>(rows: Vec<R>) -> Vec<T> {
     rows.into_iter().map(T::from).collect()
 }
 

@@ -235,19 +235,6 @@ pub(crate) fn operation<'d>(
     found.map(|(_, operation)| &operation.node)
 }
 
-/// The outermost selections of a document: of its operations, and of each fragment once.
-fn selection_sets(document: &ExecutableDocument) -> impl Iterator<Item = &SelectionSet> {
-    let operations = document
-        .operations
-        .iter()
-        .map(|(_, o)| &o.node.selection_set.node);
-    let fragments = document
-        .fragments
-        .values()
-        .map(|f| &f.node.selection_set.node);
-    operations.chain(fragments)
-}
-
 /// One of the outermost selections is a field of this name.
 fn asks_for(document: &ExecutableDocument, field: &str) -> bool {
     fn in_set(set: &SelectionSet, field: &str) -> bool {
@@ -257,5 +244,13 @@ fn asks_for(document: &ExecutableDocument, field: &str) -> bool {
             Selection::FragmentSpread(_) => false,
         })
     }
-    selection_sets(document).any(|set| in_set(set, field))
+    let operations = document
+        .operations
+        .iter()
+        .map(|(_, o)| &o.node.selection_set.node);
+    let fragments = document
+        .fragments
+        .values()
+        .map(|f| &f.node.selection_set.node);
+    operations.chain(fragments).any(|set| in_set(set, field))
 }

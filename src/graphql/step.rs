@@ -9,7 +9,6 @@ use super::{
     build::Build,
     connection::Connection,
     filter::{self, StepFilter},
-    loader::wrap_list,
     node,
     order::{self, StepOrder},
     results::Results,
@@ -170,6 +169,6 @@ pub(super) async fn connection(
         order,
     };
     let db = &ctx.app().db;
-    let rows = async { Ok(wrap_list(step::page(db, &args).await?)) };
+    let rows = async { Ok(step::page(db, &args).await?.map()) };
     Connection::load(ctx, &args, rows, step::count(db, &args.filter)).await
 }

@@ -41,6 +41,34 @@ pub struct PageArgs<F> {
     pub window: Window,
 }
 
+/// Rows as the database gave them: at most so many as asked for.
+#[derive(Clone, Debug)]
+pub struct Read<T> {
+    /// Those that can be read.
+    pub rows: Vec<T>,
+    /// There was at least one more than asked for.
+    pub more: bool,
+}
+
+impl<T> Read<T> {
+    /// The same rows as another type.
+    pub fn map<U: From<T>>(self) -> Read<U> {
+        Read {
+            rows: self.rows.into_iter().map(U::from).collect(),
+            more: self.more,
+        }
+    }
+}
+
+impl<T> Default for Read<T> {
+    fn default() -> Self {
+        Self {
+            rows: Vec::new(),
+            more: false,
+        }
+    }
+}
+
 /// The rows of a window, and whether there are more on either side.
 #[derive(Clone, Debug)]
 pub struct Page<T> {
@@ -103,28 +131,27 @@ impl RawPage {
 }
 
 impl Window {
-    /// How many rows to read: one more than asked for tells whether there are more.
-    #[must_use]
-    pub fn fetch(&self) -> u64 {
-        self.size + 1
-    }
-
     /// Makes the page of the rows that were read, which came from the window's end first if it is backward.
-    #[must_use]
-    pub fn page<T>(&self, mut rows: Vec<T>) -> Page<T> {
-        let size = usize::try_from(self.size).unwrap_or(usize::MAX);
-        let more = rows.len() > size;
-        rows.truncate(size);
+    ///
+    /// # Errors
+    /// There are rows, but none that can be read, so there is no cursor to go on from.
+    pub fn page<T>(&self, read: Read<T>) -> Result<Page<T>, Refusal> {
+        let Read { mut rows, more } = read;
+        if rows.is_empty() && more && self.size > 0 {
+            let argument = if self.backward { "last" } else { "first" };
+            let rule = "a larger page, since no row of this one can be read";
+            return Err((argument, format!("{rule}, got {}", self.size)));
+        }
         if self.backward {
             rows.reverse();
         }
         // A cursor belongs to a row, so there is something on its side.
         let (ahead, behind) = (self.before.is_some(), self.after.is_some());
-        Page {
+        Ok(Page {
             rows,
             has_next: ahead || (more && !self.backward),
             has_previous: behind || (more && self.backward),
-        }
+        })
     }
 }
 
@@ -239,23 +266,20 @@ mod tests {
 
     #[test]
     fn a_page_knows_its_neighbours() {
+        let page = |window: &Window, rows: Vec<i32>, more| {
+            let page = window.page(Read { rows, more }).expect("readable");
+            (page.rows, page.has_next, page.has_previous)
+        };
         let mut window = raw(Some(2), None).window(&order()).expect("valid");
-        let page = window.page(vec![1, 2, 3]);
-        assert_eq!(
-            (page.rows, page.has_next, page.has_previous),
-            (vec![1, 2], true, false)
-        );
+        assert_eq!(page(&window, vec![1, 2], true), (vec![1, 2], true, false));
         window.after = Some(Vec::new());
-        let page = window.page(vec![1]);
-        assert_eq!(
-            (page.rows, page.has_next, page.has_previous),
-            (vec![1], false, true)
-        );
+        assert_eq!(page(&window, vec![1], false), (vec![1], false, true));
         let window = raw(None, Some(2)).window(&order()).expect("valid");
-        let page = window.page(vec![9, 8, 7]);
-        assert_eq!(
-            (page.rows, page.has_next, page.has_previous),
-            (vec![8, 9], false, true)
-        );
+        assert_eq!(page(&window, vec![9, 8], true), (vec![8, 9], false, true));
+        let nothing = Read::<i32> {
+            rows: Vec::new(),
+            more: true,
+        };
+        assert_eq!(window.page(nothing).expect_err("no cursor").0, "last");
     }
 }

@@ -15,7 +15,7 @@ use crate::{
     model::{
         filter::{BuildField, Filter},
         id::{BuildId, BuilderId},
-        page::PageArgs,
+        page::{PageArgs, Read},
         results::Results,
     },
 };
@@ -126,11 +126,11 @@ pub async fn by_numbers(
     Ok(found)
 }
 
-/// A window of all builds, one row more than asked for where there are more.
+/// A window of all builds.
 ///
 /// # Errors
 /// As every read: `Unavailable`, or `Internal`.
-pub async fn page(db: &Db, args: &PageArgs<BuildField>) -> Result<Vec<Model>> {
+pub async fn page(db: &Db, args: &PageArgs<BuildField>) -> Result<Read<Model>> {
     list::page::<Entity>(db, args).await
 }
 
@@ -142,11 +142,8 @@ pub async fn pages_of(
     db: &Db,
     args: &PageArgs<BuildField>,
     builders: &[BuilderId],
-) -> Result<HashMap<BuilderId, Vec<Model>>> {
-    list::pages::<Entity, _>(db, &args.into(), Column::Builderid, builders, |row| {
-        row.builderid
-    })
-    .await
+) -> Result<HashMap<BuilderId, Read<Model>>> {
+    list::pages::<Entity, _>(db, &args.into(), Column::Builderid, builders).await
 }
 
 /// How many builds pass the filter.

@@ -16,7 +16,7 @@ use crate::{
     model::{
         filter::{BuilderField, Filter, Test},
         id::BuilderId,
-        page::PageArgs,
+        page::{PageArgs, Read},
     },
 };
 
@@ -155,11 +155,11 @@ pub async fn by_names(db: &Db, names: &[String]) -> Result<HashMap<String, Model
         .collect())
 }
 
-/// A window of the builders, one row more than asked for where there are more.
+/// A window of the builders.
 ///
 /// # Errors
 /// As every read: `Unavailable`, or `Internal`.
-pub async fn page(db: &Db, args: &PageArgs<BuilderField>) -> Result<Vec<Model>> {
+pub async fn page(db: &Db, args: &PageArgs<BuilderField>) -> Result<Read<Model>> {
     list::page::<Entity>(db, args).await
 }
 

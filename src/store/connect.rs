@@ -40,7 +40,7 @@ impl Db {
     /// Every reason not to serve this database, in words for the operator.
     pub async fn connect(config: &DatabaseConfig, pending: OnPending) -> Result<Self, StartError> {
         let place = Place::of(config)?;
-        match place.owner().await? {
+        match place.owner(config).await? {
             Owner::Us => {
                 let db = place.open_ours(config).await?;
                 let missing = place.missing(&db.reader).await?;
@@ -65,7 +65,7 @@ impl Db {
     /// As for `connect`, and for a database that is Buildbot's.
     pub async fn migrate(config: &DatabaseConfig) -> Result<Vec<String>, StartError> {
         let place = Place::of(config)?;
-        if let Owner::Buildbot { .. } = place.owner().await? {
+        if let Owner::Buildbot { .. } = place.owner(config).await? {
             return Err(StartError::Buildbot {
                 url: place.url,
                 advice: "its schema is Buildbot's to migrate".into(),
@@ -136,13 +136,8 @@ impl Place {
     }
 
     /// Looks into the database without changing anything in it.
-    async fn owner(&self) -> Result<Owner, StartError> {
-        let config = DatabaseConfig {
-            database_url: self.url.clone(),
-            readers: 1,
-            busy_seconds: 10,
-        };
-        let db = self.pool(&config, 1, |o| o).await?;
+    async fn owner(&self, config: &DatabaseConfig) -> Result<Owner, StartError> {
+        let db = self.pool(config, 1, |o| o).await?;
         let owner = self.look(&db).await;
         if let Err(error) = db.close().await {
             tracing::debug!(%error, "the first look did not close cleanly");

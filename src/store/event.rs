@@ -12,7 +12,7 @@ use crate::{
         filter::Filter,
         filter::StepField,
         id::{BuildId, BuilderId, Position, StepId},
-        page::Order,
+        page::{Order, Read},
     },
 };
 
@@ -226,7 +226,7 @@ pub async fn after(db: &Db, position: Position, limit: u64) -> Result<Batch> {
     })
 }
 
-/// At most `limit` steps that pass the filter, and the feed's newest place, both of one moment.
+/// At most `size` steps that pass the filter, and the feed's newest place, both of one moment.
 ///
 /// # Errors
 /// As every read: `Unavailable`, or `Internal`.
@@ -235,8 +235,8 @@ pub async fn snapshot(
     filter: &Filter<StepField>,
     builder: Option<BuilderId>,
     order: &Order<StepField>,
-    limit: u64,
-) -> Result<(Position, Vec<step::Model>)> {
+    size: u64,
+) -> Result<(Position, Read<step::Model>)> {
     // A transaction reads one moment, but only from its first read on: begin, then read.
     let txn = db.reader().begin().await?;
     let position = reach_in(&txn).await?.newest;
@@ -249,15 +249,11 @@ pub async fn snapshot(
             .take();
         query = query.filter(Expr::col((step::Entity, step::Column::Buildid)).in_subquery(builds));
     }
-    let mut select = query.limit(limit).into_query();
+    let mut select = query.limit(size + 1).into_query();
     super::filter::order_by(&mut select, order, false);
-    let rows = txn.query_all_raw(db.statement(&select)).await?;
-    let steps = rows
-        .iter()
-        .filter_map(|row| list::readable(step::Model::from_query_result(row, "")));
-    let steps = steps.collect();
+    let raw = txn.query_all_raw(db.statement(&select)).await?;
     txn.commit().await?;
-    Ok((position, steps))
+    Ok((position, list::read(&raw.iter().collect::<Vec<_>>(), size)))
 }
 
 /// A number that changes whenever another connection or process has written to the database.
@@ -280,7 +276,7 @@ impl Txn {
     /// The trigger can only compare values, so the kind is what the caller says it was.
     ///
     /// # Errors
-    /// `Unavailable`, or `Internal` where there is no such event: the feed's triggers are gone.
+    /// `FeedDetached` where there is no such event: the triggers are gone. Else `Unavailable`, or `Internal`.
     pub async fn event_of(&self, stepid: StepId, kind: Kind) -> Result<(Position, step::Model)> {
         let event = Entity::find()
             .filter(Column::Stepid.eq(stepid))

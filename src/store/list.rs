@@ -4,8 +4,8 @@
 use std::collections::HashMap;
 
 use sea_orm::{
-    ColumnTrait, Condition, ConnectionTrait, DbErr, EntityTrait, FromQueryResult, PaginatorTrait,
-    QueryFilter, QuerySelect, QueryTrait, Select, TryGetable,
+    ColumnTrait, ConnectionTrait, DbErr, EntityTrait, FromQueryResult, IdenStatic, PaginatorTrait,
+    QueryFilter, QueryResult, QuerySelect, QueryTrait, Select, TryGetable,
     sea_query::{Asterisk, Expr, ExprTrait, Query, SelectStatement, UnionType, WindowStatement},
 };
 
@@ -14,7 +14,7 @@ use crate::{
     error::Result,
     model::{
         filter::Filter,
-        page::{Order, PageArgs, Window},
+        page::{Order, PageArgs, Read, Window},
     },
 };
 
@@ -69,7 +69,8 @@ impl<F> Slice<'_, F> {
     /// How many rows of each parent are left out, and how many are taken after those.
     fn offset_and_limit(&self) -> (u64, u64) {
         match self.range {
-            Range::Window(window) => (0, window.fetch()),
+            // One more tells whether there are more.
+            Range::Window(window) => (0, window.size + 1),
             Range::Offset { limit, offset } => (offset, limit),
         }
     }
@@ -146,37 +147,57 @@ fn ordered<E: Listed>(slice: &Slice<'_, E::Field>, rows: SelectStatement) -> Sel
 }
 
 /// The rows of one window over the whole table.
-pub(super) async fn page<E: Listed>(db: &Db, args: &PageArgs<E::Field>) -> Result<Vec<E::Model>> {
-    rows::<E>(db, select::<E>(&args.into(), None)).await
+pub(super) async fn page<E: Listed>(db: &Db, args: &PageArgs<E::Field>) -> Result<Read<E::Model>> {
+    let raw = raw(db, select::<E>(&args.into(), None)).await?;
+    Ok(read(&raw.iter().collect::<Vec<_>>(), args.window.size))
 }
 
-/// The rows of the same window for each of these parents, in the window's order.
-pub(super) async fn pages<E: Listed, P: Parent>(
+/// The rows of the same slice for each of these parents, in the slice's order.
+pub(super) async fn pages<E: Listed, P: Parent + TryGetable>(
     db: &Db,
     slice: &Slice<'_, E::Field>,
     parent: E::Column,
     parents: &[P],
-    parent_of: impl Fn(&E::Model) -> P,
-) -> Result<HashMap<P, Vec<E::Model>>> {
-    let Some(first) = parents.first() else {
-        return Ok(HashMap::new());
+) -> Result<HashMap<P, Read<E::Model>>> {
+    let size = match slice.range {
+        Range::Window(window) => window.size,
+        Range::Offset { limit, .. } => limit,
     };
-    let one = select::<E>(slice, Some(parent.eq(*first)));
-    let binds = db.statement(&one).values.map_or(0, |v| v.0.len());
-    let mut grouped: HashMap<P, Vec<E::Model>> = HashMap::with_capacity(parents.len());
+    let mut pages = HashMap::with_capacity(parents.len());
     for parents in parents.chunks(MAX_BINDS / 2) {
-        let statement = if parents.len() == 1 {
-            select::<E>(slice, Some(parent.eq(parents[0])))
-        } else if parents.len() <= MAX_TERMS && binds * parents.len() <= MAX_UNION_BINDS {
-            united::<E>(slice, parents.iter().map(|id| parent.eq(*id)))
-        } else {
-            numbered::<E>(slice, parent, parent.is_in(parents.iter().copied()))
-        };
-        for row in rows::<E>(db, statement).await? {
-            grouped.entry(parent_of(&row)).or_default().push(row);
+        let raw = raw(db, slices::<E, P>(db, slice, parent, parents)).await?;
+        let mut grouped: HashMap<P, Vec<&QueryResult>> = HashMap::with_capacity(parents.len());
+        for row in &raw {
+            let parent: P = row.try_get("", parent.as_str())?;
+            grouped.entry(parent).or_default().push(row);
         }
+        pages.extend(
+            grouped
+                .into_iter()
+                .map(|(parent, rows)| (parent, read(&rows, size))),
+        );
     }
-    Ok(grouped)
+    Ok(pages)
+}
+
+/// The cheapest statement that gives every parent's rows.
+fn slices<E: Listed, P: Parent>(
+    db: &Db,
+    slice: &Slice<'_, E::Field>,
+    parent: E::Column,
+    parents: &[P],
+) -> SelectStatement {
+    let mut terms = parents.iter().map(|id| parent.eq(*id));
+    if let [_] = parents {
+        return select::<E>(slice, terms.next());
+    }
+    let one = db.statement(&select::<E>(slice, terms.clone().next()));
+    let binds = one.values.map_or(0, |values| values.0.len());
+    if parents.len() <= MAX_TERMS && binds * parents.len() <= MAX_UNION_BINDS {
+        united::<E>(slice, terms)
+    } else {
+        numbered::<E>(slice, parent, parent.is_in(parents.iter().copied()))
+    }
 }
 
 /// Every row of each of these parents that passes the filter, in order.
@@ -237,7 +258,7 @@ pub(super) async fn counts<E: Listed, P: Parent + TryGetable + Send + Sync>(
             .select_only()
             .column(parent)
             .column_as(Expr::cust("COUNT(*)"), "number")
-            .filter(Condition::all().add(parent.is_in(parents.iter().copied())))
+            .filter(parent.is_in(parents.iter().copied()))
             .filter(filter::condition(filter))
             .group_by(parent)
             .into_tuple()
@@ -250,19 +271,30 @@ pub(super) async fn counts<E: Listed, P: Parent + TryGetable + Send + Sync>(
     Ok(counts)
 }
 
-/// The rows of a statement.
-///
-/// # Errors
-/// As every read: `Unavailable`, or `Internal`.
-pub(super) async fn rows<E: EntityTrait>(
-    db: &Db,
-    select: SelectStatement,
-) -> Result<Vec<E::Model>> {
-    let rows = db.reader().query_all_raw(db.statement(&select)).await?;
-    let rows = rows
+/// The rows of a statement that can be read.
+async fn rows<E: EntityTrait>(db: &Db, select: SelectStatement) -> Result<Vec<E::Model>> {
+    let raw = raw(db, select).await?;
+    let rows = raw
         .iter()
         .filter_map(|row| readable(E::Model::from_query_result(row, "")));
     Ok(rows.collect())
+}
+
+async fn raw(db: &Db, select: SelectStatement) -> Result<Vec<QueryResult>> {
+    Ok(db.reader().query_all_raw(db.statement(&select)).await?)
+}
+
+/// At most `size` of these rows. Whether there were more is judged before it is known which can be read:
+/// one that cannot must not end a list.
+pub(super) fn read<M: FromQueryResult>(raw: &[&QueryResult], size: u64) -> Read<M> {
+    let size = usize::try_from(size).unwrap_or(usize::MAX);
+    let rows = raw.iter().take(size);
+    Read {
+        rows: rows
+            .filter_map(|row| readable(M::from_query_result(row, "")))
+            .collect(),
+        more: raw.len() > size,
+    }
 }
 
 /// A row that cannot be read, which SQLite lets anybody write, must not take its neighbours with it.

@@ -16,7 +16,7 @@ use crate::{
         filter::{Direction, Filter, StepField},
         id::{BuildId, StepId},
         identifier,
-        page::{Order, PageArgs},
+        page::{Order, PageArgs, Read},
         results::Results,
         url::Url,
     },
@@ -177,8 +177,11 @@ pub async fn of_builds(
             order: &args.order,
             range: list::Range::Offset { limit, offset },
         };
-        return list::pages::<Entity, _>(db, &slice, Column::Buildid, builds, |row| row.buildid)
-            .await;
+        let pages = list::pages::<Entity, _>(db, &slice, Column::Buildid, builds).await?;
+        return Ok(pages
+            .into_iter()
+            .map(|(id, read)| (id, read.rows))
+            .collect());
     }
     let mut of: HashMap<BuildId, Vec<Model>> = HashMap::with_capacity(builds.len());
     let rows =
@@ -189,11 +192,11 @@ pub async fn of_builds(
     Ok(of)
 }
 
-/// A window of all steps, one row more than asked for where there are more.
+/// A window of all steps.
 ///
 /// # Errors
 /// As every read: `Unavailable`, or `Internal`.
-pub async fn page(db: &Db, args: &PageArgs<StepField>) -> Result<Vec<Model>> {
+pub async fn page(db: &Db, args: &PageArgs<StepField>) -> Result<Read<Model>> {
     list::page::<Entity>(db, args).await
 }
 

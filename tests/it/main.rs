@@ -25,3 +25,4 @@ mod slow;
 mod support;
 mod tidy;
 mod trace;
+mod unreadable;
