@@ -25,6 +25,7 @@ mod connection;
 pub(crate) mod error;
 mod event;
 mod filter;
+pub(crate) mod live;
 mod loader;
 mod mutation;
 mod node;
@@ -194,12 +195,19 @@ impl Asked {
     }
 }
 
-impl Executor for Api {
-    async fn execute(&self, request: Request) -> Response {
+impl Api {
+    /// Answers a query or a mutation.
+    pub async fn execute(&self, request: Request) -> Response {
         match self.prepare(request).await {
             Ok((request, asked)) => asked.finish(self.schema.execute(request).await),
             Err(refusal) => Response::from_errors(vec![refusal]),
         }
+    }
+}
+
+impl Executor for Api {
+    async fn execute(&self, request: Request) -> Response {
+        Self::execute(self, request).await
     }
 
     fn execute_stream(

@@ -6,6 +6,7 @@ use futures_util::{Stream, StreamExt};
 use super::{
     ContextExt,
     event::{StepEvent, StepEventFilter},
+    live::{Place, Resume},
     scalar::EventCursor,
 };
 use crate::{
@@ -33,7 +34,9 @@ impl Subscription {
         after: Option<EventCursor>,
         #[graphql(default = false)] snapshot: bool,
     ) -> Result<impl Stream<Item = Result<StepEvent>> + use<>> {
+        let resume = ctx.data_opt::<Resume>().and_then(|r| r.0.clone());
         let start = match (after, snapshot) {
+            _ if resume.is_some() => Start::After(resume.unwrap_or_default()),
             (Some(_), true) => {
                 return Err(Error::invalid(
                     "snapshot",
@@ -48,6 +51,12 @@ impl Subscription {
         let events = feed
             .subscribe(filter.unwrap_or_default().into(), start)
             .await?;
-        Ok(events.map(move |event| event.map(|event| StepEvent::new(&feed, event))))
+        let place = ctx.data_opt::<Place>().cloned().unwrap_or_default();
+        Ok(events.map(move |event| {
+            event.map(|event| {
+                place.set(Some(event.position));
+                StepEvent::new(&feed, event)
+            })
+        }))
     }
 }

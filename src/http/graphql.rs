@@ -1,7 +1,7 @@
 //! GraphQL over HTTP: what is taken as a request, which media type and status the answer has, and what is refused unread.
 
 use async_graphql::{
-    Executor, Request as Operation, ServerError, Value, Variables, parser::types::OperationType,
+    Request as Operation, ServerError, Value, Variables, parser::types::OperationType,
 };
 use axum::{
     body::{Body, Bytes, to_bytes},
@@ -16,7 +16,7 @@ use serde_json::{Map, Value as Json};
 use super::ws;
 use crate::{
     error::Code,
-    graphql::{self, Api, error},
+    graphql::{self, Api, error, live::is_refused},
 };
 
 /// The media type whose statuses speak of the GraphQL request; with plain JSON they speak of HTTP alone.
@@ -181,10 +181,7 @@ pub(super) async fn get(State(api): State<Api>, request: Request<Body>) -> Respo
 
 async fn execute(api: &Api, media: Media, operation: Operation) -> Response {
     let response = api.execute(operation).await;
-    // Without data and without a path nothing was executed.
-    let refused = response.data == Value::Null
-        && !response.errors.is_empty()
-        && response.errors.iter().all(|e| e.path.is_empty());
+    let refused = is_refused(&response);
     let is_stranger = || {
         let code = |e: &ServerError| e.extensions.as_ref().and_then(|x| x.get("code").cloned());
         response
