@@ -10,6 +10,7 @@ use crate::{
     config::{Anonymous, Config},
     error::StartError,
     feed::Feed,
+    metrics::Metrics,
     store::Db,
 };
 
@@ -22,6 +23,8 @@ pub struct App {
     pub feed: Feed,
     /// Where the times of updates come from.
     pub clock: Clock,
+    /// What is measured.
+    pub metrics: Metrics,
     /// What was configured.
     pub config: Arc<Config>,
     /// What runs beside the requests, waited for on the way out.
@@ -37,11 +40,20 @@ impl App {
     /// The feed's name cannot be read.
     pub async fn new(config: Config, db: Db, clock: Clock) -> Result<Self, StartError> {
         let stop = CancellationToken::new();
-        let feed = Feed::open(db.clone(), config.feed.clone(), clock.clone(), stop.clone()).await?;
+        let metrics = Metrics::default();
+        let feed = Feed::open(
+            db.clone(),
+            config.feed.clone(),
+            clock.clone(),
+            metrics.clone(),
+            stop.clone(),
+        )
+        .await?;
         Ok(Self {
             db,
             feed,
             clock,
+            metrics,
             config: Arc::new(config),
             tasks: TaskTracker::new(),
             stop,

@@ -3,7 +3,7 @@
 use crate::error::{Error, Result};
 
 /// What a caller may do; each includes the one before.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Scope {
     /// Queries and subscriptions.
     Read,
@@ -23,7 +23,7 @@ impl Scope {
 }
 
 /// The one who asks: for now always without a token, so all that counts is what such callers may do.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Caller {
     scope: Option<Scope>,
 }

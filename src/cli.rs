@@ -1,10 +1,10 @@
 //! The command line: what each command does, and how a server comes up and goes down.
 
-use std::io::Write;
+use std::{io::Write, net::SocketAddr};
 
 use clap::{Parser, Subcommand};
 use tokio::{
-    net::TcpListener,
+    net::{TcpListener, TcpSocket},
     signal::unix::{SignalKind, signal},
 };
 
@@ -17,6 +17,11 @@ use crate::{
     graphql, http,
     store::{Db, OnPending},
 };
+
+/// How many connections wait to be taken.
+const BACKLOG: u32 = 4_096;
+/// As many files, which sockets are, as we ask to have open at most.
+const MOST_FILES: u64 = 1 << 20;
 
 /// Buildbot's build steps as a GraphQL API: nested queries, writes, and a change feed that never skips.
 #[derive(Parser, Debug)]
@@ -67,7 +72,7 @@ async fn serve(config: Config) -> Result<(), StartError> {
     let db = Db::connect(&config.database, pending).await?;
     let address = config.http.listen;
     let listening = |source| StartError::Listen { address, source };
-    let listener = TcpListener::bind(address).await.map_err(listening)?;
+    let listener = listen(address).map_err(listening)?;
     let local = listener.local_addr().map_err(listening)?;
     let is_demo = config.demo;
     let app = App::new(config, db, Clock::System).await?;
@@ -80,7 +85,7 @@ async fn serve(config: Config) -> Result<(), StartError> {
         "\
 buildbot-graphql {version}
   GraphiQL  http://{local}/graphiql
-  GraphQL   http://{local}/graphql  (POST, GET, WebSocket)
+  GraphQL   http://{local}/graphql  (POST, GET, WebSocket, SSE)
   health    http://{local}/healthz  http://{local}/readyz
 Try:
   curl -s http://{local}/graphql -H 'Content-Type: application/json' \\
@@ -88,6 +93,20 @@ Try:
         version = env!("CARGO_PKG_VERSION"),
     ));
     http::serve(app, listener).await.map_err(listening)
+}
+
+/// Thousands may come at once, such as after a restart, and stay.
+fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
+    if let Err(error) = rlimit::increase_nofile_limit(MOST_FILES) {
+        tracing::debug!(%error, "the limit of open files stays as it is");
+    }
+    let socket = match address {
+        SocketAddr::V4(_) => TcpSocket::new_v4(),
+        SocketAddr::V6(_) => TcpSocket::new_v6(),
+    }?;
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
 }
 
 /// SIGTERM and SIGINT stop the server; what runs is finished first.

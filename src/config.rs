@@ -2,7 +2,11 @@
 
 use std::{net::SocketAddr, time::Duration};
 
-use clap::{Args, ValueEnum};
+use clap::{Args, ValueEnum, value_parser};
+use url::Url;
+
+/// The longest time that a socket may be given, in seconds.
+const DAY: u64 = 86_400;
 
 /// Everything that `serve` can be told.
 #[derive(Args, Clone, Debug)]
@@ -44,13 +48,85 @@ pub struct HttpConfig {
         default_value_t = 1_048_576
     )]
     pub max_body_bytes: usize,
+    /// Pages of this origin, or of any with *, may open sockets and event streams too; give several with commas
+    #[arg(
+        long,
+        env = "BUILDBOT_GRAPHQL_ALLOW_ORIGIN",
+        value_name = "ORIGIN",
+        value_delimiter = ','
+    )]
+    pub allow_origin: Vec<AllowedOrigin>,
     /// A socket whose client takes nothing for so many seconds is closed
     #[arg(
         long,
         env = "BUILDBOT_GRAPHQL_WRITE_TIMEOUT_SECONDS",
-        default_value_t = 30
+        default_value_t = 30,
+        value_parser = value_parser!(u64).range(1..=DAY)
     )]
     pub write_timeout_seconds: u64,
+    /// A socket on which no `connection_init` has come after so many seconds is closed
+    #[arg(
+        long,
+        env = "BUILDBOT_GRAPHQL_SOCKET_INIT_SECONDS",
+        default_value_t = 10,
+        value_parser = value_parser!(u64).range(1..=DAY)
+    )]
+    pub socket_init_seconds: u64,
+    /// A socket on which nothing has come for so many seconds is pinged, and dropped when nothing comes for as
+    /// many again; an event stream that is silent for so long gets a comment line
+    #[arg(
+        long,
+        env = "BUILDBOT_GRAPHQL_SOCKET_PING_SECONDS",
+        default_value_t = 15,
+        value_parser = value_parser!(u64).range(1..=DAY)
+    )]
+    pub socket_ping_seconds: u64,
+    /// The largest message of a socket's client, in bytes; more closes the socket with 1009
+    #[arg(
+        long,
+        env = "BUILDBOT_GRAPHQL_MAX_MESSAGE_BYTES",
+        default_value_t = 1_048_576
+    )]
+    pub max_message_bytes: usize,
+    /// How many operations may run on one socket at once
+    #[arg(
+        long,
+        env = "BUILDBOT_GRAPHQL_MAX_SOCKET_OPERATIONS",
+        default_value_t = 100
+    )]
+    pub max_socket_operations: usize,
+}
+
+/// An origin whose pages may do what this server's own may.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AllowedOrigin {
+    /// Every one.
+    Any,
+    /// This one, as a browser writes it.
+    Exact(String),
+}
+
+impl std::str::FromStr for AllowedOrigin {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text == "*" {
+            return Ok(Self::Any);
+        }
+        let url = Url::parse(text)
+            .map_err(|e| format!("an origin is * or like https://ci.example.org: {e}"))?;
+        let origin = url.origin().ascii_serialization();
+        // Nothing is left of the URL when its origin is taken away, but the slash that every path begins with.
+        let is_bare = url.as_str().strip_prefix(&*origin) == Some("/");
+        if is_bare && ["http", "https"].contains(&url.scheme()) {
+            Ok(Self::Exact(origin))
+        } else {
+            Err(
+                "an origin is * or like https://ci.example.org, without path, user or query"
+                    .to_owned(),
+            )
+        }
+    }
 }
 
 /// What callers without a token may do.
@@ -67,7 +143,7 @@ pub enum Anonymous {
 /// Which database.
 #[derive(Args, Clone, Debug)]
 pub struct DatabaseConfig {
-    /// The database: ours, made if missing, or a Buildbot master's, served read-only
+    /// The database, on SQLite, PostgreSQL, MariaDB or MySQL: ours, or a Buildbot master's, served read-only
     #[arg(
         long,
         env = "BUILDBOT_GRAPHQL_DATABASE_URL",
@@ -77,9 +153,18 @@ pub struct DatabaseConfig {
     /// How many connections read at once
     #[arg(long, env = "BUILDBOT_GRAPHQL_READERS", default_value_t = 4)]
     pub readers: u32,
-    /// How many seconds a statement waits for the database before it gives up as UNAVAILABLE
+    /// How many connections write at once; one on SQLite
+    #[arg(long, env = "BUILDBOT_GRAPHQL_WRITERS", default_value_t = 4)]
+    pub writers: u32,
+    /// How many seconds a statement waits for a lock before it gives up as UNAVAILABLE
     #[arg(long, env = "BUILDBOT_GRAPHQL_BUSY_SECONDS", default_value_t = 10)]
     pub busy_seconds: u64,
+    /// How many seconds a connection to PostgreSQL or MariaDB may take, or a free one be waited for
+    #[arg(long, env = "BUILDBOT_GRAPHQL_CONNECT_SECONDS", default_value_t = 5)]
+    pub connect_seconds: u64,
+    /// How many seconds a statement may run on PostgreSQL or MariaDB; 0 is for ever
+    #[arg(long, env = "BUILDBOT_GRAPHQL_STATEMENT_SECONDS", default_value_t = 30)]
+    pub statement_seconds: u64,
 }
 
 /// The change feed.
@@ -102,13 +187,13 @@ pub struct FeedConfig {
         default_value_t = 60
     )]
     pub feed_prune_seconds: u64,
-    /// How many events wait for a subscriber who does not read, before it is cut off with FEED_LAGGED
+    /// How many bytes of answers wait for a subscriber who does not read, before it is cut off with FEED_LAGGED
     #[arg(
         long,
-        env = "BUILDBOT_GRAPHQL_FEED_QUEUE_EVENTS",
-        default_value_t = 1_024
+        env = "BUILDBOT_GRAPHQL_FEED_QUEUE_BYTES",
+        default_value_t = 1_048_576
     )]
-    pub feed_queue_events: usize,
+    pub feed_queue_bytes: usize,
     /// How many steps a snapshot may hold
     #[arg(
         long,
@@ -116,8 +201,11 @@ pub struct FeedConfig {
         default_value_t = 50_000
     )]
     pub feed_snapshot_steps: u64,
+    /// Subscribers are told UNAVAILABLE when the database has not let the feed be read for so many seconds
+    #[arg(long, env = "BUILDBOT_GRAPHQL_FEED_STALE_SECONDS", default_value_t = 5)]
+    pub feed_stale_seconds: u64,
     /// How often, in milliseconds, the database is asked whether another process has written
-    #[arg(long, env = "BUILDBOT_GRAPHQL_FEED_POLL_MS", default_value_t = 40)]
+    #[arg(long, env = "BUILDBOT_GRAPHQL_FEED_POLL_MS", default_value_t = 25)]
     pub feed_poll_ms: u64,
 }
 
@@ -146,5 +234,11 @@ impl FeedConfig {
     #[must_use]
     pub fn poll(&self) -> Duration {
         Duration::from_millis(self.feed_poll_ms.max(1))
+    }
+
+    /// For how long the feed may not be read before subscribers are told.
+    #[must_use]
+    pub fn stale(&self) -> Duration {
+        Duration::from_secs(self.feed_stale_seconds.max(1))
     }
 }

@@ -51,10 +51,7 @@ pub enum Error {
     #[error(
         "the client reads too slowly; subscribe again with after: the cursor in the extensions"
     )]
-    FeedLagged {
-        /// Where to resume.
-        cursor: String,
-    },
+    FeedLagged,
     /// The database has no change feed.
     #[error(
         "this is a Buildbot database without a change feed: run `buildbot-graphql attach` to add one"
@@ -63,9 +60,17 @@ pub enum Error {
     /// The database belongs to Buildbot.
     #[error("this database belongs to a Buildbot master and is served read-only")]
     ReadOnly,
+    /// Other writers were in the way, again and again; nothing was written.
+    #[error("other writers were in the way and nothing was written; try again")]
+    Conflict,
     /// The database does not answer in time.
     #[error("the database does not answer; try again")]
     Unavailable,
+    /// The change is written, but the database does not say where in the feed.
+    #[error(
+        "the change is written, but the database does not answer where in the feed; do not repeat it"
+    )]
+    Unplaced,
     /// Something that is nobody's business but the operator's; the source is for the log.
     #[error("internal error")]
     Internal(#[source] Arc<dyn std::error::Error + Send + Sync>),
@@ -95,6 +100,8 @@ pub enum Code {
     FeedDetached,
     /// READ_ONLY
     ReadOnly,
+    /// CONFLICT
+    Conflict,
     /// UNAVAILABLE
     Unavailable,
     /// INTERNAL
@@ -115,6 +122,7 @@ impl Code {
             Self::FeedLagged => "FEED_LAGGED",
             Self::FeedDetached => "FEED_DETACHED",
             Self::ReadOnly => "READ_ONLY",
+            Self::Conflict => "CONFLICT",
             Self::Unavailable => "UNAVAILABLE",
             Self::Internal => "INTERNAL",
         }
@@ -132,10 +140,11 @@ impl Error {
             Self::Forbidden { .. } => Code::Forbidden,
             Self::LimitExceeded { .. } => Code::LimitExceeded,
             Self::CursorExpired(_) => Code::CursorExpired,
-            Self::FeedLagged { .. } => Code::FeedLagged,
+            Self::FeedLagged => Code::FeedLagged,
             Self::FeedDetached => Code::FeedDetached,
             Self::ReadOnly => Code::ReadOnly,
-            Self::Unavailable => Code::Unavailable,
+            Self::Conflict => Code::Conflict,
+            Self::Unavailable | Self::Unplaced => Code::Unavailable,
             Self::Internal(_) => Code::Internal,
         }
     }

@@ -2,7 +2,10 @@
 //! The tables carry Buildbot's own names, so that one set of entities reads both databases.
 
 pub use sea_orm_migration::prelude::MigratorTrait;
-use sea_orm_migration::prelude::{DynIden, IntoIden, MigrationTrait};
+use sea_orm_migration::{
+    prelude::{ColumnDef, DynIden, IntoIden, MigrationTrait, TableCreateStatement},
+    sea_orm::DbBackend,
+};
 
 mod m0001_builds_and_steps;
 mod m0002_step_events;
@@ -25,4 +28,30 @@ impl MigratorTrait for Migrator {
     fn migration_table_name() -> DynIden {
         TABLE.into_iden()
     }
+}
+
+/// What a table needs to be told where it does not go without saying: on MariaDB and MySQL, that names are
+/// compared by their bytes, and that writes are transactions.
+fn in_own_words(backend: DbBackend, table: TableCreateStatement) -> TableCreateStatement {
+    let mut table = table;
+    table.if_not_exists();
+    if backend == DbBackend::MySql {
+        // MariaDB reads the first comment, MySQL the second; neither has the other's collation.
+        table.extra(
+            "ENGINE = InnoDB DEFAULT CHARACTER SET = utf8mb4 \
+             /*M! COLLATE = utf8mb4_nopad_bin */ /*!80000 COLLATE = utf8mb4_0900_bin */",
+        );
+    }
+    table
+}
+
+/// A column of text without a bound that matters: MariaDB's TEXT ends at 64 KiB, less than the longest state string.
+fn long_text(backend: DbBackend, name: &'static str) -> ColumnDef {
+    let mut column = ColumnDef::new(name);
+    if backend == DbBackend::MySql {
+        column.custom("mediumtext");
+    } else {
+        column.text();
+    }
+    column
 }

@@ -1,7 +1,9 @@
 //! Builders with their tags, builds and steps: Buildbot's names, types and unique indexes.
 //! Columns that point at tables we do not have are nullable and bare, and times are 64 bits wide.
 
-use sea_orm_migration::prelude::*;
+use sea_orm_migration::{prelude::*, sea_orm::DbBackend};
+
+use crate::{in_own_words, long_text};
 
 #[derive(DeriveMigrationName)]
 pub(crate) struct Migration;
@@ -9,6 +11,8 @@ pub(crate) struct Migration;
 #[async_trait::async_trait]
 impl MigrationTrait for Migration {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        let backend = manager.get_database_backend();
+        let table = |name| table(backend, name);
         let tables = [
             table("builders")
                 .col(ColumnDef::new("name").text().not_null())
@@ -37,7 +41,7 @@ impl MigrationTrait for Migration {
                 .col(ColumnDef::new("started_at").big_integer().not_null())
                 .col(ColumnDef::new("complete_at").big_integer())
                 .col(ColumnDef::new("locks_duration_s").integer().not_null())
-                .col(ColumnDef::new("state_string").text().not_null())
+                .col(long_text(backend, "state_string").not_null())
                 .col(ColumnDef::new("results").integer())
                 .foreign_key(&mut belongs_to("builds", "builderid", "builders"))
                 .take(),
@@ -48,9 +52,9 @@ impl MigrationTrait for Migration {
                 .col(ColumnDef::new("started_at").big_integer())
                 .col(ColumnDef::new("locks_acquired_at").big_integer())
                 .col(ColumnDef::new("complete_at").big_integer())
-                .col(ColumnDef::new("state_string").text().not_null())
+                .col(long_text(backend, "state_string").not_null())
                 .col(ColumnDef::new("results").integer())
-                .col(ColumnDef::new("urls_json").text().not_null())
+                .col(long_text(backend, "urls_json").not_null())
                 .col(
                     ColumnDef::new("hidden")
                         .small_integer()
@@ -75,9 +79,8 @@ impl MigrationTrait for Migration {
             ("steps_number", "steps", &["buildid", "number"]),
             ("steps_name", "steps", &["buildid", "name"]),
         ] {
-            manager
-                .create_index(index(name, table, columns).unique().take())
-                .await?;
+            let index = index(name, table, columns).unique().take();
+            create_index(manager, name, table, index).await?;
         }
         for (name, table, columns) in [
             ("builders_projectid", "builders", &["projectid"][..]),
@@ -89,7 +92,7 @@ impl MigrationTrait for Migration {
             ("builds_masterid", "builds", &["masterid"]),
             ("steps_started_at", "steps", &["started_at"]),
         ] {
-            manager.create_index(index(name, table, columns)).await?;
+            create_index(manager, name, table, index(name, table, columns)).await?;
         }
         Ok(())
     }
@@ -104,7 +107,7 @@ impl MigrationTrait for Migration {
     }
 }
 
-fn table(name: &'static str) -> TableCreateStatement {
+fn table(backend: DbBackend, name: &'static str) -> TableCreateStatement {
     // Unlike Buildbot's, our ids are never used twice: an event may speak of a step that is gone.
     let id = ColumnDef::new("id")
         .integer()
@@ -112,7 +115,20 @@ fn table(name: &'static str) -> TableCreateStatement {
         .auto_increment()
         .primary_key()
         .take();
-    Table::create().table(name).col(id).take()
+    in_own_words(backend, Table::create().table(name).col(id).take())
+}
+
+/// MariaDB cannot take back what a migration that broke off has made: the next one goes on from there.
+async fn create_index(
+    manager: &SchemaManager<'_>,
+    name: &str,
+    table: &str,
+    index: IndexCreateStatement,
+) -> Result<(), DbErr> {
+    if manager.has_index(table, name).await? {
+        return Ok(());
+    }
+    manager.create_index(index).await
 }
 
 fn belongs_to(

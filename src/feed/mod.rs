@@ -1,21 +1,21 @@
 //! From a committed change to waiting subscribers: each event once, in order, no gap, or an error that says so.
 //!
-//! The database is the log: [`tail`] reads it behind its position and hands new events to the listeners,
-//! [`stream`] replays it from a subscriber's cursor and then joins the tail. Waking is a hint; reading is the guarantee.
+//! The database is the log: [`tail`] reads it behind its position and hands new events to those of [`hub`] whom they concern,
+//! [`replay`] reads it from a subscriber's cursor on until it can join them. Waking is a hint; reading is the guarantee.
 
 use std::{
-    collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
 };
 
-use futures_util::Stream;
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     clock::Clock,
     config::FeedConfig,
     error::{Error, Result},
+    metrics::Metrics,
     model::{
         filter::{Filter, StepField, Test, Value},
         id::{BuildId, BuilderId, Position, StepId},
@@ -27,8 +27,16 @@ use crate::{
     },
 };
 
-mod stream;
+mod hub;
+mod place;
+pub(crate) mod queue;
+mod recent;
+mod replay;
 pub mod tail;
+
+use hub::Hub;
+pub(crate) use hub::Listening;
+pub(crate) use replay::Replay;
 
 /// How many events are read, or dropped, at a time; also what a subscriber holds in memory while it is replayed to.
 const BATCH: u64 = 500;
@@ -44,41 +52,14 @@ struct Inner {
     /// The feed's name in every cursor; none where the database has no feed.
     epoch: Option<String>,
     hub: Mutex<Hub>,
+    placing: place::Placing,
+    /// When the feed was last read to its end; none while nobody listens.
+    read_at: Mutex<Option<Instant>>,
+    metrics: Metrics,
     /// Something was written, or somebody listens.
     wake: Notify,
     clock: Clock,
     stop: CancellationToken,
-}
-
-/// Who listens, and how far they have been told.
-#[derive(Debug, Default)]
-struct Hub {
-    listeners: HashMap<u64, Listener>,
-    next_id: u64,
-    /// Every event up to here was handed to the listeners; means nothing while there are none.
-    position: Position,
-}
-
-#[derive(Debug)]
-struct Listener {
-    filter: EventFilter,
-    queue: mpsc::Sender<Arc<Event>>,
-}
-
-/// A place among the listeners, given up when dropped.
-#[derive(Debug)]
-struct Listening {
-    feed: Feed,
-    id: u64,
-    /// Events behind this place come through the queue.
-    from: Position,
-    queue: mpsc::Receiver<Arc<Event>>,
-}
-
-impl Drop for Listening {
-    fn drop(&mut self) {
-        self.feed.hub().listeners.remove(&self.id);
-    }
 }
 
 /// Which events a subscriber asks for; what is none does not matter.
@@ -162,6 +143,7 @@ impl Feed {
         db: Db,
         config: FeedConfig,
         clock: Clock,
+        metrics: Metrics,
         stop: CancellationToken,
     ) -> Result<Self> {
         let epoch = match event::epoch(&db).await {
@@ -174,23 +156,27 @@ impl Feed {
             config,
             epoch,
             hub: Mutex::default(),
+            placing: place::Placing::default(),
+            read_at: Mutex::default(),
+            metrics,
             wake: Notify::new(),
             clock,
             stop,
         })))
     }
 
-    /// Says that something was committed, so that it is heard at once.
-    pub fn wake(&self) {
+    /// Has the feed read at once.
+    fn wake(&self) {
         self.0.wake.notify_one();
     }
 
-    /// The newest event's place.
+    /// The newest event's place: all that is committed by now is no later.
     ///
     /// # Errors
     /// `FeedDetached` where there is no feed; else as every read.
     pub async fn position(&self) -> Result<Position> {
         self.epoch()?;
+        self.place_all().await?;
         Ok(event::reach(&self.0.db).await?.newest)
     }
 
@@ -224,18 +210,15 @@ impl Feed {
         Err(refused())
     }
 
-    /// The events that match, from `start` on, for as long as they are taken.
-    ///
-    /// # Errors
-    /// At once: `FeedDetached`, `CursorExpired`, `Invalid` for the cursor, `LimitExceeded` for the snapshot.
-    /// In the stream, as its end: `FeedLagged`, `CursorExpired`, `Unavailable`, `Internal`.
-    pub async fn subscribe(
-        &self,
-        filter: EventFilter,
-        start: Start,
-    ) -> Result<impl Stream<Item = Result<Event>> + Send + use<>> {
-        self.epoch()?;
-        stream::open(self.clone(), filter, start).await
+    /// How many listen: groups of subscribers, not each of them.
+    #[must_use]
+    pub fn listeners(&self) -> usize {
+        self.hub().listeners.len()
+    }
+
+    /// Ends what everybody hears live, for this reason; they are told where to resume.
+    pub fn end(&self, why: &Error) {
+        self.hub().listeners.end(why);
     }
 
     /// Drops events that are older, or more, than the configuration keeps; in small batches, so that no other
@@ -246,6 +229,8 @@ impl Feed {
     pub async fn prune(&self) -> Result<u64> {
         let config = &self.0.config;
         let before = self.0.clock.now() - config.feed_keep_seconds;
+        // Also where nobody listens: what has no place yet cannot grow old.
+        self.place_all().await?;
         let mut pruned = 0;
         loop {
             let up_to = Position(self.position().await?.0 - config.feed_keep_events);
@@ -259,6 +244,25 @@ impl Feed {
         }
     }
 
+    /// How long ago the feed was last read to its end; nothing while nobody listens.
+    #[must_use]
+    pub fn lag(&self) -> Duration {
+        self.read_at().map_or(Duration::ZERO, |at| at.elapsed())
+    }
+
+    /// The feed could not be read for so long that subscribers are told.
+    #[must_use]
+    pub fn is_stale(&self) -> bool {
+        self.lag() >= self.0.config.stale()
+    }
+
+    fn read_at(&self) -> MutexGuard<'_, Option<Instant>> {
+        self.0
+            .read_at
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn epoch(&self) -> Result<&str> {
         self.0.epoch.as_deref().ok_or(Error::FeedDetached)
     }
@@ -266,32 +270,5 @@ impl Feed {
     fn hub(&self) -> MutexGuard<'_, Hub> {
         // The hub is whole between any two of its statements, so a panic elsewhere does not spoil it.
         self.0.hub.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Joins the tail for one who has read everything up to `read`.
-    fn listen(&self, filter: EventFilter, read: Position) -> Listening {
-        let (sender, queue) = mpsc::channel(self.0.config.feed_queue_events.max(1));
-        let mut hub = self.hub();
-        if hub.listeners.is_empty() {
-            hub.position = read;
-        }
-        let id = hub.next_id;
-        hub.next_id += 1;
-        hub.listeners.insert(
-            id,
-            Listener {
-                filter,
-                queue: sender,
-            },
-        );
-        let from = hub.position;
-        drop(hub);
-        self.wake();
-        Listening {
-            feed: self.clone(),
-            id,
-            from,
-            queue,
-        }
     }
 }

@@ -1,11 +1,18 @@
 //! The one task that reads new events, once for all listeners, and puts each into the queues of those it concerns.
 
-use std::{sync::Arc, time::Duration};
+use std::time::{Duration, Instant};
 
 use tokio::time::sleep;
 
-use super::{BATCH, Feed};
-use crate::{error::Result, model::id::Position, store::event};
+use super::{BATCH, Feed, recent::Recent};
+use crate::{
+    error::{Error, Result},
+    model::id::Position,
+    store::{
+        event,
+        place::{self, News},
+    },
+};
 
 /// Even when nothing hints at a write, the feed is read this often.
 const AT_LEAST_EVERY: Duration = Duration::from_secs(1);
@@ -16,23 +23,36 @@ const RETRY: Duration = Duration::from_millis(200);
 pub async fn run(feed: Feed) {
     let stop = feed.0.stop.clone();
     let work = async {
-        let mut seen = None;
+        let mut seen = place::Seen::default();
         let mut idle = Duration::ZERO;
+        let mut is_failing = false;
         loop {
-            while feed.hub().listeners.is_empty() {
+            // A database that did not answer is asked until it does, for `/readyz`.
+            while !is_failing && feed.hub().listeners.is_empty() {
+                *feed.read_at() = None;
                 feed.0.wake.notified().await;
             }
             let poll = feed.0.config.poll();
             let hinted = tokio::time::timeout(poll, feed.0.wake.notified())
                 .await
                 .is_ok();
+            feed.read_at().get_or_insert_with(Instant::now);
             idle += poll;
-            match turn(&feed, hinted || idle >= AT_LEAST_EVERY, &mut seen).await {
-                Ok(true) => idle = Duration::ZERO,
-                Ok(false) => {}
+            let must = hinted || idle >= AT_LEAST_EVERY;
+            match watched(&feed, turn(&feed, must, &mut seen)).await {
+                Ok(read) => {
+                    is_failing = false;
+                    *feed.read_at() = Some(Instant::now());
+                    if read {
+                        idle = Duration::ZERO;
+                    }
+                }
                 Err(error) => {
+                    is_failing = true;
+                    feed.0.metrics.feed_failures.inc();
                     tracing::warn!(%error, "the feed could not be read; it is read again");
-                    seen = None;
+                    tell_if_stale(&feed);
+                    seen = place::Seen::default();
                     sleep(RETRY).await;
                 }
             }
@@ -41,32 +61,54 @@ pub async fn run(feed: Feed) {
     stop.run_until_cancelled(work).await;
 }
 
+/// Waits for a turn, and does not keep it to itself when that takes long: somebody may hold a lock.
+async fn watched<T>(feed: &Feed, turn: impl Future<Output = T>) -> T {
+    let mut turn = std::pin::pin!(turn);
+    loop {
+        if let Ok(done) = tokio::time::timeout(AT_LEAST_EVERY, &mut turn).await {
+            return done;
+        }
+        let seconds = feed.lag().as_secs();
+        tracing::warn!(seconds, "the feed waits for the database");
+        tell_if_stale(feed);
+    }
+}
+
+/// Whoever listens must know that what it has may be old; it resumes when the database is back.
+fn tell_if_stale(feed: &Feed) {
+    if feed.is_stale() {
+        feed.hub().listeners.end(&Error::Unavailable);
+    }
+}
+
 /// Reads, if there may be something to read; says whether it did.
-async fn turn(feed: &Feed, must: bool, seen: &mut Option<i32>) -> Result<bool> {
+async fn turn(feed: &Feed, must: bool, seen: &mut place::Seen) -> Result<bool> {
     if !must {
-        // Taken before the read: what is written in between changes it again.
-        let version = event::data_version(&feed.0.db).await?;
-        if seen.replace(version) == Some(version) {
-            return Ok(false);
+        let position = feed.hub().position;
+        match place::news(&feed.0.db, position, seen).await? {
+            News::None => return Ok(false),
+            News::Some => {}
+            News::Waiting => feed.place_all().await?,
         }
     }
     loop {
         let from = feed.hub().position;
-        let batch = event::after(&feed.0.db, from, BATCH).await?;
+        let batch = event::after(&feed.0.db.watching(), from, BATCH).await?;
         let Some(last) = batch.last else {
             return Ok(true);
         };
-        hand_on(feed, from, last, batch);
+        hand_on(feed, from, last, &batch);
     }
 }
 
-fn hand_on(feed: &Feed, from: Position, last: Position, batch: event::Batch) {
+fn hand_on(feed: &Feed, from: Position, last: Position, batch: &event::Batch) {
     let mut hub = feed.hub();
     // All had left and somebody else came while this was read: read again from where that one stands.
     if hub.position != from {
         return;
     }
     hub.position = last;
+    feed.0.metrics.feed_position.set(last.0);
     // A hole is something lost: retention overtook the tail, or the file was replaced.
     if !batch.is_whole {
         tracing::error!(
@@ -74,13 +116,13 @@ fn hand_on(feed: &Feed, from: Position, last: Position, batch: event::Batch) {
             to = last.0,
             "the feed has a hole; subscribers are cut off"
         );
-        hub.listeners.clear();
+        let gone = "the feed has lost events behind this cursor";
+        hub.listeners.end(&Error::CursorExpired(gone));
+        hub.recent = Recent::behind(last);
+        return;
     }
-    for event in batch.events {
-        let event = Arc::new(event);
-        hub.listeners.retain(|_, listener| {
-            // A queue that is full is closed: its subscriber hears the rest of it, then FEED_LAGGED.
-            !listener.filter.matches(&event) || listener.queue.try_send(event.clone()).is_ok()
-        });
+    for event in &batch.events {
+        hub.listeners.hand_on(event);
+        hub.recent.push(event);
     }
 }

@@ -8,35 +8,48 @@ use async_graphql::{
     Name, PathSegment, Positioned, Response, Value,
     indexmap::IndexMap,
     parser::types::{
-        BaseType, ExecutableDocument, FragmentDefinition, Selection, SelectionSet, Type,
+        BaseType, FragmentDefinition, OperationDefinition, Selection, SelectionSet, Type,
     },
 };
 
 use super::types::{Types, named, root};
 
-/// Puts an answer to this operation in order.
-pub(super) fn finish(
-    response: &mut Response,
-    document: &ExecutableDocument,
-    operation: Option<&str>,
-    types: &Types,
-) {
-    let Some(operation) = super::operation(document, operation) else {
-        return;
-    };
-    let root = root(operation.ty);
-    let mut shape = Shape {
-        sets: vec![&operation.selection_set.node],
-        fields: None,
-    };
-    for error in &response.errors {
-        if let Some(depth) =
-            nullable_depth(&mut shape, root, &document.fragments, types, &error.path)
-        {
-            set_null(&mut response.data, &error.path[..depth]);
+/// The form of the answers to an operation; what is worked out for one serves the next.
+pub(super) struct Form<'d> {
+    root: &'static str,
+    shape: Shape<'d>,
+    fragments: &'d Fragments,
+    types: &'d Types,
+}
+
+impl<'d> Form<'d> {
+    pub(super) fn new(
+        operation: &'d OperationDefinition,
+        fragments: &'d Fragments,
+        types: &'d Types,
+    ) -> Self {
+        Self {
+            root: root(operation.ty),
+            shape: Shape {
+                sets: vec![&operation.selection_set.node],
+                fields: None,
+            },
+            fragments,
+            types,
         }
     }
-    order(&mut shape, &document.fragments, &mut response.data);
+
+    /// Brings an answer into this form.
+    pub(super) fn finish(&mut self, response: &mut Response) {
+        let (shape, fragments, types) = (&mut self.shape, self.fragments, self.types);
+        for error in &response.errors {
+            let path = &error.path;
+            if let Some(depth) = nullable_depth(shape, self.root, fragments, types, path) {
+                set_null(&mut response.data, &path[..depth]);
+            }
+        }
+        order(shape, fragments, &mut response.data);
+    }
 }
 
 type Fragments = HashMap<Name, Positioned<FragmentDefinition>>;

@@ -5,9 +5,10 @@
 use std::collections::HashSet;
 
 use async_graphql::{
-    Name, Pos, ServerError, Value, Variables,
+    Name, Pos, Positioned, ServerError, Value, Variables,
     parser::types::{
-        BaseType, ExecutableDocument, OperationDefinition, Selection, SelectionSet, Type,
+        BaseType, ExecutableDocument, OperationDefinition, OperationType, Selection, SelectionSet,
+        Type,
     },
 };
 
@@ -48,12 +49,41 @@ pub(super) fn check(
             }
         }
     }
+    if operation.ty == OperationType::Subscription {
+        check_root(&operation.selection_set)?;
+    }
     let mut walk = Walk {
         document,
         types,
         seen: HashSet::new(),
     };
     walk.set(&operation.selection_set.node, root(operation.ty), 0)
+}
+
+/// Of a subscription's root the library takes several fields as several streams, and leaves a fragment out.
+fn check_root(set: &Positioned<SelectionSet>) -> Result<(), ServerError> {
+    let refused = |rule, pos| Err(error::invalid_document(rule, pos));
+    let mut items = set.node.items.iter();
+    let (Some(root), rest) = (items.next(), items.next()) else {
+        return Ok(());
+    };
+    if let Some(second) = rest {
+        let rule = "a subscription has one root field only: send a subscription for each";
+        return refused(rule, second.pos);
+    }
+    let Selection::Field(field) = &root.node else {
+        let rule = "the root field of a subscription is written out, not in a fragment";
+        return refused(rule, root.pos);
+    };
+    if field.node.name.node.starts_with("__") {
+        let rule = "the root field of a subscription is not one of introspection";
+        return refused(rule, root.pos);
+    }
+    if let Some(directive) = field.node.directives.first() {
+        let rule = "the root field of a subscription has no directives";
+        return refused(rule, directive.pos);
+    }
+    Ok(())
 }
 
 /// A value that breaks a rule: where it stands, and the rule.

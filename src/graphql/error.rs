@@ -44,7 +44,6 @@ fn describe(
             extensions.set("limit", *limit);
             extensions.set("max", *max);
         }
-        Error::FeedLagged { cursor } => extensions.set("cursor", cursor.as_str()),
         Error::Internal(cause) => tracing::error!(%cause, ?path, "a field failed"),
         _ => {}
     }
@@ -76,7 +75,7 @@ pub(crate) fn refusal(message: impl Into<String>, code: &str) -> ServerError {
 }
 
 /// An error of ours as an answer's error.
-pub(super) fn from_error(error: &Error) -> ServerError {
+pub(crate) fn from_error(error: &Error) -> ServerError {
     let mut extensions = ErrorExtensionValues::default();
     describe(error, &[], &mut extensions);
     extensions.set("code", error.code().name());

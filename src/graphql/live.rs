@@ -1,19 +1,48 @@
 //! What a transport runs an operation with: one answer, or a stream of them that ends in an error or goes on for ever.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    pin::pin,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use async_graphql::{Request, Response, ServerError, Value, parser::types::OperationType};
-use futures_util::stream::{BoxStream, StreamExt};
+use asynk_strim::stream_fn;
+use futures_util::stream::{self, BoxStream, Stream, StreamExt};
+use tokio::time::timeout;
 
-use super::{Api, operation};
-use crate::model::id::Position;
+use super::{
+    Api, Asked,
+    error::from_error,
+    group::{Joiner, lock},
+    operation,
+    subscription::Source,
+};
+use crate::{
+    error::{Code, Error},
+    feed::Feed,
+    model::id::Position,
+};
+
+/// How long a subscription may hold a place among those that begin.
+const OPENING: Duration = Duration::from_secs(1);
 
 /// The outcome of an operation.
 pub(crate) enum Outcome {
     /// The answer to a query or a mutation, or to a subscription that was refused before it ran.
-    Answer(Response),
+    Answer(Box<Response>),
     /// A subscription's answers.
     Stream(BoxStream<'static, Update>),
+}
+
+impl Outcome {
+    /// Nothing was executed: the errors are the request's, not a field's.
+    fn refused(mut errors: Vec<ServerError>) -> Self {
+        for error in &mut errors {
+            error.path.clear();
+        }
+        Self::Answer(Box::new(Response::from_errors(errors)))
+    }
 }
 
 /// What a subscription says.
@@ -29,20 +58,28 @@ pub(crate) enum Update {
     Failed(Vec<ServerError>),
 }
 
+/// One answer of a stream, in JSON.
+#[derive(Clone)]
+pub(super) struct Answer {
+    pub(super) payload: Arc<str>,
+    /// Who has this has everything up to here; none in the middle of a snapshot.
+    pub(super) position: Option<Position>,
+}
+
+/// Why a stream ends.
+pub(super) type Failure = Vec<ServerError>;
+
 /// Where a stream stands: the resolver's source writes it, whoever takes the answer reads it.
 #[derive(Clone, Default)]
 pub(super) struct Place(Arc<Mutex<Option<Position>>>);
 
-/// The cursor that a transport resumes from by itself; it takes the place of `after` and `snapshot`.
-pub(super) struct Resume(pub(super) Option<String>);
-
 impl Place {
     pub(super) fn set(&self, position: Option<Position>) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = position;
+        *lock(&self.0) = position;
     }
 
     fn get(&self) -> Option<Position> {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        *lock(&self.0)
     }
 }
 
@@ -58,8 +95,32 @@ fn is_failed(response: &Response) -> bool {
     response.data == Value::Null && response.errors.iter().any(|e| e.path.len() <= 1)
 }
 
+impl Asked {
+    /// The responses to a subscription as answers, up to the first that is none.
+    pub(super) fn answers<'a>(
+        &'a self,
+        responses: impl Stream<Item = Response> + 'a,
+        place: &'a Place,
+    ) -> impl Stream<Item = Result<Answer, Failure>> + 'a {
+        let mut form = self.form();
+        responses.map(move |response| {
+            let response = form(response);
+            if is_failed(&response) {
+                return Err(response.errors);
+            }
+            let payload = serde_json::to_string(&response);
+            Ok(Answer {
+                payload: payload
+                    .map_err(|error| vec![from_error(&Error::internal(error))])?
+                    .into(),
+                position: place.get(),
+            })
+        })
+    }
+}
+
 impl Api {
-    /// Runs an operation of any kind; `resume` is a cursor that a transport brings along.
+    /// Runs an operation of any kind; `resume` is a cursor that a transport brings along, in place of `after` and `snapshot`.
     pub(crate) async fn run(&self, mut request: Request, resume: Option<String>) -> Outcome {
         let name = request.operation_name.clone();
         let is_subscription = request.parsed_query().is_ok_and(|document| {
@@ -67,30 +128,99 @@ impl Api {
                 .is_some_and(|operation| operation.ty == OperationType::Subscription)
         });
         if !is_subscription {
-            return Outcome::Answer(self.execute(request).await);
+            return Outcome::Answer(Box::new(self.execute(request).await));
         }
-        let place = Place::default();
-        let request = request.data(place.clone()).data(Resume(resume));
-        let answers = match self.prepare(request).await {
-            Ok((request, asked)) => self
-                .schema
-                .execute_stream(request)
-                .map(move |response| asked.finish(response)),
-            Err(refusal) => return Outcome::Answer(Response::from_errors(vec![refusal])),
+        // Held up to here, thousands who come at once take neither all connections nor much memory: whoever joins first
+        // makes the others' start one without the database.
+        let opening = self.openings.acquire().await;
+        let caller = self.app.anonymous();
+        let (request, asked) = match self.prepare(request, caller).await {
+            Ok(prepared) => prepared,
+            Err(refusal) => return Outcome::refused(vec![refusal]),
         };
+        let place = Place::default();
+        let joiner = Arc::new(Joiner::new(self, &request, &asked, caller));
+        let request = request.data(Source::own(joiner.clone(), resume, place.clone()));
+        let mut own = self.schema.execute_stream(request).fuse();
+        // What is refused is refused as the first answer. Who has none waiting joins, which ends this stream.
+        let first = if let Ok(first) = timeout(OPENING, own.next()).await {
+            first
+        } else {
+            // It reads through much that does not match.
+            drop(opening);
+            own.next().await
+        };
+        let first = match first {
+            Some(response) if is_failed(&response) => {
+                return Outcome::refused(asked.finish(response).errors);
+            }
+            first => first,
+        };
+        let responses = stream::iter(first).chain(own);
+        Outcome::Stream(self.updates(responses, asked, place, joiner))
+    }
+
+    /// A subscriber's own stream, and behind it what its group hears.
+    fn updates(
+        &self,
+        responses: impl Stream<Item = Response> + Send + 'static,
+        asked: Asked,
+        place: Place,
+        joiner: Arc<Joiner>,
+    ) -> BoxStream<'static, Update> {
         let feed = self.app.feed.clone();
-        Outcome::Stream(
-            answers
-                .map(move |response| {
-                    if is_failed(&response) {
-                        return Update::Failed(response.errors);
+        stream_fn(move |mut out| async move {
+            {
+                let mut answers = pin!(asked.answers(responses, &place));
+                while let Some(answer) = answers.next().await {
+                    let failed = answer.is_err();
+                    out.yield_item(Update::of(answer, place.get(), &feed)).await;
+                    if failed {
+                        return;
                     }
-                    Update::Next {
-                        payload: serde_json::to_string(&response).unwrap_or_default().into(),
-                        cursor: place.get().map(|position| feed.cursor(position)),
-                    }
-                })
-                .boxed(),
-        )
+                }
+            }
+            // Who only waits holds nothing but a queue.
+            drop(asked);
+            let Some(mut membership) = joiner.joined() else {
+                return;
+            };
+            drop(joiner);
+            let mut at = place.get();
+            loop {
+                let answer = membership.next().await;
+                match &answer {
+                    // It was replayed already.
+                    Ok(answer) if answer.position <= at => continue,
+                    Ok(answer) => at = answer.position,
+                    Err(_) => {}
+                }
+                let failed = answer.is_err();
+                out.yield_item(Update::of(answer, at, &feed)).await;
+                if failed {
+                    return;
+                }
+            }
+        })
+        .boxed()
+    }
+}
+
+impl Update {
+    /// `at` is up to where the subscriber has everything.
+    fn of(answer: Result<Answer, Failure>, at: Option<Position>, feed: &Feed) -> Self {
+        let cursor = at.map(|at| feed.cursor(at));
+        let mut errors = match answer {
+            Ok(Answer { payload, .. }) => return Self::Next { payload, cursor },
+            Err(errors) => errors,
+        };
+        for error in &mut errors {
+            let extensions = error.extensions.get_or_insert_default();
+            let is_gone = extensions.get("code") == Some(&Code::CursorExpired.name().into());
+            if let Some(cursor) = cursor.as_deref().filter(|_| !is_gone) {
+                extensions.set("cursor", cursor);
+            }
+        }
+        Self::Failed(errors)
     }
 }

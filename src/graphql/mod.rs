@@ -6,10 +6,12 @@ use std::{
 };
 
 use async_graphql::{
-    Context, Data, Executor, Request, Response, SDLExportOptions, Schema, ServerError,
-    parser::types::{ExecutableDocument, OperationDefinition, Selection, SelectionSet},
+    Context, Positioned, Request, Response, SDLExportOptions, Schema, ServerError,
+    parser::types::{
+        ExecutableDocument, Field, OperationDefinition, OperationType, Selection, SelectionSet,
+    },
 };
-use futures_util::stream::{self, BoxStream, StreamExt};
+use tokio::sync::Semaphore;
 
 use crate::{
     app::App,
@@ -25,6 +27,8 @@ mod connection;
 pub(crate) mod error;
 mod event;
 mod filter;
+mod group;
+mod key;
 pub(crate) mod live;
 mod loader;
 mod mutation;
@@ -37,6 +41,8 @@ mod step;
 mod subscription;
 mod types;
 
+use answer::Form;
+use group::Groups;
 use loader::Loaders;
 use scalar::EventCursor;
 use types::Types;
@@ -48,6 +54,9 @@ type Roots = Schema<query::Query, mutation::Mutation, subscription::Subscription
 pub struct Api {
     schema: Roots,
     types: Types,
+    groups: Groups,
+    /// One for each subscription that may begin at once.
+    openings: Arc<Semaphore>,
     app: App,
 }
 
@@ -58,6 +67,12 @@ struct RequestCursor(crate::error::Result<EventCursor>);
 #[derive(Default)]
 struct Oddities(Mutex<HashSet<(&'static str, i32)>>);
 
+/// What is said to a subscription where one answer is all there can be.
+const ONE_ANSWER: &str =
+    "a subscription goes over a WebSocket, or over HTTP with `Accept: text/event-stream`";
+
+/// How many subscriptions begin at once; the others wait.
+const MAX_OPENINGS: usize = 32;
 /// After so many odd rows the log has said enough.
 const MAX_ODDITIES: usize = 10_000;
 
@@ -131,6 +146,8 @@ impl Api {
         Self {
             types: Types::read(&schema.sdl()),
             schema,
+            groups: Groups::default(),
+            openings: Arc::new(Semaphore::new(MAX_OPENINGS)),
             app,
         }
     }
@@ -142,8 +159,11 @@ impl Api {
     }
 
     /// Reads the document and gives the request what its resolvers need, or says why it is not answered.
-    async fn prepare(&self, mut request: Request) -> Result<(Request, Asked), ServerError> {
-        let caller = self.app.anonymous();
+    async fn prepare(
+        &self,
+        mut request: Request,
+        caller: Caller,
+    ) -> Result<(Request, Asked), ServerError> {
         if let Err(error) = caller.require(Scope::Read) {
             return Err(error::from_error(&error));
         }
@@ -187,46 +207,53 @@ struct Asked {
 }
 
 impl Asked {
-    fn finish(&self, mut response: Response) -> Response {
-        error::finish(&mut response);
-        let operation = self.operation.as_deref();
-        answer::finish(&mut response, &self.document, operation, &self.types);
-        response
+    fn is_subscription(&self) -> bool {
+        self.operation()
+            .is_some_and(|operation| operation.ty == OperationType::Subscription)
+    }
+
+    fn operation(&self) -> Option<&OperationDefinition> {
+        operation(&self.document, self.operation.as_deref())
+    }
+
+    /// The first of the outermost fields; a subscription has only one.
+    fn root_field(&self) -> Option<&Positioned<Field>> {
+        let first = self.operation()?.selection_set.node.items.first()?;
+        match &first.node {
+            Selection::Field(field) => Some(field),
+            _ => None,
+        }
+    }
+
+    /// What brings one answer after the other into its final form.
+    fn form(&self) -> impl FnMut(Response) -> Response {
+        let operation = self.operation();
+        let mut form = operation.map(|o| Form::new(o, &self.document.fragments, &self.types));
+        move |mut response| {
+            error::finish(&mut response);
+            if let Some(form) = &mut form {
+                form.finish(&mut response);
+            }
+            response
+        }
+    }
+
+    fn finish(&self, response: Response) -> Response {
+        self.form()(response)
     }
 }
 
 impl Api {
     /// Answers a query or a mutation.
     pub async fn execute(&self, request: Request) -> Response {
-        match self.prepare(request).await {
+        match self.prepare(request, self.app.anonymous()).await {
+            Ok((_, asked)) if asked.is_subscription() => {
+                let refusal = error::refusal(ONE_ANSWER, error::VALIDATION_FAILED);
+                Response::from_errors(vec![refusal])
+            }
             Ok((request, asked)) => asked.finish(self.schema.execute(request).await),
             Err(refusal) => Response::from_errors(vec![refusal]),
         }
-    }
-}
-
-impl Executor for Api {
-    async fn execute(&self, request: Request) -> Response {
-        Self::execute(self, request).await
-    }
-
-    fn execute_stream(
-        &self,
-        request: Request,
-        session: Option<Arc<Data>>,
-    ) -> BoxStream<'static, Response> {
-        let api = self.clone();
-        let responses = async move {
-            match api.prepare(request).await {
-                Ok((request, asked)) => api
-                    .schema
-                    .execute_stream_with_session_data(request, session.unwrap_or_default())
-                    .map(move |response| asked.finish(response))
-                    .boxed(),
-                Err(refusal) => stream::iter([Response::from_errors(vec![refusal])]).boxed(),
-            }
-        };
-        stream::once(responses).flatten().boxed()
     }
 }
 

@@ -1,18 +1,78 @@
 //! The root of subscriptions.
 
+use std::{sync::Arc, time::Duration};
+
 use async_graphql::{Context, Subscription as Root};
-use futures_util::{Stream, StreamExt};
+use futures_util::stream::{self, Stream};
+use tokio::{sync::Mutex, time::timeout};
 
 use super::{
     ContextExt,
     event::{StepEvent, StepEventFilter},
-    live::{Place, Resume},
+    group::Joiner,
+    live::Place,
     scalar::EventCursor,
 };
 use crate::{
     error::{Error, Result},
-    feed::Start,
+    feed::{Listening, Replay, Start},
+    model::id::Position,
+    store::event::Event,
 };
+
+/// A group's stream ends when it has heard nothing for so long, and is begun anew with the next event.
+const IDLE: Duration = Duration::from_secs(1);
+
+/// Where the events of a stream come from, and how far they have come; each subscription's request brings one along.
+pub(super) struct Source {
+    origin: Origin,
+    place: Place,
+}
+
+enum Origin {
+    /// A subscriber's own part, up to joining its group; the cursor is one to begin behind in place of the arguments.
+    Own(Arc<Joiner>, Option<String>),
+    /// What a group hears, as long as there is something to hear.
+    Live(Arc<Mutex<Listening>>),
+}
+
+impl Source {
+    pub(super) fn own(joiner: Arc<Joiner>, resume: Option<String>, place: Place) -> Self {
+        let origin = Origin::Own(joiner, resume);
+        Self { origin, place }
+    }
+
+    pub(super) fn live(listening: Arc<Mutex<Listening>>, place: Place) -> Self {
+        let origin = Origin::Live(listening);
+        Self { origin, place }
+    }
+}
+
+enum Events {
+    /// Up to where the group takes over; joins it once.
+    Own(Box<Replay>, Option<Arc<Joiner>>),
+    Live(Arc<Mutex<Listening>>),
+}
+
+impl Events {
+    /// The next event, and up to where all is told with it.
+    async fn next(&mut self) -> Result<(Option<Event>, Option<Position>)> {
+        match self {
+            Self::Own(replay, joiner) => loop {
+                let event = replay.next().await?;
+                match joiner.take_if(|_| event.is_none()) {
+                    Some(joiner) => replay.joined(joiner.join(replay.filter(), replay.at())),
+                    None => return Ok((event, replay.told())),
+                }
+            },
+            Self::Live(listening) => {
+                let mut listening = listening.lock().await;
+                let event = timeout(IDLE, listening.next()).await.ok().transpose()?;
+                Ok((event, Some(listening.told())))
+            }
+        }
+    }
+}
 
 /// Everything that can be listened to.
 pub(super) struct Subscription;
@@ -34,29 +94,38 @@ impl Subscription {
         after: Option<EventCursor>,
         #[graphql(default = false)] snapshot: bool,
     ) -> Result<impl Stream<Item = Result<StepEvent>> + use<>> {
-        let resume = ctx.data_opt::<Resume>().and_then(|r| r.0.clone());
-        let start = match (after, snapshot) {
-            _ if resume.is_some() => Start::After(resume.unwrap_or_default()),
-            (Some(_), true) => {
-                return Err(Error::invalid(
-                    "snapshot",
-                    "not together with after: ask for one start",
-                ));
+        let (feed, source) = (ctx.app().feed.clone(), ctx.data_unchecked::<Source>());
+        let place = source.place.clone();
+        let events = match &source.origin {
+            Origin::Own(joiner, resume) => {
+                let start = start(resume.clone(), after, snapshot)?;
+                let joiner = joiner.clone();
+                let filter = filter.unwrap_or_default().into();
+                let replay = feed.replay(filter, start).await?;
+                place.set(replay.told());
+                Events::Own(Box::new(replay), Some(joiner))
             }
-            (Some(cursor), false) => Start::After(cursor.0),
-            (None, true) => Start::Snapshot,
-            (None, false) => Start::Now,
+            Origin::Live(listening) => Events::Live(listening.clone()),
         };
-        let feed = ctx.app().feed.clone();
-        let events = feed
-            .subscribe(filter.unwrap_or_default().into(), start)
-            .await?;
-        let place = ctx.data_opt::<Place>().cloned().unwrap_or_default();
-        Ok(events.map(move |event| {
-            event.map(|event| {
-                place.set(Some(event.position));
-                StepEvent::new(&feed, event)
-            })
+        Ok(stream::try_unfold(events, move |mut events| {
+            let (feed, place) = (feed.clone(), place.clone());
+            async move {
+                let (event, told) = events.next().await?;
+                place.set(told);
+                Ok(event.map(|event| (StepEvent::new(&feed, event), events)))
+            }
         }))
+    }
+}
+
+fn start(resume: Option<String>, after: Option<EventCursor>, snapshot: bool) -> Result<Start> {
+    match (resume, after, snapshot) {
+        (Some(cursor), _, _) | (None, Some(EventCursor(cursor)), false) => Ok(Start::After(cursor)),
+        (None, None, true) => Ok(Start::Snapshot),
+        (None, None, false) => Ok(Start::Now),
+        (None, Some(_), true) => Err(Error::invalid(
+            "snapshot",
+            "not together with after: ask for one start",
+        )),
     }
 }

@@ -1,8 +1,6 @@
 //! GraphQL over HTTP: what is taken as a request, which media type and status the answer has, and what is refused unread.
 
-use async_graphql::{
-    Request as Operation, ServerError, Value, Variables, parser::types::OperationType,
-};
+use async_graphql::{Request as Operation, ServerError, Value, parser::types::OperationType};
 use axum::{
     body::{Body, Bytes, to_bytes},
     extract::{Request, State},
@@ -11,16 +9,22 @@ use axum::{
 };
 use mime::Mime;
 use serde::Serialize;
-use serde_json::{Map, Value as Json};
 
-use super::ws;
+use super::{
+    request::{from_body, from_query},
+    sse, ws,
+};
 use crate::{
     error::Code,
-    graphql::{self, Api, error, live::is_refused},
+    graphql::{
+        self, Api, error,
+        live::{Outcome, is_refused},
+    },
 };
 
 /// The media type whose statuses speak of the GraphQL request; with plain JSON they speak of HTTP alone.
 const GRAPHQL_RESPONSE: &str = "application/graphql-response+json";
+const EVENT_STREAM: &str = "text/event-stream";
 const PREFLIGHT: HeaderName = HeaderName::from_static("graphql-require-preflight");
 
 /// An answer without a GraphQL result.
@@ -42,8 +46,13 @@ impl Refusal {
         }
     }
 
-    fn bad(message: impl Into<String>) -> Self {
+    pub(super) fn bad(message: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, message)
+    }
+
+    /// What is wrong.
+    pub(super) fn message(self) -> String {
+        self.message
     }
 }
 
@@ -73,10 +82,21 @@ struct Answer<'a> {
     errors: &'a [ServerError],
 }
 
+impl<'a> Answer<'a> {
+    fn of(response: &'a async_graphql::Response) -> Self {
+        Self {
+            data: (!is_refused(response)).then_some(&response.data),
+            errors: &response.errors,
+        }
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Media {
     Json,
     GraphqlResponse,
+    /// What is refused is JSON here too.
+    EventStream,
 }
 
 impl Media {
@@ -96,6 +116,7 @@ impl Media {
                     .unwrap_or(1.0);
                 let media = match range.essence_str() {
                     GRAPHQL_RESPONSE => Self::GraphqlResponse,
+                    EVENT_STREAM => Self::EventStream,
                     "application/json" | "application/*" | "*/*" => Self::Json,
                     _ => continue,
                 };
@@ -113,7 +134,7 @@ impl Media {
             None => Err(Refusal::new(
                 StatusCode::NOT_ACCEPTABLE,
                 format!(
-                    "Accept: {GRAPHQL_RESPONSE} or application/json is what this server answers"
+                    "Accept: {GRAPHQL_RESPONSE}, application/json or {EVENT_STREAM} is what this server answers"
                 ),
             )),
         }
@@ -121,7 +142,7 @@ impl Media {
 
     fn answer(self, status: StatusCode, answer: &Answer<'_>) -> Response {
         let content_type = match self {
-            Self::Json => "application/json; charset=utf-8",
+            Self::Json | Self::EventStream => "application/json; charset=utf-8",
             Self::GraphqlResponse => "application/graphql-response+json; charset=utf-8",
         };
         match serde_json::to_vec(answer) {
@@ -144,7 +165,7 @@ pub(super) async fn post(State(api): State<Api>, request: Request<Body>) -> Resp
         let limit = api.app().config.http.max_body_bytes;
         let body = read(body, &parts.headers, limit).await.map_err(in_media)?;
         let operation = from_body(&body).map_err(in_media)?;
-        Ok(execute(&api, media, operation).await)
+        respond(&api, media, &parts.headers, operation).await
     };
     answer.await.unwrap_or_else(Refusal::into_response)
 }
@@ -157,7 +178,10 @@ pub(super) async fn get(State(api): State<Api>, request: Request<Body>) -> Respo
         }
         let media = Media::accepted(request.headers())?;
         let in_media = |refusal: Refusal| Refusal { media, ..refusal };
-        check_preflight(request.headers()).map_err(in_media)?;
+        // An EventSource cannot send a header of ours; which page it belongs to is looked at instead.
+        if media != Media::EventStream {
+            check_preflight(request.headers()).map_err(in_media)?;
+        }
         let mut operation =
             from_query(request.uri().query().unwrap_or_default()).map_err(in_media)?;
         let name = operation.operation_name.clone();
@@ -174,31 +198,47 @@ pub(super) async fn get(State(api): State<Api>, request: Request<Body>) -> Respo
                 ))
             });
         }
-        Ok(execute(&api, media, operation).await)
+        respond(&api, media, request.headers(), operation).await
     };
     answer.await.unwrap_or_else(Refusal::into_response)
 }
 
-async fn execute(api: &Api, media: Media, operation: Operation) -> Response {
-    let response = api.execute(operation).await;
-    let refused = is_refused(&response);
-    let is_stranger = || {
-        let code = |e: &ServerError| e.extensions.as_ref().and_then(|x| x.get("code").cloned());
-        response
-            .errors
-            .iter()
-            .any(|e| code(e) == Some(Code::Unauthenticated.name().into()))
-    };
+async fn respond(
+    api: &Api,
+    media: Media,
+    headers: &HeaderMap,
+    operation: Operation,
+) -> Result<Response, Refusal> {
+    if media != Media::EventStream {
+        return Ok(answer(media, &api.execute(operation).await));
+    }
+    let mut wish = sse::Wish::read(headers, api.app())?;
+    Ok(match api.run(operation, wish.resume.take()).await {
+        Outcome::Stream(updates) => sse::stream(api.app(), wish, updates),
+        Outcome::Answer(response) if is_stranger(&response) => answer(media, &response),
+        // Also where it was refused: who reads a stream sees nothing else.
+        Outcome::Answer(response) => {
+            let payload = serde_json::to_string(&Answer::of(&response));
+            sse::once(wish, &payload.unwrap_or_default())
+        }
+    })
+}
+
+/// Its caller is not known, and unknown callers get nothing here.
+fn is_stranger(response: &async_graphql::Response) -> bool {
+    let code = |e: &ServerError| e.extensions.as_ref().and_then(|x| x.get("code").cloned());
+    let mut errors = response.errors.iter();
+    is_refused(response) && errors.any(|e| code(e) == Some(Code::Unauthenticated.name().into()))
+}
+
+fn answer(media: Media, response: &async_graphql::Response) -> Response {
+    let refused = is_refused(response);
     let status = match (refused, media) {
-        (true, _) if is_stranger() => StatusCode::UNAUTHORIZED,
+        _ if is_stranger(response) => StatusCode::UNAUTHORIZED,
         (true, Media::GraphqlResponse) => StatusCode::BAD_REQUEST,
         _ => StatusCode::OK,
     };
-    let answer = Answer {
-        data: (!refused).then_some(&response.data),
-        errors: &response.errors,
-    };
-    let mut answer = media.answer(status, &answer);
+    let mut answer = media.answer(status, &Answer::of(response));
     if status == StatusCode::UNAUTHORIZED {
         answer
             .headers_mut()
@@ -263,61 +303,4 @@ async fn read(body: Body, headers: &HeaderMap, limit: usize) -> Result<Bytes, Re
         }
         Refusal::bad("the body broke off")
     })
-}
-
-fn from_body(body: &[u8]) -> Result<Operation, Refusal> {
-    let json: Json = serde_json::from_slice(body)
-        .map_err(|e| Refusal::bad(format!("the body is not JSON: {e}")))?;
-    match json {
-        Json::Object(parameters) => from_parameters(parameters),
-        Json::Array(_) => Err(Refusal::bad(
-            "one operation in a JSON object; batches are not taken",
-        )),
-        _ => Err(Refusal::bad("one operation in a JSON object")),
-    }
-}
-
-fn from_query(query: &str) -> Result<Operation, Refusal> {
-    let mut parameters = Map::new();
-    for (name, value) in url::form_urlencoded::parse(query.as_bytes()) {
-        let value = match name.as_ref() {
-            "query" | "operationName" => Json::String(value.into_owned()),
-            "variables" | "extensions" if !value.is_empty() => serde_json::from_str(&value)
-                .map_err(|e| Refusal::bad(format!("{name}: a JSON object, got no JSON: {e}")))?,
-            _ => continue,
-        };
-        parameters.insert(name.into_owned(), value);
-    }
-    from_parameters(parameters)
-}
-
-fn from_parameters(mut parameters: Map<String, Json>) -> Result<Operation, Refusal> {
-    let wrong = |name: &str, wanted: &str, got: &Json| {
-        let got = got.to_string();
-        let shown: String = got.chars().take(80).collect();
-        Refusal::bad(format!("{name}: {wanted}, got {shown}"))
-    };
-    let mut operation = match parameters.remove("query") {
-        Some(Json::String(query)) => Operation::new(query),
-        Some(other) => return Err(wrong("query", "a String", &other)),
-        None => return Err(Refusal::bad("query: a GraphQL document is needed")),
-    };
-    match parameters.remove("variables") {
-        None | Some(Json::Null) => {}
-        Some(object @ Json::Object(_)) => {
-            operation = operation.variables(Variables::from_json(object));
-        }
-        Some(other) => return Err(wrong("variables", "an object", &other)),
-    }
-    match parameters.remove("operationName") {
-        None | Some(Json::Null) => {}
-        // An empty name is what a form without one sends.
-        Some(Json::String(name)) if name.is_empty() => {}
-        Some(Json::String(name)) => operation = operation.operation_name(name),
-        Some(other) => return Err(wrong("operationName", "a String", &other)),
-    }
-    match parameters.remove("extensions") {
-        None | Some(Json::Null | Json::Object(_)) => Ok(operation),
-        Some(other) => Err(wrong("extensions", "an object", &other)),
-    }
 }

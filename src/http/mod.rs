@@ -9,7 +9,15 @@ use crate::{app::App, feed, graphql::Api};
 
 mod graphql;
 mod ide;
+mod link;
 mod ops;
+mod origin;
+mod protocol;
+mod request;
+mod running;
+mod session;
+mod socket;
+mod sse;
 mod ws;
 
 /// How long running requests, sockets and tasks have to end once the server is told to stop.
@@ -21,6 +29,7 @@ pub fn router(api: Api) -> Router {
         .route("/graphql", routing::get(graphql::get).post(graphql::post))
         .route("/healthz", routing::get(ops::healthz))
         .route("/readyz", routing::get(ops::readyz))
+        .route("/metrics", routing::get(ops::metrics))
         .merge(ide::routes())
         .with_state(api)
 }
@@ -44,18 +53,24 @@ pub async fn serve(app: App, listener: TcpListener) -> std::io::Result<()> {
     let server =
         axum::serve(listener, router(Api::new(app.clone()))).with_graceful_shutdown(stopping);
     let mut server = std::pin::pin!(server.into_future());
-    let outcome = tokio::select! {
-        ended = &mut server => ended,
-        () = app.stop.cancelled() => timeout(GRACE, server).await.unwrap_or_else(|_| {
-            tracing::warn!("some requests did not end in time and are cut off");
-            Ok(())
-        }),
+    let ended = tokio::select! {
+        ended = &mut server => Some(ended),
+        () = app.stop.cancelled() => None,
     };
     app.stop.cancel();
     app.tasks.close();
-    if timeout(GRACE, app.tasks.wait()).await.is_err() {
-        tracing::warn!("some tasks did not end in time and are cut off");
-    }
+    let all = async {
+        let outcome = match ended {
+            Some(outcome) => outcome,
+            None => server.await,
+        };
+        app.tasks.wait().await;
+        outcome
+    };
+    let outcome = timeout(GRACE, all).await.unwrap_or_else(|_| {
+        tracing::warn!("some requests or tasks did not end in time and are cut off");
+        Ok(())
+    });
     app.db.close().await;
     outcome
 }

@@ -34,3 +34,7 @@ id!(
     /// The place of an event in the change feed: 1 for the first, and one more for each commit order; 0 is before all.
     Position(i64)
 );
+id!(
+    /// A change of a step (`graphql_step_events.id`), in no order that means anything but for the changes of one step.
+    ChangeId(i64)
+);

@@ -16,10 +16,11 @@ use crate::{
 /// # Errors
 /// `NotFound` for the builder, and as every write.
 pub async fn add_build(app: &App, caller: &Caller, builderid: BuilderId) -> Result<Model> {
-    let txn = super::begin(app, caller).await?;
-    let build = txn.insert_build(builderid, app.clock.now()).await?;
-    txn.commit().await?;
-    Ok(build)
+    let now = app.clock.now();
+    super::write(app, caller, |txn| {
+        Box::pin(txn.insert_build(builderid, now))
+    })
+    .await
 }
 
 /// Replaces a build's state string.
@@ -60,8 +61,8 @@ pub async fn finish_build(
 }
 
 async fn change(app: &App, caller: &Caller, buildid: BuildId, change: Change) -> Result<Model> {
-    let txn = super::begin(app, caller).await?;
-    let build = txn.update_build(buildid, change).await?;
-    txn.commit().await?;
-    Ok(build)
+    super::write(app, caller, |txn| {
+        Box::pin(txn.update_build(buildid, change.clone()))
+    })
+    .await
 }

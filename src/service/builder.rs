@@ -25,8 +25,9 @@ pub async fn find_builder(app: &App, caller: &Caller, name: &str) -> Result<buil
         };
         return Err(Error::invalid("name", format!("{rule}, got {value}")));
     }
-    let txn = super::begin(app, caller).await?;
-    let builder = txn.find_or_insert_builder(name).await?;
-    txn.commit().await?;
-    Ok(builder)
+    super::write(app, caller, |txn| {
+        let name = name.to_owned();
+        Box::pin(async move { txn.find_or_insert_builder(&name).await })
+    })
+    .await
 }

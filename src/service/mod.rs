@@ -1,5 +1,7 @@
 //! What a write is: authorise, check, one transaction, then wake the feed. The verbs are the update methods' names.
 
+use futures_util::future::BoxFuture;
+
 use crate::{
     app::App,
     auth::{Caller, Scope},
@@ -15,13 +17,17 @@ pub mod step;
 /// The longest state string, in characters.
 const MAX_STATE_STRING: usize = 16_384;
 
-/// Begins a write for a caller who may.
-async fn begin(app: &App, caller: &Caller) -> Result<Txn> {
+/// Does a write for a caller who may.
+async fn write<T: Send>(
+    app: &App,
+    caller: &Caller,
+    work: impl for<'t> Fn(&'t Txn) -> BoxFuture<'t, Result<T>> + Send + Sync,
+) -> Result<T> {
     if !app.db.is_writable() {
         return Err(Error::ReadOnly);
     }
     caller.require(Scope::Write)?;
-    app.db.begin().await
+    app.db.write(work).await
 }
 
 fn check_state_string(text: &str) -> Result<()> {

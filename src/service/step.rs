@@ -1,11 +1,13 @@
 //! The update methods of steps. Each returns the step after it, and the position of the event it caused.
 
+use futures_util::future::BoxFuture;
+
 use crate::{
     app::App,
     auth::Caller,
     error::{Error, Result},
     model::{
-        id::{BuildId, Position, StepId},
+        id::{BuildId, ChangeId, Position, StepId},
         identifier,
         results::Results,
         url::Url,
@@ -26,9 +28,15 @@ pub type Updated = (Model, Position);
 /// `NotFound` for the build, `Invalid` for the name, and as every write.
 pub async fn new_step(app: &App, caller: &Caller, buildid: BuildId, name: &str) -> Result<Updated> {
     identifier::check_step_name(name).map_err(|reason| Error::invalid("name", reason))?;
-    let txn = super::begin(app, caller).await?;
-    let stepid = txn.insert_step(buildid, name).await?;
-    finish(app, txn, stepid, Kind::New).await
+    let name = name.to_owned();
+    write(app, caller, |txn| {
+        let name = name.clone();
+        Box::pin(async move {
+            let stepid = txn.insert_step(buildid, &name).await?;
+            txn.event_of(stepid, Kind::New).await
+        })
+    })
+    .await
 }
 
 /// Starts a step, and where it needs none or has them all, dates its locks too.
@@ -98,13 +106,19 @@ pub async fn set_step_state_string(
 /// `NotFound` for the step, `Invalid` for the name or URL, and as every write.
 pub async fn add_step_url(app: &App, caller: &Caller, stepid: StepId, url: Url) -> Result<Updated> {
     url.check()?;
-    let txn = super::begin(app, caller).await?;
-    let mut urls = Url::read(&txn.step(stepid).await?.urls_json).unwrap_or_default();
-    if !urls.contains(&url) {
-        urls.push(url);
-    }
-    txn.update_step(stepid, Change::Urls(urls)).await?;
-    finish(app, txn, stepid, Kind::Updated).await
+    write(app, caller, |txn| {
+        let url = url.clone();
+        Box::pin(async move {
+            let step = txn.lock_step(stepid).await?;
+            let mut urls = Url::read(&step.urls_json).unwrap_or_default();
+            if !urls.contains(&url) {
+                urls.push(url);
+            }
+            txn.update_step(stepid, Change::Urls(urls)).await?;
+            txn.event_of(stepid, Kind::Updated).await
+        })
+    })
+    .await
 }
 
 /// Marks a step as finished now, with these results.
@@ -133,15 +147,22 @@ async fn update(
     change: Change,
     kind: Kind,
 ) -> Result<Updated> {
-    let txn = super::begin(app, caller).await?;
-    txn.update_step(stepid, change).await?;
-    finish(app, txn, stepid, kind).await
+    write(app, caller, |txn| {
+        let change = change.clone();
+        Box::pin(async move {
+            txn.update_step(stepid, change).await?;
+            txn.event_of(stepid, kind).await
+        })
+    })
+    .await
 }
 
-/// Reads back what the change left, commits it, and has it heard.
-async fn finish(app: &App, txn: Txn, stepid: StepId, kind: Kind) -> Result<Updated> {
-    let (position, step) = txn.event_of(stepid, kind).await?;
-    txn.commit().await?;
-    app.feed.wake();
-    Ok((step, position))
+/// Does a write that ends with the event it has caused, and has it heard.
+async fn write(
+    app: &App,
+    caller: &Caller,
+    work: impl for<'t> Fn(&'t Txn) -> BoxFuture<'t, Result<(ChangeId, Model)>> + Send + Sync,
+) -> Result<Updated> {
+    let (change, step) = super::write(app, caller, work).await?;
+    Ok((step, app.feed.place(change).await?))
 }

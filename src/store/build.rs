@@ -68,6 +68,10 @@ impl filter::Field for BuildField {
     fn nullable(self) -> bool {
         matches!(self, Self::Workerid | Self::CompleteAt | Self::Results)
     }
+
+    fn is_text(self) -> bool {
+        matches!(self, Self::StateString)
+    }
 }
 
 /// A change of a build's columns.
@@ -178,12 +182,21 @@ impl Txn {
             .ok_or_else(|| Error::not_found("build", id))
     }
 
+    /// The same, and nobody else adds steps to it or changes it until this ends.
+    pub(super) async fn lock_build(&self, id: BuildId) -> Result<Model> {
+        self.locked(Entity::find_by_id(id))
+            .one(&self.0)
+            .await?
+            .ok_or_else(|| Error::not_found("build", id))
+    }
+
     /// Adds a running build with the builder's next number, from 1.
     ///
     /// # Errors
     /// `NotFound` for the builder, `Unavailable`, or `Internal`.
     pub async fn insert_build(&self, builderid: BuilderId, started_at: i64) -> Result<Model> {
-        super::builder::Entity::find_by_id(builderid)
+        // Locked, so that two who add a build find different numbers.
+        self.locked(super::builder::Entity::find_by_id(builderid))
             .one(&self.0)
             .await?
             .ok_or_else(|| Error::not_found("builder", builderid))?;
@@ -224,5 +237,15 @@ impl Txn {
             return Err(Error::not_found("build", id));
         }
         self.build(id).await
+    }
+
+    /// Writes how long the steps of a build have waited for locks, in seconds.
+    pub(super) async fn set_lock_waits(&self, id: BuildId, seconds: i32) -> Result<()> {
+        Entity::update_many()
+            .col_expr(Column::LocksDurationS, seconds.into())
+            .filter(Column::Id.eq(id))
+            .exec(&self.0)
+            .await?;
+        Ok(())
     }
 }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use sea_orm::{
     ActiveValue::{NotSet, Set},
-    Condition, JoinType, QueryOrder, QuerySelect,
+    Condition, DbBackend, JoinType, QueryOrder, QuerySelect,
     entity::prelude::*,
     sea_query::{ExprTrait, Query},
 };
@@ -103,9 +103,13 @@ impl filter::Field for BuilderField {
         false
     }
 
-    fn test(self, test: &Test) -> Condition {
+    fn is_text(self) -> bool {
+        matches!(self, Self::Name)
+    }
+
+    fn test(self, backend: DbBackend, test: &Test) -> Condition {
         let (Self::Tags, Test::Contains(name)) = (self, test) else {
-            return filter::column_test(self, test);
+            return filter::column_test(backend, self, test);
         };
         let tagged = Query::select()
             .column((builder_tag::Entity, builder_tag::Column::Builderid))

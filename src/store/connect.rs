@@ -1,14 +1,19 @@
-//! Opening a database: whose it is, whether its schema is current, and the connections to it.
+//! Opening a database: where and whose it is, and whether its schema is current.
 
 use std::collections::BTreeSet;
 
 use migration::{Migrator, MigratorTrait};
 use sea_orm::{
-    ConnectOptions, Database, DatabaseConnection, DbErr, FromQueryResult, Statement,
-    sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous},
+    ConnectionTrait, DatabaseConnection, DbBackend, DbErr, FromQueryResult, Statement,
+    sqlx::{mysql::MySqlConnectOptions, postgres::PgConnectOptions, sqlite::SqliteConnectOptions},
 };
 
-use super::{Db, Txn};
+use url::Url;
+
+use super::{
+    Db, Txn,
+    pool::{self, Purpose},
+};
 use crate::{config::DatabaseConfig, error::StartError};
 
 /// The oldest revision of Buildbot's schema that has every column we read.
@@ -25,7 +30,7 @@ pub enum OnPending {
     Refuse,
 }
 
-/// What a look into the file tells.
+/// What a look into the database tells.
 enum Owner {
     /// Ours, or empty and to be ours.
     Us,
@@ -47,7 +52,7 @@ impl Db {
                 if !missing.is_empty() {
                     if pending == OnPending::Refuse {
                         return Err(StartError::Pending {
-                            url: place.url,
+                            url: place.shown,
                             pending: missing,
                         });
                     }
@@ -67,7 +72,7 @@ impl Db {
         let place = Place::of(config)?;
         if let Owner::Buildbot { .. } = place.owner(config).await? {
             return Err(StartError::Buildbot {
-                url: place.url,
+                url: place.shown,
                 advice: "its schema is Buildbot's to migrate".into(),
             });
         }
@@ -81,24 +86,57 @@ impl Db {
 /// Where a database is.
 struct Place {
     url: String,
+    /// The same for people: without a password.
+    shown: String,
+    backend: DbBackend,
 }
 
 impl Place {
     fn of(config: &DatabaseConfig) -> Result<Self, StartError> {
-        let url = config.database_url.clone();
-        let Some(file) = url.strip_prefix("sqlite:") else {
+        let given = &config.database_url;
+        let (scheme, rest) = given.split_once(':').unwrap_or((given, ""));
+        let (backend, url) = match scheme {
+            "sqlite" => (DbBackend::Sqlite, given.clone()),
+            "postgres" | "postgresql" => (DbBackend::Postgres, format!("postgres:{rest}")),
+            "mysql" | "mariadb" => (DbBackend::MySql, format!("mysql:{rest}")),
             // Only the scheme: the rest may hold a password.
-            let scheme = url.split(':').next().unwrap_or_default();
-            return Err(StartError::Url(format!(
-                "a sqlite: URL such as sqlite://buildbot-graphql.sqlite?mode=rwc, got one of {scheme:?}"
-            )));
+            _ => {
+                return Err(StartError::Url(format!(
+                    "a URL such as sqlite://buildbot-graphql.sqlite?mode=rwc, postgres://user:password@host/database or \
+                     mysql://user:password@host/database, got one of {scheme:?}"
+                )));
+            }
         };
-        if file.contains(":memory:") || file.contains("mode=memory") {
-            return Err(StartError::Url("a file, not a database in memory".into()));
+        let readable = match backend {
+            DbBackend::Sqlite => url.parse::<SqliteConnectOptions>().map(|_| ()),
+            DbBackend::MySql => url.parse::<MySqlConnectOptions>().map(|_| ()),
+            _ => url.parse::<PgConnectOptions>().map(|_| ()),
+        };
+        readable.map_err(|e| StartError::Url(e.to_string()))?;
+        if backend == DbBackend::Sqlite {
+            if rest.contains(":memory:") || rest.contains("mode=memory") {
+                return Err(StartError::Url("a file, not a database in memory".into()));
+            }
+            return Ok(Self {
+                shown: url.clone(),
+                url,
+                backend,
+            });
         }
-        url.parse::<SqliteConnectOptions>()
-            .map_err(|e| StartError::Url(e.to_string()))?;
-        Ok(Self { url })
+        let mut shown = Url::parse(&url).map_err(|e| StartError::Url(e.to_string()))?;
+        if shown.path().len() < 2 {
+            return Err(StartError::Url(
+                "the name of a database at its end, such as postgres://host/buildbot".into(),
+            ));
+        }
+        // Parameters can hold secrets too. A URL without a host has no password to take out.
+        shown.set_query(None);
+        let _ = shown.set_password(None);
+        Ok(Self {
+            url,
+            shown: shown.into(),
+            backend,
+        })
     }
 
     fn cannot_open(&self, error: &DbErr) -> StartError {
@@ -107,7 +145,7 @@ impl Place {
             other => other.to_string(),
         };
         StartError::Open {
-            url: self.url.clone(),
+            url: self.shown.clone(),
             reason,
         }
     }
@@ -115,29 +153,17 @@ impl Place {
     async fn pool(
         &self,
         config: &DatabaseConfig,
+        purpose: Purpose,
         connections: u32,
-        sqlite: impl Fn(SqliteConnectOptions) -> SqliteConnectOptions + Send + Sync + 'static,
     ) -> Result<DatabaseConnection, StartError> {
-        let busy = config.busy();
-        let mut options = ConnectOptions::new(&self.url);
-        options
-            .max_connections(connections.max(1))
-            .acquire_timeout(busy)
-            // A connection that is kept forever keeps its compiled statements, and its place in `data_version`.
-            .idle_timeout(None)
-            .max_lifetime(None)
-            .test_before_acquire(false)
-            .sqlx_logging(false)
-            .record_stmt_in_spans(false)
-            .map_sqlx_sqlite_opts(move |o| sqlite(o.busy_timeout(busy)));
-        Database::connect(options)
+        pool::open(&self.url, self.backend, config, purpose, connections)
             .await
             .map_err(|e| self.cannot_open(&e))
     }
 
     /// Looks into the database without changing anything in it.
     async fn owner(&self, config: &DatabaseConfig) -> Result<Owner, StartError> {
-        let db = self.pool(config, 1, |o| o).await?;
+        let db = self.pool(config, Purpose::Look, 1).await?;
         let owner = self.look(&db).await;
         if let Err(error) = db.close().await {
             tracing::debug!(%error, "the first look did not close cleanly");
@@ -148,7 +174,17 @@ impl Place {
     async fn look(&self, db: &DatabaseConnection) -> Result<Owner, StartError> {
         let tables = texts(
             db,
-            "SELECT name AS text FROM sqlite_master WHERE type = 'table'",
+            match self.backend {
+                DbBackend::Sqlite => {
+                    "SELECT name AS text FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite~_%' ESCAPE '~'"
+                }
+                DbBackend::MySql => {
+                    "SELECT table_name AS text FROM information_schema.tables WHERE table_schema = DATABASE()"
+                }
+                _ => {
+                    "SELECT CAST(tablename AS text) AS text FROM pg_tables WHERE schemaname = current_schema()"
+                }
+            },
         )
         .await
         .map_err(|e| self.cannot_open(&e))?;
@@ -163,10 +199,11 @@ impl Place {
             });
         }
         if !has(migration::TABLE) {
-            return match tables.iter().find(|t| !t.starts_with("sqlite_")) {
+            // On MariaDB a first migration that broke off may have left tables of ours.
+            return match tables.iter().find(|t| !t.starts_with("graphql_")) {
                 None => Ok(Owner::Us),
                 Some(table) => Err(StartError::Open {
-                    url: self.url.clone(),
+                    url: self.shown.clone(),
                     reason: format!("it is another program's: it has a table {table:?}"),
                 }),
             };
@@ -183,7 +220,7 @@ impl Place {
         .map_err(|e| self.cannot_open(&e))?;
         match applied.into_iter().find(|m| !known.contains(m)) {
             Some(migration) => Err(StartError::Newer {
-                url: self.url.clone(),
+                url: self.shown.clone(),
                 migration,
             }),
             None => Ok(Owner::Us),
@@ -193,7 +230,7 @@ impl Place {
     fn check_revision(&self, revision: &str) -> Result<(), StartError> {
         if revision < OLDEST_REVISION {
             return Err(StartError::Buildbot {
-                url: self.url.clone(),
+                url: self.shown.clone(),
                 advice: format!(
                     "its schema has the revision {revision:?}, and {OLDEST_REVISION} (Buildbot 4.3) is the oldest that has \
                      every column needed; run `buildbot upgrade-master` first"
@@ -211,18 +248,20 @@ impl Place {
     }
 
     async fn open_ours(&self, config: &DatabaseConfig) -> Result<Db, StartError> {
-        // FULL: after a power loss no position is given out twice that somebody has already heard.
-        let ours = |o: SqliteConnectOptions| {
-            o.journal_mode(SqliteJournalMode::Wal)
-                .synchronous(SqliteSynchronous::Full)
-                .foreign_keys(true)
+        let is_sqlite = self.backend == DbBackend::Sqlite;
+        let writers = if is_sqlite { 1 } else { config.writers };
+        // On SQLite it only looks; elsewhere it gives events their positions.
+        let watch = if is_sqlite {
+            Purpose::Read
+        } else {
+            Purpose::Write
         };
-        let writer = self.pool(config, 1, ours).await?;
-        let reading = |o: SqliteConnectOptions| o.pragma("query_only", "ON");
+        // The writer first: it makes the file.
+        let writer = self.pool(config, Purpose::Write, writers).await?;
         Ok(Db {
             writer: Some(writer),
-            reader: self.pool(config, config.readers, reading).await?,
-            watcher: self.pool(config, 1, reading).await?,
+            reader: self.pool(config, Purpose::Read, config.readers).await?,
+            watcher: self.pool(config, watch, 1).await?,
             has_feed: true,
         })
     }
@@ -232,11 +271,11 @@ impl Place {
         config: &DatabaseConfig,
         has_feed: bool,
     ) -> Result<Db, StartError> {
-        let reading = |o: SqliteConnectOptions| o.read_only(true).create_if_missing(false);
+        let reading = Purpose::ReadBuildbots;
         Ok(Db {
             writer: None,
-            reader: self.pool(config, config.readers, reading).await?,
-            watcher: self.pool(config, 1, reading).await?,
+            reader: self.pool(config, reading, config.readers).await?,
+            watcher: self.pool(config, reading, 1).await?,
             has_feed,
         })
     }
@@ -248,16 +287,33 @@ impl Place {
         Ok(pending.iter().map(|m| m.name().to_owned()).collect())
     }
 
-    /// Applies what is missing in one transaction, so that servers may start together and none is left half-way.
+    /// Applies what is missing, one server at a time, so that several may start together. In one transaction, so that
+    /// none is left half-way; where the database ends the transaction at each change of a table, the migrations can be run again.
     async fn migrate(&self, db: &Db) -> Result<Vec<String>, StartError> {
         let Txn(txn) = db.begin().await?;
+        let cannot = |e: DbErr| self.cannot_open(&e);
+        let (lock, unlock) = match self.backend {
+            DbBackend::Sqlite => (None, None),
+            DbBackend::MySql => (
+                Some("DO GET_LOCK(CONCAT('graphql_migrations.', DATABASE()), 60)"),
+                Some("DO RELEASE_LOCK(CONCAT('graphql_migrations.', DATABASE()))"),
+            ),
+            _ => (
+                Some("SELECT pg_advisory_xact_lock(hashtext('graphql_migrations'))"),
+                None,
+            ),
+        };
+        if let Some(lock) = lock {
+            txn.execute_unprepared(lock).await.map_err(cannot)?;
+        }
         let pending = Migrator::get_pending_migrations(&txn)
             .await
-            .map_err(|e| self.cannot_open(&e))?;
-        Migrator::up(&txn, None)
-            .await
-            .map_err(|e| self.cannot_open(&e))?;
-        txn.commit().await.map_err(|e| self.cannot_open(&e))?;
+            .map_err(cannot)?;
+        Migrator::up(&txn, None).await.map_err(cannot)?;
+        if let Some(unlock) = unlock {
+            txn.execute_unprepared(unlock).await.map_err(cannot)?;
+        }
+        txn.commit().await.map_err(cannot)?;
         for migration in &pending {
             tracing::info!(name = migration.name(), "migration applied");
         }

@@ -1,17 +1,25 @@
 //! The rows of the change feed: read in order, marked with the kind that the writer meant, dropped when old.
+//!
+//! An event's position is its place in the feed. On SQLite, which has one writer at a time, that is its id. Elsewhere
+//! ids are taken while transactions run and show up in any order; there it is given after the commit, in `place`.
 
 use sea_orm::{
-    ConnectionTrait, FromQueryResult, JoinType, QueryOrder, QuerySelect, QueryTrait, Statement,
-    TransactionTrait, entity::prelude::*, sea_query::ExprTrait,
+    ConnectionTrait, DbBackend, FromQueryResult, IsolationLevel, JoinType, QueryOrder, QuerySelect,
+    QueryTrait, Statement, TransactionTrait, entity::prelude::*, sea_query::ExprTrait,
 };
 
-use super::{Db, Txn, build, list, loose::Loose, step};
+use super::{
+    Db, Txn, build, list,
+    loose::Loose,
+    place::{place, place_name, waiting},
+    step,
+};
 use crate::{
     error::{Error, Result},
     model::{
         filter::Filter,
         filter::StepField,
-        id::{BuildId, BuilderId, Position, StepId},
+        id::{BuildId, BuilderId, ChangeId, Position, StepId},
         page::{Order, Read},
     },
 };
@@ -22,7 +30,7 @@ use crate::{
 #[expect(missing_docs, reason = "the columns of `steps`, and of the migration")]
 pub struct Model {
     #[sea_orm(primary_key)]
-    pub id: Position,
+    pub id: ChangeId,
     pub kind: i16,
     pub occurred_at: i64,
     pub stepid: StepId,
@@ -90,6 +98,8 @@ impl Kind {
 /// An event, ready to be handed on.
 #[derive(Clone, Debug)]
 pub struct Event {
+    /// The change that it is.
+    pub change: ChangeId,
     /// Its place in the feed.
     pub position: Position,
     /// What it was.
@@ -156,10 +166,14 @@ async fn reach_in(db: &impl ConnectionTrait) -> Result<Reach> {
         newest: Option<i64>,
     }
     // Two look-ups at the ends of the key; one query for both ends would read the whole table.
+    let backend = db.get_database_backend();
+    let place = place_name(backend);
     let statement = Statement::from_string(
-        db.get_database_backend(),
-        "SELECT (SELECT MIN(id) FROM graphql_step_events) AS oldest, \
-         (SELECT MAX(id) FROM graphql_step_events) AS newest",
+        backend,
+        format!(
+            "SELECT (SELECT MIN({place}) FROM graphql_step_events) AS oldest, \
+             (SELECT MAX({place}) FROM graphql_step_events) AS newest"
+        ),
     );
     let row = Row::find_by_statement(statement).one(db).await?;
     let (oldest, newest) = row.map_or((None, None), |row| (row.oldest, row.newest));
@@ -197,19 +211,26 @@ pub async fn after(db: &Db, position: Position, limit: u64) -> Result<Batch> {
     struct Row {
         #[sea_orm(nested)]
         event: Model,
+        place: Position,
         builderid: Option<BuilderId>,
     }
+    let place = place(db.backend());
     let query = Entity::find()
+        .expr_as(place.clone(), "place")
         .column(build::Column::Builderid)
         .join(JoinType::LeftJoin, Relation::Build.def())
-        .filter(Column::Id.gt(position))
-        .order_by_asc(Column::Id)
+        .filter(place.clone().gt(position))
+        .order_by_asc(place)
         .limit(limit)
         .into_query();
     let rows = db.reader().query_all_raw(db.statement(&query)).await?;
-    let last: Option<Position> = rows.last().map(|row| row.try_get("", "id")).transpose()?;
+    let last: Option<Position> = rows
+        .last()
+        .map(|row| row.try_get("", "place"))
+        .transpose()?;
     let event = |row: Row| Event {
-        position: row.event.id,
+        change: row.event.id,
+        position: row.place,
         kind: Kind::from_code(row.event.kind),
         occurred_at: row.event.occurred_at,
         builderid: row.builderid,
@@ -226,7 +247,18 @@ pub async fn after(db: &Db, position: Position, limit: u64) -> Result<Batch> {
     })
 }
 
-/// At most `size` steps that pass the filter, and the feed's newest place, both of one moment.
+/// Steps as they are at one moment of the feed.
+#[derive(Clone, Debug)]
+pub struct Snapshot {
+    /// The newest event's place.
+    pub position: Position,
+    /// Changes that the steps show already, and that have no place yet: they will come behind the newest.
+    pub shown: Vec<ChangeId>,
+    /// The steps.
+    pub steps: Read<step::Model>,
+}
+
+/// At most `size` steps that pass the filter, and where the feed is, all of one moment.
 ///
 /// # Errors
 /// As every read: `Unavailable`, or `Internal`.
@@ -236,11 +268,18 @@ pub async fn snapshot(
     builder: Option<BuilderId>,
     order: &Order<StepField>,
     size: u64,
-) -> Result<(Position, Read<step::Model>)> {
-    // A transaction reads one moment, but only from its first read on: begin, then read.
-    let txn = db.reader().begin().await?;
+) -> Result<Snapshot> {
+    let backend = db.backend();
+    // A transaction reads one moment (SQLite's always do), but only from its first read on: begin, then read.
+    let level = (backend != DbBackend::Sqlite).then_some(IsolationLevel::RepeatableRead);
+    let txn = db.reader().begin_with_config(level, None).await?;
     let position = reach_in(&txn).await?.newest;
-    let mut query = step::Entity::find().filter(super::filter::condition(filter));
+    let shown = if backend == DbBackend::Sqlite {
+        Vec::new()
+    } else {
+        waiting(&txn, None).await?
+    };
+    let mut query = step::Entity::find().filter(super::filter::condition(backend, filter));
     if let Some(builderid) = builder {
         let builds = sea_orm::sea_query::Query::select()
             .column(build::Column::Id)
@@ -250,25 +289,14 @@ pub async fn snapshot(
         query = query.filter(Expr::col((step::Entity, step::Column::Buildid)).in_subquery(builds));
     }
     let mut select = query.limit(size + 1).into_query();
-    super::filter::order_by(&mut select, order, false);
+    super::filter::order_by(backend, &mut select, order, false);
     let raw = txn.query_all_raw(db.statement(&select)).await?;
     txn.commit().await?;
-    Ok((position, list::read(&raw.iter().collect::<Vec<_>>(), size)))
-}
-
-/// A number that changes whenever another connection or process has written to the database.
-///
-/// # Errors
-/// As every read: `Unavailable`, or `Internal`.
-pub async fn data_version(db: &Db) -> Result<i32> {
-    #[derive(FromQueryResult)]
-    struct Row {
-        data_version: i32,
-    }
-    let statement =
-        Statement::from_string(db.watcher.get_database_backend(), "PRAGMA data_version");
-    let row = Row::find_by_statement(statement).one(&db.watcher).await?;
-    Ok(row.map_or(0, |row| row.data_version))
+    Ok(Snapshot {
+        position,
+        shown,
+        steps: list::read(&raw.iter().collect::<Vec<_>>(), size),
+    })
 }
 
 impl Txn {
@@ -277,9 +305,14 @@ impl Txn {
     ///
     /// # Errors
     /// `FeedDetached` where there is no such event: the triggers are gone. Else `Unavailable`, or `Internal`.
-    pub async fn event_of(&self, stepid: StepId, kind: Kind) -> Result<(Position, step::Model)> {
-        let event = Entity::find()
-            .filter(Column::Stepid.eq(stepid))
+    pub async fn event_of(&self, stepid: StepId, kind: Kind) -> Result<(ChangeId, step::Model)> {
+        let mut events = Entity::find().filter(Column::Stepid.eq(stepid));
+        if self.0.get_database_backend() == DbBackend::Postgres {
+            // What this session's trigger wrote last; a planner may take another way than backwards through the ids.
+            let last = "currval(pg_get_serial_sequence('graphql_step_events', 'id'))";
+            events = events.filter(Expr::col((Entity, Column::Id)).eq(Expr::cust(last)));
+        }
+        let event = events
             .order_by_desc(Column::Id)
             .one(&self.0)
             .await?
@@ -301,10 +334,13 @@ impl Txn {
     /// `Unavailable`, or `Internal`.
     pub async fn prune_events(&self, up_to: Position, before: i64, batch: u64) -> Result<u64> {
         let newest = reach_in(&self.0).await?.newest;
+        let place = place(self.0.get_database_backend());
         let oldest: Vec<(i64, i64)> = Entity::find()
             .select_only()
-            .columns([Column::Id, Column::OccurredAt])
-            .order_by_asc(Column::Id)
+            .expr_as(place.clone(), "place")
+            .column(Column::OccurredAt)
+            .filter(place.clone().is_not_null())
+            .order_by_asc(place.clone())
             .limit(batch)
             .into_tuple()
             .all(&self.0)
@@ -312,13 +348,13 @@ impl Txn {
         // Only from the old end on: a clock that jumped must not tear a hole.
         let Some((last, _)) = oldest
             .into_iter()
-            .take_while(|(id, at)| *id < newest.0 && (*id <= up_to.0 || *at < before))
+            .take_while(|(place, at)| *place < newest.0 && (*place <= up_to.0 || *at < before))
             .last()
         else {
             return Ok(0);
         };
         let done = Entity::delete_many()
-            .filter(Column::Id.lte(last))
+            .filter(place.lte(last))
             .exec(&self.0)
             .await?;
         Ok(done.rows_affected)

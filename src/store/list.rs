@@ -4,8 +4,8 @@
 use std::collections::HashMap;
 
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, DbErr, EntityTrait, FromQueryResult, IdenStatic, PaginatorTrait,
-    QueryFilter, QueryResult, QuerySelect, QueryTrait, Select, TryGetable,
+    ColumnTrait, ConnectionTrait, DbBackend, DbErr, EntityTrait, FromQueryResult, IdenStatic,
+    PaginatorTrait, QueryFilter, QueryResult, QuerySelect, QueryTrait, Select, TryGetable,
     sea_query::{Asterisk, Expr, ExprTrait, Query, SelectStatement, UnionType, WindowStatement},
 };
 
@@ -77,78 +77,97 @@ impl<F> Slice<'_, F> {
 }
 
 /// The rows that belong to the slice, neither ordered nor limited.
-fn matching<E: Listed>(slice: &Slice<'_, E::Field>, parents: Option<Expr>) -> Select<E> {
-    let mut query = E::find().filter(filter::condition(slice.filter));
+fn matching<E: Listed>(
+    backend: DbBackend,
+    slice: &Slice<'_, E::Field>,
+    parents: Option<Expr>,
+) -> Select<E> {
+    let mut query = E::find().filter(filter::condition(backend, slice.filter));
     if let Some(parents) = parents {
         query = query.filter(parents);
     }
     if let Range::Window(window) = &slice.range {
         if let Some(after) = &window.after {
-            query = query.filter(filter::beyond(slice.order, after, false));
+            query = query.filter(filter::beyond(backend, slice.order, after, false));
         }
         if let Some(before) = &window.before {
-            query = query.filter(filter::beyond(slice.order, before, true));
+            query = query.filter(filter::beyond(backend, slice.order, before, true));
         }
     }
     query
 }
 
 /// The rows of the slice, of one parent or of the whole table.
-fn select<E: Listed>(slice: &Slice<'_, E::Field>, parent: Option<Expr>) -> SelectStatement {
+fn select<E: Listed>(
+    backend: DbBackend,
+    slice: &Slice<'_, E::Field>,
+    parent: Option<Expr>,
+) -> SelectStatement {
     let (offset, limit) = slice.offset_and_limit();
-    let mut query = matching::<E>(slice, parent).limit(limit);
+    let mut query = matching::<E>(backend, slice, parent).limit(limit);
     if offset > 0 {
         query = query.offset(offset);
     }
     let mut select = query.into_query();
-    filter::order_by(&mut select, slice.order, slice.backward());
+    filter::order_by(backend, &mut select, slice.order, slice.backward());
     select
 }
 
 /// One indexed look-up per parent: the cheapest, as long as it is not too much text to read.
 fn united<E: Listed>(
+    backend: DbBackend,
     slice: &Slice<'_, E::Field>,
     parents: impl Iterator<Item = Expr>,
 ) -> SelectStatement {
-    let mut terms = parents.map(|parent| {
+    let mut terms = parents.map(|parent| select::<E>(backend, slice, Some(parent)));
+    let wrapped = |term| {
         Query::select()
             .column(Asterisk)
-            .from_subquery(select::<E>(slice, Some(parent)), E::TABLE)
+            .from_subquery(term, E::TABLE)
             .take()
-    });
-    let mut union = terms.next().unwrap_or_default();
-    union.unions(terms.map(|term| (UnionType::All, term)));
-    ordered::<E>(slice, union)
+    };
+    let mut union = terms.next().map(wrapped).unwrap_or_default();
+    // SQLite knows no parentheses around a term; MariaDB would make a temporary table of each that is a subquery.
+    union.unions(terms.map(|term| match backend {
+        DbBackend::Sqlite => (UnionType::All, wrapped(term)),
+        _ => (UnionType::All, term),
+    }));
+    ordered::<E>(backend, slice, union)
 }
 
 /// The rows of all parents numbered within each: reads them all, but takes any number of parents and any filter.
 fn numbered<E: Listed>(
+    backend: DbBackend,
     slice: &Slice<'_, E::Field>,
     parent: E::Column,
     parents: Expr,
 ) -> SelectStatement {
     let (offset, limit) = slice.offset_and_limit();
     let mut within = WindowStatement::partition_by((E::default(), parent));
-    filter::order_by(&mut within, slice.order, slice.backward());
-    let mut inner = matching::<E>(slice, Some(parents)).into_query();
+    filter::order_by(backend, &mut within, slice.order, slice.backward());
+    let mut inner = matching::<E>(backend, slice, Some(parents)).into_query();
     inner.expr_window_as(Expr::cust("ROW_NUMBER()"), within, "place");
-    let mut select = ordered::<E>(slice, inner);
+    let mut select = ordered::<E>(backend, slice, inner);
     let signed = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
     let (first, last) = (signed(offset) + 1, signed(offset.saturating_add(limit)));
     select.and_where(Expr::col("place").between(first, last));
     select
 }
 
-fn ordered<E: Listed>(slice: &Slice<'_, E::Field>, rows: SelectStatement) -> SelectStatement {
+fn ordered<E: Listed>(
+    backend: DbBackend,
+    slice: &Slice<'_, E::Field>,
+    rows: SelectStatement,
+) -> SelectStatement {
     let mut select = Query::select();
     select.column(Asterisk).from_subquery(rows, E::TABLE);
-    filter::order_by(&mut select, slice.order, slice.backward());
+    filter::order_by(backend, &mut select, slice.order, slice.backward());
     select
 }
 
 /// The rows of one window over the whole table.
 pub(super) async fn page<E: Listed>(db: &Db, args: &PageArgs<E::Field>) -> Result<Read<E::Model>> {
-    let raw = raw(db, select::<E>(&args.into(), None)).await?;
+    let raw = raw(db, select::<E>(db.backend(), &args.into(), None)).await?;
     Ok(read(&raw.iter().collect::<Vec<_>>(), args.window.size))
 }
 
@@ -187,16 +206,22 @@ fn slices<E: Listed, P: Parent>(
     parent: E::Column,
     parents: &[P],
 ) -> SelectStatement {
+    let backend = db.backend();
     let mut terms = parents.iter().map(|id| parent.eq(*id));
     if let [_] = parents {
-        return select::<E>(slice, terms.next());
+        return select::<E>(backend, slice, terms.next());
     }
-    let one = db.statement(&select::<E>(slice, terms.clone().next()));
+    let one = db.statement(&select::<E>(backend, slice, terms.clone().next()));
     let binds = one.values.map_or(0, |values| values.0.len());
     if parents.len() <= MAX_TERMS && binds * parents.len() <= MAX_UNION_BINDS {
-        united::<E>(slice, terms)
+        united::<E>(backend, slice, terms)
     } else {
-        numbered::<E>(slice, parent, parent.is_in(parents.iter().copied()))
+        numbered::<E>(
+            backend,
+            slice,
+            parent,
+            parent.is_in(parents.iter().copied()),
+        )
     }
 }
 
@@ -212,9 +237,9 @@ pub(super) async fn all<E: Listed, P: Parent>(
     for parents in parents.chunks(MAX_BINDS / 2) {
         let mut select = E::find()
             .filter(parent.is_in(parents.iter().copied()))
-            .filter(filter::condition(filter))
+            .filter(filter::condition(db.backend(), filter))
             .into_query();
-        filter::order_by(&mut select, order, false);
+        filter::order_by(db.backend(), &mut select, order, false);
         found.append(&mut rows::<E>(db, select).await?);
     }
     Ok(found)
@@ -240,7 +265,7 @@ where
     E::Model: Sync,
 {
     Ok(E::find()
-        .filter(filter::condition(filter))
+        .filter(filter::condition(db.backend(), filter))
         .count(db.reader())
         .await?)
 }
@@ -259,7 +284,7 @@ pub(super) async fn counts<E: Listed, P: Parent + TryGetable + Send + Sync>(
             .column(parent)
             .column_as(Expr::cust("COUNT(*)"), "number")
             .filter(parent.is_in(parents.iter().copied()))
-            .filter(filter::condition(filter))
+            .filter(filter::condition(db.backend(), filter))
             .group_by(parent)
             .into_tuple()
             .all(db.reader())

@@ -46,6 +46,14 @@ impl TryGetable for Loose {
             Ok(n) => Ok(Self::Int(n)),
             Err(null @ TryGetError::Null(_)) => Err(null),
             Err(TryGetError::DbErr(_)) => {
+                // PostgreSQL keeps the widths of integers apart, and Buildbot's are not ours.
+                let narrow = i32::try_get_by(row, index).map(i64::from);
+                let narrow = narrow.or_else(|_| i16::try_get_by(row, index).map(i64::from));
+                match narrow {
+                    Ok(n) => return Ok(Self::Int(n)),
+                    Err(null @ TryGetError::Null(_)) => return Err(null),
+                    Err(TryGetError::DbErr(_)) => {}
+                }
                 let real = f64::try_get_by(row, index).map(|x| x.to_string());
                 let text = real.or_else(|_| String::try_get_by(row, index));
                 Ok(Self::Odd(text.unwrap_or_default().into()))

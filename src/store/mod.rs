@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
+use futures_util::future::BoxFuture;
 use sea_orm::{
-    DatabaseConnection, DatabaseTransaction, DbErr, RuntimeErr, SqliteTransactionMode, Statement,
-    StatementBuilder, TransactionOptions, TransactionTrait, sqlx,
+    ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, EntityTrait,
+    QuerySelect, RuntimeErr, Select, SqliteTransactionMode, Statement, StatementBuilder,
+    TransactionOptions, TransactionTrait, sea_query::LockType, sqlx,
 };
 
 use crate::error::{Error, Result};
@@ -17,10 +19,15 @@ pub mod event;
 mod filter;
 mod list;
 pub mod loose;
+pub mod place;
+mod pool;
 pub mod step;
 
-/// A database: one connection that writes, so that writers queue here and not on the file's lock,
-/// a pool that reads, and one that only watches for other processes' writes.
+/// How often a write is begun anew when another writer was in its way.
+const TRIES: usize = 10;
+
+/// A database: connections that write (one on SQLite, so that writers queue here and not on the file's lock),
+/// a pool that reads, and one that watches for other processes' writes.
 #[derive(Clone, Debug)]
 pub struct Db {
     reader: DatabaseConnection,
@@ -34,6 +41,33 @@ pub struct Db {
 pub struct Txn(DatabaseTransaction);
 
 impl Db {
+    /// Does a write in one transaction: all of it happens, or nothing. Where another writer was in its way (a name or
+    /// number taken meanwhile, a deadlock) it is done anew, so `work` must do nothing else than write.
+    ///
+    /// # Errors
+    /// Those of `work` and of `begin`; `Conflict` where others were in the way again and again.
+    pub async fn write<T: Send>(
+        &self,
+        work: impl for<'t> Fn(&'t Txn) -> BoxFuture<'t, Result<T>> + Send + Sync,
+    ) -> Result<T> {
+        let mut tries = TRIES;
+        loop {
+            let txn = self.begin().await?;
+            let done = match work(&txn).await {
+                Ok(done) => txn.commit().await.map(|()| done),
+                Err(error) => {
+                    txn.roll_back().await;
+                    Err(error)
+                }
+            };
+            tries -= 1;
+            match done {
+                Err(Error::Conflict) if tries > 0 => {}
+                done => return done,
+            }
+        }
+    }
+
     /// Begins to write. On SQLite at once with the write lock, so that what is read stays true until the commit.
     ///
     /// # Errors
@@ -47,6 +81,15 @@ impl Db {
         Ok(Txn(writer.begin_with_options(options).await?))
     }
 
+    /// The same, read by the connection that watches: whoever must not wait for other readers.
+    #[must_use]
+    pub fn watching(&self) -> Self {
+        Self {
+            reader: self.watcher.clone(),
+            ..self.clone()
+        }
+    }
+
     /// It is ours to write to; a Buildbot master's is not.
     #[must_use]
     pub fn is_writable(&self) -> bool {
@@ -57,6 +100,12 @@ impl Db {
     #[must_use]
     pub fn has_feed(&self) -> bool {
         self.has_feed
+    }
+
+    /// Its events get their places only after their commit, and we are the ones to give them.
+    #[must_use]
+    pub fn places_events(&self) -> bool {
+        self.backend() != DbBackend::Sqlite && self.has_feed && self.is_writable()
     }
 
     /// Calls `f` for each statement, so that a test can count them.
@@ -97,8 +146,12 @@ impl Db {
         &self.reader
     }
 
+    fn backend(&self) -> DbBackend {
+        self.reader.get_database_backend()
+    }
+
     fn statement(&self, query: &impl StatementBuilder) -> Statement {
-        self.reader.get_database_backend().build(query)
+        self.backend().build(query)
     }
 }
 
@@ -112,35 +165,119 @@ impl Txn {
     }
 }
 
-impl From<DbErr> for Error {
-    fn from(error: DbErr) -> Self {
-        let unavailable = match &error {
-            DbErr::ConnectionAcquire(_) | DbErr::Conn(_) => true,
-            DbErr::Exec(RuntimeErr::SqlxError(e)) | DbErr::Query(RuntimeErr::SqlxError(e)) => {
-                is_unavailable(e)
-            }
-            _ => false,
-        };
-        if unavailable {
-            tracing::warn!(%error, "the database does not answer");
-            Self::Unavailable
-        } else {
-            Self::internal(error)
+impl Txn {
+    /// Ends it at once, not when the connection is used next: others may wait for its locks.
+    async fn roll_back(self) {
+        if let Err(error) = self.0.rollback().await {
+            tracing::debug!(%error, "a transaction did not roll back cleanly");
+        }
+    }
+
+    /// The rows, locked against other writers until the transaction ends. On SQLite a writer is alone anyway.
+    fn locked<E: EntityTrait>(&self, select: Select<E>) -> Select<E> {
+        match self.0.get_database_backend() {
+            DbBackend::Sqlite => select,
+            // Whoever adds a child row needs to lock its parent too, which this does not forbid.
+            DbBackend::Postgres => select.lock(LockType::NoKeyUpdate),
+            _ => select.lock(LockType::Update),
         }
     }
 }
 
-/// Errors that pass by themselves: the primary codes BUSY, LOCKED, IOERR and FULL of SQLite, and a lost connection.
-fn is_unavailable(error: &sqlx::Error) -> bool {
+/// How a database's refusal is to be taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Trouble {
+    /// Another writer was in the way; begun anew, it may well work.
+    Conflict,
+    /// It passes by itself.
+    Passing,
+    /// It should not have happened.
+    Unexpected,
+}
+
+impl From<DbErr> for Error {
+    fn from(error: DbErr) -> Self {
+        let trouble = match &error {
+            DbErr::ConnectionAcquire(_) | DbErr::Conn(_) => Trouble::Passing,
+            DbErr::Exec(RuntimeErr::SqlxError(e)) | DbErr::Query(RuntimeErr::SqlxError(e)) => {
+                trouble(e)
+            }
+            _ => Trouble::Unexpected,
+        };
+        match trouble {
+            Trouble::Conflict => {
+                tracing::debug!(%error, "another writer was in the way");
+                Self::Conflict
+            }
+            Trouble::Passing => {
+                tracing::warn!(%error, "the database does not answer");
+                Self::Unavailable
+            }
+            Trouble::Unexpected => Self::internal(error),
+        }
+    }
+}
+
+fn trouble(error: &sqlx::Error) -> Trouble {
     match error {
+        // `Protocol` is what a server leaves behind that died in the middle of an answer.
         sqlx::Error::Io(_)
+        | sqlx::Error::Protocol(_)
         | sqlx::Error::PoolTimedOut
         | sqlx::Error::PoolClosed
-        | sqlx::Error::WorkerCrashed => true,
-        sqlx::Error::Database(e) => e
-            .code()
-            .and_then(|code| code.parse::<i32>().ok())
-            .is_some_and(|code| matches!(code & 0xff, 5 | 6 | 10 | 13)),
-        _ => false,
+        | sqlx::Error::WorkerCrashed => Trouble::Passing,
+        sqlx::Error::Database(e) => {
+            if e.is_unique_violation() {
+                return Trouble::Conflict;
+            }
+            if let Some(e) = e.try_downcast_ref::<sqlx::mysql::MySqlDatabaseError>() {
+                return of_mysql(e.number());
+            }
+            let code = e.code().unwrap_or_default();
+            if e.try_downcast_ref::<sqlx::postgres::PgDatabaseError>()
+                .is_some()
+            {
+                return of_postgres(&code);
+            }
+            code.parse().map_or(Trouble::Unexpected, of_sqlite)
+        }
+        _ => Trouble::Unexpected,
+    }
+}
+
+/// By the primary codes: BUSY, LOCKED, IOERR and FULL.
+fn of_sqlite(code: i32) -> Trouble {
+    match code & 0xff {
+        5 | 6 | 10 | 13 => Trouble::Passing,
+        _ => Trouble::Unexpected,
+    }
+}
+
+fn of_postgres(code: &str) -> Trouble {
+    match code {
+        // Serialization failure and deadlock.
+        "40001" | "40P01" => Trouble::Conflict,
+        // Lock, statement and idle timeouts, and a server that has become a standby.
+        "55P03" | "57014" | "25P03" | "25006" => Trouble::Passing,
+        // Lost connections, a lack of resources such as disk, operators who shut down, failures of the system.
+        _ if ["08", "53", "57P", "58"]
+            .iter()
+            .any(|c| code.starts_with(c)) =>
+        {
+            Trouble::Passing
+        }
+        _ => Trouble::Unexpected,
+    }
+}
+
+/// By the numbers of MariaDB and MySQL.
+fn of_mysql(number: u16) -> Trouble {
+    match number {
+        // Deadlock, and a row that changed since it was read.
+        1213 | 1020 => Trouble::Conflict,
+        // Lock wait, statement and idle timeouts; connections refused, killed or lost; shutdown; read-only; disk full.
+        1205 | 1969 | 3024 | 1317 | 1040 | 1042 | 1047 | 1053 | 1077 | 1203 | 1290 | 1836
+        | 1927 | 4031 | 1021 | 1114 => Trouble::Passing,
+        _ => Trouble::Unexpected,
     }
 }

@@ -4,9 +4,8 @@ use std::collections::{HashMap, HashSet};
 
 use sea_orm::{
     ActiveValue::{NotSet, Set},
-    QuerySelect, QueryTrait,
+    QuerySelect,
     entity::prelude::*,
-    sea_query::ExprTrait,
 };
 
 use super::{Db, Txn, filter, list, loose::Loose};
@@ -82,6 +81,10 @@ impl filter::Field for StepField {
             self,
             Self::StartedAt | Self::LocksAcquiredAt | Self::CompleteAt | Self::Results
         )
+    }
+
+    fn is_text(self) -> bool {
+        matches!(self, Self::Name | Self::StateString)
     }
 }
 
@@ -225,7 +228,7 @@ impl Txn {
     /// # Errors
     /// `NotFound` for the build, `Unavailable`, or `Internal`.
     pub async fn insert_step(&self, buildid: BuildId, name: &str) -> Result<StepId> {
-        self.build(buildid).await?;
+        self.lock_build(buildid).await?;
         let siblings: Vec<(i32, String)> = Entity::find()
             .select_only()
             .columns([Column::Number, Column::Name])
@@ -256,12 +259,29 @@ impl Txn {
         Ok(inserted.last_insert_id)
     }
 
+    /// The step with this id, which nobody else changes until this ends.
+    ///
+    /// # Errors
+    /// `NotFound`, `Unavailable`, or `Internal`.
+    pub async fn lock_step(&self, id: StepId) -> Result<Model> {
+        self.locked(Entity::find_by_id(id))
+            .one(&self.0)
+            .await?
+            .ok_or_else(|| Error::not_found("step", id))
+    }
+
     /// Changes a step's columns, and its build's sum of lock waits with them.
     ///
     /// # Errors
     /// `NotFound`, `Unavailable`, or `Internal`.
     pub async fn update_step(&self, id: StepId, change: Change) -> Result<()> {
-        let moves_locks = matches!(change, Change::Start { .. } | Change::LocksAcquiredAt(_));
+        let mut waits_in = None;
+        if matches!(change, Change::Start { .. } | Change::LocksAcquiredAt(_)) {
+            // First the build, then its step, as whoever adds a step: two writers never wait for each other.
+            let build = self.step(id).await?.buildid;
+            self.lock_build(build).await?;
+            waits_in = Some(build);
+        }
         let done = Entity::update_many()
             .set(ActiveModel::from(change))
             .filter(Column::Id.eq(id))
@@ -270,35 +290,30 @@ impl Txn {
         if done.rows_affected == 0 {
             return Err(Error::not_found("step", id));
         }
-        if moves_locks {
-            self.sum_lock_waits(id).await?;
+        match waits_in {
+            Some(build) => self.sum_lock_waits(build).await,
+            None => Ok(()),
         }
-        Ok(())
     }
 
     /// Buildbot adds each wait to the build's `locks_duration_s` as it ends; summed anew, it stays true when a step is dated again.
-    async fn sum_lock_waits(&self, stepid: StepId) -> Result<()> {
-        let build = || {
-            let of = Entity::find()
-                .select_only()
-                .column(Column::Buildid)
-                .filter(Column::Id.eq(stepid));
-            Expr::SubQuery(None, Box::new(of.into_query().into()))
-        };
-        let wait = "COALESCE(SUM(CASE WHEN locks_acquired_at > started_at THEN locks_acquired_at - started_at ELSE 0 END), 0)";
-        let sum = Entity::find()
+    async fn sum_lock_waits(&self, build: BuildId) -> Result<()> {
+        let steps: Vec<(Option<Loose>, Option<Loose>)> = Entity::find()
             .select_only()
-            .column_as(Expr::cust(wait), "seconds")
-            .filter(Expr::col(Column::Buildid).eq(build()))
-            .into_query();
-        super::build::Entity::update_many()
-            .col_expr(
-                super::build::Column::LocksDurationS,
-                Expr::SubQuery(None, Box::new(sum.into())),
-            )
-            .filter(Expr::col(super::build::Column::Id).eq(build()))
-            .exec(&self.0)
+            .columns([Column::StartedAt, Column::LocksAcquiredAt])
+            .filter(Column::Buildid.eq(build))
+            .into_tuple()
+            .all(&self.0)
             .await?;
-        Ok(())
+        let wait = |(started, acquired): &(Option<Loose>, Option<Loose>)| {
+            let wait = acquired
+                .as_ref()?
+                .int()?
+                .checked_sub(started.as_ref()?.int()?)?;
+            Some(wait.max(0))
+        };
+        let sum = steps.iter().filter_map(wait).fold(0, i64::saturating_add);
+        self.set_lock_waits(build, i32::try_from(sum).unwrap_or(i32::MAX))
+            .await
     }
 }

@@ -56,7 +56,7 @@ async fn an_error_takes_its_nearest_nullable_parent() {
     let server = seeded().await;
     // A step whose build is gone, as Buildbot's SQLite lets happen.
     let sql = server.sql().await;
-    sql.run("PRAGMA foreign_keys = OFF").await;
+    sql.forget_foreign_keys().await;
     sql.run("UPDATE steps SET buildid = 99 WHERE id = 2").await;
     let missing = || vec!["NOT_FOUND".to_owned()];
 

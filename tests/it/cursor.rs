@@ -1,11 +1,17 @@
 //! Cursors: what is one, and how long and where it is good.
 
 use serde_json::json;
-use tempfile::TempDir;
 
 use crate::{
     feed::{after, now, position},
-    support::{client::Client, process::Process, server::Server, sql::Sql, ws::Ws},
+    support::{
+        client::Client,
+        database::{Database, on_sqlite},
+        process::Process,
+        server::Server,
+        sql::Sql,
+        ws::Ws,
+    },
 };
 
 /// The code that a subscription with these arguments ends with at once.
@@ -61,18 +67,17 @@ async fn what_is_no_cursor_is_refused() {
 }
 
 #[tokio::test]
-async fn cursors_survive_a_restart_and_are_good_on_every_server_of_the_file() {
-    let dir = TempDir::new().unwrap();
-    let file = dir.path().join("steps.sqlite");
-    let first = Process::start(&file, &[]).await;
+async fn cursors_survive_a_restart_and_are_good_on_every_server_of_the_database() {
+    let database = Database::fresh().await;
+    let first = Process::start(&database, &[]).await;
     let client = Client::new(first.address);
     let build = client.add_build("b").await;
     let (stepid, old) = client.new_step(build, "s").await;
     let missed = client.set_state(stepid, "missed").await;
     first.kill().await;
 
-    let second = Process::start(&file, &[]).await;
-    let sister = Process::start(&file, &[]).await;
+    let second = Process::start(&database, &[]).await;
+    let sister = Process::start(&database, &[]).await;
     let mut heard = Vec::new();
     for process in [&second, &sister] {
         let mut ws = Ws::connect(process.address).await;
@@ -95,42 +100,46 @@ async fn cursors_survive_a_restart_and_are_good_on_every_server_of_the_file() {
     }
 }
 
-#[tokio::test]
-async fn a_cursor_of_another_database_has_expired() {
-    let dir = TempDir::new().unwrap();
-    let file = dir.path().join("steps.sqlite");
-    let backup = dir.path().join("backup.sqlite");
-    let process = Process::start(&file, &[]).await;
-    let client = Client::new(process.address);
+/// A step with two events behind it: its id and the cursors of both.
+async fn two_events(client: &Client) -> (i64, [String; 2]) {
     let build = client.add_build("b").await;
     let (stepid, old) = client.new_step(build, "s").await;
-    Sql::open(&file)
+    let newer = client.set_state(stepid, "newer").await;
+    (stepid, [old, newer])
+}
+
+/// As many events make no two databases one.
+#[tokio::test]
+async fn a_cursor_of_another_database_has_expired() {
+    let (one, other) = (Server::start().await, Server::start().await);
+    let (_, cursors) = two_events(&one.client()).await;
+    two_events(&other.client()).await;
+    for cursor in &cursors {
+        assert_eq!(refused(&other, &after(cursor)).await, "CURSOR_EXPIRED");
+    }
+}
+
+#[tokio::test]
+async fn a_cursor_ahead_of_a_restored_database_has_expired() {
+    if !on_sqlite("it is restored from a copy of its file") {
+        return;
+    }
+    let database = Database::fresh().await;
+    let backup = Database::fresh_file();
+    let process = Process::start(&database, &[]).await;
+    let client = Client::new(process.address);
+    let (stepid, [_, old]) = two_events(&client).await;
+    Sql::open(&database)
         .await
-        .run(&format!("VACUUM INTO '{}'", backup.display()))
+        .run(&format!("VACUUM INTO '{}'", backup.file().display()))
         .await;
     let ahead = client.set_state(stepid, "after the backup").await;
     process.kill().await;
 
-    // Restored from a backup, the feed has not come as far as the cursor.
-    let restored = Server::over(&backup, &["--anonymous", "write"]).await;
+    let restored = Server::over(backup.file(), &["--anonymous", "write"]).await;
     assert_eq!(refused(&restored, &after(&ahead)).await, "CURSOR_EXPIRED");
     let mut ws = restored.ws().await;
     ws.subscribe(&after(&old)).await;
     let next = restored.client().set_state(stepid, "next").await;
     assert_eq!(ws.event().await["cursor"], next.as_str());
-
-    // Made anew under the same name, with as many events, it is another feed.
-    for entry in std::fs::read_dir(dir.path()).unwrap() {
-        std::fs::remove_file(entry.unwrap().path()).unwrap();
-    }
-    let anew = Process::start(&file, &[]).await;
-    let client = Client::new(anew.address);
-    let build = client.add_build("b").await;
-    let (stepid, _) = client.new_step(build, "s").await;
-    client.set_state(stepid, "again").await;
-    for cursor in [&old, &ahead] {
-        let mut ws = Ws::connect(anew.address).await;
-        ws.subscribe(&after(cursor)).await;
-        assert_eq!(ws.ending().await.0, "CURSOR_EXPIRED");
-    }
 }

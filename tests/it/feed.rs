@@ -53,10 +53,11 @@ pub(crate) fn brief(event: &Value) -> Value {
 
 /// The events behind a position as the table holds them.
 pub(crate) async fn log(sql: &Sql, position: i64) -> Vec<Value> {
+    let place = sql.place();
     sql.rows(&format!(
-        "SELECT json_array(id, CASE kind WHEN 1 THEN 'NEW' WHEN 2 THEN 'STARTED' WHEN 3 THEN 'UPDATED' \
+        "SELECT json_array({place}, CASE kind WHEN 1 THEN 'NEW' WHEN 2 THEN 'STARTED' WHEN 3 THEN 'UPDATED' \
          WHEN 4 THEN 'FINISHED' END, stepid, name, state_string) AS json \
-         FROM graphql_step_events WHERE id > {position} ORDER BY id"
+         FROM graphql_step_events WHERE {place} > {position} ORDER BY {place}"
     ))
     .await
 }

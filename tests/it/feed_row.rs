@@ -5,7 +5,7 @@ use tokio::time::timeout;
 
 use crate::{
     feed::{STEP, after, brief, events, log, now},
-    support::{PATIENCE, client::Client, server::Server, sql::Sql, ws::Ws},
+    support::{PATIENCE, client::Client, database::on_sqlite, server::Server, sql::Sql, ws::Ws},
 };
 
 const INSERT: &str = "INSERT INTO steps (number, name, buildid, state_string, urls_json) VALUES";
@@ -159,10 +159,8 @@ async fn a_transaction_is_not_heard_before_it_is_committed() {
         .run(&format!("{INSERT} (0, 'first', 1, 'x', '[]')"))
         .await;
     let first = ws.event().await;
-    sql.run(&format!(
-        "BEGIN IMMEDIATE; {INSERT} (1, 'open', 1, 'x', '[]')"
-    ))
-    .await;
+    sql.run(&format!("BEGIN; {INSERT} (1, 'open', 1, 'x', '[]')"))
+        .await;
     // Readers are not held, and see the feed as it was.
     assert_eq!(first["cursor"], now(&server.client()).await.as_str());
     let mut late = server.ws().await;
@@ -180,7 +178,9 @@ async fn a_transaction_is_not_heard_before_it_is_committed() {
 
 #[tokio::test]
 async fn a_row_that_cannot_be_read_silences_nobody_else() {
-    // SQLite takes anything into any column.
+    if !on_sqlite("it alone takes anything into any column") {
+        return;
+    }
     for odd in [
         "hidden = 40000",
         "hidden = 'yes'",

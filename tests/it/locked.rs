@@ -11,7 +11,7 @@ async fn a_short_lock_is_waited_for() {
     client.add_build("b").await;
     let other = server.sql().await;
 
-    other.run("BEGIN IMMEDIATE").await;
+    other.hold_writers().await;
     let waiting = tokio::spawn({
         let client = client.clone();
         async move { client.add_build("b").await }

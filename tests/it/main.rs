@@ -2,8 +2,11 @@
 #![expect(clippy::unwrap_used, reason = "a test may end in a panic")]
 
 mod answer;
-mod crash;
+mod buildbot;
+mod concurrency;
 mod cursor;
+mod fanout;
+mod fault;
 mod feed;
 mod feed_filter;
 mod feed_row;
@@ -17,11 +20,13 @@ mod mutation;
 mod nested;
 mod page;
 mod process;
+mod protocol;
 mod readme;
 mod replay;
 mod retention;
 mod schema;
 mod slow;
+mod sse;
 mod support;
 mod tidy;
 mod trace;

@@ -6,7 +6,7 @@ use buildbot_graphql::clock::Clock;
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
-use crate::support::{client::Client, process::Process, server::Server};
+use crate::support::{client::Client, database::Database, process::Process, server::Server};
 
 mod rules;
 mod scopes;
@@ -60,10 +60,9 @@ async fn twenty_steps_of_one_name_at_once() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn twenty_steps_of_one_name_through_two_processes() {
-    let dir = tempfile::tempdir().unwrap();
-    let file = dir.path().join("steps.sqlite");
-    let one = Process::start(&file, &[]).await;
-    let two = Process::start(&file, &[]).await;
+    let database = Database::fresh().await;
+    let one = Process::start(&database, &[]).await;
+    let two = Process::start(&database, &[]).await;
     let clients = [Client::new(one.address), Client::new(two.address)];
     let build = clients[0].add_build("b").await;
     assert_eq!(twenty(&clients, build).await, numbered());
@@ -217,8 +216,12 @@ async fn updates_overwrite_and_clear_nothing() {
         json!({ "stateString": "late", "complete": true, "results": "SUCCESS" })
     );
 
-    let kinds = server.sql().await.rows("SELECT json_group_array(kind) AS json FROM (SELECT kind FROM graphql_step_events ORDER BY id)").await;
-    assert_eq!(kinds[0], json!([1, 2, 2, 4, 4, 3, 2, 3]));
+    let kinds = server
+        .sql()
+        .await
+        .rows("SELECT json_array(kind) AS json FROM graphql_step_events ORDER BY id")
+        .await;
+    assert_eq!(kinds, [1, 2, 2, 4, 4, 3, 2, 3].map(|kind| json!([kind])));
 }
 
 #[tokio::test]
@@ -235,8 +238,12 @@ async fn a_finish_that_changes_no_value_is_a_finish() {
             .data(FINISH, json!({ "s": step, "r": "SUCCESS" }))
             .await;
     }
-    let kinds = server.sql().await.rows("SELECT json_group_array(kind) AS json FROM (SELECT kind FROM graphql_step_events ORDER BY id)").await;
-    assert_eq!(kinds[0], json!([1, 2, 2, 4, 4]));
+    let kinds = server
+        .sql()
+        .await
+        .rows("SELECT json_array(kind) AS json FROM graphql_step_events ORDER BY id")
+        .await;
+    assert_eq!(kinds, [1, 2, 2, 4, 4].map(|kind| json!([kind])));
 }
 
 #[tokio::test]
@@ -308,7 +315,7 @@ async fn a_failed_mutation_undoes_no_other() {
     let names = server
         .sql()
         .await
-        .rows("SELECT json_group_array(name) AS json FROM steps")
+        .rows("SELECT json_array(name) AS json FROM steps")
         .await;
-    assert_eq!(names[0], json!(["before"]));
+    assert_eq!(names, [json!(["before"])]);
 }

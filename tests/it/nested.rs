@@ -59,10 +59,12 @@ impl Watched {
         }
         sql += "INSERT INTO builders_tags (builderid, tagid) SELECT b.id, t.id FROM builders b, tags t; \
                 INSERT INTO builds (number, builderid, started_at, locks_duration_s, state_string) \
-                SELECT n.value, b.id, 1, 0, '' FROM builders b, json_each('[1, 2, 3, 4, 5, 6]') n; \
+                SELECT n.value, b.id, 1, 0, '' FROM builders b, (SELECT 1 AS value UNION SELECT 2 UNION SELECT 3 UNION SELECT 4 UNION SELECT 5 UNION SELECT 6) n ORDER BY b.id, n.value; \
                 INSERT INTO steps (number, name, buildid, state_string, urls_json) \
-                SELECT n.value, 's' || n.value, b.id, '', '[]' FROM builds b, json_each('[0, 1, 2]') n; COMMIT;";
-        watched.server.sql().await.run(&sql).await;
+                SELECT n.value, 's' || n.value, b.id, '', '[]' FROM builds b, (SELECT 0 AS value UNION SELECT 1 UNION SELECT 2) n ORDER BY b.id, n.value; COMMIT;";
+        let writer = watched.server.sql().await;
+        writer.run(&sql).await;
+        writer.ids_go_on().await;
         watched
     }
 

@@ -1,6 +1,7 @@
 //! Orders and pages: every list walked forwards and backwards in every order, against a sort in plain Rust.
 
 mod arguments;
+mod forged;
 mod refused;
 
 use serde_json::{Value, json};

@@ -17,6 +17,7 @@ use tokio::{
 use crate::support::{
     PATIENCE,
     client::Client,
+    database::{Database, Kind, kind},
     process::{Process, command},
     sql::Sql,
     ws::Ws,
@@ -125,9 +126,9 @@ async fn it_prints_where_it_is_and_an_example_that_works() {
 
 #[tokio::test]
 async fn the_environment_says_what_the_flags_say() {
-    let (dir, file, url) = place();
+    let (database, dir) = (Database::fresh().await, tempfile::tempdir().unwrap());
     let environment = [
-        ("BUILDBOT_GRAPHQL_DATABASE_URL", &*url),
+        ("BUILDBOT_GRAPHQL_DATABASE_URL", &*database.url),
         ("BUILDBOT_GRAPHQL_LISTEN", "127.0.0.1:0"),
         ("BUILDBOT_GRAPHQL_ANONYMOUS", "write"),
     ];
@@ -137,7 +138,7 @@ async fn the_environment_says_what_the_flags_say() {
         .replace("/graphql", "");
     Client::new(address.parse().unwrap()).add_build("b").await;
     assert_eq!(
-        Sql::open(&file)
+        Sql::open(&database)
             .await
             .number("SELECT COUNT(*) AS n FROM builds")
             .await,
@@ -157,8 +158,8 @@ async fn the_environment_says_what_the_flags_say() {
 
 #[tokio::test]
 async fn migrate_brings_the_schema_up_to_date_once() {
-    let (_dir, file, url) = place();
-    let flags = ["--database-url", &url];
+    let database = Database::fresh().await;
+    let flags = ["--database-url", &database.url];
     let (code, stdout, stderr) = run(&["serve", "--no-migrate", flags[0], flags[1]]).await;
     assert_eq!((code, &*stdout), (Some(1), ""));
     assert!(
@@ -174,7 +175,7 @@ async fn migrate_brings_the_schema_up_to_date_once() {
     );
     let (code, stdout, _) = run(&["migrate", flags[0], flags[1]]).await;
     assert_eq!((code, &*stdout), (Some(0), "The schema is up to date.\n"));
-    let server = Process::start(&file, &["--no-migrate"]).await;
+    let server = Process::start(&database, &["--no-migrate"]).await;
     Client::new(server.address).add_build("b").await;
 }
 
@@ -189,12 +190,15 @@ async fn schema_prints_the_schema() {
 #[tokio::test]
 async fn two_servers_at_once_make_one_database() {
     for _ in 0..3 {
-        let (_dir, file, _) = place();
-        let (one, two) = tokio::join!(Process::start(&file, &[]), Process::start(&file, &[]));
+        let database = Database::fresh().await;
+        let (one, two) = tokio::join!(
+            Process::start(&database, &[]),
+            Process::start(&database, &[])
+        );
         let build = Client::new(one.address).add_build("b").await;
         let (step, _) = Client::new(two.address).new_step(build, "s").await;
         assert_eq!((build, step), (1, 1));
-        let applied = Sql::open(&file)
+        let applied = Sql::open(&database)
             .await
             .number("SELECT COUNT(*) AS n FROM graphql_migrations")
             .await;
@@ -202,10 +206,35 @@ async fn two_servers_at_once_make_one_database() {
     }
 }
 
+/// MariaDB ends a transaction at each change of a table: what a migration has made stays when it breaks off.
+#[tokio::test]
+async fn a_migration_that_broke_off_is_taken_up_again() {
+    if kind() != Kind::Mariadb {
+        return;
+    }
+    let database = Database::fresh().await;
+    let migrate = ["migrate", "--database-url", &database.url];
+    assert_eq!(run(&migrate).await.0, Some(0));
+    let sql = Sql::open(&database).await;
+    sql.run("DELETE FROM graphql_migrations; DROP TRIGGER graphql_steps_update; DROP INDEX steps_started_at ON steps")
+        .await;
+    let (code, stdout, _) = run(&migrate).await;
+    assert_eq!(code, Some(0), "{stdout}");
+    assert!(
+        stdout.contains("m0001") && stdout.contains("m0002"),
+        "{stdout}"
+    );
+    let server = Process::start(&database, &["--no-migrate"]).await;
+    let client = Client::new(server.address);
+    let build = client.add_build("b").await;
+    let (step, _) = client.new_step(build, "s").await;
+    client.set_state(step, "heard").await;
+}
+
 #[tokio::test]
 async fn the_demo_has_a_past_and_goes_on() {
-    let (_dir, file, _) = place();
-    let server = Process::start(&file, &["--demo"]).await;
+    let database = Database::fresh().await;
+    let server = Process::start(&database, &["--demo"]).await;
     let client = Client::new(server.address);
     let query = "{ builders { nodes { name builds(where: { complete: true }) { nodes {
         results completeAt locksDurationS steps { name complete results urls { url } durationS hidden }
@@ -267,7 +296,7 @@ async fn the_demo_has_a_past_and_goes_on() {
         .await;
     let running = &running["builds"]["nodes"][0]["buildid"];
     server.kill().await;
-    let server = Process::start(&file, &["--demo"]).await;
+    let server = Process::start(&database, &["--demo"]).await;
     let client = Client::new(server.address);
     let left = client.data("query($b: Int!) { build(buildid: $b) { results steps { complete } } builders { totalCount } }", json!({ "b": running })).await;
     assert_eq!(left["build"]["results"], "RETRY");
@@ -283,8 +312,8 @@ async fn the_demo_has_a_past_and_goes_on() {
 #[tokio::test]
 async fn it_stops_within_seconds() {
     for signal in ["TERM", "INT"] {
-        let (_dir, file, _) = place();
-        let mut server = Process::start(&file, &[]).await;
+        let database = Database::fresh().await;
+        let mut server = Process::start(&database, &[]).await;
         Client::new(server.address).add_build("b").await;
         server.signal(signal).await;
         let status = server.ended(Duration::from_secs(10)).await;

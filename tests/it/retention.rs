@@ -13,8 +13,14 @@ use crate::{
     support::{PATIENCE, client::Client, server::Server, sql::Sql, ws::Ws},
 };
 
-const OLDEST: &str = "SELECT MIN(id) AS n FROM graphql_step_events";
-const NEWEST: &str = "SELECT MAX(id) AS n FROM graphql_step_events";
+/// The position of the oldest event (`MIN`) or the newest (`MAX`).
+async fn end(sql: &Sql, of: &str) -> i64 {
+    let place = sql.place();
+    sql.number(&format!(
+        "SELECT {of}({place}) AS n FROM graphql_step_events"
+    ))
+    .await
+}
 
 /// A server with these flags too, and thirty events: the cursor before them and that of each.
 async fn with_events(clock: Clock, flags: &[&str]) -> (Server, Client, Vec<String>) {
@@ -60,9 +66,10 @@ async fn events_stay_as_long_as_they_are_to_be_kept() {
     let clock = Clock::fixed(day);
     let (server, _, cursors) = with_events(clock.clone(), &["--feed-keep-seconds", "100"]).await;
     let sql = server.sql().await;
+    let place = sql.place();
     // The database dates events by the system's clock, so they are dated anew: the first at the day, then one a second.
     sql.run(&format!(
-        "UPDATE graphql_step_events SET occurred_at = {day} + id - 1"
+        "UPDATE graphql_step_events SET occurred_at = {day} + {place} - 1"
     ))
     .await;
     clock.set(day + 100);
@@ -72,8 +79,8 @@ async fn events_stay_as_long_as_they_are_to_be_kept() {
     reaches_back_to(&server, &cursors, 7).await;
     // A clock that was wrong for a while tears no hole: what is old behind something young waits for it.
     sql.run(&format!(
-        "UPDATE graphql_step_events SET occurred_at = 0 WHERE id > 9; \
-         UPDATE graphql_step_events SET occurred_at = {day} + 108 WHERE id = 9"
+        "UPDATE graphql_step_events SET occurred_at = 0 WHERE {place} > 9; \
+         UPDATE graphql_step_events SET occurred_at = {day} + 108 WHERE {place} = 9"
     ))
     .await;
     clock.set(day + 108);
@@ -102,8 +109,8 @@ async fn more_than_a_batch_is_dropped_at_once() {
     let sql = server.sql().await;
     add_rows(&sql, 1_503, "'x'").await;
     assert_eq!(server.app.feed.prune().await.unwrap(), 1_500);
-    assert_eq!(sql.number(OLDEST).await, 1_501);
-    assert_eq!(sql.number(NEWEST).await, 1_503);
+    assert_eq!(end(&sql, "MIN").await, 1_501);
+    assert_eq!(end(&sql, "MAX").await, 1_503);
 }
 
 #[tokio::test]
@@ -112,7 +119,7 @@ async fn the_server_drops_old_events_by_itself() {
     let (server, _, cursors) = with_events(Clock::System, &flags).await;
     let sql = server.sql().await;
     timeout(PATIENCE, async {
-        while sql.number(OLDEST).await != 26 {
+        while end(&sql, "MIN").await != 26 {
             sleep(Duration::from_millis(50)).await;
         }
     })
@@ -162,7 +169,8 @@ async fn a_replay_that_retention_overtakes_says_so() {
     let start = now(&client).await;
     let sql = server.sql().await;
     // Too much for the buffers on the way: the server stands in the first batch until the client reads.
-    add_rows(&sql, 1_200, "hex(zeroblob(8000))").await;
+    add_rows(&sql, 1_200, &format!("'{}'", "0".repeat(16_000))).await;
+    assert_eq!(position(&json!(now(&client).await)), 1_200);
     let mut ws = Ws::with_small_buffer(server.address).await;
     ws.subscribe(&after(&start)).await;
     assert_eq!(position(&ws.event().await["cursor"]), 1);
@@ -178,7 +186,7 @@ async fn retention_under_writers_never_leaves_a_silent_gap() {
     let (server, client, _) = with_events(Clock::System, &flags).await;
     let stop = CancellationToken::new();
     let writer = tokio::spawn({
-        let (sql, stop) = (Sql::open(&server.file).await, stop.clone());
+        let (sql, stop) = (server.sql().await, stop.clone());
         async move {
             while !stop.is_cancelled() {
                 // Several at once, so that a reader falls behind the floor as well as not.

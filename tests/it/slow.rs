@@ -8,7 +8,13 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     feed::{after, events, now, position},
-    support::{PATIENCE, client::Client, server::Server, ws::Ws},
+    support::{
+        PATIENCE,
+        client::Client,
+        database::{Kind, kind},
+        server::Server,
+        ws::Ws,
+    },
 };
 
 /// More than the operating system takes in for a client that does not read: 16 KB each.
@@ -62,8 +68,8 @@ async fn a_slow_client_holds_nobody_and_is_told_where_to_go_on() {
     let flags = [
         "--anonymous",
         "write",
-        "--feed-queue-events",
-        "16",
+        "--feed-queue-bytes",
+        "300000",
         // Not what this is about.
         "--write-timeout-seconds",
         "600",
@@ -75,7 +81,7 @@ async fn a_slow_client_holds_nobody_and_is_told_where_to_go_on() {
     for ws in [&mut slow, &mut fast] {
         ws.subscribe(&after(&start)).await;
     }
-    // Both have left the replay behind before the one stops to read.
+    // Both have left the replay behind, and are one group, before the one stops to read.
     for i in 0..3 {
         client.set_state(stepid, &long(i)).await;
         for ws in [&mut slow, &mut fast] {
@@ -110,7 +116,7 @@ async fn a_slow_client_holds_nobody_and_is_told_where_to_go_on() {
 
 #[tokio::test]
 async fn who_is_cut_off_may_begin_again_on_the_same_socket() {
-    let flags = ["--anonymous", "write", "--feed-queue-events", "1"];
+    let flags = ["--anonymous", "write", "--feed-queue-bytes", "1"];
     let server = Server::with(&flags).await;
     let (client, stepid, start) = one_step(&server).await;
     let mut ws = server.ws().await;
@@ -171,8 +177,8 @@ async fn a_client_that_never_reads_is_dropped() {
     let flags = [
         "--anonymous",
         "write",
-        "--feed-queue-events",
-        "16",
+        "--feed-queue-bytes",
+        "300000",
         "--write-timeout-seconds",
         "1",
     ];
@@ -189,8 +195,9 @@ async fn a_client_that_never_reads_is_dropped() {
         assert_eq!(fast.event().await["cursor"], written.as_str());
     }
     // The other socket stays.
-    tasks_are(&server, before + 1).await;
-    assert_eq!(server.app.tasks.len(), before + 1);
+    // It, and the task of its group.
+    tasks_are(&server, before + 2).await;
+    assert_eq!(server.app.tasks.len(), before + 2);
     let written = client.set_state(stepid, "still heard").await;
     assert_eq!(fast.event().await["cursor"], written.as_str());
     server.stop().await;
@@ -258,7 +265,10 @@ async fn subscribers_that_come_and_go_leave_nothing_behind() {
             let mut at = None;
             for _ in 0..roll(12) {
                 let next = position(&ws.event().await["cursor"]);
-                assert!(at.is_none_or(|at| next == at + 1), "{next} behind {at:?}");
+                // What a snapshot shows already, though it had no place yet, is left out behind it.
+                let may_skip = kind() != Kind::Sqlite && arguments.contains("snapshot");
+                let follows = |at| next == at + 1 || may_skip && next > at;
+                assert!(at.is_none_or(follows), "{next} behind {at:?}");
                 at = Some(next);
             }
             match roll(3) {

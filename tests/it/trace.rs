@@ -10,7 +10,12 @@ use buildbot_graphql::clock::Clock;
 use futures_util::future::join_all;
 use serde_json::{Map, Value, json};
 
-use crate::support::{client::Client, server::Server, sql::Sql};
+use crate::support::{
+    client::Client,
+    database::{Kind, kind},
+    server::Server,
+    sql::Sql,
+};
 
 mod call;
 mod model;
@@ -45,8 +50,9 @@ impl Replay {
     /// The events recorded since the last look: kind and step.
     async fn events(&self) -> Vec<(usize, i64)> {
         let since = self.heard.load(Ordering::Relaxed);
+        let place = self.sql.place();
         let rows = self.sql.rows(&format!(
-            "SELECT json_array(id, kind, stepid) AS json FROM graphql_step_events WHERE id > {since} ORDER BY id"
+            "SELECT json_array({place}, kind, stepid) AS json FROM graphql_step_events WHERE {place} > {since} ORDER BY {place}"
         )).await;
         if let Some(last) = rows.last() {
             self.heard
@@ -240,8 +246,13 @@ fn sorted(values: &[Value]) -> Vec<Value> {
 #[tokio::test]
 async fn traced_calls_give_the_same_steps_and_events() {
     let other = std::env::var("TRACE").ok();
-    let own = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/updates.jsonl");
-    let text = std::fs::read_to_string(other.as_deref().unwrap_or(own)).unwrap();
+    let own = match kind() {
+        Kind::Sqlite => "updates",
+        Kind::Postgres => "updates-postgresql",
+        Kind::Mariadb => "updates-mysql-innodb",
+    };
+    let own = format!("{}/tests/data/{own}.jsonl", env!("CARGO_MANIFEST_DIR"));
+    let text = std::fs::read_to_string(other.as_ref().unwrap_or(&own)).unwrap();
     let lines: Vec<Value> = text
         .lines()
         .map(|line| serde_json::from_str(line).unwrap())
@@ -313,7 +324,8 @@ async fn traced_calls_give_the_same_steps_and_events() {
             accepted: 90,
             refused: 58,
             skipped: 0,
-            compared: 61,
+            // There names are compared without case, and no character is beyond U+FFFF: four answers of Buildbot's are others.
+            compared: if kind() == Kind::Mariadb { 57 } else { 61 },
         };
         assert_eq!(tally, expected);
     }

@@ -1,5 +1,5 @@
-// The demo server in an empty directory, for suites that others wrote. BUILDBOT_GRAPHQL_BIN names the binary;
-// without it the tests fail, they are never skipped.
+// The real server in an empty directory, for clients and suites that others wrote. BUILDBOT_GRAPHQL_BIN names the
+// binary; without it the tests fail, they are never skipped.
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -10,12 +10,45 @@ import { createInterface } from "node:readline";
 
 export const TIMEOUT = 30_000;
 
-// Starts it; its origin is in the line that names GraphiQL's address.
-export async function startDemo() {
+// With simulated builders.
+export const startDemo = () => start(["--demo"]);
+
+// An empty database where everybody may write.
+export const startServer = () => start(["--anonymous", "write"]);
+
+async function start(flags) {
+  const dir = mkdtempSync(join(tmpdir(), "outside-test-"));
+  let { child, origin, log } = await launch(dir, "127.0.0.1:0", flags);
+  return {
+    origin,
+    // kill -9 unless it has stopped, then the same server on the same address over the same database.
+    async restart() {
+      if (child.exitCode === null) {
+        const exited = once(child, "exit");
+        child.kill("SIGKILL");
+        await exited;
+      }
+      ({ child, log } = await launch(dir, new URL(origin).host, flags));
+    },
+    // SIGTERM, and a clean end within ten seconds.
+    async stop() {
+      const exited = once(child, "exit", { signal: AbortSignal.timeout(10_000) });
+      child.kill("SIGTERM");
+      const [code, signal] = await exited;
+      assert.equal(code, 0, `signal ${signal}, output:\n${log.join("\n")}`);
+    },
+    cleanUp() {
+      if (child.exitCode === null) child.kill("SIGKILL");
+      rmSync(dir, { recursive: true, force: true });
+    },
+  };
+}
+
+// Starts a process; its origin is in the line that names GraphiQL's address.
+async function launch(dir, listen, flags) {
   const bin = process.env.BUILDBOT_GRAPHQL_BIN;
   assert(bin && existsSync(bin), `BUILDBOT_GRAPHQL_BIN must name the server's binary, is: ${bin}`);
-  const dir = mkdtempSync(join(tmpdir(), "outside-test-"));
-  const args = ["serve", "--demo", "--listen", "127.0.0.1:0", "--database-url", `sqlite://${dir}/demo.sqlite?mode=rwc`];
+  const args = ["serve", "--listen", listen, "--database-url", `sqlite://${dir}/test.sqlite?mode=rwc`, ...flags];
   const child = spawn(resolve(bin), args, { cwd: dir, stdio: ["ignore", "pipe", "pipe"] });
   const log = [];
   const origin = await new Promise((started, failed) => {
@@ -33,18 +66,5 @@ export async function startDemo() {
       });
     }
   });
-  return {
-    origin,
-    // SIGTERM, and a clean end within ten seconds.
-    async stop() {
-      const exited = once(child, "exit", { signal: AbortSignal.timeout(10_000) });
-      child.kill("SIGTERM");
-      const [code, signal] = await exited;
-      assert.equal(code, 0, `signal ${signal}, output:\n${log.join("\n")}`);
-    },
-    cleanUp() {
-      if (child.exitCode === null) child.kill("SIGKILL");
-      rmSync(dir, { recursive: true, force: true });
-    },
-  };
+  return { child, origin, log };
 }

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::{
     reference::RESULTS,
-    seed::{Dice, TAGS, TEXTS, TIMES},
+    seed::{Dice, TAGS, TEXTS, TIMES, long},
 };
 
 /// A list with what its filter can test: the name, the input type, the id, and each field with its kind.
@@ -87,11 +87,15 @@ impl Kind {
     fn values(self) -> Vec<Value> {
         match self {
             Self::Int => [-1, 0, 1, 2, 3, 17, 62, i32::MAX].map(Value::from).to_vec(),
-            Self::Text => [&TEXTS[..], &["_", "b", "%b", "B", "本", "none such"]]
-                .concat()
-                .into_iter()
-                .map(Value::from)
-                .collect(),
+            Self::Text => [
+                &TEXTS[..],
+                &["_", "b", "%b", "B", "本", "none such", "\0", "a\0", "a\0b"],
+                &[&long(), &format!("{}x", long())],
+            ]
+            .concat()
+            .into_iter()
+            .map(Value::from)
+            .collect(),
             Self::Tags => [&TAGS[..], &["", "%"]]
                 .concat()
                 .into_iter()

@@ -22,22 +22,32 @@ pub(crate) const TIMES: [(i64, [&str; 2]); 4] = [
     ),
 ];
 /// In the order of their code points, and with everything that LIKE or a quote could stumble over.
-pub(crate) const TEXTS: [&str; 14] = [
+pub(crate) const TEXTS: [&str; 19] = [
     "",
     "%",
     "42",
+    "A",
     "A_b",
     "Z",
     "\\",
     "a",
+    "a ",
     "a%b",
     "a_b",
+    "e",
+    "e\u{301}",
     "it's \"x\"",
     "xa\\b",
+    "É",
     "é",
     "日本",
     "🙂",
 ];
+/// A text that is longer than any name.
+pub(crate) fn long() -> String {
+    "é".repeat(2_000)
+}
+
 /// Builders' tags; to ask for one is to ask for all of it.
 pub(crate) const TAGS: [&str; 6] = ["x", "X", "xy", "a%b", "日本", "unused"];
 /// Codes beyond the seven results are there too: Buildbot stores any integer.
@@ -130,13 +140,14 @@ async fn fill(sql: &Sql) {
     }
     for id in 1..=70 {
         // A name may come only once in a build; over the builds it comes again and again.
-        let (build, name) = (1 + id % 6, quote(TEXTS[(id / 6) % TEXTS.len()]));
+        let (build, name) = (1 + id % 6, quote(TEXTS[(id / 6 * 7) % TEXTS.len()]));
         let [started, locks, complete] = [(); 3].map(|()| dice.time_or_null());
-        let (state, code, hidden) = (
-            quote(dice.pick(&TEXTS)),
-            dice.pick(&CODES),
-            dice.pick(&[0, 0, 1]),
-        );
+        let state = if id % 9 == 0 {
+            &long()
+        } else {
+            dice.pick(&TEXTS)
+        };
+        let (state, code, hidden) = (quote(state), dice.pick(&CODES), dice.pick(&[0, 0, 1]));
         rows.push(format!(
             "INSERT INTO steps (id, number, name, buildid, started_at, locks_acquired_at, complete_at, state_string, results, urls_json, hidden) \
              VALUES ({id}, {}, {name}, {build}, {started}, {locks}, {complete}, {state}, {code}, '[]', {hidden})",
@@ -145,14 +156,14 @@ async fn fill(sql: &Sql) {
     }
     rows.push("COMMIT".to_owned());
     sql.run(&rows.join(";\n")).await;
+    sql.ids_go_on().await;
 }
 
 /// The rows of a list by id, as plain SQL reads them: fields named as in filters, times as seconds, results as codes.
 pub(crate) async fn rows(server: &Server, list: &str) -> Vec<Value> {
     let query = match list {
         "builders" => {
-            "SELECT json_object('builderid', id, 'name', name, 'tags', (SELECT json_group_array(t.name) \
-             FROM builders_tags JOIN tags t ON t.id = tagid WHERE builderid = builders.id)) AS json FROM builders ORDER BY id"
+            "SELECT json_object('builderid', id, 'name', name) AS json FROM builders ORDER BY id"
         }
         "builds" => {
             "SELECT json_object('buildid', id, 'builderid', builderid, 'number', number, 'workerid', workerid, \
@@ -165,5 +176,15 @@ pub(crate) async fn rows(server: &Server, list: &str) -> Vec<Value> {
              'completeAt', complete_at, 'hidden', hidden, 'results', results) AS json FROM steps ORDER BY id"
         }
     };
-    server.sql().await.rows(query).await
+    let sql = server.sql().await;
+    let mut rows = sql.rows(query).await;
+    if list == "builders" {
+        let query = "SELECT json_array(builderid, t.name) AS json FROM builders_tags JOIN tags t ON t.id = tagid";
+        let tags = sql.rows(query).await;
+        for row in &mut rows {
+            let of = tags.iter().filter(|tag| tag[0] == row["builderid"]);
+            row["tags"] = of.map(|tag| tag[1].clone()).collect();
+        }
+    }
+    rows
 }

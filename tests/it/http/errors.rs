@@ -201,7 +201,7 @@ async fn a_locked_database_is_unavailable_and_then_is_not() {
     let client = server.client();
     let build = client.add_build("b").await;
     let sql = server.sql().await;
-    sql.run("BEGIN IMMEDIATE").await;
+    sql.hold_writers().await;
     let write = json!({ "query": "mutation { newStep(buildid: 1, name: \"x\") { cursor } }" });
     let answer = post(&server, JSON, &write).await;
     check_errors(&answer.body);

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::{List, ids, order_by, sort};
 use crate::{
     filter::seed::{named, rows, seeded},
-    support::server::Server,
+    support::{database::on_sqlite, server::Server},
 };
 
 const NULLS_FIRST: [(&str, &str, bool); 2] =
@@ -141,9 +141,10 @@ async fn cursors_stay_right_while_rows_are_added() {
             }
             seen.append(&mut nodes);
             // A twin of every kind of row there is: the same times and names.
+            let twin = char::from_u32(number).unwrap();
             sql.run(&format!(
                 "INSERT INTO steps (number, name, buildid, complete_at, state_string, urls_json) \
-                 SELECT {number} * 1000 + id, name || char({number}), buildid, complete_at, '', '[]' FROM steps WHERE id IN \
+                 SELECT {number} * 1000 + id, name || '{twin}', buildid, complete_at, '', '[]' FROM steps WHERE id IN \
                  (SELECT max(id) FROM steps WHERE id <= 70 AND id % 3 = {number} % 3 GROUP BY complete_at)"
             ))
             .await;
@@ -172,6 +173,9 @@ async fn cursors_stay_right_while_rows_are_added() {
 /// A time that is no integer, which SQLite keeps as it is, must not make a walk go in circles.
 #[tokio::test]
 async fn a_broken_time_does_not_break_the_walk() {
+    if !on_sqlite("it alone keeps a text in a number's column") {
+        return;
+    }
     let mut wrong = Vec::new();
     for broken in ["'soon'", "1.5", "9e18"] {
         let server = Server::start().await;

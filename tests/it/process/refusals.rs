@@ -5,7 +5,12 @@ use std::path::Path;
 use tokio::net::TcpListener;
 
 use super::{place, run, url};
-use crate::support::{client::Client, process::Process, sql::Sql};
+use crate::support::{
+    client::Client,
+    database::{Database, Kind, kind},
+    process::Process,
+    sql::Sql,
+};
 
 /// `serve` and `migrate` refuse this database with these words.
 async fn refused(url: &str, words: &[&str]) {
@@ -15,8 +20,12 @@ async fn refused(url: &str, words: &[&str]) {
         } else {
             &[]
         };
-        let (code, stdout, stderr) =
-            run(&[&[command, "--database-url", url], listen].concat()).await;
+        let (code, stdout, stderr) = run(&[
+            &[command, "--connect-seconds", "1", "--database-url", url],
+            listen,
+        ]
+        .concat())
+        .await;
         assert_eq!((code, &*stdout), (Some(1), ""), "{command} {url}: {stderr}");
         for word in words {
             assert!(
@@ -25,6 +34,8 @@ async fn refused(url: &str, words: &[&str]) {
             );
         }
         assert!(!stderr.contains("panicked"), "{stderr}");
+        // The password of every URL here that has one.
+        assert!(!stderr.contains("hunter2"), "{stderr}");
     }
 }
 
@@ -40,8 +51,8 @@ async fn refused_file(file: &Path, words: &[&str]) {
 }
 
 /// A database of ours with a build in it, closed.
-async fn made(file: &Path) {
-    let mut server = Process::start(file, &[]).await;
+async fn made(database: &Database) {
+    let mut server = Process::start(database, &[]).await;
     Client::new(server.address).add_build("b").await;
     server.signal("TERM").await;
     server.ended(crate::support::PATIENCE).await;
@@ -81,7 +92,7 @@ async fn a_file_that_is_no_database() {
 #[tokio::test]
 async fn a_damaged_database() {
     let (_dir, file, _) = place();
-    made(&file).await;
+    made(&Database::at(&file)).await;
     let whole = std::fs::read(&file).unwrap();
     std::fs::write(&file, &whole[..whole.len() / 2]).unwrap();
     refused_file(&file, &["cannot open the database", "malformed"]).await;
@@ -94,62 +105,59 @@ async fn a_damaged_database() {
 
 #[tokio::test]
 async fn a_newer_database() {
-    let (_dir, file, _) = place();
-    made(&file).await;
-    let sql = Sql::open(&file).await;
+    let database = Database::fresh().await;
+    made(&database).await;
+    let sql = Sql::open(&database).await;
     sql.run("INSERT INTO graphql_migrations (version, applied_at) VALUES ('m9999_future', 0)")
         .await;
     drop(sql);
-    refused(
-        &url(&file),
-        &[
-            file.to_str().unwrap(),
-            "newer than this program",
-            "m9999_future",
-        ],
-    )
-    .await;
-}
-
-#[tokio::test]
-async fn a_database_of_another_program_with_tables_named_as_ours() {
-    for table in ["steps", "builds", "builders"] {
-        let (_dir, file, _) = place();
-        foreign(&file, table).await;
-        refused_file(&file, &["another program"]).await;
-    }
+    let words = [&*database.url, "newer than this program", "m9999_future"];
+    refused(&database.url, &words).await;
 }
 
 #[tokio::test]
 async fn a_database_of_another_program() {
-    // Migrating into it would leave two programs in one file.
-    for table in ["notes", "tags", "moz_places"] {
-        let (_dir, file, _) = place();
-        foreign(&file, table).await;
-        refused_file(&file, &["another program"]).await;
-    }
-}
-
-async fn foreign(file: &Path, table: &str) {
-    std::fs::write(file, "").unwrap();
-    Sql::open(file)
-        .await
-        .run(&format!(
+    // Migrating into it would leave two programs in one database, whether or not its tables are named as ours.
+    for table in ["notes", "moz_places", "tags", "steps", "builds", "builders"] {
+        let database = Database::fresh().await;
+        if kind() == Kind::Sqlite {
+            std::fs::write(database.file(), "").unwrap();
+        }
+        let sql = Sql::open(&database).await;
+        sql.run(&format!(
             "CREATE TABLE {table} (id INTEGER PRIMARY KEY, text TEXT)"
         ))
         .await;
+        if kind() == Kind::Sqlite {
+            drop(sql);
+            refused_file(database.file(), &["another program"]).await;
+            continue;
+        }
+        refused(&database.url, &[&*database.url, "another program", table]).await;
+        let schema = if kind() == Kind::Postgres {
+            "current_schema()"
+        } else {
+            "DATABASE()"
+        };
+        let tables = format!(
+            "SELECT COUNT(*) AS n FROM information_schema.tables WHERE table_schema = {schema}"
+        );
+        assert_eq!(sql.number(&tables).await, 1);
+    }
 }
 
 #[tokio::test]
 async fn an_old_buildbot_database() {
-    let (_dir, file, _) = place();
-    std::fs::write(&file, "").unwrap();
-    let sql = Sql::open(&file).await;
-    sql.run("CREATE TABLE alembic_version (version_num TEXT)")
+    let database = Database::fresh().await;
+    if kind() == Kind::Sqlite {
+        std::fs::write(database.file(), "").unwrap();
+    }
+    let sql = Sql::open(&database).await;
+    sql.run("CREATE TABLE alembic_version (version_num varchar(32))")
         .await;
     sql.run("INSERT INTO alembic_version VALUES ('050')").await;
     drop(sql);
-    let (code, _, stderr) = run(&["serve", "--database-url", &url(&file)]).await;
+    let (code, _, stderr) = run(&["serve", "--database-url", &database.url]).await;
     assert_eq!(code, Some(1));
     assert!(
         stderr.contains("050") && stderr.contains("upgrade-master"),
@@ -158,9 +166,8 @@ async fn an_old_buildbot_database() {
 }
 
 #[tokio::test]
-async fn a_database_url_of_another_kind() {
+async fn a_database_url_that_is_none() {
     for bad in [
-        "mysql://u@h/db",
         "nonsense",
         "",
         "/var/lib/steps.sqlite",
@@ -168,25 +175,73 @@ async fn a_database_url_of_another_kind() {
         "sqlite://x?mode=memory",
         "sqlite://x?mode=nonsense",
         "sqlite://x?nonsense=1",
+        "mongodb://user:hunter2@127.0.0.1/db",
+        "postgres:",
+        "postgres://user:hunter2@127.0.0.1",
+        "postgresql://user:hunter2@127.0.0.1/",
+        "postgres://user:hunter2@127.0.0.1:99999/db",
+        "postgres://user:hunter2@127.0.0.1/db?sslmode=nonsense",
+        "mysql:",
+        "mysql://user:hunter2@127.0.0.1",
+        "mariadb://user:hunter2@127.0.0.1/?charset=utf8mb4",
+        "mysql://user:hunter2@127.0.0.1:x/db",
     ] {
         refused(bad, &["--database-url"]).await;
     }
 }
 
 #[tokio::test]
-async fn a_password_is_not_printed() {
-    let (code, stdout, stderr) = run(&[
-        "migrate",
-        "--database-url",
-        "postgres://user:hunter2@example.org/db",
-    ])
+async fn a_server_that_is_not_there() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    drop(listener);
+    for (scheme, shown) in [
+        ("postgres", "postgres"),
+        ("postgresql", "postgres"),
+        ("mysql", "mysql"),
+        ("mariadb", "mysql"),
+    ] {
+        let place = format!("127.0.0.1:{port}/db");
+        refused(
+            &format!("{scheme}://user:hunter2@{place}"),
+            &[
+                "cannot open the database",
+                &format!("{shown}://user@{place}"),
+                "refused",
+            ],
+        )
+        .await;
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_does_not_let_us_in() {
+    if kind() == Kind::Sqlite {
+        // It has no server.
+        return;
+    }
+    let database = Database::fresh().await;
+    let (server, name) = database.url.rsplit_once('/').unwrap();
+    let (_, place) = server.split_once('@').unwrap();
+    let (scheme, _) = server.split_once(':').unwrap();
+    refused(
+        &format!("{scheme}://nobody:hunter2@{place}/{name}"),
+        &[
+            "cannot open the database",
+            &format!("{scheme}://nobody@{place}/{name}"),
+            "nobody",
+        ],
+    )
     .await;
-    assert_eq!(code, Some(1));
-    assert!(stderr.contains("--database-url"), "{stderr}");
-    assert!(
-        !stderr.contains("hunter2") && !stdout.contains("hunter2"),
-        "{stderr}"
-    );
+    refused(
+        &format!("{server}/none_such"),
+        &[
+            "cannot open the database",
+            &format!("{server}/none_such"),
+            "none_such",
+        ],
+    )
+    .await;
 }
 
 #[tokio::test]

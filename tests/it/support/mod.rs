@@ -1,6 +1,7 @@
 //! What tests stand on: a server in this process or in its own, an HTTP client, a socket, and plain SQL.
 
 pub(crate) mod client;
+pub(crate) mod database;
 pub(crate) mod process;
 pub(crate) mod server;
 pub(crate) mod sql;

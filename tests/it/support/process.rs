@@ -2,7 +2,6 @@
 
 use std::{
     net::SocketAddr,
-    path::Path,
     process::{ExitStatus, Stdio},
     time::Duration,
 };
@@ -13,7 +12,7 @@ use tokio::{
     time::timeout,
 };
 
-use super::PATIENCE;
+use super::{PATIENCE, database::Database};
 
 /// A running server.
 pub(crate) struct Process {
@@ -32,21 +31,20 @@ pub(crate) fn command() -> Command {
 }
 
 impl Process {
-    /// Starts a server over this file, where everybody may write, and waits until it says where it listens.
-    pub(crate) async fn start(file: &Path, flags: &[&str]) -> Self {
-        Self::listen("127.0.0.1:0", file, flags).await
+    /// Starts a server over this database, where everybody may write, and waits until it says where it listens.
+    pub(crate) async fn start(database: &Database, flags: &[&str]) -> Self {
+        Self::listen("127.0.0.1:0", database, flags).await
     }
 
     /// The same on a given address.
-    pub(crate) async fn listen(address: &str, file: &Path, flags: &[&str]) -> Self {
-        let url = format!("sqlite://{}?mode=rwc", file.display());
+    pub(crate) async fn listen(address: &str, database: &Database, flags: &[&str]) -> Self {
         let mut child = command()
             .args([
                 "serve",
                 "--listen",
                 address,
                 "--database-url",
-                &url,
+                &database.url,
                 "--anonymous",
                 "write",
             ])

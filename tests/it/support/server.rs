@@ -1,10 +1,6 @@
 //! A server in this process, over a fresh database or a copy of one.
 
-use std::{
-    net::SocketAddr,
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::{net::SocketAddr, path::Path, time::Duration};
 
 use buildbot_graphql::{
     app::App,
@@ -14,13 +10,13 @@ use buildbot_graphql::{
     store::{Db, OnPending},
 };
 use clap::Parser;
-use tempfile::TempDir;
 use tokio::{net::TcpListener, task::JoinHandle, time::timeout};
 
-use super::{client::Client, sql::Sql, ws::Ws};
+use super::{client::Client, database::Database, sql::Sql, ws::Ws};
 
-#[derive(Parser)]
-struct Args {
+/// The flags of `serve`.
+#[derive(Debug, Parser)]
+pub(crate) struct Args {
     #[command(flatten)]
     config: Config,
 }
@@ -29,8 +25,7 @@ struct Args {
 pub(crate) struct Server {
     pub(crate) app: App,
     pub(crate) address: SocketAddr,
-    pub(crate) file: PathBuf,
-    _dir: TempDir,
+    pub(crate) database: Database,
     running: Option<JoinHandle<std::io::Result<()>>>,
 }
 
@@ -57,13 +52,22 @@ impl Server {
         clock: Clock,
         watch: impl FnOnce(&mut Db),
     ) -> Self {
-        let dir = TempDir::new().unwrap();
-        let file = dir.path().join("steps.sqlite");
-        if let Some(database) = database {
-            std::fs::copy(database, &file).unwrap();
-        }
-        let url = format!("sqlite://{}?mode=rwc", file.display());
-        let mut args = vec!["test", "--listen", "127.0.0.1:0", "--database-url", &url];
+        let database = match database {
+            Some(file) => Database::copy_of(file),
+            None => Database::fresh().await,
+        };
+        Self::on(database, flags, clock, watch).await
+    }
+
+    /// Over this database.
+    pub(crate) async fn on(
+        database: Database,
+        flags: &[&str],
+        clock: Clock,
+        watch: impl FnOnce(&mut Db),
+    ) -> Self {
+        let listen = ["test", "--listen", "127.0.0.1:0", "--database-url"];
+        let mut args = [&listen[..], &[database.url.as_str()]].concat();
         args.extend(flags);
         let config = Args::parse_from(args).config;
         let mut db = Db::connect(&config.database, OnPending::Apply)
@@ -77,10 +81,14 @@ impl Server {
         Self {
             app,
             address,
-            file,
-            _dir: dir,
+            database,
             running: Some(running),
         }
+    }
+
+    /// Another server over the same database.
+    pub(crate) async fn beside(&self, flags: &[&str]) -> Self {
+        Self::on(self.database.clone(), flags, Clock::System, |_| {}).await
     }
 
     /// A client of its GraphQL endpoint.
@@ -95,7 +103,7 @@ impl Server {
 
     /// Another connection to its database, as another process would have.
     pub(crate) async fn sql(&self) -> Sql {
-        Sql::open(&self.file).await
+        Sql::open(&self.database).await
     }
 
     /// Stops it, and waits until it has.

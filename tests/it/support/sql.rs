@@ -1,25 +1,38 @@
-//! Plain SQL on a database file, as another process would run it.
-
-use std::path::Path;
+//! Plain SQL on a database, as another process would run it.
 
 use sea_orm::{
-    ConnectOptions, ConnectionTrait, Database, DatabaseConnection, FromQueryResult, Statement,
+    ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DbBackend, QueryResult,
+    Statement, sqlx::Row,
 };
 use serde_json::Value;
+use tokio::time::{sleep, timeout};
 
-/// A connection of its own, with SQLite's defaults.
+use super::{PATIENCE, database::Database as Fresh};
+
+/// A connection of its own, with the database's defaults.
 pub(crate) struct Sql(DatabaseConnection);
 
-#[derive(FromQueryResult)]
-struct Row {
-    json: String,
-}
+/// The tables whose rows are numbered by themselves.
+const NUMBERED: [&str; 5] = ["builders", "tags", "builders_tags", "builds", "steps"];
 
 impl Sql {
-    pub(crate) async fn open(file: &Path) -> Self {
-        let mut options = ConnectOptions::new(format!("sqlite://{}?mode=rw", file.display()));
+    pub(crate) async fn open(database: &Fresh) -> Self {
+        let mut options = ConnectOptions::new(database.url.replace("mode=rwc", "mode=rw"));
         options.max_connections(1).sqlx_logging(false);
-        Self(Database::connect(options).await.unwrap())
+        let sql = Self(Database::connect(options).await.unwrap());
+        if sql.backend() == DbBackend::MySql {
+            // A backslash and a zero mean what they mean elsewhere, and a recursion may go deep.
+            sql.run(
+                "SET SESSION sql_mode = CONCAT(@@sql_mode, ',NO_BACKSLASH_ESCAPES,NO_AUTO_VALUE_ON_ZERO'), \
+                 max_recursive_iterations = 100000",
+            )
+            .await;
+        }
+        sql
+    }
+
+    fn backend(&self) -> DbBackend {
+        self.0.get_database_backend()
     }
 
     /// Runs statements.
@@ -27,22 +40,120 @@ impl Sql {
         self.0.execute_unprepared(sql).await.unwrap();
     }
 
+    /// The same where the database may refuse; whether it did not.
+    pub(crate) async fn try_run(&self, sql: &str) -> bool {
+        self.0.execute_unprepared(sql).await.is_ok()
+    }
+
+    async fn query(&self, sql: &str) -> Vec<QueryResult> {
+        // SQLite's functions by the others' names.
+        let sql = match self.backend() {
+            DbBackend::Postgres => sql
+                .replace("json_array(", "json_build_array(")
+                .replace("json_object(", "json_build_object("),
+            _ => sql.to_owned(),
+        };
+        let statement = Statement::from_string(self.backend(), sql);
+        self.0.query_all_raw(statement).await.unwrap()
+    }
+
     /// The rows of a query whose only column is JSON named `json`, such as `SELECT json_array(id, name) AS json …`.
     pub(crate) async fn rows(&self, sql: &str) -> Vec<Value> {
-        let statement = Statement::from_string(self.0.get_database_backend(), sql);
-        let rows = Row::find_by_statement(statement)
-            .all(&self.0)
-            .await
-            .unwrap();
+        let text = |row: &QueryResult| match row.try_as_pg_row() {
+            // Its JSON is text too, under another name.
+            Some(row) => row.try_get_unchecked("json").unwrap(),
+            None => row.try_get::<String>("", "json").unwrap(),
+        };
+        let rows = self.query(sql).await;
         rows.iter()
-            .map(|row| serde_json::from_str(&row.json).unwrap())
+            .map(|row| serde_json::from_str(&text(row)).unwrap())
             .collect()
     }
 
     /// The number that a query gives in its only column, named `n`.
     pub(crate) async fn number(&self, sql: &str) -> i64 {
-        let statement = Statement::from_string(self.0.get_database_backend(), sql);
-        let row = self.0.query_one_raw(statement).await.unwrap().unwrap();
-        row.try_get("", "n").unwrap()
+        self.query(sql).await[0].try_get("", "n").unwrap()
+    }
+
+    /// The column of `graphql_step_events` that holds an event's position.
+    pub(crate) fn place(&self) -> &'static str {
+        match self.backend() {
+            DbBackend::Sqlite => "id",
+            _ => "position",
+        }
+    }
+
+    /// Goes on numbering behind rows whose ids were given.
+    pub(crate) async fn ids_go_on(&self) {
+        if self.backend() == DbBackend::Postgres {
+            for table in NUMBERED {
+                self.run(&format!(
+                    "SELECT setval(pg_get_serial_sequence('{table}', 'id'), (SELECT coalesce(max(id), 0) + 1 FROM {table}), false)"
+                ))
+                .await;
+            }
+        }
+    }
+
+    /// Lets this connection write a step whose build does not exist.
+    pub(crate) async fn forget_foreign_keys(&self) {
+        self.run(match self.backend() {
+            DbBackend::Sqlite => "PRAGMA foreign_keys = OFF",
+            DbBackend::MySql => "SET foreign_key_checks = 0",
+            _ => "ALTER TABLE steps DROP CONSTRAINT steps_buildid_fkey",
+        })
+        .await;
+    }
+
+    /// Keeps every other writer of builders, builds and steps waiting until this connection says COMMIT.
+    pub(crate) async fn hold_writers(&self) {
+        self.run(match self.backend() {
+            DbBackend::Sqlite => "BEGIN IMMEDIATE",
+            DbBackend::MySql => {
+                "BEGIN; SELECT id FROM builders FOR UPDATE; SELECT id FROM builds FOR UPDATE; SELECT id FROM steps FOR UPDATE"
+            }
+            _ => "BEGIN; LOCK TABLE builders, builds, steps IN EXCLUSIVE MODE",
+        })
+        .await;
+    }
+
+    /// Waits until somebody waits for a lock of somebody else; on SQLite, where nobody can tell, for a moment.
+    pub(crate) async fn somebody_waits(&self) {
+        let waiting = match self.backend() {
+            DbBackend::Sqlite => return sleep(PATIENCE / 40).await,
+            DbBackend::MySql => {
+                "SELECT COUNT(*) AS n FROM information_schema.innodb_trx t \
+                 JOIN information_schema.processlist p ON p.id = t.trx_mysql_thread_id \
+                 WHERE p.db = DATABASE() AND t.trx_state = 'LOCK WAIT'"
+            }
+            _ => {
+                "SELECT COUNT(*) AS n FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+            }
+        };
+        timeout(PATIENCE, async {
+            while self.number(waiting).await == 0 {
+                // MariaDB looks anew only if it was not asked for 0.1 s.
+                sleep(PATIENCE / 100).await;
+            }
+        })
+        .await
+        .unwrap();
+    }
+
+    /// Cuts every other connection to the database.
+    pub(crate) async fn cut_others(&self) {
+        if self.backend() == DbBackend::MySql {
+            let others = "SELECT json_array(id) AS json FROM information_schema.processlist \
+                          WHERE db = DATABASE() AND id <> CONNECTION_ID()";
+            for other in self.rows(others).await {
+                self.try_run(&format!("KILL {}", other[0])).await;
+            }
+        } else {
+            self.run(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
+                 WHERE datname = current_database() AND pid <> pg_backend_pid()",
+            )
+            .await;
+        }
     }
 }

@@ -7,7 +7,9 @@ use serde_json::{Value, json};
 use tokio::{net::TcpStream, time::timeout};
 use tokio_tungstenite::{
     MaybeTlsStream, WebSocketStream, client_async, connect_async,
-    tungstenite::{Message, client::IntoClientRequest, http::HeaderValue},
+    tungstenite::{
+        Message, client::IntoClientRequest, handshake::client::Request, http::HeaderValue,
+    },
 };
 
 use super::PATIENCE;
@@ -17,6 +19,18 @@ type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 /// The fields that most tests ask of an event.
 pub(crate) const EVENT: &str =
     "cursor kind step { stepid name stateString results complete hidden }";
+
+/// The request that opens a socket.
+fn handshake(address: SocketAddr, protocol: &str) -> Request {
+    let mut request = format!("ws://{address}/graphql")
+        .into_client_request()
+        .unwrap();
+    let protocol = HeaderValue::from_str(protocol).unwrap();
+    request
+        .headers_mut()
+        .insert("Sec-WebSocket-Protocol", protocol);
+    request
+}
 
 /// A socket.
 pub(crate) struct Ws {
@@ -40,13 +54,7 @@ impl Ws {
 
     /// Opens a socket in a subprotocol and says nothing.
     pub(crate) async fn open(address: SocketAddr, protocol: &str) -> Option<Self> {
-        let mut request = format!("ws://{address}/graphql")
-            .into_client_request()
-            .unwrap();
-        let protocol = HeaderValue::from_str(protocol).unwrap();
-        request
-            .headers_mut()
-            .insert("Sec-WebSocket-Protocol", protocol);
+        let request = handshake(address, protocol);
         let (socket, _) = timeout(PATIENCE, connect_async(request))
             .await
             .unwrap()
@@ -59,13 +67,7 @@ impl Ws {
         let tcp = tokio::net::TcpSocket::new_v4().unwrap();
         tcp.set_recv_buffer_size(4_096).unwrap();
         let stream = MaybeTlsStream::Plain(tcp.connect(address).await.unwrap());
-        let mut request = format!("ws://{address}/graphql")
-            .into_client_request()
-            .unwrap();
-        let protocol = HeaderValue::from_static("graphql-transport-ws");
-        request
-            .headers_mut()
-            .insert("Sec-WebSocket-Protocol", protocol);
+        let request = handshake(address, "graphql-transport-ws");
         let (socket, _) = client_async(request, stream).await.unwrap();
         let mut ws = Self { socket };
         ws.send(json!({ "type": "connection_init" })).await;
@@ -143,12 +145,19 @@ impl Ws {
 
     /// The code of the close frame that ends the socket; messages before it are left out.
     pub(crate) async fn close_code(&mut self) -> Option<u16> {
+        Some(self.closing().await?.0)
+    }
+
+    /// The same with the reason.
+    pub(crate) async fn closing(&mut self) -> Option<(u16, String)> {
         loop {
             match timeout(PATIENCE, self.socket.next())
                 .await
                 .expect("no close in time")
             {
-                Some(Ok(Message::Close(frame))) => return frame.map(|f| f.code.into()),
+                Some(Ok(Message::Close(frame))) => {
+                    return frame.map(|f| (f.code.into(), f.reason.to_string()));
+                }
                 Some(Ok(_)) => {}
                 _ => return None,
             }

@@ -1,0 +1,120 @@
+//! The load test: a real server in a process of its own, thousands of sockets, and a count of every event on each.
+//!
+//! A run in which a subscriber missed an event, heard one twice or out of order is void: it ends with an error and
+//! prints no figures. Server and generator share the machine, so the generator's own CPU is part of every report.
+#![expect(clippy::print_stdout, reason = "it prints a report")]
+#![expect(
+    clippy::cast_precision_loss,
+    reason = "counts stay far below 2 to the 52nd"
+)]
+
+use std::{net::SocketAddr, path::PathBuf, process::ExitCode, sync::Arc};
+
+use clap::{Args, Parser, Subcommand};
+
+mod audience;
+mod fanout;
+mod idle;
+mod reconnect;
+mod report;
+mod resume;
+mod server;
+mod socket;
+mod writer;
+
+/// What goes wrong ends the run; nobody tells one error from another.
+type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;
+
+/// Load tests of a buildbot-graphql server over a fresh database
+#[derive(Parser, Debug)]
+struct Cli {
+    #[command(subcommand)]
+    mode: Mode,
+    #[command(flatten)]
+    common: Common,
+    /// Cargo passes this to every benchmark
+    #[arg(long, hide = true, global = true)]
+    bench: bool,
+}
+
+#[derive(Args, Debug)]
+struct Common {
+    /// A fresh, empty database; without it, a `SQLite` file in a temporary folder
+    #[arg(long, global = true)]
+    database_url: Option<String>,
+    /// The server; without it, this commit's
+    #[arg(long, global = true)]
+    server: Option<PathBuf>,
+    /// A flag for the server, such as --server-flag=--feed-queue-bytes=4096; may be given again
+    #[arg(long, global = true)]
+    server_flag: Vec<String>,
+    /// How many connections write
+    #[arg(long, global = true, default_value_t = 8)]
+    writers: usize,
+}
+
+#[derive(Subcommand, Debug)]
+enum Mode {
+    /// Many subscribers hear every event of one build
+    Fanout(fanout::Options),
+    /// Many sockets on which nothing happens: their memory
+    Idle(idle::Options),
+    /// One subscriber catches up on many events
+    Resume(resume::Options),
+    /// All sockets are cut at once and come back with their cursors, while events are written
+    Reconnect(reconnect::Options),
+}
+
+/// What every mode works with.
+struct Bench {
+    server: server::Server,
+    client: writer::Client,
+    clock: writer::Clock,
+    writers: usize,
+}
+
+impl Bench {
+    fn address(&self) -> SocketAddr {
+        self.server.address
+    }
+
+    /// Writes so many events into a build: so many a second, or as fast as they are taken.
+    async fn write(
+        &self,
+        build: &writer::Build,
+        rate: Option<u32>,
+        events: usize,
+    ) -> Result<writer::Written> {
+        let newest = Arc::default();
+        writer::write(self.address(), self.clock, build, rate, events, newest).await
+    }
+}
+
+// One thread reads all sockets; those who write have another (see `writer`).
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    match run(Cli::parse()).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            println!("VOID: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(cli: Cli) -> Result<()> {
+    report::heading(&cli);
+    let server = server::Server::start(&cli.common).await?;
+    let bench = Bench {
+        client: writer::Client::new(server.address),
+        clock: writer::Clock::start(),
+        server,
+        writers: cli.common.writers.max(1),
+    };
+    match cli.mode {
+        Mode::Fanout(options) => fanout::run(&bench, &options).await,
+        Mode::Idle(options) => idle::run(&bench, &options).await,
+        Mode::Resume(options) => resume::run(&bench, &options).await,
+        Mode::Reconnect(options) => reconnect::run(&bench, &options).await,
+    }
+}

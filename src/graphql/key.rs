@@ -1,0 +1,67 @@
+//! What subscribers ask who are one group: the same operation with the same variables, wherever each of them begins.
+
+use async_graphql::{Name, Request, Variables};
+
+use super::Asked;
+use crate::auth::Caller;
+
+/// What the members of a group have in common.
+#[derive(Debug, PartialEq, Eq, Hash)]
+pub(super) struct Key {
+    query: String,
+    operation: Option<String>,
+    /// Without those that only say where to begin.
+    variables: String,
+    caller: Caller,
+}
+
+impl Key {
+    pub(super) fn new(request: &Request, asked: &Asked, caller: Caller) -> Self {
+        Self {
+            query: request.query.clone(),
+            operation: request.operation_name.clone(),
+            variables: shared_variables(request, asked),
+            caller,
+        }
+    }
+
+    /// The request of all of them, with the variables of one.
+    pub(super) fn request(&self, variables: Variables) -> Request {
+        let mut request = Request::new(&self.query).variables(variables);
+        request.operation_name.clone_from(&self.operation);
+        request
+    }
+
+    pub(super) fn caller(&self) -> Caller {
+        self.caller
+    }
+}
+
+/// The variables that tell one group from another, as text.
+fn shared_variables(request: &Request, asked: &Asked) -> String {
+    let arguments = asked.root_field().map(|field| &field.node.arguments);
+    // A variable that is written twice, where it is defined and here, is used for nothing else.
+    let snapshot = arguments
+        .into_iter()
+        .flatten()
+        .filter(|(name, _)| name.node == "snapshot")
+        .map(|(_, value)| value.node.to_string())
+        .find(|value| value.starts_with('$') && request.query.matches(value.as_str()).count() == 2);
+    let definitions = asked.operation().map(|o| o.variable_definitions.as_slice());
+    let mut shared: Vec<(&Name, String)> = definitions
+        .into_iter()
+        .flatten()
+        .filter(|definition| {
+            let (name, ty) = (&definition.node.name.node, &definition.node.var_type.node);
+            // Nothing but `after` takes a cursor.
+            ty.base.to_string() != "EventCursor"
+                && snapshot.as_ref().is_none_or(|s| s[1..] != **name)
+        })
+        .filter_map(|definition| {
+            let name = &definition.node.name.node;
+            Some((name, request.variables.get(name)?.to_string()))
+        })
+        .collect();
+    shared.sort();
+    format!("{shared:?}")
+}

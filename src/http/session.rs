@@ -1,0 +1,211 @@
+//! What is said on a socket, without any I/O: a client's message goes in, and out come messages to send, an operation
+//! to run, or the reason to close the socket.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::Arc,
+};
+
+use async_graphql::{Request as Operation, Response, ServerError};
+use futures_util::stream::{AbortHandle, AbortRegistration};
+use serde_json::{Map, Value as Json, json};
+
+use super::{
+    protocol::{Closing, Kind, Label, Protocol, complete, id, payload},
+    request::from_parameters,
+};
+use crate::{
+    auth::{Caller, Scope},
+    error::Error,
+    graphql::{error::from_error, live::is_refused},
+};
+
+/// An operation that a client has asked for.
+#[derive(Debug)]
+pub(super) struct Start {
+    pub(super) label: Label,
+    pub(super) operation: Operation,
+    /// Cut when the client ends the operation.
+    pub(super) ending: AbortRegistration,
+}
+
+/// Messages to send, oldest first.
+pub(super) type Outbox = VecDeque<String>;
+
+/// One socket's side of the conversation.
+#[derive(Debug)]
+pub(super) struct Session {
+    protocol: Protocol,
+    caller: Caller,
+    max_operations: usize,
+    is_open: bool,
+    running: HashMap<Arc<str>, AbortHandle>,
+}
+
+impl Session {
+    pub(super) fn new(protocol: Protocol, caller: Caller, max_operations: usize) -> Self {
+        Self {
+            protocol,
+            caller,
+            max_operations,
+            is_open: false,
+            running: HashMap::new(),
+        }
+    }
+
+    /// The client was let in.
+    pub(super) fn is_open(&self) -> bool {
+        self.is_open
+    }
+
+    /// Takes a client's message: perhaps an operation is to be run, or the socket to be closed.
+    pub(super) fn receive(
+        &mut self,
+        text: &str,
+        out: &mut Outbox,
+    ) -> Result<Option<Start>, Closing> {
+        let mut message = match serde_json::from_str(text) {
+            Ok(Json::Object(message)) => message,
+            Ok(_) => return Err(Closing::bad("a message is a JSON object")),
+            Err(error) => return Err(Closing::bad(format!("a message is JSON: {error}"))),
+        };
+        let kind = match message.get("type") {
+            Some(Json::String(name)) => self.protocol.kind(name).ok_or_else(|| {
+                let protocol = self.protocol.name();
+                let shown: String = name.chars().take(40).collect();
+                Closing::bad(format!("type: {protocol} knows no {shown:?} from a client"))
+            })?,
+            _ => return Err(Closing::bad("type: a String is needed")),
+        };
+        match kind {
+            Kind::Init => {
+                payload(&mut message)?;
+                self.init(out)?;
+            }
+            Kind::Ping => {
+                let pong = match payload(&mut message)? {
+                    Some(payload) => json!({ "type": "pong", "payload": payload }),
+                    None => json!({ "type": "pong" }),
+                };
+                out.push_back(pong.to_string());
+            }
+            Kind::Pong => {
+                payload(&mut message)?;
+            }
+            Kind::Start => return self.start(&mut message, out),
+            Kind::Stop => {
+                let id = id(&message)?;
+                if let Some(running) = self.running.remove(id) {
+                    running.abort();
+                    // Its clients know the end of an operation from this.
+                    if self.protocol == Protocol::Legacy {
+                        out.push_back(complete(id));
+                    }
+                }
+            }
+            Kind::Terminate => return Err(Closing::new(1000, "")),
+        }
+        Ok(None)
+    }
+
+    fn init(&mut self, out: &mut Outbox) -> Result<(), Closing> {
+        if self.is_open {
+            return Err(Closing::new(4429, "connection_init came a second time"));
+        }
+        if let Err(refusal) = self.caller.require(Scope::Read) {
+            if self.protocol == Protocol::Legacy {
+                let payload = from_error(&refusal);
+                out.push_back(
+                    json!({ "type": "connection_error", "payload": payload }).to_string(),
+                );
+            }
+            return Err(Closing::new(4403, refusal.to_string()));
+        }
+        self.is_open = true;
+        out.push_back(json!({ "type": "connection_ack" }).to_string());
+        self.keep_alive(out);
+        Ok(())
+    }
+
+    /// The client is to be told again and again that the server lives.
+    pub(super) fn is_kept_alive(&self) -> bool {
+        self.is_open && self.protocol == Protocol::Legacy
+    }
+
+    /// Says that the server lives, where the subprotocol has a word for it.
+    pub(super) fn keep_alive(&self, out: &mut Outbox) {
+        if self.is_kept_alive() {
+            out.push_back(json!({ "type": "ka" }).to_string());
+        }
+    }
+
+    fn start(
+        &mut self,
+        message: &mut Map<String, Json>,
+        out: &mut Outbox,
+    ) -> Result<Option<Start>, Closing> {
+        let payload =
+            payload(message)?.ok_or_else(|| Closing::bad("payload: an object is needed"))?;
+        let id = id(message)?;
+        let operation =
+            from_parameters(payload).map_err(|refusal| Closing::bad(refusal.message()))?;
+        if !self.is_open {
+            return Err(Closing::new(4401, "connection_init and its ack come first"));
+        }
+        if self.running.contains_key(id) {
+            return Err(Closing::new(
+                4409,
+                format!("an operation with the id {id} runs already"),
+            ));
+        }
+        if self.running.len() >= self.max_operations {
+            let refusal = Error::LimitExceeded {
+                limit: "max-socket-operations",
+                max: self.max_operations as u64,
+                advice: "end another operation of this socket first, or open another socket",
+            };
+            out.push_back(self.error(id, &[from_error(&refusal)]));
+            return Ok(None);
+        }
+        let label = Label::new(self.protocol, id);
+        let (handle, ending) = AbortHandle::new_pair();
+        self.running.insert(label.id.clone(), handle);
+        Ok(Some(Start {
+            label,
+            operation,
+            ending,
+        }))
+    }
+
+    /// An operation that gives one answer has given it.
+    pub(super) fn answered(&mut self, label: &Label, response: &Response, out: &mut Outbox) {
+        if is_refused(response) {
+            self.failed(label, &response.errors, out);
+        } else {
+            out.push_back(label.result(&serde_json::to_string(response).unwrap_or_default()));
+            self.ended(label, out);
+        }
+    }
+
+    /// An operation was refused before it ran, or ends with these errors.
+    pub(super) fn failed(&mut self, label: &Label, errors: &[ServerError], out: &mut Outbox) {
+        self.running.remove(&label.id);
+        out.push_back(self.error(&label.id, errors));
+    }
+
+    /// An operation has said all that it had to say.
+    pub(super) fn ended(&mut self, label: &Label, out: &mut Outbox) {
+        self.running.remove(&label.id);
+        out.push_back(complete(&label.id));
+    }
+
+    /// The message that is an operation's end and the reason for it.
+    fn error(&self, id: &str, errors: &[ServerError]) -> String {
+        let payload = match self.protocol {
+            Protocol::Transport => json!(errors),
+            // One object is what its clients look for a `message` in.
+            Protocol::Legacy => json!(errors.first()),
+        };
+        json!({ "id": id, "type": "error", "payload": payload }).to_string()
+    }
+}

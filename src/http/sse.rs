@@ -1,0 +1,106 @@
+//! GraphQL over server-sent events, in the "distinct connections" mode of graphql-sse: one operation per request.
+
+use std::{convert::Infallible, time::Duration};
+
+use axum::{
+    body::Body,
+    http::{HeaderMap, HeaderName, HeaderValue, header},
+    response::{IntoResponse, Response},
+};
+use futures_util::{
+    StreamExt,
+    stream::{self, BoxStream},
+};
+use serde_json::json;
+use tokio::time::timeout;
+
+use super::{graphql::Refusal, origin};
+use crate::{app::App, graphql::live::Update};
+
+const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
+/// A proxy such as nginx gathers an answer before it hands it on, unless this says no.
+const BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
+
+/// An event that says that nothing more comes. Browsers drop an event without the line `data`.
+const COMPLETE: &str = "event: complete\ndata:\n\n";
+/// What no client sees, to keep a quiet connection open.
+const COMMENT: &str = ":\n\n";
+
+/// What a client's headers ask for.
+#[derive(Debug)]
+pub(super) struct Wish {
+    /// The cursor of the last event that the client has, if it wants what comes after.
+    pub(super) resume: Option<String>,
+    /// The page that asks: the browser of an allowed one wants to read that it may.
+    origin: Option<HeaderValue>,
+}
+
+impl Wish {
+    /// Reads the headers; pages of other sites are refused.
+    pub(super) fn read(headers: &HeaderMap, app: &App) -> Result<Self, Refusal> {
+        origin::check(headers, &app.config.http)?;
+        let resume = headers.get(LAST_EVENT_ID).map(HeaderValue::as_bytes);
+        Ok(Self {
+            resume: resume
+                .filter(|id| !id.is_empty())
+                .map(|id| String::from_utf8_lossy(id).into_owned()),
+            origin: headers.get(header::ORIGIN).cloned(),
+        })
+    }
+}
+
+/// Answers with the one result of a query or a mutation.
+pub(super) fn once(wish: Wish, payload: &str) -> Response {
+    respond(wish, Body::from(event(payload, None) + COMPLETE))
+}
+
+/// Answers with what a subscription says until that is all, or the server stops: then without `complete`, so that
+/// the client comes back.
+pub(super) fn stream(app: &App, wish: Wish, updates: BoxStream<'static, Update>) -> Response {
+    // Counted like a task as long as it lasts, and waited for on the way out.
+    let token = app.tasks.token();
+    let stop = app.stop.clone();
+    let quiet = Duration::from_secs(app.config.http.socket_ping_seconds);
+    let events = stream::unfold(Some((updates, token)), move |going| {
+        let stop = stop.clone();
+        async move {
+            let mut going: (BoxStream<Update>, _) = going?;
+            let next = timeout(quiet, going.0.next());
+            let (text, is_all) = match stop.run_until_cancelled(next).await? {
+                Err(_) => (COMMENT.to_owned(), false),
+                Ok(Some(Update::Next { payload, cursor })) => {
+                    (event(&payload, cursor.as_deref()), false)
+                }
+                Ok(Some(Update::Failed(errors))) => {
+                    let payload = json!({ "errors": errors }).to_string();
+                    (event(&payload, None) + COMPLETE, true)
+                }
+                Ok(None) => (COMPLETE.to_owned(), true),
+            };
+            Some((text, (!is_all).then_some(going)))
+        }
+    });
+    respond(wish, Body::from_stream(events.map(Ok::<_, Infallible>)))
+}
+
+fn respond(wish: Wish, body: Body) -> Response {
+    let headers = [
+        (header::CONTENT_TYPE, "text/event-stream"),
+        (header::CACHE_CONTROL, "no-cache"),
+        (BUFFERING, "no"),
+        (header::VARY, "Origin"),
+    ];
+    let mut response = (headers, body).into_response();
+    if let Some(origin) = wish.origin {
+        response
+            .headers_mut()
+            .insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+    }
+    response
+}
+
+/// An event with a result, which is JSON and so has no line break.
+fn event(payload: &str, cursor: Option<&str>) -> String {
+    let id = cursor.map(|cursor| format!("id: {cursor}\n"));
+    format!("{}event: next\ndata: {payload}\n\n", id.unwrap_or_default())
+}

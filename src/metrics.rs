@@ -1,0 +1,95 @@
+//! What operators watch: each metric a field with its meaning and unit, served as text at `/metrics`.
+
+use std::sync::{Arc, atomic::AtomicU64};
+
+pub use prometheus_client::metrics::{counter::Counter, gauge::Gauge};
+use prometheus_client::{encoding::text, registry::Registry};
+
+/// Every metric of a server. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Metrics {
+    registry: Arc<Registry>,
+    /// The newest event that was handed to subscribers, as a position.
+    pub feed_position: Gauge,
+    /// How many seconds ago the feed was last read to its end; 0 while nobody listens.
+    pub feed_lag_seconds: Gauge<f64, AtomicU64>,
+    /// How many subscribers hear events now.
+    pub feed_subscribers: Gauge,
+    /// How many subscribers were cut off because they read too slowly.
+    pub feed_lagged: Counter,
+    /// How often the feed could not be read.
+    pub feed_failures: Counter,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        let mut metrics = Self {
+            registry: Arc::default(),
+            feed_position: Gauge::default(),
+            feed_lag_seconds: Gauge::default(),
+            feed_subscribers: Gauge::default(),
+            feed_lagged: Counter::default(),
+            feed_failures: Counter::default(),
+        };
+        let mut registry = Registry::with_prefix("buildbot_graphql");
+        registry.register(
+            "feed_position",
+            "The newest event that was handed to subscribers, as a position",
+            metrics.feed_position.clone(),
+        );
+        registry.register(
+            "feed_lag_seconds",
+            "How many seconds ago the feed was last read to its end; 0 while nobody listens",
+            metrics.feed_lag_seconds.clone(),
+        );
+        registry.register(
+            "feed_subscribers",
+            "How many subscribers hear events now",
+            metrics.feed_subscribers.clone(),
+        );
+        registry.register(
+            "feed_lagged",
+            "How many subscribers were cut off because they read too slowly",
+            metrics.feed_lagged.clone(),
+        );
+        registry.register(
+            "feed_failures",
+            "How often the feed could not be read",
+            metrics.feed_failures.clone(),
+        );
+        metrics.registry = Arc::new(registry);
+        metrics
+    }
+}
+
+impl Metrics {
+    /// The media type of `text`.
+    pub const MEDIA_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+    /// Every metric as OpenMetrics has it, or none where it cannot be written.
+    #[must_use]
+    pub fn text(&self) -> Option<String> {
+        let mut text = String::new();
+        text::encode(&mut text, &self.registry).ok()?;
+        Some(text)
+    }
+}
+
+/// One of those that a gauge counts, as long as this is kept.
+#[derive(Debug)]
+pub struct Counted(Gauge);
+
+impl Counted {
+    /// Counts one more.
+    #[must_use]
+    pub fn new(gauge: &Gauge) -> Self {
+        gauge.inc();
+        Self(gauge.clone())
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
+}

@@ -1,0 +1,165 @@
+//! The connections to a database of each kind: what they may do, how long they wait, and when they are tried again.
+
+use std::time::Duration;
+
+use sea_orm::{
+    ConnectOptions, Database, DatabaseConnection, DbBackend, DbErr, RuntimeErr,
+    sqlx::{
+        self, AssertSqlSafe, Executor,
+        mysql::MySqlConnectOptions,
+        postgres::PgConnectOptions,
+        sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous},
+    },
+};
+
+use crate::config::DatabaseConfig;
+
+/// A connection that was idle for so long is tried before it is used: the database may have been started anew.
+const TRY_AFTER: Duration = Duration::from_secs(1);
+
+/// What connections are for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// A first look at a database that may be anybody's.
+    Look,
+    /// Writing to our own.
+    Write,
+    /// Reading our own.
+    Read,
+    /// Reading a Buildbot master's.
+    ReadBuildbots,
+}
+
+/// Opens so many connections.
+pub(super) async fn open(
+    url: &str,
+    backend: DbBackend,
+    config: &DatabaseConfig,
+    purpose: Purpose,
+    connections: u32,
+) -> Result<DatabaseConnection, DbErr> {
+    let mut options = ConnectOptions::new(url);
+    options
+        .max_connections(connections.max(1))
+        .sqlx_logging(false)
+        .record_stmt_in_spans(false)
+        .test_before_acquire(false);
+    match backend {
+        DbBackend::Sqlite => sqlite(&mut options, config, purpose),
+        DbBackend::MySql => {
+            let session = mysql_session(config, purpose);
+            options.map_sqlx_mysql_pool_opts(move |pool| {
+                let session = session.clone();
+                pool.after_connect(move |connection, _| {
+                    let session = session.clone();
+                    Box::pin(async move {
+                        connection.execute(AssertSqlSafe(session)).await?;
+                        Ok(())
+                    })
+                })
+            });
+            over_the_network(&mut options, config);
+        }
+        _ => {
+            let session = postgres_session(config, purpose);
+            options.map_sqlx_postgres_pool_opts(move |pool| {
+                let session = session.clone();
+                pool.after_connect(move |connection, _| {
+                    let session = session.clone();
+                    Box::pin(async move {
+                        connection.execute(AssertSqlSafe(session)).await?;
+                        Ok(())
+                    })
+                })
+            });
+            options.map_sqlx_postgres_opts(|o| o.application_name("buildbot-graphql"));
+            over_the_network(&mut options, config);
+        }
+    }
+    match Database::connect(options).await {
+        Err(error) if backend != DbBackend::Sqlite => {
+            Err(reason(url, backend).await.unwrap_or(error))
+        }
+        done => done,
+    }
+}
+
+/// Why a server does not let us in: a pool that has tried again and again says only that it had no time left.
+async fn reason(url: &str, backend: DbBackend) -> Option<DbErr> {
+    let refused = match backend {
+        DbBackend::MySql => tried(url.parse::<MySqlConnectOptions>().ok()?).await,
+        _ => tried(url.parse::<PgConnectOptions>().ok()?).await,
+    };
+    Some(DbErr::Conn(RuntimeErr::SqlxError(refused?.into())))
+}
+
+/// The error of a single try, where it comes soon.
+async fn tried<O>(options: O) -> Option<sqlx::Error>
+where
+    O: sqlx::ConnectOptions<Connection: Sized>,
+{
+    tokio::time::timeout(TRY_AFTER, options.connect())
+        .await
+        .ok()?
+        .err()
+}
+
+fn over_the_network(options: &mut ConnectOptions, config: &DatabaseConfig) {
+    options
+        .acquire_timeout(Duration::from_secs(config.connect_seconds.max(1)))
+        .test_before_acquire_if_idle_for(TRY_AFTER);
+}
+
+fn sqlite(options: &mut ConnectOptions, config: &DatabaseConfig, purpose: Purpose) {
+    let busy = config.busy();
+    options
+        .acquire_timeout(busy)
+        // A connection that is kept forever keeps its compiled statements, and its place in `data_version`.
+        .idle_timeout(None)
+        .max_lifetime(None)
+        .map_sqlx_sqlite_opts(move |o| {
+            let o = o.busy_timeout(busy);
+            // FULL: after a power loss no position is given out twice that somebody has already heard.
+            let ours = |o: SqliteConnectOptions| {
+                o.journal_mode(SqliteJournalMode::Wal)
+                    .synchronous(SqliteSynchronous::Full)
+                    .foreign_keys(true)
+            };
+            match purpose {
+                Purpose::Look => o,
+                Purpose::Write => ours(o),
+                Purpose::Read => o.pragma("query_only", "ON"),
+                Purpose::ReadBuildbots => o.read_only(true).create_if_missing(false),
+            }
+        });
+}
+
+/// Limits come from the session, not from the connection's parameters, which a pooler in between may refuse.
+fn postgres_session(config: &DatabaseConfig, purpose: Purpose) -> String {
+    let read_only = match purpose {
+        Purpose::Read | Purpose::ReadBuildbots => "on",
+        Purpose::Look | Purpose::Write => "off",
+    };
+    let (busy, statement) = (config.busy_seconds.max(1), config.statement_seconds);
+    // A server that is stopped or cut off in the middle of a write must not keep its locks.
+    format!(
+        "SET lock_timeout = '{busy}s'; SET statement_timeout = '{statement}s'; \
+         SET idle_in_transaction_session_timeout = '{busy}s'; SET default_transaction_read_only = {read_only}; \
+         SET default_transaction_isolation = 'read committed'; SET client_min_messages = warning"
+    )
+}
+
+fn mysql_session(config: &DatabaseConfig, purpose: Purpose) -> String {
+    let access = match purpose {
+        Purpose::Read | Purpose::ReadBuildbots => "READ ONLY",
+        Purpose::Look | Purpose::Write => "READ WRITE",
+    };
+    let (busy, statement) = (config.busy_seconds.max(1), config.statement_seconds);
+    // MariaDB reads the first comment, MySQL the second. Each statement sees what is committed by then, as on PostgreSQL.
+    format!(
+        "SET SESSION innodb_lock_wait_timeout = {busy}, lock_wait_timeout = {busy} \
+         /*M! , max_statement_time = {statement}, idle_write_transaction_timeout = {busy} */ \
+         /*!80000 , max_execution_time = {statement}000 */; \
+         SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED, {access}"
+    )
+}

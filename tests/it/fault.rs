@@ -1,0 +1,283 @@
+//! Faults under load, and a checker that compares what writers were told with what listeners heard:
+//! everything acknowledged is heard once, in order, whoever is killed, stopped, or slow to commit.
+
+use std::{
+    collections::BTreeMap,
+    net::{SocketAddr, TcpListener},
+    sync::{
+        Arc,
+        atomic::{AtomicI64, AtomicU16, Ordering},
+    },
+    time::Duration,
+};
+
+use serde_json::{Value, json};
+use tokio::{
+    task::JoinHandle,
+    time::{Instant, sleep, timeout_at},
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    feed::{after, brief, log, position},
+    support::{client::Client, database::Database, process::Process, sql::Sql, ws::Ws},
+};
+
+mod cluster;
+mod disk;
+mod kill;
+mod late;
+mod pause;
+mod postgres;
+mod reconnect;
+
+/// A port to come back to after a kill. Not one of those that the system gives out: it could give it away meanwhile.
+fn free_port() -> u16 {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let first = 20_000 + u16::try_from(std::process::id() % 10_000).unwrap();
+    loop {
+        let port = first + NEXT.fetch_add(1, Ordering::Relaxed);
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
+}
+
+/// An address of our own to serve at.
+fn free_address() -> SocketAddr {
+    SocketAddr::from(([127, 0, 0, 1], free_port()))
+}
+
+/// Starts a server, as soon as the port is free.
+async fn serve(address: SocketAddr, database: &Database, flags: &[&str]) -> Process {
+    while TcpListener::bind(address).is_err() {
+        sleep(Duration::from_millis(20)).await;
+    }
+    Process::listen(&address.to_string(), database, flags).await
+}
+
+/// What a server said that it had written: by position the step and its state.
+type Acknowledged = BTreeMap<i64, (i64, String)>;
+
+/// Writers and listeners on these servers, until told to stop.
+struct Load {
+    addresses: Arc<Vec<SocketAddr>>,
+    build: i64,
+    /// Where the listeners began.
+    start: String,
+    stop: CancellationToken,
+    /// The position that ends the listening, as soon as it is known.
+    end: Arc<AtomicI64>,
+    writers: Vec<JoinHandle<Acknowledged>>,
+    listeners: Vec<JoinHandle<Vec<Value>>>,
+}
+
+/// What came out of it, already compared.
+struct Outcome {
+    acknowledged: usize,
+    heard: Vec<Value>,
+}
+
+impl Load {
+    /// So many of each, in a build of their own.
+    async fn start(addresses: &[SocketAddr], writers: usize, listeners: usize) -> Self {
+        let client = Client::new(addresses[0]);
+        let build = client.add_build("served").await;
+        let (_, start) = client.new_step(build, "start").await;
+        let mut load = Self {
+            addresses: Arc::new(addresses.to_vec()),
+            build,
+            start,
+            stop: CancellationToken::new(),
+            end: Arc::new(AtomicI64::new(-1)),
+            writers: Vec::new(),
+            listeners: Vec::new(),
+        };
+        for i in 0..listeners {
+            let (addresses, start, end) =
+                (load.addresses.clone(), load.start.clone(), load.end.clone());
+            load.listeners
+                .push(tokio::spawn(listen(addresses, i, start, end)));
+        }
+        for i in 0..writers {
+            let (addresses, stop) = (load.addresses.clone(), load.stop.clone());
+            load.writers
+                .push(tokio::spawn(write(addresses, build, i, stop)));
+        }
+        load
+    }
+
+    /// Stops the writers, then one more event ends the listening wherever that has come to; compares everything.
+    async fn finish(self, sql: &Sql) -> Outcome {
+        self.stop.cancel();
+        let mut acknowledged = Acknowledged::new();
+        for writer in self.writers {
+            for (position, what) in writer.await.unwrap() {
+                let before = acknowledged.insert(position, what);
+                assert!(before.is_none(), "two updates at {position}");
+            }
+        }
+        let last = loop {
+            let client = Client::new(self.addresses[0]);
+            let add = "mutation($b: Int!) { newStep(buildid: $b, name: \"end\") { cursor } }";
+            // Once more where an answer was lost or the database is still coming back.
+            match client.try_execute(add, json!({ "b": self.build })).await {
+                Ok(answer) if answer.get("errors").is_none() => {
+                    break position(&answer["data"]["newStep"]["cursor"]);
+                }
+                _ => sleep(Duration::from_millis(50)).await,
+            }
+        };
+        self.end.store(last, Ordering::Relaxed);
+        let start = position(&json!(self.start));
+        let log: Vec<Value> = log(sql, start).await;
+        let log: Vec<Value> = log.into_iter().filter(|row| place(row) <= last).collect();
+        assert!(
+            log.iter().map(place).eq(start + 1..=last),
+            "the feed has holes"
+        );
+        let mut heard = Vec::new();
+        for listener in self.listeners {
+            heard = listener.await.unwrap().iter().map(brief).collect();
+            assert!(
+                heard.is_sorted_by(|a, b| place(a) < place(b)),
+                "something is heard twice or out of order"
+            );
+            assert_eq!(heard, log);
+        }
+        let by_position: BTreeMap<i64, &Value> =
+            heard.iter().map(|row| (place(row), row)).collect();
+        for (position, (stepid, state)) in &acknowledged {
+            let row = by_position
+                .get(position)
+                .unwrap_or_else(|| panic!("{position} was acknowledged and not heard"));
+            assert_eq!((&row[2], &row[4]), (&json!(stepid), &json!(state)), "{row}");
+        }
+        check_steps(sql, &heard).await;
+        Outcome {
+            acknowledged: acknowledged.len(),
+            heard,
+        }
+    }
+}
+
+/// The position of an event in few words.
+fn place(row: &Value) -> i64 {
+    row[0].as_i64().unwrap()
+}
+
+/// What was heard of a step last is what it is: nothing was changed without being heard.
+async fn check_steps(sql: &Sql, heard: &[Value]) {
+    let last: BTreeMap<i64, &Value> = heard
+        .iter()
+        .map(|row| (row[2].as_i64().unwrap(), &row[4]))
+        .collect();
+    let rows = sql
+        .rows("SELECT json_array(id, state_string) AS json FROM steps ORDER BY id")
+        .await;
+    for row in rows {
+        if let Some(state) = last.get(&row[0].as_i64().unwrap()) {
+            assert_eq!(**state, row[1], "step {}", row[0]);
+        }
+    }
+}
+
+/// A step of its own every few updates, now through this server and now through that.
+async fn write(
+    addresses: Arc<Vec<SocketAddr>>,
+    build: i64,
+    number: usize,
+    stop: CancellationToken,
+) -> Acknowledged {
+    const SET: &str = "mutation($s: Int!, $t: String!) { \
+         answer: setStepStateString(stepid: $s, stateString: $t) { cursor step { stepid stateString } } }";
+    const ADD: &str = "mutation($b: Int!, $n: String!) { \
+         answer: newStep(buildid: $b, name: $n) { cursor step { stepid stateString } } }";
+    let clients: Vec<Client> = addresses.iter().map(|a| Client::new(*a)).collect();
+    let (name, mut acknowledged) = (format!("w{number}"), Acknowledged::new());
+    let mut current: Option<i64> = None;
+    for i in 0.. {
+        if stop.is_cancelled() {
+            break;
+        }
+        if i % 10 == 0 {
+            current = None;
+        }
+        let client = &clients[(number + i) % clients.len()];
+        let answer = match current {
+            Some(stepid) => {
+                let variables = json!({ "s": stepid, "t": format!("{name} {i}") });
+                client.try_execute(SET, variables).await
+            }
+            None => {
+                client
+                    .try_execute(ADD, json!({ "b": build, "n": name }))
+                    .await
+            }
+        };
+        // Without an answer, and where the database did not answer the server, it may have happened or not.
+        let Ok(answer) = answer else {
+            sleep(Duration::from_millis(20)).await;
+            continue;
+        };
+        if let Some(error) = answer["errors"].get(0) {
+            assert_eq!(error["extensions"]["code"], "UNAVAILABLE", "{answer:#}");
+            sleep(Duration::from_millis(20)).await;
+            continue;
+        }
+        let payload = &answer["data"]["answer"];
+        let stepid = payload["step"]["stepid"].as_i64().unwrap();
+        let state = payload["step"]["stateString"].as_str().unwrap().to_owned();
+        let before = acknowledged.insert(position(&payload["cursor"]), (stepid, state));
+        assert!(
+            before.is_none(),
+            "a position was given out twice: {before:?}"
+        );
+        current = Some(stepid);
+    }
+    acknowledged
+}
+
+/// Listens with a socket that is dropped every few hundred milliseconds, each time at the next server, until it has
+/// heard the event at `end`.
+async fn listen(
+    addresses: Arc<Vec<SocketAddr>>,
+    number: usize,
+    start: String,
+    end: Arc<AtomicI64>,
+) -> Vec<Value> {
+    let (mut heard, mut last) = (Vec::new(), start);
+    for socket in number.. {
+        // It may have been heard before anybody knew that it is the last.
+        if position(&json!(last)) == end.load(Ordering::Relaxed) {
+            break;
+        }
+        let patience = Duration::from_millis(100 + 37 * (socket as u64 % 9));
+        let until = Instant::now() + patience;
+        let address = addresses[socket % addresses.len()];
+        // A server that is stopped takes the connection and says nothing.
+        let Ok(Some(mut ws)) = timeout_at(until, Ws::try_connect(address)).await else {
+            sleep(Duration::from_millis(20)).await;
+            continue;
+        };
+        if ws.try_subscribe(&after(&last)).await.is_none() {
+            continue;
+        }
+        while let Ok(Some(mut message)) = timeout_at(until, ws.try_receive()).await {
+            if message["type"] == "error" {
+                let code = &message["payload"][0]["extensions"]["code"];
+                assert_eq!(*code, "UNAVAILABLE", "{message:#}");
+                break;
+            }
+            assert_eq!(message["type"], "next", "{message:#}");
+            assert!(message["payload"].get("errors").is_none(), "{message:#}");
+            let event = message["payload"]["data"]["stepEvents"].take();
+            event["cursor"].as_str().unwrap().clone_into(&mut last);
+            heard.push(event);
+            if position(&json!(last)) == end.load(Ordering::Relaxed) {
+                return heard;
+            }
+        }
+    }
+    heard
+}

@@ -1,0 +1,98 @@
+//! Several servers on one database, each killed in turn, and foreign transactions that commit long after they began.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
+
+use super::{Load, free_address, serve};
+use crate::support::{
+    client::Client,
+    database::{Database, Kind, kind},
+    sql::Sql,
+};
+
+/// Adds steps past the servers, as another program would: their names.
+async fn insert(sql: Sql, build: i64, stop: CancellationToken) -> BTreeSet<String> {
+    let mut inserted = BTreeSet::new();
+    for i in 0.. {
+        if stop.is_cancelled() {
+            break;
+        }
+        sql.run(&format!(
+            "INSERT INTO steps (number, name, buildid, state_string, urls_json) \
+             VALUES ({i}, 'direct-{i}', {build}, 'pending', '[]')"
+        ))
+        .await;
+        inserted.insert(format!("direct-{i}"));
+        sleep(Duration::from_millis(7)).await;
+    }
+    inserted
+}
+
+/// Takes its place in the table of events, and commits a second later.
+async fn dawdle(sql: Sql, build: i64, number: i64) -> String {
+    let name = format!("late-{number}");
+    sql.run("BEGIN").await;
+    sql.run(&format!(
+        "INSERT INTO steps (number, name, buildid, state_string, urls_json) \
+         VALUES ({number}, '{name}', {build}, 'late', '[]')"
+    ))
+    .await;
+    sleep(Duration::from_secs(1)).await;
+    sql.run("COMMIT").await;
+    name
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_servers_killed_in_turn_lose_nothing() {
+    let database = Database::fresh().await;
+    let addresses = [free_address(), free_address()];
+    let mut processes = [
+        Some(serve(addresses[0], &database, &[]).await),
+        Some(serve(addresses[1], &database, &[]).await),
+    ];
+    let build = Client::new(addresses[0]).add_build("foreign").await;
+    let load = Load::start(&addresses, 16, 2).await;
+    let foreign = tokio::spawn(insert(Sql::open(&database).await, build, load.stop.clone()));
+    let mut late = BTreeSet::new();
+    for i in 0..4_usize {
+        sleep(Duration::from_millis(600)).await;
+        // One who dawdles on SQLite holds everybody up, since it has one writer at a time.
+        let dawdler = (i < 3 && kind() != Kind::Sqlite).then(|| {
+            let number = 1_000_000 + i64::try_from(i).unwrap();
+            let database = &database;
+            async move { dawdle(Sql::open(database).await, build, number).await }
+        });
+        let kill = async {
+            sleep(Duration::from_millis(300)).await;
+            let server = i % 2;
+            processes[server].take().unwrap().kill().await;
+            // Long enough for somebody to find nobody there.
+            sleep(Duration::from_millis(150)).await;
+            processes[server] = Some(serve(addresses[server], &database, &[]).await);
+        };
+        if let Some(dawdler) = dawdler {
+            late.insert(tokio::join!(dawdler, kill).0);
+        } else {
+            kill.await;
+        }
+    }
+    sleep(Duration::from_millis(600)).await;
+    load.stop.cancel();
+    let inserted = foreign.await.unwrap();
+    let outcome = load.finish(&Sql::open(&database).await).await;
+    let new = |prefix: &str| -> BTreeSet<String> {
+        let news = outcome.heard.iter().filter(|row| row[1] == "NEW");
+        news.filter_map(|row| row[3].as_str())
+            .filter(|name| name.starts_with(prefix))
+            .map(str::to_owned)
+            .collect()
+    };
+    assert_eq!(new("direct-"), inserted);
+    assert_eq!(new("late-"), late);
+    // Else nothing of the above says anything.
+    assert!(outcome.acknowledged > 100, "{}", outcome.acknowledged);
+    assert!(inserted.len() > 50, "{}", inserted.len());
+    assert_eq!(late.len(), if kind() == Kind::Sqlite { 0 } else { 3 });
+}

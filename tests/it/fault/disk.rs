@@ -1,0 +1,61 @@
+//! A disk that is full. `SMALL_DISK` names an empty folder of a few megabytes of its own; `scripts/test` mounts one.
+
+use std::{io::Write, path::PathBuf};
+
+use serde_json::json;
+
+use crate::{
+    feed::{after, now},
+    support::{database::Database, process::Process, ws::Ws},
+};
+
+#[tokio::test]
+async fn a_full_disk_loses_nothing_that_was_acknowledged() {
+    let Some(disk) = std::env::var_os("SMALL_DISK").map(PathBuf::from) else {
+        return;
+    };
+    let database = Database::at(&disk.join("steps.sqlite"));
+    let process = Process::start(&database, &["--busy-seconds", "1"]).await;
+    let client = crate::support::client::Client::new(process.address);
+    let build = client.add_build("b").await;
+    let (stepid, _) = client.new_step(build, "s").await;
+    let start = now(&client).await;
+    let mut ws = Ws::connect(process.address).await;
+    ws.subscribe(&after(&start)).await;
+    let ballast = disk.join("ballast");
+    let mut file = std::fs::File::create(&ballast).unwrap();
+    while file.write_all(&[1; 4_096]).is_ok() {}
+    let set = "mutation($s: Int!, $t: String!) { setStepStateString(stepid: $s, stateString: $t) { cursor } }";
+    let mut written = Vec::new();
+    let mut refused = 0;
+    let text = "x".repeat(16_000);
+    for i in 0.. {
+        let variables = json!({ "s": stepid, "t": format!("{i} {text}") });
+        let answer = client.execute(set, variables).await;
+        match answer["errors"].get(0) {
+            None => written.push(answer["data"]["setStepStateString"]["cursor"].clone()),
+            Some(error) => {
+                assert_eq!(error["extensions"]["code"], "UNAVAILABLE", "{answer:#}");
+                refused += 1;
+            }
+        }
+        if refused == 3 {
+            break;
+        }
+        assert!(i < 5_000, "the disk does not fill");
+    }
+    // Reading goes on, and writing as soon as there is room.
+    client.data("{ steps { totalCount } }", json!({})).await;
+    std::fs::remove_file(&ballast).unwrap();
+    written.push(json!(client.set_state(stepid, "room").await));
+    for cursor in &written {
+        assert_eq!(ws.event().await["cursor"], *cursor);
+    }
+    process.kill().await;
+    let process = Process::start(&database, &[]).await;
+    let mut ws = Ws::connect(process.address).await;
+    ws.subscribe(&after(&start)).await;
+    for cursor in &written {
+        assert_eq!(ws.event().await["cursor"], *cursor);
+    }
+}

@@ -1,0 +1,24 @@
+//! A server that is stopped for ten seconds, in the middle of whatever it does, and then goes on.
+
+use std::time::Duration;
+
+use tokio::time::sleep;
+
+use super::{Load, free_address, serve};
+use crate::support::{database::Database, sql::Sql};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_sleeps_ten_seconds_loses_nothing() {
+    let database = Database::fresh().await;
+    let addresses = [free_address(), free_address()];
+    let _one = serve(addresses[0], &database, &[]).await;
+    let two = serve(addresses[1], &database, &[]).await;
+    let load = Load::start(&addresses, 4, 2).await;
+    sleep(Duration::from_secs(1)).await;
+    two.signal("STOP").await;
+    sleep(Duration::from_secs(10)).await;
+    two.signal("CONT").await;
+    sleep(Duration::from_secs(1)).await;
+    let outcome = load.finish(&Sql::open(&database).await).await;
+    assert!(outcome.acknowledged > 50, "{}", outcome.acknowledged);
+}

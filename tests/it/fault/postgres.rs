@@ -1,0 +1,167 @@
+//! PostgreSQL itself is killed under two servers and comes back: they say UNAVAILABLE meanwhile and recover by themselves.
+
+use std::{path::PathBuf, time::Duration};
+
+use serde_json::json;
+use tempfile::TempDir;
+use tokio::{process::Command, time::sleep};
+
+use super::{Load, free_address, free_port, serve};
+use crate::support::{
+    client::Client,
+    database::{Database, Kind, kind},
+    sql::Sql,
+};
+
+/// A PostgreSQL server of one test.
+struct Postgres {
+    bin: PathBuf,
+    dir: TempDir,
+    port: u16,
+}
+
+impl Postgres {
+    async fn start() -> Self {
+        let bin = std::env::var_os("POSTGRES_BIN")
+            .expect("POSTGRES_BIN: where initdb is")
+            .into();
+        let dir = TempDir::new().unwrap();
+        // It does not run as root.
+        if is_root().await {
+            let owned = Command::new("chown")
+                .arg("postgres")
+                .arg(dir.path())
+                .status();
+            assert!(owned.await.unwrap().success());
+        }
+        let server = Self {
+            bin,
+            dir,
+            port: free_port(),
+        };
+        let data = server.data();
+        server
+            .run(
+                "initdb",
+                &["-D", &data, "-U", "test", "-A", "trust", "-E", "UTF8"],
+            )
+            .await;
+        server.up().await;
+        server
+    }
+
+    fn data(&self) -> String {
+        self.dir.path().join("data").display().to_string()
+    }
+
+    /// Starts it, and waits until it answers.
+    async fn up(&self) {
+        let options = format!(
+            "-p {} -c listen_addresses=127.0.0.1 -k {}",
+            self.port,
+            self.dir.path().display()
+        );
+        let log = self.dir.path().join("log").display().to_string();
+        self.run(
+            "pg_ctl",
+            &[
+                "-D",
+                &self.data(),
+                "-l",
+                &log,
+                "-w",
+                "-o",
+                &options,
+                "start",
+            ],
+        )
+        .await;
+    }
+
+    /// kill -9, the whole of it.
+    async fn kill(&self) {
+        let file = std::fs::read_to_string(format!("{}/postmaster.pid", self.data())).unwrap();
+        let postmaster = file.lines().next().unwrap().to_owned();
+        let children = Command::new("pgrep").args(["-P", &postmaster]).output();
+        let children = String::from_utf8(children.await.unwrap().stdout).unwrap();
+        let mut all = vec!["-9", &postmaster];
+        all.extend(children.lines());
+        assert!(
+            Command::new("kill")
+                .args(all)
+                .status()
+                .await
+                .unwrap()
+                .success()
+        );
+        // What it has left in memory goes when its last process has gone.
+        sleep(Duration::from_millis(300)).await;
+    }
+
+    async fn run(&self, program: &str, arguments: &[&str]) {
+        let program = self.bin.join(program);
+        let mut command = if is_root().await {
+            let mut command = Command::new("runuser");
+            command.args(["-u", "postgres", "--"]).arg(program);
+            command
+        } else {
+            Command::new(program)
+        };
+        command.args(arguments).stdout(std::process::Stdio::null());
+        assert!(command.status().await.unwrap().success(), "{arguments:?}");
+    }
+}
+
+async fn is_root() -> bool {
+    let id = Command::new("id").arg("-u").output().await.unwrap();
+    id.stdout == b"0\n"
+}
+
+impl Drop for Postgres {
+    fn drop(&mut self) {
+        let stop = ["-D", &self.data(), "-m", "immediate", "stop"].map(str::to_owned);
+        let mut command = std::process::Command::new("runuser");
+        command
+            .args(["-u", "postgres", "--"])
+            .arg(self.bin.join("pg_ctl"))
+            .args(stop)
+            .stdout(std::process::Stdio::null());
+        // Best effort: the folder goes anyway.
+        let _ = command.status();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_database_that_is_killed_comes_back() {
+    if kind() != Kind::Postgres {
+        return;
+    }
+    let postgres = Postgres::start().await;
+    let database = Database::on(&format!("postgres://test@127.0.0.1:{}", postgres.port)).await;
+    let addresses = [free_address(), free_address()];
+    let flags = ["--connect-seconds", "1"];
+    let _one = serve(addresses[0], &database, &flags).await;
+    let _two = serve(addresses[1], &database, &flags).await;
+    let load = Load::start(&addresses, 4, 2).await;
+    let client = Client::new(addresses[0]);
+    let readyz = || async {
+        let url = client.url.replace("/graphql", "/readyz");
+        client.http.get(url).send().await.unwrap().status().as_u16()
+    };
+    for _ in 0..2 {
+        sleep(Duration::from_secs(1)).await;
+        assert_eq!(readyz().await, 200);
+        postgres.kill().await;
+        let (code, _) = client.error("{ steps { totalCount } }", json!({})).await;
+        assert_eq!(code, "UNAVAILABLE");
+        assert_eq!(readyz().await, 503);
+        postgres.up().await;
+        while readyz().await != 200 {
+            sleep(Duration::from_millis(20)).await;
+        }
+        client.data("{ steps { totalCount } }", json!({})).await;
+    }
+    sleep(Duration::from_secs(1)).await;
+    let outcome = load.finish(&Sql::open(&database).await).await;
+    assert!(outcome.acknowledged > 50, "{}", outcome.acknowledged);
+}

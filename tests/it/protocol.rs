@@ -1,0 +1,83 @@
+//! What is said on a socket: graphql-transport-ws row by row, and its older relative.
+
+use futures_util::SinkExt;
+use serde_json::{Value, json};
+use tokio_tungstenite::tungstenite::Message;
+
+use crate::support::{server::Server, ws::Ws};
+
+mod closing;
+mod legacy;
+mod life;
+mod operations;
+mod origins;
+mod rubbish;
+
+const NEW: &str = "graphql-transport-ws";
+const OLD: &str = "graphql-ws";
+
+/// The word that begins an operation.
+fn begin(protocol: &str) -> &'static str {
+    if protocol == NEW {
+        "subscribe"
+    } else {
+        "start"
+    }
+}
+
+fn init() -> Value {
+    json!({ "type": "connection_init" })
+}
+
+/// An operation under an id, in graphql-transport-ws.
+fn subscribe(id: &str, query: &str) -> Value {
+    json!({ "id": id, "type": "subscribe", "payload": { "query": query } })
+}
+
+/// The next message but for keep-alives.
+async fn receive(ws: &mut Ws) -> Value {
+    loop {
+        let message = ws.receive().await;
+        if message["type"] != "ka" {
+            return message;
+        }
+    }
+}
+
+/// A socket that was let in.
+async fn open(server: &Server, protocol: &str) -> Ws {
+    let mut ws = Ws::open(server.address, protocol).await.unwrap();
+    ws.send(init()).await;
+    assert_eq!(receive(&mut ws).await["type"], "connection_ack");
+    ws
+}
+
+/// Sends text that need not be JSON.
+async fn say(ws: &mut Ws, text: &str) {
+    ws.socket.send(Message::text(text)).await.unwrap();
+}
+
+/// The socket still answers.
+async fn is_alive(ws: &mut Ws, protocol: &str) {
+    let payload = json!({ "query": "{ __typename }" });
+    ws.send(json!({ "id": "alive", "type": begin(protocol), "payload": payload }))
+        .await;
+    let message = receive(ws).await;
+    assert_eq!(
+        (&message["id"], &message["payload"]),
+        (
+            &json!("alive"),
+            &json!({ "data": { "__typename": "Query" } })
+        )
+    );
+    let complete = json!({ "id": "alive", "type": "complete" });
+    assert_eq!(receive(ws).await, complete);
+}
+
+/// The server closes the socket with this code, for a reason that fits into the frame and says something.
+async fn closes(ws: &mut Ws, code: u16, about: &str) {
+    let (got, reason) = ws.closing().await.expect("no close frame");
+    assert_eq!(got, code, "{reason}");
+    assert!(reason.len() <= 123, "{reason}");
+    assert!(reason.contains(about), "{reason:?} without {about:?}");
+}

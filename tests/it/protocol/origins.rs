@@ -1,0 +1,98 @@
+//! Which pages may open a socket.
+
+use clap::Parser;
+use tokio_tungstenite::{
+    connect_async,
+    tungstenite::{Error, client::IntoClientRequest, http::HeaderValue},
+};
+
+use super::NEW;
+use crate::support::server::{Args, Server};
+
+/// The status of an upgrade asked for by a page of this origin.
+async fn upgrade(server: &Server, origin: &str) -> u16 {
+    let mut request = format!("ws://{}/graphql", server.address)
+        .into_client_request()
+        .unwrap();
+    let headers = request.headers_mut();
+    headers.insert("sec-websocket-protocol", HeaderValue::from_static(NEW));
+    headers.insert("origin", origin.parse().unwrap());
+    match connect_async(request).await {
+        Ok((_, response)) => response.status().as_u16(),
+        Err(Error::Http(response)) => response.status().as_u16(),
+        Err(error) => panic!("{error}"),
+    }
+}
+
+#[tokio::test]
+async fn only_these_and_our_own() {
+    let allowed = "https://ci.example.org,http://localhost:3000/";
+    let flags = [
+        "--allow-origin",
+        allowed,
+        "--allow-origin",
+        "https://b.example:443",
+    ];
+    let server = Server::with(&flags).await;
+    let own = format!("http://{}", server.address);
+    for good in [
+        &own,
+        "https://ci.example.org",
+        "http://localhost:3000",
+        "https://b.example",
+    ] {
+        assert_eq!(upgrade(&server, good).await, 101, "{good}");
+    }
+    for bad in [
+        "http://ci.example.org",
+        "https://ci.example.org:8443",
+        "https://ci.example.org.evil.example",
+        "https://evil.example/https://ci.example.org",
+        "http://localhost",
+        "null",
+        "*",
+    ] {
+        assert_eq!(upgrade(&server, bad).await, 403, "{bad}");
+    }
+}
+
+#[tokio::test]
+async fn a_star_is_every_page() {
+    let server = Server::with(&["--allow-origin", "*"]).await;
+    for origin in ["https://evil.example", "null"] {
+        assert_eq!(upgrade(&server, origin).await, 101, "{origin}");
+    }
+}
+
+#[test]
+fn a_flag_that_is_no_origin_is_refused() {
+    for bad in [
+        "ci.example.org",
+        "https://",
+        "https://ci.example.org/path",
+        "https://user@ci.example.org",
+        "https://ci.example.org/?q",
+        "https://*.example.org/x",
+        "file:///tmp",
+        "null",
+        "",
+        "https://ci.example.org,nonsense",
+    ] {
+        let refused = Args::try_parse_from(["test", "--allow-origin", bad]).unwrap_err();
+        let text = refused.to_string();
+        assert!(
+            text.contains("--allow-origin") && text.contains("an origin is"),
+            "{bad}: {text}"
+        );
+    }
+    for flag in [
+        "--socket-init-seconds",
+        "--socket-ping-seconds",
+        "--write-timeout-seconds",
+    ] {
+        for bad in ["0", "86401", "x"] {
+            let refused = Args::try_parse_from(["test", flag, bad]).unwrap_err();
+            assert!(refused.to_string().contains(flag), "{flag} {bad}");
+        }
+    }
+}

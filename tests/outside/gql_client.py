@@ -1,0 +1,64 @@
+"""A client made with PyPI gql over its WebSocket transport; gql.test.mjs runs it.
+
+`once PROTOCOL URL STEPID` prints what a query, a mutation and an invalid document bring, as one JSON object.
+`listen PROTOCOL URL BUILDID CURSOR` prints each event of the build as a line of JSON, for as long as it runs.
+PROTOCOL is a subprotocol, or `default` for those that gql offers by itself.
+"""
+
+import asyncio
+import json
+import sys
+
+from gql import Client, GraphQLRequest
+from gql.transport.exceptions import TransportConnectionFailed, TransportQueryError
+from gql.transport.websockets import WebsocketsTransport
+from tenacity import retry, wait_fixed
+
+EVENTS = """subscription Events($build: Int!, $after: EventCursor) {
+  stepEvents(where: { buildid: $build }, after: $after) { cursor step { stateString } }
+}"""
+QUERY = "query Builds($last: Int!) { builds(last: $last) { nodes { buildid } } }"
+MUTATION = """mutation Say($step: Int!, $state: String!) {
+  setStepStateString(stepid: $step, stateString: $state) { step { stateString } }
+}"""
+
+
+def document(text, **variables):
+    return GraphQLRequest(text, variable_values=variables)
+
+
+async def once(client, stepid):
+    async with client as session:
+        answers = {
+            "query": await session.execute(document(QUERY, last=1)),
+            "mutation": await session.execute(document(MUTATION, step=int(stepid), state="from Python")),
+        }
+        try:
+            await session.execute(document("{ noSuchField }"))
+        except TransportQueryError as error:
+            answers["errors"] = error.errors
+    print(json.dumps(answers), flush=True)
+
+
+async def listen(client, buildid, cursor):
+    session = await client.connect_async(reconnecting=True, retry_connect=retry(wait=wait_fixed(0.05)))
+    while True:
+        try:
+            async for data in session.subscribe(document(EVENTS, build=int(buildid), after=cursor)):
+                event = data["stepEvents"]
+                cursor = event["cursor"]
+                print(json.dumps(event), flush=True)
+            raise SystemExit("the subscription completed")
+        except TransportConnectionFailed:
+            # The session is connecting again; until it is, to subscribe fails like this too.
+            await asyncio.sleep(0.05)
+
+
+COMMANDS = {"once": once, "listen": listen}
+
+if __name__ == "__main__":
+    _, command, protocol, url, *arguments = sys.argv
+    subprotocols = None if protocol == "default" else [protocol]
+    # A server that was killed answers no close frame.
+    transport = WebsocketsTransport(url=url, close_timeout=1, subprotocols=subprotocols)
+    asyncio.run(COMMANDS[command](Client(transport=transport), *arguments))
