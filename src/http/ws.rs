@@ -28,17 +28,12 @@ pub(super) async fn upgrade(api: Api, request: Request<Body>) -> Result<Response
     origin::check(&parts.headers, config)?;
     let max_message = config.max_message_bytes;
     let mut upgrade = into_upgrade(&mut parts).await?;
-    // The client names first what it likes best.
-    let known = |offer: &HeaderValue| Protocol::ALL.into_iter().find(|p| offer == p.name());
-    let protocol = upgrade
-        .requested_protocols()
-        .find_map(known)
-        .ok_or_else(|| {
-            Refusal::new(
-                StatusCode::BAD_REQUEST,
-                "Sec-WebSocket-Protocol: graphql-transport-ws or graphql-ws is needed",
-            )
-        })?;
+    let protocol = offered(&parts.headers).ok_or_else(|| {
+        Refusal::new(
+            StatusCode::BAD_REQUEST,
+            "Sec-WebSocket-Protocol: graphql-transport-ws or graphql-ws is needed",
+        )
+    })?;
     upgrade.set_selected_protocol(HeaderValue::from_static(protocol.name()));
     Ok(upgrade
         .max_message_size(max_message)
@@ -49,6 +44,16 @@ pub(super) async fn upgrade(api: Api, request: Request<Body>) -> Result<Response
             let tasks = api.app().tasks.clone();
             tasks.track_future(socket::run(api, socket, protocol))
         }))
+}
+
+/// The first subprotocol that we know: a client names first what it likes best, and PyPI's gql takes that for given.
+fn offered(headers: &HeaderMap) -> Option<Protocol> {
+    headers
+        .get_all(header::SEC_WEBSOCKET_PROTOCOL)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .find_map(|offer| Protocol::ALL.into_iter().find(|p| p.name() == offer.trim()))
 }
 
 async fn into_upgrade(parts: &mut Parts) -> Result<WebSocketUpgrade, Refusal> {
