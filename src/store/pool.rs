@@ -5,7 +5,7 @@ use std::time::Duration;
 use sea_orm::{
     ConnectOptions, Database, DatabaseConnection, DbBackend, DbErr, RuntimeErr,
     sqlx::{
-        self, AssertSqlSafe, Executor,
+        self, AssertSqlSafe, Connection, Executor,
         mysql::MySqlConnectOptions,
         postgres::PgConnectOptions,
         sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous},
@@ -117,6 +117,13 @@ fn sqlite(options: &mut ConnectOptions, config: &DatabaseConfig, purpose: Purpos
         // A connection that is kept forever keeps its compiled statements, and its place in `data_version`.
         .idle_timeout(None)
         .max_lifetime(None)
+        .map_sqlx_sqlite_pool_opts(|pool| {
+            pool.after_release(|connection, _| {
+                // A full disk makes SQLite end a transaction by itself. sqlx, whose ROLLBACK then fails, believes that it
+                // goes on and would nest all later ones in it: such a connection is closed.
+                Box::pin(std::future::ready(Ok(!connection.is_in_transaction())))
+            })
+        })
         .map_sqlx_sqlite_opts(move |o| {
             let o = o.busy_timeout(busy);
             // FULL: after a power loss no position is given out twice that somebody has already heard.

@@ -25,6 +25,7 @@ async fn a_full_disk_loses_nothing_that_was_acknowledged() {
     let ballast = disk.join("ballast");
     let mut file = std::fs::File::create(&ballast).unwrap();
     while file.write_all(&[1; 4_096]).is_ok() {}
+    drop(file);
     let set = "mutation($s: Int!, $t: String!) { setStepStateString(stepid: $s, stateString: $t) { cursor } }";
     let mut written = Vec::new();
     let mut refused = 0;
