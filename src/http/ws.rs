@@ -46,7 +46,7 @@ pub(super) async fn upgrade(api: Api, request: Request<Body>) -> Result<Response
         }))
 }
 
-/// The first subprotocol that we know: a client names first what it likes best, and PyPI's gql takes that for given.
+/// The first subprotocol that we know: a client names first what it likes best, and some clients take that for given.
 fn offered(headers: &HeaderMap) -> Option<Protocol> {
     headers
         .get_all(header::SEC_WEBSOCKET_PROTOCOL)
