@@ -4,10 +4,14 @@ use std::{path::PathBuf, time::Duration};
 
 use serde_json::json;
 use tempfile::TempDir;
-use tokio::{process::Command, time::sleep};
+use tokio::{
+    process::Command,
+    time::{sleep, timeout},
+};
 
 use super::{Load, free_address, free_port, serve};
 use crate::support::{
+    PATIENCE,
     client::Client,
     database::{Database, Kind, kind},
     sql::Sql,
@@ -61,21 +65,18 @@ impl Postgres {
             self.port,
             self.dir.path().display()
         );
-        let log = self.dir.path().join("log").display().to_string();
-        self.run(
-            "pg_ctl",
-            &[
-                "-D",
-                &self.data(),
-                "-l",
-                &log,
-                "-w",
-                "-o",
-                &options,
-                "start",
-            ],
-        )
-        .await;
+        let (data, log) = (
+            self.data(),
+            self.dir.path().join("log").display().to_string(),
+        );
+        let start = ["-D", &data, "-l", &log, "-w", "-o", &options, "start"];
+        // After a kill it refuses to until the last of its old processes has gone.
+        let started = async {
+            while !self.try_run("pg_ctl", &start).await {
+                sleep(Duration::from_millis(100)).await;
+            }
+        };
+        timeout(PATIENCE, started).await.expect("it does not start");
     }
 
     /// kill -9, the whole of it.
@@ -94,11 +95,14 @@ impl Postgres {
                 .unwrap()
                 .success()
         );
-        // What it has left in memory goes when its last process has gone.
-        sleep(Duration::from_millis(300)).await;
     }
 
     async fn run(&self, program: &str, arguments: &[&str]) {
+        assert!(self.try_run(program, arguments).await, "{arguments:?}");
+    }
+
+    /// Runs one of its programs; whether it did what it was asked to.
+    async fn try_run(&self, program: &str, arguments: &[&str]) -> bool {
         let program = self.bin.join(program);
         let mut command = if is_root().await {
             let mut command = Command::new("runuser");
@@ -108,7 +112,7 @@ impl Postgres {
             Command::new(program)
         };
         command.args(arguments).stdout(std::process::Stdio::null());
-        assert!(command.status().await.unwrap().success(), "{arguments:?}");
+        command.status().await.unwrap().success()
     }
 }
 
