@@ -3,7 +3,10 @@
 use std::sync::{Arc, atomic::AtomicU64};
 
 pub use prometheus_client::metrics::{counter::Counter, gauge::Gauge};
-use prometheus_client::{encoding::text, registry::Registry};
+use prometheus_client::{
+    encoding::text,
+    registry::{Metric, Registry},
+};
 
 /// Every metric of a server. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -23,43 +26,40 @@ pub struct Metrics {
 
 impl Default for Metrics {
     fn default() -> Self {
-        let mut metrics = Self {
-            registry: Arc::default(),
-            feed_position: Gauge::default(),
-            feed_lag_seconds: Gauge::default(),
-            feed_subscribers: Gauge::default(),
-            feed_lagged: Counter::default(),
-            feed_failures: Counter::default(),
-        };
         let mut registry = Registry::with_prefix("buildbot_graphql");
-        registry.register(
-            "feed_position",
-            "The newest event that was handed to subscribers, as a position",
-            metrics.feed_position.clone(),
-        );
-        registry.register(
-            "feed_lag_seconds",
-            "How many seconds ago the feed was last read to its end; 0 while nobody listens",
-            metrics.feed_lag_seconds.clone(),
-        );
-        registry.register(
-            "feed_subscribers",
-            "How many subscribers hear events now",
-            metrics.feed_subscribers.clone(),
-        );
-        registry.register(
-            "feed_lagged",
-            "How many subscribers were cut off because they read too slowly",
-            metrics.feed_lagged.clone(),
-        );
-        registry.register(
-            "feed_failures",
-            "How often the feed could not be read",
-            metrics.feed_failures.clone(),
-        );
-        metrics.registry = Arc::new(registry);
-        metrics
+        let of = &mut registry;
+        Self {
+            feed_position: registered(
+                of,
+                "feed_position",
+                "The newest event that was handed to subscribers, as a position",
+            ),
+            feed_lag_seconds: registered(
+                of,
+                "feed_lag_seconds",
+                "How many seconds ago the feed was last read to its end; 0 while nobody listens",
+            ),
+            feed_subscribers: registered(
+                of,
+                "feed_subscribers",
+                "How many subscribers hear events now",
+            ),
+            feed_lagged: registered(
+                of,
+                "feed_lagged",
+                "How many subscribers were cut off because they read too slowly",
+            ),
+            feed_failures: registered(of, "feed_failures", "How often the feed could not be read"),
+            registry: Arc::new(registry),
+        }
     }
+}
+
+/// A metric that is shown under this name, with this meaning.
+fn registered<M: Metric + Clone + Default>(registry: &mut Registry, name: &str, help: &str) -> M {
+    let metric = M::default();
+    registry.register(name, help, metric.clone());
+    metric
 }
 
 impl Metrics {

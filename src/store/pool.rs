@@ -1,12 +1,13 @@
 //! The connections to a database of each kind: what they may do, how long they wait, and when they are tried again.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use sea_orm::{
     ConnectOptions, Database, DatabaseConnection, DbBackend, DbErr, RuntimeErr,
     sqlx::{
         self, AssertSqlSafe, Connection, Executor,
         mysql::MySqlConnectOptions,
+        pool::PoolOptions,
         postgres::PgConnectOptions,
         sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous},
     },
@@ -48,30 +49,12 @@ pub(super) async fn open(
         DbBackend::Sqlite => sqlite(&mut options, config, purpose),
         DbBackend::MySql => {
             let session = mysql_session(config, purpose);
-            options.map_sqlx_mysql_pool_opts(move |pool| {
-                let session = session.clone();
-                pool.after_connect(move |connection, _| {
-                    let session = session.clone();
-                    Box::pin(async move {
-                        connection.execute(AssertSqlSafe(session)).await?;
-                        Ok(())
-                    })
-                })
-            });
+            options.map_sqlx_mysql_pool_opts(move |pool| beginning_with(pool, &session));
             over_the_network(&mut options, config);
         }
         _ => {
             let session = postgres_session(config, purpose);
-            options.map_sqlx_postgres_pool_opts(move |pool| {
-                let session = session.clone();
-                pool.after_connect(move |connection, _| {
-                    let session = session.clone();
-                    Box::pin(async move {
-                        connection.execute(AssertSqlSafe(session)).await?;
-                        Ok(())
-                    })
-                })
-            });
+            options.map_sqlx_postgres_pool_opts(move |pool| beginning_with(pool, &session));
             options.map_sqlx_postgres_opts(|o| o.application_name("buildbot-graphql"));
             over_the_network(&mut options, config);
         }
@@ -102,6 +85,21 @@ where
         .await
         .ok()?
         .err()
+}
+
+/// Each connection begins with these statements.
+fn beginning_with<D: sqlx::Database>(pool: PoolOptions<D>, session: &str) -> PoolOptions<D>
+where
+    for<'c> &'c mut D::Connection: Executor<'c, Database = D>,
+{
+    let session: Arc<str> = session.into();
+    pool.after_connect(move |connection, _| {
+        let session = session.to_string();
+        Box::pin(async move {
+            connection.execute(AssertSqlSafe(session)).await?;
+            Ok(())
+        })
+    })
 }
 
 fn over_the_network(options: &mut ConnectOptions, config: &DatabaseConfig) {
