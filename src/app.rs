@@ -11,7 +11,7 @@ use crate::{
     error::StartError,
     feed::Feed,
     metrics::Metrics,
-    store::Db,
+    store::{Db, loose::Oddities},
 };
 
 /// A server's state.
@@ -25,6 +25,8 @@ pub struct App {
     pub clock: Clock,
     /// What is measured.
     pub metrics: Metrics,
+    /// Which odd values the log has named.
+    pub oddities: Oddities,
     /// What was configured.
     pub config: Arc<Config>,
     /// What runs beside the requests, waited for on the way out.
@@ -54,6 +56,7 @@ impl App {
             feed,
             clock,
             metrics,
+            oddities: Oddities::default(),
             config: Arc::new(config),
             tasks: TaskTracker::new(),
             stop,

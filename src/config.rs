@@ -20,6 +20,9 @@ pub struct Config {
     #[command(flatten)]
     #[expect(missing_docs, reason = "documented at its type")]
     pub feed: FeedConfig,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "documented at its type")]
+    pub rest: RestConfig,
     /// Refuse to start on pending migrations instead of applying them
     #[arg(long, env = "BUILDBOT_GRAPHQL_NO_MIGRATE", value_parser = clap::builder::FalseyValueParser::new())]
     pub no_migrate: bool,
@@ -48,7 +51,7 @@ pub struct HttpConfig {
         default_value_t = 1_048_576
     )]
     pub max_body_bytes: usize,
-    /// Pages of this origin, or of any with *, may open sockets and event streams too; give several with commas
+    /// Pages of this origin, or of any with *, may open sockets and event streams and read /api too; give several with commas
     #[arg(
         long,
         env = "BUILDBOT_GRAPHQL_ALLOW_ORIGIN",
@@ -209,6 +212,19 @@ pub struct FeedConfig {
     pub feed_poll_ms: u64,
 }
 
+/// The REST API.
+#[derive(Args, Clone, Debug)]
+pub struct RestConfig {
+    /// How many rows one REST answer holds; what is cut short says so in meta.capped
+    #[arg(
+        long,
+        env = "BUILDBOT_GRAPHQL_REST_MAX_ROWS",
+        default_value_t = 10_000,
+        value_parser = value_parser!(u64).range(1..)
+    )]
+    pub rest_max_rows: u64,
+}
+
 impl Config {
     /// What callers without a token may do, with the default worked out.
     #[must_use]
@@ -218,6 +234,21 @@ impl Config {
             None if self.demo && self.http.listen.ip().is_loopback() => Anonymous::Write,
             None => Anonymous::Read,
         }
+    }
+}
+
+impl HttpConfig {
+    /// Lets in pages of this origin: one of this server itself, whose `Host` this is, or one that was allowed.
+    #[must_use]
+    pub fn admits(&self, origin: &[u8], host: Option<&[u8]>) -> bool {
+        let origin = str::from_utf8(origin).unwrap_or_default();
+        let from = origin.split_once("://").map(|(_, from)| from.as_bytes());
+        let is_own = from.is_some() && from == host;
+        is_own
+            || self.allow_origin.iter().any(|allowed| match allowed {
+                AllowedOrigin::Any => true,
+                AllowedOrigin::Exact(exact) => origin == exact,
+            })
     }
 }
 

@@ -7,7 +7,7 @@
 //! - [`feed`]: from a committed change to waiting subscribers
 //! - [`app`], [`auth`]: a server's state, and who is calling
 //! - [`service`]: the writes
-//! - [`graphql`]: the schema
+//! - [`graphql`], [`rest`]: the schema, and Buildbot's REST API
 //! - [`http`]: the transports
 //! - [`demo`], [`cli`]: simulated builds, the command line
 
@@ -23,5 +23,6 @@ pub mod graphql;
 pub mod http;
 pub mod metrics;
 pub mod model;
+pub mod rest;
 pub mod service;
 pub mod store;

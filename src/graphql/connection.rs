@@ -144,8 +144,14 @@ impl Listed for Builder {
 
     fn value(&self, field: BuilderField) -> Option<Value> {
         match field {
-            BuilderField::Builderid | BuilderField::Tags => Some(Value::Int(self.0.id.0.into())),
+            BuilderField::Builderid | BuilderField::Masterids | BuilderField::Tags => {
+                Some(Value::Int(self.0.id.0.into()))
+            }
             BuilderField::Name => Some(Value::Text(self.0.name.clone())),
+            BuilderField::Description => self.0.description.clone().map(Value::Text),
+            BuilderField::DescriptionFormat => self.0.description_format.clone().map(Value::Text),
+            BuilderField::DescriptionHtml => self.0.description_html.clone().map(Value::Text),
+            BuilderField::Projectid => self.0.projectid.map(|id| Value::Int(id.into())),
         }
     }
 }
@@ -160,10 +166,14 @@ impl Listed for Build {
             BuildField::Buildid => int(row.id.0),
             BuildField::Builderid => int(row.builderid.0),
             BuildField::Number => int(row.number),
+            BuildField::Buildrequestid => row.buildrequestid.and_then(int),
             BuildField::Workerid => row.workerid.and_then(int),
+            BuildField::Masterid => row.masterid.and_then(int),
             BuildField::StateString => Some(Value::Text(row.state_string.clone())),
             BuildField::StartedAt => Some(row.started_at.value()),
+            BuildField::Complete => int(row.complete_at.is_some().into()),
             BuildField::CompleteAt => row.complete_at.as_ref().map(Loose::value),
+            BuildField::LocksDurationS => int(row.locks_duration_s),
             BuildField::Results => row.results.as_ref().map(Loose::value),
         }
     }
@@ -183,9 +193,11 @@ impl Listed for Step {
             StepField::StateString => Some(Value::Text(row.state_string.clone())),
             StepField::StartedAt => row.started_at.as_ref().map(Loose::value),
             StepField::LocksAcquiredAt => row.locks_acquired_at.as_ref().map(Loose::value),
+            StepField::Complete => int(row.complete_at.is_some().into()),
             StepField::CompleteAt => row.complete_at.as_ref().map(Loose::value),
-            StepField::Hidden => Some(row.hidden.value()),
+            StepField::Hidden => int(row.is_hidden().into()),
             StepField::Results => row.results.as_ref().map(Loose::value),
+            StepField::Urls => Some(Value::Text(row.urls_json.clone())),
         }
     }
 }

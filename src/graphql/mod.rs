@@ -1,9 +1,6 @@
 //! The schema: what each type and field means, and which one call answers it. Knows nothing of HTTP.
 
-use std::{
-    collections::HashSet,
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::sync::Arc;
 
 use async_graphql::{
     Context, Positioned, Request, Response, SDLExportOptions, Schema, ServerError,
@@ -63,18 +60,12 @@ pub struct Api {
 /// What `eventCursor` answers, read before anything else of its request.
 struct RequestCursor(crate::error::Result<EventCursor>);
 
-/// Rows whose odd values are in the log already.
-#[derive(Default)]
-struct Oddities(Mutex<HashSet<(&'static str, i32)>>);
-
 /// What is said to a subscription where one answer is all there can be.
 const ONE_ANSWER: &str =
     "a subscription goes over a WebSocket, or over HTTP with `Accept: text/event-stream`";
 
 /// How many subscriptions begin at once; the others wait.
 const MAX_OPENINGS: usize = 32;
-/// After so many odd rows the log has said enough.
-const MAX_ODDITIES: usize = 10_000;
 
 /// What resolvers need, without spelling out how it is kept.
 trait ContextExt {
@@ -104,14 +95,7 @@ impl ContextExt for Context<'_> {
     }
 
     fn odd(&self, column: &'static str, id: i32) {
-        let mut seen = self
-            .data_unchecked::<Oddities>()
-            .0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        if seen.len() < MAX_ODDITIES && seen.insert((column, id)) {
-            tracing::warn!(column, id, "a value that cannot be read is shown as none");
-        }
+        self.app().oddities.note(column, id);
     }
 }
 
@@ -139,10 +123,7 @@ impl Api {
     /// The schema over this server.
     #[must_use]
     pub fn new(app: App) -> Self {
-        let schema = build_schema()
-            .data(app.clone())
-            .data(Oddities::default())
-            .finish();
+        let schema = build_schema().data(app.clone()).finish();
         Self {
             types: Types::read(&schema.sdl()),
             schema,

@@ -5,7 +5,7 @@ use std::time::Duration;
 use axum::{Router, routing, serve::ListenerExt};
 use tokio::{net::TcpListener, time::timeout};
 
-use crate::{app::App, feed, graphql::Api};
+use crate::{app::App, feed, graphql::Api, rest};
 
 mod graphql;
 mod ide;
@@ -25,6 +25,7 @@ const GRACE: Duration = Duration::from_secs(8);
 
 /// Every route of this server.
 pub fn router(api: Api) -> Router {
+    let rest = rest::router(api.app().clone());
     Router::new()
         .route("/graphql", routing::get(graphql::get).post(graphql::post))
         .route("/healthz", routing::get(ops::healthz))
@@ -32,6 +33,7 @@ pub fn router(api: Api) -> Router {
         .route("/metrics", routing::get(ops::metrics))
         .merge(ide::routes())
         .with_state(api)
+        .merge(rest)
 }
 
 /// Serves until `app.stop` is cancelled, then lets what runs finish, and closes the database.

@@ -35,7 +35,7 @@ pub enum Test {
     In(Vec<Value>),
     /// Not null and none of these.
     NotIn(Vec<Value>),
-    /// A case-sensitive substring, or for a list one of its elements.
+    /// A case-sensitive substring, of a number in decimal, or for a list one of its elements.
     Contains(String),
     /// Null.
     IsNull,
@@ -103,7 +103,10 @@ impl Direction {
 
 /// The fields of a step that can be filtered or ordered by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[expect(missing_docs, reason = "the columns of `steps`")]
+#[expect(
+    missing_docs,
+    reason = "the columns of `steps`, and whether it is complete"
+)]
 pub enum StepField {
     Stepid,
     Buildid,
@@ -112,30 +115,47 @@ pub enum StepField {
     StateString,
     StartedAt,
     LocksAcquiredAt,
+    Complete,
     CompleteAt,
     Hidden,
     Results,
+    Urls,
 }
 
 /// The fields of a build that can be filtered or ordered by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[expect(missing_docs, reason = "the columns of `builds`")]
+#[expect(
+    missing_docs,
+    reason = "the columns of `builds`, and whether it is complete"
+)]
 pub enum BuildField {
     Buildid,
     Builderid,
     Number,
+    Buildrequestid,
     Workerid,
+    Masterid,
     StateString,
     StartedAt,
+    Complete,
     CompleteAt,
+    LocksDurationS,
     Results,
 }
 
 /// The fields of a builder that can be filtered or ordered by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[expect(missing_docs, reason = "the columns of `builders`, and its tags")]
+#[expect(
+    missing_docs,
+    reason = "the columns of `builders`, its masters and its tags"
+)]
 pub enum BuilderField {
     Builderid,
     Name,
+    Description,
+    DescriptionFormat,
+    DescriptionHtml,
+    Projectid,
+    Masterids,
     Tags,
 }

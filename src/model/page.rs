@@ -30,6 +30,28 @@ pub struct Window {
     pub before: Option<Key>,
 }
 
+/// A list as it is asked for by place: which rows, in which order, and how many after leaving out how many.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PartArgs<F> {
+    /// Which rows belong to the list.
+    pub filter: Filter<F>,
+    /// Their order.
+    pub order: Order<F>,
+    /// At most so many rows …
+    pub limit: u64,
+    /// … after leaving out so many.
+    pub offset: u64,
+}
+
+/// What was read of a list.
+#[derive(Clone, Debug)]
+pub struct Part<T> {
+    /// The rows, but for those that cannot be read.
+    pub rows: Vec<T>,
+    /// How many rows the whole list has.
+    pub total: u64,
+}
+
 /// A list as it is asked for: which rows, in which order, and which window of them.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct PageArgs<F> {

@@ -15,7 +15,7 @@ use crate::{
     model::{
         filter::{BuildField, Filter},
         id::{BuildId, BuilderId},
-        page::{PageArgs, Read},
+        page::{PageArgs, Part, PartArgs, Read},
         results::Results,
     },
 };
@@ -45,6 +45,40 @@ pub enum Relation {}
 
 impl ActiveModelBehavior for ActiveModel {}
 
+#[expect(unreachable_pub, reason = "sea-orm's derives want it")]
+mod property {
+    use sea_orm::entity::prelude::*;
+
+    use crate::model::id::BuildId;
+
+    #[derive(Clone, Debug, DeriveEntityModel)]
+    #[sea_orm(table_name = "build_properties")]
+    pub struct Model {
+        // The table has no key; sea-orm wants one.
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub buildid: BuildId,
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub name: String,
+        pub value: String,
+        pub source: String,
+    }
+
+    #[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+/// A property of a build.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the columns of the same names")]
+pub struct Property {
+    pub name: String,
+    /// In JSON.
+    pub value: String,
+    pub source: String,
+}
+
 impl list::Listed for Entity {
     type Field = BuildField;
     const TABLE: &'static str = "builds";
@@ -52,21 +86,32 @@ impl list::Listed for Entity {
 
 impl filter::Field for BuildField {
     fn sql(self) -> Expr {
-        let column = match self {
+        let column = |column| Expr::col((Entity, column));
+        column(match self {
+            Self::Complete => return filter::flag(column(Column::CompleteAt).is_not_null()),
             Self::Buildid => Column::Id,
             Self::Builderid => Column::Builderid,
             Self::Number => Column::Number,
+            Self::Buildrequestid => Column::Buildrequestid,
             Self::Workerid => Column::Workerid,
+            Self::Masterid => Column::Masterid,
             Self::StateString => Column::StateString,
             Self::StartedAt => Column::StartedAt,
             Self::CompleteAt => Column::CompleteAt,
+            Self::LocksDurationS => Column::LocksDurationS,
             Self::Results => Column::Results,
-        };
-        Expr::col((Entity, column))
+        })
     }
 
     fn nullable(self) -> bool {
-        matches!(self, Self::Workerid | Self::CompleteAt | Self::Results)
+        matches!(
+            self,
+            Self::Buildrequestid
+                | Self::Workerid
+                | Self::Masterid
+                | Self::CompleteAt
+                | Self::Results
+        )
     }
 
     fn is_text(self) -> bool {
@@ -128,6 +173,60 @@ pub async fn by_numbers(
         }
     }
     Ok(found)
+}
+
+/// A part of all builds, or of those of one builder.
+///
+/// # Errors
+/// As every read: `Unavailable`, or `Internal`.
+pub async fn part(
+    db: &Db,
+    builder: Option<BuilderId>,
+    args: &PartArgs<BuildField>,
+) -> Result<Part<Model>> {
+    let parent = builder.map(|id| Column::Builderid.eq(id));
+    list::part::<Entity>(db, args, parent).await
+}
+
+/// The properties of these builds by name, each with its value in JSON and its source: those of these names, or all.
+/// Only Buildbot's databases have any.
+///
+/// # Errors
+/// As every read: `Unavailable`, or `Internal`.
+pub async fn properties_of(
+    db: &Db,
+    ids: &[BuildId],
+    names: Option<&[String]>,
+) -> Result<HashMap<BuildId, Vec<Property>>> {
+    let mut properties: HashMap<BuildId, Vec<Property>> = HashMap::new();
+    if !db.is_buildbots() {
+        return Ok(properties);
+    }
+    for ids in ids.chunks(list::MAX_BINDS / 2) {
+        let mut query = property::Entity::find()
+            .select_only()
+            .column(property::Column::Buildid)
+            .column(property::Column::Name)
+            .column(property::Column::Value)
+            .column(property::Column::Source)
+            .filter(property::Column::Buildid.is_in(ids.iter().copied()));
+        if let Some(names) = names {
+            query = query.filter(property::Column::Name.is_in(names));
+        }
+        let rows: Vec<(BuildId, String, String, String)> =
+            query.into_tuple().all(db.reader()).await?;
+        for (id, name, value, source) in rows {
+            // MariaDB compares names without case.
+            if names.is_none_or(|names| names.contains(&name)) {
+                properties.entry(id).or_default().push(Property {
+                    name,
+                    value,
+                    source,
+                });
+            }
+        }
+    }
+    Ok(properties)
 }
 
 /// A window of all builds.

@@ -16,7 +16,7 @@ use crate::{
     model::{
         filter::{BuilderField, Filter, Test},
         id::BuilderId,
-        page::{PageArgs, Read},
+        page::{PageArgs, Part, PartArgs, Read},
     },
 };
 
@@ -86,6 +86,25 @@ mod builder_tag {
     impl ActiveModelBehavior for ActiveModel {}
 }
 
+#[expect(unreachable_pub, reason = "sea-orm's derives want it")]
+mod builder_master {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, DeriveEntityModel)]
+    #[sea_orm(table_name = "builder_masters")]
+    pub struct Model {
+        #[sea_orm(primary_key)]
+        pub id: i32,
+        pub builderid: i32,
+        pub masterid: i32,
+    }
+
+    #[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
 impl list::Listed for Entity {
     type Field = BuilderField;
     const TABLE: &'static str = "builders";
@@ -94,22 +113,73 @@ impl list::Listed for Entity {
 impl filter::Field for BuilderField {
     fn sql(self) -> Expr {
         match self {
-            Self::Builderid | Self::Tags => Expr::col((Entity, Column::Id)),
+            Self::Builderid | Self::Masterids | Self::Tags => Expr::col((Entity, Column::Id)),
             Self::Name => Expr::col((Entity, Column::Name)),
+            Self::Description => Expr::col((Entity, Column::Description)),
+            Self::DescriptionFormat => Expr::col((Entity, Column::DescriptionFormat)),
+            Self::DescriptionHtml => Expr::col((Entity, Column::DescriptionHtml)),
+            Self::Projectid => Expr::col((Entity, Column::Projectid)),
         }
     }
 
     fn nullable(self) -> bool {
-        false
+        self.is_text() && self != Self::Name || self == Self::Projectid
     }
 
     fn is_text(self) -> bool {
-        matches!(self, Self::Name)
+        matches!(
+            self,
+            Self::Name | Self::Description | Self::DescriptionFormat | Self::DescriptionHtml
+        )
+    }
+
+    fn rank(self, backend: DbBackend) -> Option<Expr> {
+        // Lists element by element: tags with a sign between them that is less than any in them, ids in a fixed width.
+        let rank = match (self, backend) {
+            (Self::Tags, DbBackend::Sqlite) => {
+                "(SELECT group_concat(name, char(1)) FROM (SELECT t.name FROM builders_tags x JOIN tags t ON t.id = x.tagid \
+                 WHERE x.builderid = builders.id ORDER BY x.id))"
+            }
+            (Self::Tags, DbBackend::MySql) => {
+                "(SELECT CAST(GROUP_CONCAT(t.name ORDER BY x.id SEPARATOR '\u{1}') AS BINARY) FROM builders_tags x \
+                 JOIN tags t ON t.id = x.tagid WHERE x.builderid = builders.id)"
+            }
+            (Self::Tags, _) => {
+                "(SELECT string_agg(t.name, chr(1) ORDER BY x.id) FROM builders_tags x JOIN tags t ON t.id = x.tagid \
+                 WHERE x.builderid = builders.id) COLLATE \"C\""
+            }
+            (Self::Masterids, DbBackend::Sqlite) => {
+                "(SELECT group_concat(masterid + 1000000000000, '') FROM (SELECT masterid FROM builder_masters \
+                 WHERE builderid = builders.id ORDER BY masterid))"
+            }
+            (Self::Masterids, DbBackend::MySql) => {
+                "(SELECT GROUP_CONCAT(masterid + 1000000000000 ORDER BY masterid SEPARATOR '') FROM builder_masters \
+                 WHERE builderid = builders.id)"
+            }
+            (Self::Masterids, _) => {
+                "(SELECT string_agg(CAST(masterid + 1000000000000 AS text), '' ORDER BY masterid) FROM builder_masters \
+                 WHERE builderid = builders.id)"
+            }
+            _ => return None,
+        };
+        Some(Expr::cust(rank))
     }
 
     fn test(self, backend: DbBackend, test: &Test) -> Condition {
-        let (Self::Tags, Test::Contains(name)) = (self, test) else {
-            return filter::column_test(backend, self, test);
+        let name = match (self, test) {
+            (Self::Tags, Test::Contains(name)) => name,
+            (Self::Masterids, Test::Contains(id)) => {
+                let Ok(id) = id.parse::<i32>() else {
+                    return filter::never();
+                };
+                let there = Query::select()
+                    .column(builder_master::Column::Builderid)
+                    .from(builder_master::Entity)
+                    .and_where(Expr::col(builder_master::Column::Masterid).eq(id))
+                    .take();
+                return Condition::all().add(self.sql().in_subquery(there));
+            }
+            _ => return filter::column_test(backend, self, test),
         };
         let tagged = Query::select()
             .column((builder_tag::Entity, builder_tag::Column::Builderid))
@@ -157,6 +227,59 @@ pub async fn by_names(db: &Db, names: &[String]) -> Result<HashMap<String, Model
         .into_iter()
         .map(|row| (row.name.clone(), row))
         .collect())
+}
+
+/// A part of the builders.
+///
+/// # Errors
+/// As every read: `Unavailable`, or `Internal`.
+pub async fn part(db: &Db, args: &PartArgs<BuilderField>) -> Result<Part<Model>> {
+    if db.is_buildbots() {
+        return list::part::<Entity>(db, args, None).await;
+    }
+    // Ours knows no masters: every list of them is empty, and all are alike.
+    let mut args = args.clone();
+    args.order
+        .retain(|(field, _)| *field != BuilderField::Masterids);
+    args.filter = without_masters(args.filter);
+    list::part::<Entity>(db, &args, None).await
+}
+
+fn without_masters(filter: Filter<BuilderField>) -> Filter<BuilderField> {
+    let all = |parts: Vec<_>| parts.into_iter().map(without_masters).collect();
+    match filter {
+        Filter::All(parts) => Filter::All(all(parts)),
+        Filter::Any(parts) => Filter::Any(all(parts)),
+        Filter::Not(inner) => without_masters(*inner).negate(),
+        Filter::Field(BuilderField::Masterids, _) => Filter::nothing(),
+        other @ Filter::Field(..) => other,
+    }
+}
+
+/// The ids of the masters that have these builders, in order. Only Buildbot's databases have any.
+///
+/// # Errors
+/// As every read: `Unavailable`, or `Internal`.
+pub async fn masters_of(db: &Db, ids: &[BuilderId]) -> Result<HashMap<BuilderId, Vec<i32>>> {
+    let mut masters: HashMap<BuilderId, Vec<i32>> = HashMap::new();
+    if !db.is_buildbots() {
+        return Ok(masters);
+    }
+    for ids in ids.chunks(list::MAX_BINDS) {
+        let rows: Vec<(i32, i32)> = builder_master::Entity::find()
+            .select_only()
+            .column(builder_master::Column::Builderid)
+            .column(builder_master::Column::Masterid)
+            .filter(builder_master::Column::Builderid.is_in(ids.iter().map(|id| id.0)))
+            .order_by_asc(builder_master::Column::Masterid)
+            .into_tuple()
+            .all(db.reader())
+            .await?;
+        for (id, master) in rows {
+            masters.entry(BuilderId(id)).or_default().push(master);
+        }
+    }
+    Ok(masters)
 }
 
 /// A window of the builders.

@@ -18,6 +18,10 @@ pub(super) trait Field: Copy + std::fmt::Debug {
     fn nullable(self) -> bool;
     /// It is text, else a number.
     fn is_text(self) -> bool;
+    /// What rows are ordered by where that is not the field's value, such as a list; no list is the least.
+    fn rank(self, _backend: DbBackend) -> Option<Expr> {
+        None
+    }
     /// The test in SQL, true or false but never null.
     fn test(self, backend: DbBackend, test: &Test) -> Condition {
         column_test(backend, self, test)
@@ -39,7 +43,7 @@ fn always() -> Condition {
     Condition::all().add(Expr::cust("1 = 1"))
 }
 
-fn never() -> Condition {
+pub(super) fn never() -> Condition {
     Condition::all().add(Expr::cust("1 = 0"))
 }
 
@@ -184,7 +188,12 @@ pub(super) fn column_test<F: Field>(backend: DbBackend, field: F, test: &Test) -
             if part.contains('\0') {
                 return never();
             }
-            let place = Func::cust("strpos").arg(field.sql()).arg(part.as_str());
+            let whole = if field.is_text() {
+                field.sql()
+            } else {
+                field.sql().cast_as("text")
+            };
+            let place = Func::cust("strpos").arg(whole).arg(part.as_str());
             Condition::all().add(Expr::expr(place).gt(0))
         }
         Test::Contains(part) => {
@@ -204,6 +213,13 @@ pub(super) fn column_test<F: Field>(backend: DbBackend, field: F, test: &Test) -
     }
 }
 
+/// 1 where the condition holds, else 0.
+pub(super) fn flag(condition: Expr) -> Expr {
+    Expr::case(condition, Expr::cust("1"))
+        .finally(Expr::cust("0"))
+        .into()
+}
+
 /// Orders the rows; nulls come first ascending and last descending.
 pub(super) fn order_by<F: Field>(
     backend: DbBackend,
@@ -221,11 +237,14 @@ pub(super) fn order_by<F: Field>(
             Direction::Asc => (SqlOrder::Asc, NullOrdering::First),
             Direction::Desc => (SqlOrder::Desc, NullOrdering::Last),
         };
+        let rank = field.rank(backend);
+        let nullable = field.nullable() || rank.is_some();
+        let by = rank.unwrap_or_else(|| ordered(backend, *field));
         // The others have null as the least value by themselves.
-        if backend == DbBackend::Postgres && field.nullable() {
-            statement.order_by_expr_with_nulls(ordered(backend, *field), sql, nulls);
+        if backend == DbBackend::Postgres && nullable {
+            statement.order_by_expr_with_nulls(by, sql, nulls);
         } else {
-            statement.order_by_expr(ordered(backend, *field), sql);
+            statement.order_by_expr(by, sql);
         }
     }
 }

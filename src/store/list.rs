@@ -14,7 +14,7 @@ use crate::{
     error::Result,
     model::{
         filter::Filter,
-        page::{Order, PageArgs, Read, Window},
+        page::{Order, PageArgs, Part, PartArgs, Read, Window},
     },
 };
 
@@ -169,6 +169,40 @@ fn ordered<E: Listed>(
 pub(super) async fn page<E: Listed>(db: &Db, args: &PageArgs<E::Field>) -> Result<Read<E::Model>> {
     let raw = raw(db, select::<E>(db.backend(), &args.into(), None)).await?;
     Ok(read(&raw.iter().collect::<Vec<_>>(), args.window.size))
+}
+
+/// A part of the rows, of one parent or of the whole table, and how many there are.
+pub(super) async fn part<E: Listed>(
+    db: &Db,
+    args: &PartArgs<E::Field>,
+    parent: Option<Expr>,
+) -> Result<Part<E::Model>>
+where
+    E::Model: Sync,
+{
+    // No statement takes a larger one.
+    let [limit, offset] = [args.limit, args.offset].map(|n| Ord::min(n, i64::MAX.unsigned_abs()));
+    let slice = Slice {
+        filter: &args.filter,
+        order: &args.order,
+        range: Range::Offset { limit, offset },
+    };
+    let found = match limit {
+        0 => Vec::new(),
+        _ => raw(db, select::<E>(db.backend(), &slice, parent.clone())).await?,
+    };
+    let total = match found.len() as u64 {
+        // The end of the list has been seen.
+        n if 0 < n && n < limit => offset + n,
+        0 if limit > 0 && offset == 0 => 0,
+        _ => {
+            matching::<E>(db.backend(), &slice, parent)
+                .count(db.reader())
+                .await?
+        }
+    };
+    let rows = read(&found.iter().collect::<Vec<_>>(), limit).rows;
+    Ok(Part { rows, total })
 }
 
 /// The rows of the same slice for each of these parents, in the slice's order.

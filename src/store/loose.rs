@@ -1,5 +1,10 @@
 //! A number column that Buildbot does not check: SQLite keeps whatever was bound to it.
 
+use std::{
+    collections::HashSet,
+    sync::{Arc, Mutex, PoisonError},
+};
+
 use sea_orm::{
     ColIdx, QueryResult, TryGetError, TryGetable,
     sea_query::{ArrayType, ColumnType, Nullable, Value, ValueType, ValueTypeErr},
@@ -36,6 +41,23 @@ impl Loose {
         match self {
             Self::Int(n) => filter::Value::Int(*n),
             Self::Odd(text) => filter::Value::Text(text.to_string()),
+        }
+    }
+}
+
+/// After so many odd values the log has said enough.
+const MAX_ODDITIES: usize = 10_000;
+
+/// The rows whose odd values are in the log already.
+#[derive(Clone, Debug, Default)]
+pub struct Oddities(Arc<Mutex<HashSet<(&'static str, i32)>>>);
+
+impl Oddities {
+    /// Logs, once, that a row holds a value that no Buildbot should have written.
+    pub fn note(&self, column: &'static str, id: i32) {
+        let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if seen.len() < MAX_ODDITIES && seen.insert((column, id)) {
+            tracing::warn!(column, id, "a value that cannot be read is shown as none");
         }
     }
 }

@@ -96,6 +96,12 @@ impl Db {
         self.writer.is_some()
     }
 
+    /// It is a Buildbot master's, with the tables that only Buildbot has.
+    #[must_use]
+    pub fn is_buildbots(&self) -> bool {
+        !self.is_writable()
+    }
+
     /// It records the changes of its steps.
     #[must_use]
     pub fn has_feed(&self) -> bool {

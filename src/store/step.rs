@@ -4,8 +4,9 @@ use std::collections::{HashMap, HashSet};
 
 use sea_orm::{
     ActiveValue::{NotSet, Set},
-    QuerySelect,
+    DbBackend, QuerySelect,
     entity::prelude::*,
+    sea_query::ExprTrait,
 };
 
 use super::{Db, Txn, filter, list, loose::Loose};
@@ -15,7 +16,7 @@ use crate::{
         filter::{Direction, Filter, StepField},
         id::{BuildId, StepId},
         identifier,
-        page::{Order, PageArgs, Read},
+        page::{Order, PageArgs, Part, PartArgs, Read},
         results::Results,
         url::Url,
     },
@@ -61,7 +62,11 @@ impl list::Listed for Entity {
 
 impl filter::Field for StepField {
     fn sql(self) -> Expr {
-        let column = match self {
+        let column = |column| Expr::col((Entity, column));
+        column(match self {
+            Self::Complete => return filter::flag(column(Column::CompleteAt).is_not_null()),
+            // Any number but 0 says so.
+            Self::Hidden => return filter::flag(column(Column::Hidden).ne(0)),
             Self::Stepid => Column::Id,
             Self::Buildid => Column::Buildid,
             Self::Number => Column::Number,
@@ -70,10 +75,9 @@ impl filter::Field for StepField {
             Self::StartedAt => Column::StartedAt,
             Self::LocksAcquiredAt => Column::LocksAcquiredAt,
             Self::CompleteAt => Column::CompleteAt,
-            Self::Hidden => Column::Hidden,
             Self::Results => Column::Results,
-        };
-        Expr::col((Entity, column))
+            Self::Urls => Column::UrlsJson,
+        })
     }
 
     fn nullable(self) -> bool {
@@ -84,7 +88,18 @@ impl filter::Field for StepField {
     }
 
     fn is_text(self) -> bool {
-        matches!(self, Self::Name | Self::StateString)
+        matches!(self, Self::Name | Self::StateString | Self::Urls)
+    }
+
+    fn rank(self, backend: DbBackend) -> Option<Expr> {
+        // Without its last bracket, a list that goes on comes behind the one that it begins with.
+        (self == Self::Urls).then(|| {
+            Expr::cust(match backend {
+                DbBackend::Sqlite => "rtrim(steps.urls_json, ']')",
+                DbBackend::MySql => "CAST(TRIM(TRAILING ']' FROM steps.urls_json) AS BINARY)",
+                _ => "rtrim(steps.urls_json, ']') COLLATE \"C\"",
+            })
+        })
     }
 }
 
@@ -193,6 +208,14 @@ pub async fn of_builds(
         of.entry(row.buildid).or_default().push(row);
     }
     Ok(of)
+}
+
+/// A part of the steps of a build.
+///
+/// # Errors
+/// As every read: `Unavailable`, or `Internal`.
+pub async fn part_of(db: &Db, build: BuildId, args: &PartArgs<StepField>) -> Result<Part<Model>> {
+    list::part::<Entity>(db, args, Some(Column::Buildid.eq(build))).await
 }
 
 /// A window of all steps.
@@ -310,7 +333,7 @@ impl Txn {
                 .as_ref()?
                 .int()?
                 .checked_sub(started.as_ref()?.int()?)?;
-            Some(wait.max(0))
+            Some(Ord::max(wait, 0))
         };
         let sum = steps.iter().filter_map(wait).fold(0, i64::saturating_add);
         self.set_lock_waits(build, i32::try_from(sum).unwrap_or(i32::MAX))

@@ -70,3 +70,17 @@ CREATE TABLE `steps` (
   KEY `steps_started_at` (`started_at`),
   CONSTRAINT `steps_ibfk_1` FOREIGN KEY (`buildid`) REFERENCES `builds` (`id`) ON DELETE CASCADE
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb3 COLLATE=utf8mb3_general_ci;
+CREATE TABLE `builder_masters` (
+  `id` int(11) NOT NULL AUTO_INCREMENT,
+  `builderid` int(11) NOT NULL,
+  `masterid` int(11) NOT NULL,
+  PRIMARY KEY (`id`),
+  UNIQUE KEY `builder_masters_identity` (`builderid`,`masterid`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb3 COLLATE=utf8mb3_general_ci;
+CREATE TABLE `build_properties` (
+  `buildid` int(11) NOT NULL,
+  `name` varchar(256) NOT NULL,
+  `value` text NOT NULL,
+  `source` varchar(256) NOT NULL,
+  KEY `build_properties_buildid` (`buildid`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb3 COLLATE=utf8mb3_general_ci;

@@ -124,3 +124,18 @@ ALTER TABLE ONLY public.builds
     ADD CONSTRAINT builds_builderid_fkey FOREIGN KEY (builderid) REFERENCES public.builders(id) ON DELETE CASCADE;
 ALTER TABLE ONLY public.steps
     ADD CONSTRAINT steps_buildid_fkey FOREIGN KEY (buildid) REFERENCES public.builds(id) ON DELETE CASCADE;
+CREATE TABLE public.builder_masters (
+    id integer NOT NULL,
+    builderid integer NOT NULL,
+    masterid integer NOT NULL
+);
+ALTER TABLE ONLY public.builder_masters
+    ADD CONSTRAINT builder_masters_pkey PRIMARY KEY (id);
+CREATE UNIQUE INDEX builder_masters_identity ON public.builder_masters USING btree (builderid, masterid);
+CREATE TABLE public.build_properties (
+    buildid integer NOT NULL,
+    name character varying(256) NOT NULL,
+    value text NOT NULL,
+    source character varying(256) NOT NULL
+);
+CREATE INDEX build_properties_buildid ON public.build_properties USING btree (buildid);

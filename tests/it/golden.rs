@@ -1,7 +1,7 @@
 //! A real Buildbot master's SQLite file, served as it is, or its rows in a PostgreSQL or MariaDB database of ours:
 //! everything in it is reachable and equal to what plain SQL reads in the file, and the file is not changed.
 
-mod load;
+pub(crate) mod load;
 mod readonly;
 
 pub(crate) use readonly::try_everything;

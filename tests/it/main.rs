@@ -23,6 +23,7 @@ mod process;
 mod protocol;
 mod readme;
 mod replay;
+mod rest;
 mod retention;
 mod schema;
 mod slow;

@@ -27,17 +27,32 @@ const TABLES: [(&str, &str); 5] = [
     ),
 ];
 
+/// What only a master's database has.
+const MASTERS: [(&str, &str); 2] = [
+    ("builder_masters", "id, builderid, masterid"),
+    ("build_properties", "buildid, name, value, source"),
+];
+
 /// SQLite alone keeps the names of steps that are too long.
 pub(super) const FITS: &str = "WHERE length(name) <= 50";
 
 /// Copies all rows of the file that fit, with their ids.
 pub(super) async fn copy(file: &Path, to: &Sql) {
+    tables(file, to, &TABLES, FITS).await;
+}
+
+/// Copies the tables of the file that only a master's database has too, every row of them.
+pub(crate) async fn copy_all(file: &Path, to: &Sql) {
+    tables(file, to, &[&TABLES[..], &MASTERS[..]].concat(), "").await;
+}
+
+async fn tables(file: &Path, to: &Sql, tables: &[(&str, &str)], fits_steps: &str) {
     let from = Sql::open(&Database::copy_of(file)).await;
-    for (table, columns) in TABLES {
-        let fits = if table == "steps" { FITS } else { "" };
+    for (table, columns) in tables {
+        let fits = if *table == "steps" { fits_steps } else { "" };
         let rows = from
             .rows(&format!(
-                "SELECT json_array({columns}) AS json FROM {table} {fits} ORDER BY id"
+                "SELECT json_array({columns}) AS json FROM {table} {fits} ORDER BY 1"
             ))
             .await;
         let literal = |value: &Value| match value.as_str() {
@@ -49,6 +64,9 @@ pub(super) async fn copy(file: &Path, to: &Sql) {
             format!("({})", values.join(", "))
         };
         let rows: Vec<String> = rows.iter().map(row).collect();
+        if rows.is_empty() {
+            continue;
+        }
         to.run(&format!(
             "INSERT INTO {table} ({columns}) VALUES {}",
             rows.join(", ")

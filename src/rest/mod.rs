@@ -1,0 +1,113 @@
+//! The Buildbot-compatible REST API below /api: the way in, whose pages may, which methods; the rest is per noun.
+
+use axum::{
+    Router,
+    extract::{Request, State},
+    http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, header},
+    response::{IntoResponse, Response},
+    routing,
+};
+
+use crate::{app::App, auth::Scope, config::HttpConfig};
+
+mod answer;
+mod builders;
+mod builds;
+mod filter;
+mod openapi;
+mod path;
+mod query;
+mod steps;
+mod view;
+
+use answer::Problem;
+use path::Route;
+use query::Parameters;
+
+const ALLOW: HeaderValue = HeaderValue::from_static("GET, HEAD, OPTIONS");
+/// What a page of another origin is told, as Buildbot does.
+const MAY: [(HeaderName, HeaderValue); 3] = [
+    (
+        header::ACCESS_CONTROL_ALLOW_HEADERS,
+        HeaderValue::from_static("Content-Type"),
+    ),
+    (
+        header::ACCESS_CONTROL_ALLOW_METHODS,
+        HeaderValue::from_static("GET, HEAD"),
+    ),
+    (
+        header::ACCESS_CONTROL_MAX_AGE,
+        HeaderValue::from_static("3600"),
+    ),
+];
+
+/// Everything below `/api`. One handler for all: the paths are Buildbot's, decoded by its rules.
+pub fn router(app: App) -> Router {
+    Router::new()
+        .route("/api", routing::any(serve))
+        .route("/api/", routing::any(serve))
+        .route("/api/{*path}", routing::any(serve))
+        .with_state(app)
+}
+
+async fn serve(State(app): State<App>, request: Request) -> Response {
+    let (parts, _) = request.into_parts();
+    let origin = match origin(&parts.headers, &app.config.http) {
+        Ok(origin) => origin,
+        Err(problem) => return problem.into_response(),
+    };
+    let answer = match parts.method {
+        Method::GET | Method::HEAD => answer(&app, &parts.uri, &parts.headers).await,
+        Method::OPTIONS => options(&parts.headers),
+        _ => Err(Problem::method_not_allowed(ALLOW)),
+    };
+    let mut response = answer.unwrap_or_else(Problem::into_response);
+    if let Some(origin) = origin {
+        let headers = response.headers_mut();
+        headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+        headers.append(header::VARY, HeaderValue::from_static("Origin"));
+        headers.extend(MAY);
+    }
+    response
+}
+
+/// The origin of the page that asks, if one does and may.
+fn origin(headers: &HeaderMap, config: &HttpConfig) -> Result<Option<HeaderValue>, Problem> {
+    let Some(origin) = headers.get(header::ORIGIN) else {
+        return Ok(None);
+    };
+    let host = headers.get(header::HOST).map(HeaderValue::as_bytes);
+    if config.admits(origin.as_bytes(), host) {
+        Ok(Some(origin.clone()))
+    } else {
+        Err(Problem::bad(
+            "invalid origin: only pages of this server and of --allow-origin may do this",
+        ))
+    }
+}
+
+/// What may be done here, and whether a page may do what it is about to.
+fn options(headers: &HeaderMap) -> Result<Response, Problem> {
+    let wanted = headers.get(header::ACCESS_CONTROL_REQUEST_METHOD);
+    if wanted.is_some_and(|method| method != "GET" && method != "HEAD") {
+        return Err(Problem::bad("invalid method: only GET and HEAD here"));
+    }
+    Ok([(header::ALLOW, ALLOW)].into_response())
+}
+
+/// Who asks, then the path, then the parameters, then the database.
+async fn answer(app: &App, uri: &Uri, headers: &HeaderMap) -> Result<Response, Problem> {
+    app.anonymous().require(Scope::Read)?;
+    let route = path::read(uri.path())?;
+    let parameters = Parameters::read(uri.query().unwrap_or_default())?;
+    let body = match &route {
+        Route::Builders => builders::list(app, &parameters).await?,
+        Route::Builder(which) => builders::one(app, which, &parameters).await?,
+        Route::Builds(of) => builds::list(app, of.as_ref(), &parameters).await?,
+        Route::Build(which) => builds::one(app, which, &parameters).await?,
+        Route::Steps(of) => steps::list(app, of, &parameters).await?,
+        Route::Step(which) => steps::one(app, which, &parameters).await?,
+        Route::OpenApi => openapi::document(),
+    };
+    Ok(answer::ok(&body, headers))
+}

@@ -1,0 +1,373 @@
+//! The OpenAPI document, made from the same tables that requests are read with, so that it cannot say anything else.
+
+use serde_json::{Value, json};
+use utoipa::{
+    PartialSchema, ToSchema,
+    openapi::{
+        ArrayBuilder, ComponentsBuilder, Content, HttpMethod, InfoBuilder, ObjectBuilder, OneOf,
+        OpenApiBuilder, PathItem, PathsBuilder, Ref, RefOr, Required, ResponseBuilder, Schema,
+        ServerBuilder, Type,
+        path::{OperationBuilder, ParameterBuilder, ParameterIn},
+    },
+};
+
+use super::{
+    answer::MEDIA,
+    builders, builds,
+    filter::Operator,
+    query::{Column, Kind, Noun},
+    steps,
+    view::{Build, Builder, Step, Url},
+};
+
+/// Every path, what it answers, and whether that is a collection.
+const PATHS: [(&str, &str, bool); 12] = [
+    ("/steps/{stepid}", "steps", false),
+    ("/builds", "builds", true),
+    ("/builds/{buildid}", "builds", false),
+    ("/builds/{buildid}/steps", "steps", true),
+    (
+        "/builds/{buildid}/steps/{step_number_or_name}",
+        "steps",
+        false,
+    ),
+    ("/builders", "builders", true),
+    ("/builders/{builderid_or_buildername}", "builders", false),
+    (
+        "/builders/{builderid_or_buildername}/builds",
+        "builds",
+        true,
+    ),
+    (
+        "/builders/{builderid_or_buildername}/builds/{build_number}",
+        "builds",
+        false,
+    ),
+    (
+        "/builders/{builderid_or_buildername}/builds/{build_number}/steps",
+        "steps",
+        true,
+    ),
+    (
+        "/builders/{builderid_or_buildername}/builds/{build_number}/steps/{step_number_or_name}",
+        "steps",
+        false,
+    ),
+    ("/openapi.json", "", false),
+];
+
+/// The elements of paths that stand for something.
+const ELEMENTS: [(&str, Type, &str); 5] = [
+    ("stepid", Type::Integer, "The id of a step"),
+    ("buildid", Type::Integer, "The id of a build"),
+    (
+        "build_number",
+        Type::Integer,
+        "The number of a build within its builder",
+    ),
+    (
+        "builderid_or_buildername",
+        Type::String,
+        "The id of a builder, or its name; what can be read as a number is an id",
+    ),
+    (
+        "step_number_or_name",
+        Type::String,
+        "The number of a step within its build, or its name; ASCII digits are a number",
+    ),
+];
+
+const PROBLEMS: [(&str, &str, &str); 7] = [
+    (
+        "400",
+        "BadRequest",
+        "A parameter breaks a rule, something is not UTF-8, or the Origin may not ask",
+    ),
+    (
+        "401",
+        "Unauthenticated",
+        "Callers without a token may do nothing here",
+    ),
+    ("403", "Forbidden", "The caller may not read"),
+    ("404", "NotFound", "There is no such path, or no such row"),
+    ("405", "MethodNotAllowed", "Only GET, HEAD and OPTIONS"),
+    (
+        "500",
+        "Internal",
+        "A fault of the server's; the reason is in its log",
+    ),
+    (
+        "503",
+        "Unavailable",
+        "The database does not answer; try again",
+    ),
+];
+
+/// The document.
+pub(super) fn document() -> Value {
+    let mut components = ComponentsBuilder::new().schema("Meta", meta()).schema(
+        "Problem",
+        object().property("error", text()).required("error"),
+    );
+    let mut nested = Vec::new();
+    for (name, schema) in [
+        (Builder::name(), Builder::schema()),
+        (Build::name(), Build::schema()),
+        (Step::name(), Step::schema()),
+        (Url::name(), Url::schema()),
+    ] {
+        nested.push((name.into_owned(), schema));
+    }
+    for (name, mut schema) in nested {
+        // `field` may leave out any of them.
+        if let (RefOr::T(Schema::Object(object)), true) = (&mut schema, name != "Url") {
+            object.required.clear();
+        }
+        components = components.schema(name, schema);
+    }
+    for (_, name, description) in PROBLEMS {
+        components = components.response(name, problem(description));
+    }
+    for (name, kind, description) in ELEMENTS {
+        let parameter = ParameterBuilder::new()
+            .name(name)
+            .parameter_in(ParameterIn::Path)
+            .required(Required::True)
+            .description(Some(description))
+            .schema(Some(ObjectBuilder::new().schema_type(kind)));
+        components = components.parameter(name, parameter.build());
+    }
+    components = noun(components, &builders::NOUN, "Builder");
+    components = noun(components, &builds::NOUN, "Build");
+    components = noun(components, &steps::NOUN, "Step");
+    for (name, description) in [
+        (
+            "limit",
+            "At most so many; --rest-max-rows is the most there is",
+        ),
+        ("offset", "So many are left out first"),
+    ] {
+        let number = ObjectBuilder::new()
+            .schema_type(Type::Integer)
+            .minimum(Some(0));
+        let parameter = query(name, description, number.build());
+        components = components.parameter(name, parameter);
+    }
+
+    let mut paths = PathsBuilder::new();
+    for (path, plural, collection) in PATHS {
+        let mut item = PathItem::new(HttpMethod::Get, operation(path, plural, collection));
+        item.merge_operations(PathItem::new(
+            HttpMethod::Head,
+            operation(path, plural, collection),
+        ));
+        paths = paths.path(path, item);
+    }
+    let info = InfoBuilder::new()
+        .title("Buildbot's builders, builds and steps")
+        .description(Some(
+            "The data API of Buildbot, read-only. /api/latest is the same as /api/v2. Dates are seconds since 1970.",
+        ))
+        .version(env!("CARGO_PKG_VERSION"));
+    let document = OpenApiBuilder::new()
+        .info(info)
+        .servers(Some([ServerBuilder::new().url("/api/v2").build()]))
+        .paths(paths)
+        .components(Some(components.build()))
+        .build();
+    json!(document)
+}
+
+/// The parameters that all lists of a kind take, and their answer.
+fn noun<F>(
+    mut components: ComponentsBuilder,
+    noun: &Noun<F>,
+    row: &'static str,
+) -> ComponentsBuilder {
+    let plural = noun.plural;
+    let names = |prefixes: &'static [&'static str]| {
+        let names = noun.columns.iter().map(|column| column.name);
+        let all = names.flat_map(|n| prefixes.iter().map(move |p| format!("{p}{n}")));
+        ObjectBuilder::new()
+            .schema_type(Type::String)
+            .enum_values(Some(all))
+    };
+    for (name, description, schema) in [
+        ("field", "Only this field; repeat it for more", names(&[""])),
+        (
+            "order",
+            "Order by this field, descending with -; the first is the most significant",
+            names(&["", "-"]),
+        ),
+        (
+            "property",
+            "Give builds the property of this name, or with * all",
+            text(),
+        ),
+    ] {
+        let many = ArrayBuilder::new().items(schema).build();
+        components = components.parameter(
+            format!("{plural}.{name}"),
+            query(name, description, Schema::Array(many)),
+        );
+    }
+    for column in noun.columns {
+        for (name, operator) in filters(column) {
+            let many = ArrayBuilder::new().items(value(column.kind)).build();
+            let description = meaning(operator);
+            components = components.parameter(
+                format!("{plural}.{name}"),
+                query(&name, description, Schema::Array(many)),
+            );
+        }
+    }
+    let rows = ArrayBuilder::new().items(Ref::from_schema_name(row));
+    let answer = object()
+        .property(plural, rows)
+        .property("meta", Ref::from_schema_name("Meta"))
+        .required(plural)
+        .required("meta");
+    components.schema(format!("{row}s"), answer)
+}
+
+/// Every parameter that filters by a column.
+fn filters<F>(column: &Column<F>) -> Vec<(String, Operator)> {
+    let fitting = Operator::NAMES
+        .iter()
+        .filter_map(|name| Some((*name, Operator::named(name)?)))
+        .filter(|(_, operator)| operator.fits(column.kind));
+    let mut all: Vec<(String, Operator)> = fitting
+        .map(|(name, operator)| (format!("{}__{name}", column.name), operator))
+        .collect();
+    if Operator::Eq.fits(column.kind) {
+        all.insert(0, (column.name.to_owned(), Operator::Eq));
+    }
+    all
+}
+
+fn operation(path: &str, plural: &str, collection: bool) -> OperationBuilder {
+    let mut operation = OperationBuilder::new();
+    let mut refer = |name: &str| {
+        let parameter = Ref::new(format!("#/components/parameters/{name}"));
+        operation = std::mem::take(&mut operation).parameter_ref(parameter);
+    };
+    for (name, ..) in ELEMENTS {
+        if path.contains(&format!("{{{name}}}")) {
+            refer(name);
+        }
+    }
+    let all = match plural {
+        "builders" => parameters(&builders::NOUN, collection),
+        "builds" => parameters(&builds::NOUN, collection),
+        "steps" => parameters(&steps::NOUN, collection),
+        _ => Vec::new(),
+    };
+    for name in &all {
+        refer(name);
+    }
+    let schema: RefOr<Schema> = match plural {
+        "builders" => Ref::from_schema_name("Builders").into(),
+        "builds" => Ref::from_schema_name("Builds").into(),
+        "steps" => Ref::from_schema_name("Steps").into(),
+        _ => object().into(),
+    };
+    let found = ResponseBuilder::new()
+        .description("What was asked for")
+        .content(MEDIA, Content::new(Some(schema)));
+    operation = operation.response("200", found);
+    for (status, name, _) in PROBLEMS {
+        operation = operation.response(status, Ref::from_response_name(name));
+    }
+    operation
+}
+
+/// The names of the parameters that a path takes; those that page are checked everywhere and mean something in a collection.
+fn parameters<F>(noun: &Noun<F>, collection: bool) -> Vec<String> {
+    let mut names = vec!["limit".to_owned(), "offset".to_owned()];
+    let of_noun = |name: &str| format!("{}.{name}", noun.plural);
+    names.extend(["field", "order", "property"].map(of_noun));
+    if collection {
+        let filters = noun.columns.iter().flat_map(filters);
+        names.extend(filters.map(|(name, _)| of_noun(&name)));
+    }
+    names
+}
+
+fn query(
+    name: &str,
+    description: &str,
+    schema: impl Into<Schema>,
+) -> utoipa::openapi::path::Parameter {
+    ParameterBuilder::new()
+        .name(name)
+        .parameter_in(ParameterIn::Query)
+        .required(Required::False)
+        .description(Some(description))
+        .schema(Some(RefOr::T(schema.into())))
+        .build()
+}
+
+fn meaning(operator: Operator) -> &'static str {
+    match operator {
+        Operator::Eq | Operator::In => "Equal to one of these",
+        Operator::Ne | Operator::NotIn => "Equal to none of these",
+        Operator::Lt => "Less than all of these",
+        Operator::Le => "At most as great as all of these",
+        Operator::Gt => "Greater than all of these",
+        Operator::Ge => "At least as great as all of these",
+        Operator::Contains => {
+            "With one of these in it: as a part of a text, in the digits of a number, among the elements of a list"
+        }
+    }
+}
+
+/// A value that a field can be compared with.
+fn value(kind: Kind) -> RefOr<Schema> {
+    let of = |kind| ObjectBuilder::new().schema_type(kind);
+    match kind {
+        Kind::Number { nullable: false } | Kind::Numbers => of(Type::Integer).into(),
+        Kind::Number { nullable: true } => {
+            let mut either = OneOf::new();
+            either.items.push(of(Type::Integer).into());
+            either
+                .items
+                .push(of(Type::String).enum_values(Some(["null"])).into());
+            RefOr::T(Schema::OneOf(either))
+        }
+        Kind::Bool => of(Type::Boolean).into(),
+        Kind::Text { .. } | Kind::Texts | Kind::Opaque => of(Type::String).into(),
+        Kind::Identifier => of(Type::String)
+            .pattern(Some("^[A-Za-z_-][A-Za-z0-9._-]*$"))
+            .max_length(Some(50))
+            .into(),
+    }
+}
+
+fn object() -> ObjectBuilder {
+    ObjectBuilder::new().schema_type(Type::Object)
+}
+
+fn text() -> ObjectBuilder {
+    ObjectBuilder::new().schema_type(Type::String)
+}
+
+fn meta() -> ObjectBuilder {
+    let total = ObjectBuilder::new()
+        .schema_type(Type::Integer)
+        .description(Some(
+            "How many match, before limit and offset; not for a single resource",
+        ));
+    let capped = ObjectBuilder::new()
+        .schema_type(Type::Boolean)
+        .description(Some(
+            "There are more rows than one answer holds: ask for them with offset",
+        ));
+    object().property("total", total).property("capped", capped)
+}
+
+fn problem(description: &str) -> ResponseBuilder {
+    let schema = Ref::from_schema_name("Problem");
+    ResponseBuilder::new()
+        .description(description)
+        .content(MEDIA, Content::new(Some(RefOr::<Schema>::from(schema))))
+}
