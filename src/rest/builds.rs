@@ -135,7 +135,8 @@ async fn of_builder(app: &App, builder: &BuilderRef, number: &Number) -> Result<
             Test::Eq(filter::Value::Int(number.into())),
         ),
         order: Vec::new(),
-        limit: 1,
+        // There is at most one; with room for a second nobody needs to count.
+        limit: 2,
         offset: 0,
     };
     Ok(build::part(&app.db, Some(builder), &args).await?.rows.pop())

@@ -1,0 +1,189 @@
+//! The OpenAPI document: every path is in it and served, and every recorded answer fits it.
+
+use serde_json::Value;
+
+use super::{
+    Rest,
+    replay::{recorded, serve},
+};
+
+/// What a value does not have of a schema; none if it fits.
+fn misfit(document: &Value, schema: &Value, value: &Value) -> Option<String> {
+    if let Some(reference) = schema["$ref"].as_str() {
+        let target = document.pointer(reference.strip_prefix('#').unwrap());
+        return misfit(document, target.expect(reference), value);
+    }
+    let fits_type = |name: &str| match name {
+        "null" => value.is_null(),
+        "object" => value.is_object(),
+        "array" => value.is_array(),
+        "string" => value.is_string(),
+        "boolean" => value.is_boolean(),
+        "integer" => value.is_i64() || value.is_u64(),
+        other => panic!("a type {other:?}"),
+    };
+    let types: Vec<&str> = match &schema["type"] {
+        Value::String(one) => vec![one],
+        Value::Array(several) => several.iter().map(|t| t.as_str().unwrap()).collect(),
+        _ => Vec::new(),
+    };
+    if !types.is_empty() && !types.iter().any(|t| fits_type(t)) {
+        return Some(format!("{value} is not of {types:?}"));
+    }
+    if let (Some(items), Some(values)) = (schema.get("items"), value.as_array()) {
+        return values.iter().find_map(|v| misfit(document, items, v));
+    }
+    let fields = value.as_object()?;
+    for name in schema["required"].as_array().into_iter().flatten() {
+        if !fields.contains_key(name.as_str().unwrap()) {
+            return Some(format!("{value} has no {name}"));
+        }
+    }
+    fields.iter().find_map(|(name, value)| {
+        match schema["properties"]
+            .get(name)
+            .or(schema.get("additionalProperties"))
+        {
+            Some(schema) => misfit(document, schema, value),
+            None => Some(format!("there is no {name:?} in the schema")),
+        }
+    })
+}
+
+/// The path of the document that a request is for: its elements are equal, or stand for something.
+fn described<'a>(document: &'a Value, request: &str) -> Option<&'a Value> {
+    let wanted: Vec<&str> = request.split('?').next().unwrap().split('/').collect();
+    let fits = |path: &String| {
+        let path: Vec<&str> = path.split('/').collect();
+        path.len() == wanted.len()
+            && path
+                .iter()
+                .zip(&wanted)
+                .all(|(p, w)| p == w || p.starts_with('{'))
+    };
+    let paths = document["paths"].as_object().unwrap();
+    paths
+        .iter()
+        .find(|(path, _)| fits(path))
+        .map(|(_, item)| item)
+}
+
+fn named(document: &Value, operation: &Value) -> Vec<String> {
+    let parameters = operation["parameters"].as_array().into_iter().flatten();
+    let name = |parameter: &Value| {
+        let reference = parameter["$ref"]
+            .as_str()
+            .unwrap()
+            .strip_prefix('#')
+            .unwrap();
+        let parameter = document.pointer(reference).expect(reference);
+        assert!(parameter["schema"].is_object() && parameter["description"].is_string());
+        assert_eq!(parameter["required"], parameter["in"] == "path");
+        parameter["name"].as_str().unwrap().to_owned()
+    };
+    parameters.map(name).collect()
+}
+
+#[tokio::test]
+async fn every_answer_is_as_described() {
+    let server = serve("live.sqlite", &[]).await;
+    let rest = Rest::of(&server);
+    let document = rest.found("/api/v2/openapi.json").await;
+    assert_eq!(document, rest.found("/api/latest/openapi.json").await);
+    assert_eq!(document["openapi"], "3.1.0");
+    let problem = &document["components"]["schemas"]["Problem"];
+    let mut checked = 0;
+    for record in [recorded("rest.jsonl"), recorded("rest-synthetic.jsonl")].concat() {
+        let request = record["request"].as_str().unwrap();
+        let path = request
+            .rsplit_once("/api/v2")
+            .or(request.rsplit_once("/api/latest"))
+            .unwrap()
+            .1;
+        if record["status"] != 200 {
+            let fits =
+                record["body"].is_string() || misfit(&document, problem, &record["body"]).is_none();
+            assert!(fits, "{request}");
+            continue;
+        }
+        let item = described(&document, path).unwrap_or_else(|| panic!("{path} is not described"));
+        let schema = &item["get"]["responses"]["200"]["content"]["application/json"]["schema"];
+        assert!(schema.is_object(), "{path}");
+        assert_eq!(
+            misfit(&document, schema, &record["body"]),
+            None,
+            "{request}"
+        );
+        let names = named(&document, &item["get"]);
+        let query = path.split_once('?').map_or("", |(_, query)| query);
+        for parameter in query.split('&').filter_map(|p| p.split_once('=')) {
+            // Buildbot overlooks some that ours refuses.
+            let name = parameter.0;
+            if rest.get(&format!("/api/v2{path}")).await.0 == 200 {
+                assert!(
+                    names.iter().any(|n| n == name),
+                    "{request}: {name} is not described"
+                );
+            }
+        }
+        checked += 1;
+    }
+    assert!(checked > 150, "{checked}");
+}
+
+#[tokio::test]
+async fn everything_described_is_served() {
+    let server = serve("live.sqlite", &[]).await;
+    let rest = Rest::of(&server);
+    let document = rest.found("/api/v2/openapi.json").await;
+    let paths = document["paths"].as_object().unwrap();
+    assert_eq!(paths.len(), 12);
+    for (path, item) in paths {
+        let mut url = format!("/api/v2{path}");
+        for (name, value) in [
+            ("{stepid}", "64"),
+            ("{buildid}", "15"),
+            ("{build_number}", "1"),
+            ("{builderid_or_buildername}", "plain"),
+            ("{step_number_or_name}", "links"),
+        ] {
+            url = url.replace(name, value);
+        }
+        let body = rest.found(&url).await;
+        for method in ["get", "head"] {
+            let responses = item[method]["responses"].as_object().unwrap();
+            for status in ["400", "401", "403", "404", "405", "500", "503"] {
+                let reference = responses[status]["$ref"].as_str().unwrap();
+                assert!(document.pointer(&reference[1..]).is_some(), "{reference}");
+            }
+        }
+        let schema = &item["get"]["responses"]["200"]["content"]["application/json"]["schema"];
+        if path != "/openapi.json" {
+            assert_eq!(misfit(&document, schema, &body), None, "{path}");
+        }
+        // Each parameter is one that the server knows: without a value it is refused by name, not as unknown.
+        for name in named(&document, &item["get"]) {
+            if url.contains(&name) || path.contains(&format!("{{{name}}}")) {
+                continue;
+            }
+            let (_, body) = rest.get(&format!("{url}?{name}=")).await;
+            let text = body["error"].as_str().unwrap_or_default();
+            assert!(!text.contains("there is no parameter"), "{path}: {text}");
+        }
+    }
+    // The schemas know every field that there is.
+    for (schema, path) in [
+        ("Step", "steps/64"),
+        ("Build", "builds/15"),
+        ("Builder", "builders/1"),
+    ] {
+        let properties = document["components"]["schemas"][schema]["properties"]
+            .as_object()
+            .unwrap();
+        let body = rest.found(&format!("/api/v2/{path}")).await;
+        let row = body[path.split('/').next().unwrap()][0]
+            .as_object()
+            .unwrap();
+        assert!(properties.keys().eq(row.keys()), "{schema}");
+    }
+}
