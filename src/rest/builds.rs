@@ -153,7 +153,9 @@ async fn shown(app: &App, query: &Query<BuildField>, rows: Vec<Model>) -> Result
     };
     let view = |row: Model| {
         let properties = properties.remove(&row.id).unwrap_or_default();
-        json!(Build::new(row, properties))
+        let id = row.id.0;
+        let odd = || app.oddities.note("build_properties.value", id);
+        json!(Build::new(row, properties, odd))
     };
     Ok(rows.into_iter().map(view).collect())
 }

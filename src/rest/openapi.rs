@@ -4,18 +4,21 @@ use serde_json::{Value, json};
 use utoipa::{
     PartialSchema, ToSchema,
     openapi::{
-        ArrayBuilder, ComponentsBuilder, Content, HttpMethod, InfoBuilder, ObjectBuilder, OneOf,
+        ArrayBuilder, ComponentsBuilder, Content, HttpMethod, InfoBuilder, ObjectBuilder,
         OpenApiBuilder, PathItem, PathsBuilder, Ref, RefOr, Required, ResponseBuilder, Schema,
         ServerBuilder, Type,
         path::{OperationBuilder, ParameterBuilder, ParameterIn},
     },
 };
 
+mod parameter;
+
+use parameter::{filters, meaning, parameters, query, value};
+
 use super::{
     answer::MEDIA,
     builders, builds,
-    filter::Operator,
-    query::{Column, Kind, Noun},
+    query::Noun,
     steps,
     view::{Build, Builder, Step, Url},
 };
@@ -230,21 +233,6 @@ fn noun<F>(
     components.schema(format!("{row}s"), answer)
 }
 
-/// Every parameter that filters by a column.
-fn filters<F>(column: &Column<F>) -> Vec<(String, Operator)> {
-    let fitting = Operator::NAMES
-        .iter()
-        .filter_map(|name| Some((*name, Operator::named(name)?)))
-        .filter(|(_, operator)| operator.fits(column.kind));
-    let mut all: Vec<(String, Operator)> = fitting
-        .map(|(name, operator)| (format!("{}__{name}", column.name), operator))
-        .collect();
-    if Operator::Eq.fits(column.kind) {
-        all.insert(0, (column.name.to_owned(), Operator::Eq));
-    }
-    all
-}
-
 fn operation(path: &str, plural: &str, collection: bool) -> OperationBuilder {
     let mut operation = OperationBuilder::new();
     let mut refer = |name: &str| {
@@ -279,68 +267,6 @@ fn operation(path: &str, plural: &str, collection: bool) -> OperationBuilder {
         operation = operation.response(status, Ref::from_response_name(name));
     }
     operation
-}
-
-/// The names of the parameters that a path takes; those that page are checked everywhere and mean something in a collection.
-fn parameters<F>(noun: &Noun<F>, collection: bool) -> Vec<String> {
-    let mut names = vec!["limit".to_owned(), "offset".to_owned()];
-    let of_noun = |name: &str| format!("{}.{name}", noun.plural);
-    names.extend(["field", "order", "property"].map(of_noun));
-    if collection {
-        let filters = noun.columns.iter().flat_map(filters);
-        names.extend(filters.map(|(name, _)| of_noun(&name)));
-    }
-    names
-}
-
-fn query(
-    name: &str,
-    description: &str,
-    schema: impl Into<Schema>,
-) -> utoipa::openapi::path::Parameter {
-    ParameterBuilder::new()
-        .name(name)
-        .parameter_in(ParameterIn::Query)
-        .required(Required::False)
-        .description(Some(description))
-        .schema(Some(RefOr::T(schema.into())))
-        .build()
-}
-
-fn meaning(operator: Operator) -> &'static str {
-    match operator {
-        Operator::Eq | Operator::In => "Equal to one of these",
-        Operator::Ne | Operator::NotIn => "Equal to none of these",
-        Operator::Lt => "Less than all of these",
-        Operator::Le => "At most as great as all of these",
-        Operator::Gt => "Greater than all of these",
-        Operator::Ge => "At least as great as all of these",
-        Operator::Contains => {
-            "With one of these in it: as a part of a text, in the digits of a number, among the elements of a list"
-        }
-    }
-}
-
-/// A value that a field can be compared with.
-fn value(kind: Kind) -> RefOr<Schema> {
-    let of = |kind| ObjectBuilder::new().schema_type(kind);
-    match kind {
-        Kind::Number { nullable: false } | Kind::Numbers => of(Type::Integer).into(),
-        Kind::Number { nullable: true } => {
-            let mut either = OneOf::new();
-            either.items.push(of(Type::Integer).into());
-            either
-                .items
-                .push(of(Type::String).enum_values(Some(["null"])).into());
-            RefOr::T(Schema::OneOf(either))
-        }
-        Kind::Bool => of(Type::Boolean).into(),
-        Kind::Text { .. } | Kind::Texts | Kind::Opaque => of(Type::String).into(),
-        Kind::Identifier => of(Type::String)
-            .pattern(Some("^[A-Za-z_-][A-Za-z0-9._-]*$"))
-            .max_length(Some(50))
-            .into(),
-    }
 }
 
 fn object() -> ObjectBuilder {

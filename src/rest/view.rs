@@ -101,10 +101,11 @@ impl Builder {
 }
 
 impl Build {
-    /// With those properties whose values are JSON.
-    pub(super) fn new(row: build::Model, properties: Vec<build::Property>) -> Self {
+    /// With those properties whose values are JSON; `odd` is called for each other.
+    pub(super) fn new(row: build::Model, properties: Vec<build::Property>, odd: impl Fn()) -> Self {
         let read = |property: build::Property| {
-            let value = serde_json::from_str(&property.value).ok()?;
+            let value = serde_json::from_str(&property.value);
+            let value = value.inspect_err(|_| odd()).ok()?;
             Some((property.name, (value, property.source)))
         };
         Self {

@@ -2,9 +2,11 @@
 
 mod conduct;
 mod departures;
+mod hostile;
 mod language;
 mod openapi;
 mod replay;
+mod spelling;
 
 use std::path::{Path, PathBuf};
 
