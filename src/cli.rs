@@ -15,7 +15,7 @@ use crate::{
     demo,
     error::StartError,
     graphql, http,
-    store::{Db, OnPending},
+    store::{Changes, Db, OnPending},
 };
 
 /// How many connections wait to be taken.
@@ -37,6 +37,10 @@ enum Command {
     Serve(Config),
     /// Bring the database's schema up to date
     Migrate(DatabaseConfig),
+    /// Put the change feed into a Buildbot master's database, so that its steps can be subscribed to
+    Attach(DatabaseConfig),
+    /// Take the change feed out of a Buildbot master's database again
+    Detach(DatabaseConfig),
     /// Print the GraphQL schema
     Schema,
 }
@@ -54,6 +58,17 @@ pub async fn run(cli: Cli) -> Result<(), StartError> {
                 [] => say("The schema is up to date."),
                 names => say(&format!("Applied {}.", names.join(", "))),
             }
+            Ok(())
+        }
+        Command::Attach(database) => {
+            report(
+                &Db::attach(&database).await?,
+                "The change feed is there already.",
+            );
+            Ok(())
+        }
+        Command::Detach(database) => {
+            report(&Db::detach(&database).await?, "There is no change feed.");
             Ok(())
         }
         Command::Schema => {
@@ -81,12 +96,19 @@ async fn serve(config: Config) -> Result<(), StartError> {
         demo::start(&app);
     }
     stop_on_signal(&app).map_err(listening)?;
+    let beside = match (app.db.is_writable(), app.feed.is_attached()) {
+        (true, _) => "",
+        (false, true) => "\n  database  a Buildbot master's, attached: queries and subscriptions",
+        (false, false) => {
+            "\n  database  a Buildbot master's, not attached: queries alone; `buildbot-graphql attach` adds subscriptions"
+        }
+    };
     say(&format!(
         "\
 buildbot-graphql {version}
   GraphiQL  http://{local}/graphiql
   GraphQL   http://{local}/graphql  (POST, GET, WebSocket, SSE)
-  health    http://{local}/healthz  http://{local}/readyz
+  health    http://{local}/healthz  http://{local}/readyz{beside}
 Try:
   curl -s http://{local}/graphql -H 'Content-Type: application/json' \\
     -d '{{\"query\":\"{{ builds(last: 1) {{ nodes {{ number builder {{ name }} steps {{ number name stateString results }} }} }} }}\"}}'",
@@ -123,6 +145,19 @@ fn stop_on_signal(app: &App) -> std::io::Result<()> {
         stop.cancel();
     });
     Ok(())
+}
+
+/// A line for each thing that was taken out or put in.
+fn report(changes: &Changes, nothing: &str) {
+    let lines: Vec<String> = [("removed", &changes.removed), ("added", &changes.added)]
+        .into_iter()
+        .flat_map(|(verb, things)| things.iter().map(move |thing| format!("{verb} {thing}")))
+        .collect();
+    if lines.is_empty() {
+        say(nothing);
+    } else {
+        say(&lines.join("\n"));
+    }
 }
 
 /// Prints a line for whoever started us; a closed pipe is their choice.

@@ -217,6 +217,22 @@ pub enum StartError {
         /// What to do instead.
         advice: String,
     },
+    /// The database is ours or empty, and this command is for a Buildbot master's.
+    #[error(
+        "the database {url} is not a Buildbot master's: it has no table alembic_version; our own records its changes by itself"
+    )]
+    NotBuildbots {
+        /// The database as named on the command line, without a password.
+        url: String,
+    },
+    /// The database's schema cannot be changed.
+    #[error("cannot change the database {url}: {reason}")]
+    Change {
+        /// The database as named on the command line, without a password.
+        url: String,
+        /// What is wrong.
+        reason: String,
+    },
     /// The address cannot be listened on.
     #[error("cannot listen on {address}: {source}")]
     Listen {

@@ -22,6 +22,8 @@ pub struct Metrics {
     pub feed_lagged: Counter,
     /// How often the feed could not be read.
     pub feed_failures: Counter,
+    /// 1 where the database has a feed, 0 where it has none.
+    pub feed_attached: Gauge,
 }
 
 impl Default for Metrics {
@@ -50,6 +52,11 @@ impl Default for Metrics {
                 "How many subscribers were cut off because they read too slowly",
             ),
             feed_failures: registered(of, "feed_failures", "How often the feed could not be read"),
+            feed_attached: registered(
+                of,
+                "feed_attached",
+                "1 where the database has a feed, 0 where it has none",
+            ),
             registry: Arc::new(registry),
         }
     }

@@ -7,6 +7,7 @@ use sea_orm_migration::{
     sea_orm::DbBackend,
 };
 
+pub mod feed;
 mod m0001_builds_and_steps;
 mod m0002_step_events;
 

@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tokio::sync::Notify;
+use tokio::{sync::Notify, time::sleep};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -27,6 +27,7 @@ use crate::{
     },
 };
 
+pub mod attached;
 mod hub;
 mod place;
 pub(crate) mod queue;
@@ -40,6 +41,8 @@ pub(crate) use replay::Replay;
 
 /// How many events are read, or dropped, at a time; also what a subscriber holds in memory while it is replayed to.
 const BATCH: u64 = 500;
+/// The pause between two batches that are dropped, in which others write: a Buildbot master has one thread for its SQLite file.
+const BETWEEN_BATCHES: Duration = Duration::from_millis(10);
 
 /// The change feed of a database.
 #[derive(Clone, Debug)]
@@ -50,7 +53,8 @@ struct Inner {
     db: Db,
     config: FeedConfig,
     /// The feed's name in every cursor; none where the database has no feed.
-    epoch: Option<String>,
+    epoch: Mutex<Option<Arc<str>>>,
+    looking: tokio::sync::Mutex<()>,
     hub: Mutex<Hub>,
     placing: place::Placing,
     /// When the feed was last read to its end; none while nobody listens.
@@ -146,15 +150,11 @@ impl Feed {
         metrics: Metrics,
         stop: CancellationToken,
     ) -> Result<Self> {
-        let epoch = match event::epoch(&db).await {
-            Ok(epoch) => Some(epoch),
-            Err(Error::FeedDetached) => None,
-            Err(error) => return Err(error),
-        };
-        Ok(Self(Arc::new(Inner {
+        let feed = Self(Arc::new(Inner {
             db,
             config,
-            epoch,
+            epoch: Mutex::default(),
+            looking: tokio::sync::Mutex::default(),
             hub: Mutex::default(),
             placing: place::Placing::default(),
             read_at: Mutex::default(),
@@ -162,7 +162,9 @@ impl Feed {
             wake: Notify::new(),
             clock,
             stop,
-        })))
+        }));
+        feed.look().await?;
+        Ok(feed)
     }
 
     /// Has the feed read at once.
@@ -175,7 +177,7 @@ impl Feed {
     /// # Errors
     /// `FeedDetached` where there is no feed; else as every read.
     pub async fn position(&self) -> Result<Position> {
-        self.epoch()?;
+        self.expect_feed().await?;
         self.place_all().await?;
         Ok(event::reach(&self.0.db).await?.newest)
     }
@@ -183,7 +185,7 @@ impl Feed {
     /// The opaque text of a place: good on every server of this database, and later ones sort behind earlier ones.
     #[must_use]
     pub fn cursor(&self, position: Position) -> String {
-        let epoch = self.0.epoch.as_deref().unwrap_or_default();
+        let epoch = self.epoch().unwrap_or_default();
         format!("{epoch}{:016x}", position.0)
     }
 
@@ -201,7 +203,7 @@ impl Feed {
             return Err(refused());
         }
         let position = i64::from_str_radix(place, 16).map_err(|_| refused())?;
-        if of == epoch {
+        if of == &*epoch {
             return Ok(Position(position));
         }
         if of.len() == epoch.len() {
@@ -227,6 +229,9 @@ impl Feed {
     /// # Errors
     /// `Unavailable`, or `Internal`.
     pub async fn prune(&self) -> Result<u64> {
+        if !self.is_attached() {
+            return Ok(0);
+        }
         let config = &self.0.config;
         let before = self.0.clock.now() - config.feed_keep_seconds;
         // Also where nobody listens: what has no place yet cannot grow old.
@@ -234,13 +239,12 @@ impl Feed {
         let mut pruned = 0;
         loop {
             let up_to = Position(self.position().await?.0 - config.feed_keep_events);
-            let txn = self.0.db.begin().await?;
-            let gone = txn.prune_events(up_to, before, BATCH).await?;
-            txn.commit().await?;
+            let gone = event::prune(&self.0.db, up_to, before, BATCH).await?;
             pruned += gone;
             if gone < BATCH {
                 return Ok(pruned);
             }
+            sleep(BETWEEN_BATCHES).await;
         }
     }
 
@@ -263,8 +267,20 @@ impl Feed {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn epoch(&self) -> Result<&str> {
-        self.0.epoch.as_deref().ok_or(Error::FeedDetached)
+    /// There is a feed; where none is known, it is looked for: it may have been put in a moment ago.
+    async fn expect_feed(&self) -> Result<()> {
+        if !self.is_attached() {
+            self.look().await?;
+        }
+        self.epoch().map(drop)
+    }
+
+    fn epoch(&self) -> Result<Arc<str>> {
+        self.known().clone().ok_or(Error::FeedDetached)
+    }
+
+    fn known(&self) -> MutexGuard<'_, Option<Arc<str>>> {
+        self.0.epoch.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn hub(&self) -> MutexGuard<'_, Hub> {

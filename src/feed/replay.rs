@@ -51,7 +51,7 @@ impl Feed {
     /// # Errors
     /// `FeedDetached`, `CursorExpired`, `Invalid` for the cursor, `LimitExceeded` for the snapshot; else as every read.
     pub(crate) async fn replay(&self, filter: EventFilter, start: Start) -> Result<Replay> {
-        self.epoch()?;
+        self.expect_feed().await?;
         Ok(match start {
             Start::Now => {
                 let at = self.position().await?;

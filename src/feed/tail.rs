@@ -48,7 +48,9 @@ pub async fn run(feed: Feed) {
                     }
                 }
                 Err(error) => {
-                    is_failing = true;
+                    // Where the feed itself is gone there is nothing to wait for.
+                    let looked = feed.look().await;
+                    is_failing = looked.is_err() || feed.is_attached();
                     feed.0.metrics.feed_failures.inc();
                     tracing::warn!(%error, "the feed could not be read; it is read again");
                     tell_if_stale(&feed);

@@ -42,8 +42,9 @@ pub fn router(api: Api) -> Router {
 /// The listener fails.
 pub async fn serve(app: App, listener: TcpListener) -> std::io::Result<()> {
     app.tasks.spawn(feed::tail::run(app.feed.clone()));
-    if app.db.is_writable() {
-        app.tasks.spawn(prune(app.clone()));
+    app.tasks.spawn(prune(app.clone()));
+    if !app.db.is_writable() {
+        app.tasks.spawn(feed::attached::run(app.feed.clone()));
     }
     // An event is one small frame: it must not wait for a second one.
     let listener = listener.tap_io(|socket| {

@@ -26,8 +26,8 @@ pub(super) async fn readyz(State(api): State<Api>) -> (StatusCode, Json<Value>) 
     let app = api.app();
     let database = timeout(PATIENCE, app.db.ping()).await;
     let database = database.unwrap_or(Err(Error::Unavailable));
-    let feed = match (app.db.has_feed(), app.feed.is_stale()) {
-        (false, _) => "detached",
+    let feed = match (app.feed.is_attached(), app.feed.is_stale()) {
+        (false, _) => "detached: run `buildbot-graphql attach`",
         (true, true) => "stale: the database does not let it be read",
         (true, false) => "ok",
     };

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use sea_orm::{
     ActiveValue::{NotSet, Set},
-    QuerySelect,
+    QuerySelect, QueryTrait,
     entity::prelude::*,
     sea_query::ExprTrait,
 };
@@ -168,7 +168,7 @@ pub async fn by_numbers(
             .iter()
             .map(|(builderid, number)| (builderid.0, *number));
         let query = Entity::find().filter(Expr::tuple(pair).in_tuples(pairs));
-        for row in query.all(db.reader()).await? {
+        for row in list::rows::<Entity>(db, query.into_query()).await? {
             found.insert((row.builderid, row.number), row);
         }
     }

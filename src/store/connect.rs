@@ -1,6 +1,6 @@
 //! Opening a database: where and whose it is, and whether its schema is current.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
 use migration::{Migrator, MigratorTrait};
 use sea_orm::{
@@ -16,8 +16,10 @@ use super::{
 };
 use crate::{config::DatabaseConfig, error::StartError};
 
-/// The oldest revision of Buildbot's schema that has every column we read.
-const OLDEST_REVISION: &str = "066";
+/// The oldest revision of Buildbot's schema that has every column of `steps`.
+const OLDEST_REVISION: &str = "063";
+/// The first that has `builds.locks_duration_s`.
+pub(super) const WITH_LOCK_WAITS: &str = "066";
 /// The newest revision of Buildbot's schema that we know.
 const NEWEST_REVISION: &str = "067";
 
@@ -30,12 +32,13 @@ pub enum OnPending {
     Refuse,
 }
 
-/// What a look into the database tells.
+/// Whose a database is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Owner {
     /// Ours, or empty and to be ours.
     Us,
     /// A Buildbot master's.
-    Buildbot { has_feed: bool },
+    Buildbot,
 }
 
 impl Db {
@@ -60,7 +63,7 @@ impl Db {
                 }
                 Ok(db)
             }
-            Owner::Buildbot { has_feed } => place.open_buildbots(config, has_feed).await,
+            Owner::Buildbot => place.open_buildbots(config).await,
         }
     }
 
@@ -70,7 +73,7 @@ impl Db {
     /// As for `connect`, and for a database that is Buildbot's.
     pub async fn migrate(config: &DatabaseConfig) -> Result<Vec<String>, StartError> {
         let place = Place::of(config)?;
-        if let Owner::Buildbot { .. } = place.owner(config).await? {
+        if place.owner(config).await? == Owner::Buildbot {
             return Err(StartError::Buildbot {
                 url: place.shown,
                 advice: "its schema is Buildbot's to migrate".into(),
@@ -84,7 +87,7 @@ impl Db {
 }
 
 /// Where a database is.
-struct Place {
+pub(super) struct Place {
     url: String,
     /// The same for people: without a password.
     shown: String,
@@ -139,18 +142,40 @@ impl Place {
         })
     }
 
-    fn cannot_open(&self, error: &DbErr) -> StartError {
-        let reason = match error {
-            DbErr::Conn(e) | DbErr::Exec(e) | DbErr::Query(e) => e.to_string(),
-            other => other.to_string(),
-        };
-        StartError::Open {
-            url: self.shown.clone(),
-            reason,
+    /// A database that must be there already.
+    pub(super) fn existing(config: &DatabaseConfig) -> Result<Self, StartError> {
+        let place = Self::of(config)?;
+        Ok(Self {
+            url: place.url.replace("mode=rwc", "mode=rw"),
+            ..place
+        })
+    }
+
+    /// The database is a Buildbot master's, of a revision that we know how to read.
+    pub(super) async fn expect_buildbots(&self, config: &DatabaseConfig) -> Result<(), StartError> {
+        match self.owner(config).await? {
+            Owner::Buildbot => Ok(()),
+            Owner::Us => Err(StartError::NotBuildbots {
+                url: self.shown.clone(),
+            }),
         }
     }
 
-    async fn pool(
+    fn cannot_open(&self, error: &DbErr) -> StartError {
+        StartError::Open {
+            url: self.shown.clone(),
+            reason: reason(error),
+        }
+    }
+
+    pub(super) fn cannot_change(&self, error: &DbErr) -> StartError {
+        StartError::Change {
+            url: self.shown.clone(),
+            reason: reason(error),
+        }
+    }
+
+    pub(super) async fn pool(
         &self,
         config: &DatabaseConfig,
         purpose: Purpose,
@@ -190,13 +215,9 @@ impl Place {
         .map_err(|e| self.cannot_open(&e))?;
         let has = |name: &str| tables.iter().any(|t| t == name);
         if has("alembic_version") {
-            let revisions = texts(db, "SELECT version_num AS text FROM alembic_version")
-                .await
-                .map_err(|e| self.cannot_open(&e))?;
-            self.check_revision(revisions.first().map_or("", String::as_str))?;
-            return Ok(Owner::Buildbot {
-                has_feed: has("graphql_step_events"),
-            });
+            let revision = revision(db).await.map_err(|e| self.cannot_open(&e))?;
+            self.check_revision(&revision)?;
+            return Ok(Owner::Buildbot);
         }
         if !has(migration::TABLE) {
             // On MariaDB a first migration that broke off may have left tables of ours.
@@ -232,8 +253,8 @@ impl Place {
             return Err(StartError::Buildbot {
                 url: self.shown.clone(),
                 advice: format!(
-                    "its schema has the revision {revision:?}, and {OLDEST_REVISION} (Buildbot 4.3) is the oldest that has \
-                     every column needed; run `buildbot upgrade-master` first"
+                    "its schema has the revision {revision:?}, and {OLDEST_REVISION} is the oldest that has every \
+                     column needed; run `buildbot upgrade-master` first"
                 ),
             });
         }
@@ -259,24 +280,27 @@ impl Place {
         // The writer first: it makes the file.
         let writer = self.pool(config, Purpose::Write, writers).await?;
         Ok(Db {
-            writer: Some(writer),
+            writer,
             reader: self.pool(config, Purpose::Read, config.readers).await?,
             watcher: self.pool(config, watch, 1).await?,
-            has_feed: true,
+            is_ours: true,
+            has_lock_waits: Arc::new(true.into()),
         })
     }
 
-    async fn open_buildbots(
-        &self,
-        config: &DatabaseConfig,
-        has_feed: bool,
-    ) -> Result<Db, StartError> {
-        let reading = Purpose::ReadBuildbots;
+    async fn open_buildbots(&self, config: &DatabaseConfig) -> Result<Db, StartError> {
+        let (read, keep) = (Purpose::ReadBuildbots, Purpose::KeepFeed);
+        let watch = if self.backend == DbBackend::Sqlite {
+            read
+        } else {
+            keep
+        };
         Ok(Db {
-            writer: None,
-            reader: self.pool(config, reading, config.readers).await?,
-            watcher: self.pool(config, reading, 1).await?,
-            has_feed,
+            reader: self.pool(config, read, config.readers).await?,
+            watcher: self.pool(config, watch, 1).await?,
+            writer: self.pool(config, keep, 1).await?,
+            is_ours: false,
+            has_lock_waits: Arc::default(),
         })
     }
 
@@ -319,6 +343,34 @@ impl Place {
         }
         Ok(pending.iter().map(|m| m.name().to_owned()).collect())
     }
+}
+
+/// What the database said, without our library's words around it.
+fn reason(error: &DbErr) -> String {
+    match error {
+        DbErr::Conn(e) | DbErr::Exec(e) | DbErr::Query(e) => e.to_string(),
+        other => other.to_string(),
+    }
+}
+
+/// The same statement where `builds` has no `locks_duration_s`: nobody counted, so there were none.
+pub(super) fn without_lock_waits(sql: &str) -> String {
+    let quoted = |q: char| {
+        (
+            format!("FROM {q}builds{q}"),
+            format!(
+                "FROM (SELECT *, 0 AS {q}locks_duration_s{q} FROM {q}builds{q}) AS {q}builds{q}"
+            ),
+        )
+    };
+    let ((double, with), (back, also)) = (quoted('"'), quoted('`'));
+    sql.replace(&double, &with).replace(&back, &also)
+}
+
+/// The revision of Buildbot's schema; empty where it names none.
+pub(super) async fn revision(db: &DatabaseConnection) -> Result<String, DbErr> {
+    let revisions = texts(db, "SELECT version_num AS text FROM alembic_version").await?;
+    Ok(revisions.into_iter().next().unwrap_or_default())
 }
 
 #[derive(FromQueryResult)]

@@ -130,26 +130,6 @@ impl From<Model> for step::Model {
     }
 }
 
-/// The name of this database's feed, which is part of its cursors.
-///
-/// # Errors
-/// `FeedDetached` where the database has no feed; else as every read.
-pub async fn epoch(db: &Db) -> Result<String> {
-    #[derive(FromQueryResult)]
-    struct Row {
-        epoch: String,
-    }
-    if !db.has_feed() {
-        return Err(Error::FeedDetached);
-    }
-    let statement = Statement::from_string(
-        db.reader().get_database_backend(),
-        "SELECT epoch FROM graphql_feed",
-    );
-    let row = Row::find_by_statement(statement).one(db.reader()).await?;
-    row.map(|row| row.epoch).ok_or(Error::FeedDetached)
-}
-
 /// The places of the feed that are still there: the newest event's, and the one before the oldest's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Reach {
@@ -299,6 +279,39 @@ pub async fn snapshot(
     })
 }
 
+/// Drops, of the oldest `batch` events, those up to a place or before a time; the newest event always stays,
+/// so that the feed knows where it is. Says how many went. What goes is found first, so that writers wait only for the deletion.
+///
+/// # Errors
+/// `Unavailable`, or `Internal`.
+pub async fn prune(db: &Db, up_to: Position, before: i64, batch: u64) -> Result<u64> {
+    let newest = reach(db).await?.newest;
+    let place = place(db.backend());
+    let oldest: Vec<(i64, i64)> = Entity::find()
+        .select_only()
+        .expr_as(place.clone(), "place")
+        .column(Column::OccurredAt)
+        .filter(place.clone().is_not_null())
+        .order_by_asc(place.clone())
+        .limit(batch)
+        .into_tuple()
+        .all(db.reader())
+        .await?;
+    // Only from the old end on: a clock that jumped must not tear a hole.
+    let Some((last, _)) = oldest
+        .into_iter()
+        .take_while(|(place, at)| *place < newest.0 && (*place <= up_to.0 || *at < before))
+        .last()
+    else {
+        return Ok(0);
+    };
+    let done = Entity::delete_many()
+        .filter(place.lte(last))
+        .exec(&db.writer)
+        .await?;
+    Ok(done.rows_affected)
+}
+
 impl Txn {
     /// The event that this transaction's change of a step has caused, and the step with it.
     /// The trigger can only compare values, so the kind is what the caller says it was.
@@ -325,38 +338,5 @@ impl Txn {
                 .await?;
         }
         Ok((event.id, event.into()))
-    }
-
-    /// Drops, of the oldest `batch` events, those up to a place or before a time; the newest event always stays,
-    /// so that the feed knows where it is. Says how many went.
-    ///
-    /// # Errors
-    /// `Unavailable`, or `Internal`.
-    pub async fn prune_events(&self, up_to: Position, before: i64, batch: u64) -> Result<u64> {
-        let newest = reach_in(&self.0).await?.newest;
-        let place = place(self.0.get_database_backend());
-        let oldest: Vec<(i64, i64)> = Entity::find()
-            .select_only()
-            .expr_as(place.clone(), "place")
-            .column(Column::OccurredAt)
-            .filter(place.clone().is_not_null())
-            .order_by_asc(place.clone())
-            .limit(batch)
-            .into_tuple()
-            .all(&self.0)
-            .await?;
-        // Only from the old end on: a clock that jumped must not tear a hole.
-        let Some((last, _)) = oldest
-            .into_iter()
-            .take_while(|(place, at)| *place < newest.0 && (*place <= up_to.0 || *at < before))
-            .last()
-        else {
-            return Ok(0);
-        };
-        let done = Entity::delete_many()
-            .filter(place.lte(last))
-            .exec(&self.0)
-            .await?;
-        Ok(done.rows_affected)
     }
 }

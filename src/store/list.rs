@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use sea_orm::{
     ColumnTrait, ConnectionTrait, DbBackend, DbErr, EntityTrait, FromQueryResult, IdenStatic,
-    PaginatorTrait, QueryFilter, QueryResult, QuerySelect, QueryTrait, Select, TryGetable,
+    QueryFilter, QueryResult, QuerySelect, QueryTrait, Select, TryGetable,
     sea_query::{Asterisk, Expr, ExprTrait, Query, SelectStatement, UnionType, WindowStatement},
 };
 
@@ -176,10 +176,7 @@ pub(super) async fn part<E: Listed>(
     db: &Db,
     args: &PartArgs<E::Field>,
     parent: Option<Expr>,
-) -> Result<Part<E::Model>>
-where
-    E::Model: Sync,
-{
+) -> Result<Part<E::Model>> {
     // No statement takes a larger one.
     let [limit, offset] = [args.limit, args.offset].map(|n| Ord::min(n, i64::MAX.unsigned_abs()));
     let slice = Slice {
@@ -195,11 +192,7 @@ where
         // The end of the list has been seen.
         n if 0 < n && n < limit => offset + n,
         0 if limit > 0 && offset == 0 => 0,
-        _ => {
-            matching::<E>(db.backend(), &slice, parent)
-                .count(db.reader())
-                .await?
-        }
+        _ => counted(db, matching::<E>(db.backend(), &slice, parent)).await?,
     };
     let rows = read(&found.iter().collect::<Vec<_>>(), limit).rows;
     Ok(Part { rows, total })
@@ -294,18 +287,29 @@ pub(super) async fn by_key<E: EntityTrait, K: Into<sea_orm::Value> + Clone>(
 }
 
 /// How many rows of the whole table pass the filter.
-pub(super) async fn count<E: Listed>(db: &Db, filter: &Filter<E::Field>) -> Result<u64>
-where
-    E::Model: Sync,
-{
-    Ok(E::find()
-        .filter(filter::condition(db.backend(), filter))
-        .count(db.reader())
-        .await?)
+pub(super) async fn count<E: Listed>(db: &Db, filter: &Filter<E::Field>) -> Result<u64> {
+    counted(
+        db,
+        E::find().filter(filter::condition(db.backend(), filter)),
+    )
+    .await
+}
+
+/// How many rows a query has.
+async fn counted<E: EntityTrait>(db: &Db, query: Select<E>) -> Result<u64> {
+    let select = query
+        .select_only()
+        .expr_as(Expr::cust("COUNT(*)"), "number");
+    let rows = raw(db, select.into_query()).await?;
+    let number: i64 = match rows.first() {
+        Some(row) => row.try_get("", "number")?,
+        None => 0,
+    };
+    Ok(u64::try_from(number).unwrap_or_default())
 }
 
 /// How many rows of each of these parents pass the filter.
-pub(super) async fn counts<E: Listed, P: Parent + TryGetable + Send + Sync>(
+pub(super) async fn counts<E: Listed, P: Parent + TryGetable>(
     db: &Db,
     filter: &Filter<E::Field>,
     parent: E::Column,
@@ -313,17 +317,16 @@ pub(super) async fn counts<E: Listed, P: Parent + TryGetable + Send + Sync>(
 ) -> Result<HashMap<P, u64>> {
     let mut counts = HashMap::with_capacity(parents.len());
     for parents in parents.chunks(MAX_BINDS / 2) {
-        let found: Vec<(P, i64)> = E::find()
+        let select = E::find()
             .select_only()
             .column(parent)
-            .column_as(Expr::cust("COUNT(*)"), "number")
+            .expr_as(Expr::cust("COUNT(*)"), "number")
             .filter(parent.is_in(parents.iter().copied()))
             .filter(filter::condition(db.backend(), filter))
-            .group_by(parent)
-            .into_tuple()
-            .all(db.reader())
-            .await?;
-        for (id, number) in found {
+            .group_by(parent);
+        for row in raw(db, select.into_query()).await? {
+            let number: i64 = row.try_get("", "number")?;
+            let id = row.try_get("", parent.as_str())?;
             counts.insert(id, u64::try_from(number).unwrap_or_default());
         }
     }
@@ -331,7 +334,10 @@ pub(super) async fn counts<E: Listed, P: Parent + TryGetable + Send + Sync>(
 }
 
 /// The rows of a statement that can be read.
-async fn rows<E: EntityTrait>(db: &Db, select: SelectStatement) -> Result<Vec<E::Model>> {
+pub(super) async fn rows<E: EntityTrait>(
+    db: &Db,
+    select: SelectStatement,
+) -> Result<Vec<E::Model>> {
     let raw = raw(db, select).await?;
     let rows = raw
         .iter()

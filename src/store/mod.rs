@@ -1,6 +1,9 @@
 //! The sea-orm entity layer, and the only SQL: per noun its entity, its batch reads and its writes.
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
 
 use futures_util::future::BoxFuture;
 use sea_orm::{
@@ -11,6 +14,8 @@ use sea_orm::{
 
 use crate::error::{Error, Result};
 
+mod attach;
+pub use attach::Changes;
 pub mod build;
 pub mod builder;
 mod connect;
@@ -31,9 +36,12 @@ const TRIES: usize = 10;
 #[derive(Clone, Debug)]
 pub struct Db {
     reader: DatabaseConnection,
-    writer: Option<DatabaseConnection>,
+    /// In a Buildbot master's database it writes to the feed's own tables alone, and connects when there is something to write.
+    writer: DatabaseConnection,
     watcher: DatabaseConnection,
-    has_feed: bool,
+    is_ours: bool,
+    /// `builds.locks_duration_s` is there; Buildbot before 4.2 has none.
+    has_lock_waits: Arc<AtomicBool>,
 }
 
 /// A write that is not yet committed; dropped, it never happened.
@@ -73,12 +81,10 @@ impl Db {
     /// # Errors
     /// `ReadOnly` on a Buildbot master's database, `Unavailable` where the lock is not to be had in time.
     pub async fn begin(&self) -> Result<Txn> {
-        let writer = self.writer.as_ref().ok_or(Error::ReadOnly)?;
-        let options = TransactionOptions {
-            sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
-            ..TransactionOptions::default()
-        };
-        Ok(Txn(writer.begin_with_options(options).await?))
+        if !self.is_ours {
+            return Err(Error::ReadOnly);
+        }
+        Ok(Txn(self.writer.begin_with_options(to_write()).await?))
     }
 
     /// The same, read by the connection that watches: whoever must not wait for other readers.
@@ -93,34 +99,25 @@ impl Db {
     /// It is ours to write to; a Buildbot master's is not.
     #[must_use]
     pub fn is_writable(&self) -> bool {
-        self.writer.is_some()
+        self.is_ours
     }
 
     /// It is a Buildbot master's, with the tables that only Buildbot has.
     #[must_use]
     pub fn is_buildbots(&self) -> bool {
-        !self.is_writable()
+        !self.is_ours
     }
 
-    /// It records the changes of its steps.
-    #[must_use]
-    pub fn has_feed(&self) -> bool {
-        self.has_feed
-    }
-
-    /// Its events get their places only after their commit, and we are the ones to give them.
+    /// Its events get their places only after their commit.
     #[must_use]
     pub fn places_events(&self) -> bool {
-        self.backend() != DbBackend::Sqlite && self.has_feed && self.is_writable()
+        self.backend() != DbBackend::Sqlite
     }
 
     /// Calls `f` for each statement, so that a test can count them.
     pub fn on_statement(&mut self, f: impl Fn(&str) + Send + Sync + 'static) {
         let f = Arc::new(f);
-        for connection in [Some(&mut self.reader), self.writer.as_mut()]
-            .into_iter()
-            .flatten()
-        {
+        for connection in [&mut self.reader, &mut self.writer] {
             let f = f.clone();
             connection.set_metric_callback(move |info| f(&info.statement.sql));
         }
@@ -136,12 +133,7 @@ impl Db {
 
     /// Closes every connection; on SQLite the write-ahead log is folded into the file.
     pub async fn close(&self) {
-        let all = [
-            Some(&self.reader),
-            Some(&self.watcher),
-            self.writer.as_ref(),
-        ];
-        for connection in all.into_iter().flatten() {
+        for connection in [&self.reader, &self.watcher, &self.writer] {
             if let Err(error) = connection.clone().close().await {
                 tracing::warn!(%error, "a connection did not close cleanly");
             }
@@ -157,7 +149,19 @@ impl Db {
     }
 
     fn statement(&self, query: &impl StatementBuilder) -> Statement {
-        self.backend().build(query)
+        let mut statement = self.backend().build(query);
+        if !self.has_lock_waits.load(Ordering::Relaxed) {
+            statement.sql = connect::without_lock_waits(&statement.sql);
+        }
+        statement
+    }
+}
+
+/// On SQLite with the write lock from the start: what is read stays true until the commit.
+fn to_write() -> TransactionOptions {
+    TransactionOptions {
+        sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
+        ..TransactionOptions::default()
     }
 }
 
@@ -203,14 +207,7 @@ enum Trouble {
 
 impl From<DbErr> for Error {
     fn from(error: DbErr) -> Self {
-        let trouble = match &error {
-            DbErr::ConnectionAcquire(_) | DbErr::Conn(_) => Trouble::Passing,
-            DbErr::Exec(RuntimeErr::SqlxError(e)) | DbErr::Query(RuntimeErr::SqlxError(e)) => {
-                trouble(e)
-            }
-            _ => Trouble::Unexpected,
-        };
-        match trouble {
+        match trouble_of(&error) {
             Trouble::Conflict => {
                 tracing::debug!(%error, "another writer was in the way");
                 Self::Conflict
@@ -221,6 +218,16 @@ impl From<DbErr> for Error {
             }
             Trouble::Unexpected => Self::internal(error),
         }
+    }
+}
+
+fn trouble_of(error: &DbErr) -> Trouble {
+    match error {
+        DbErr::ConnectionAcquire(_) | DbErr::Conn(_) => Trouble::Passing,
+        DbErr::Exec(RuntimeErr::SqlxError(e)) | DbErr::Query(RuntimeErr::SqlxError(e)) => {
+            trouble(e)
+        }
+        _ => Trouble::Unexpected,
     }
 }
 

@@ -29,6 +29,10 @@ pub(super) enum Purpose {
     Read,
     /// Reading a Buildbot master's.
     ReadBuildbots,
+    /// Writing to the feed's own tables in a Buildbot master's; connected when there is something to write.
+    KeepFeed,
+    /// Putting the feed into a Buildbot master's, or taking it out.
+    Attach,
 }
 
 /// Opens so many connections.
@@ -44,7 +48,8 @@ pub(super) async fn open(
         .max_connections(connections.max(1))
         .sqlx_logging(false)
         .record_stmt_in_spans(false)
-        .test_before_acquire(false);
+        .test_before_acquire(false)
+        .connect_lazy(purpose == Purpose::KeepFeed);
     match backend {
         DbBackend::Sqlite => sqlite(&mut options, config, purpose),
         DbBackend::MySql => {
@@ -135,6 +140,11 @@ fn sqlite(options: &mut ConnectOptions, config: &DatabaseConfig, purpose: Purpos
                 Purpose::Write => ours(o),
                 Purpose::Read => o.pragma("query_only", "ON"),
                 Purpose::ReadBuildbots => o.read_only(true).create_if_missing(false),
+                // Not synced: a power loss may bring old events back, which are dropped again, and Buildbot's writes wait less.
+                Purpose::KeepFeed => o
+                    .synchronous(SqliteSynchronous::Normal)
+                    .create_if_missing(false),
+                Purpose::Attach => o.create_if_missing(false),
             }
         });
 }
@@ -143,12 +153,17 @@ fn sqlite(options: &mut ConnectOptions, config: &DatabaseConfig, purpose: Purpos
 fn postgres_session(config: &DatabaseConfig, purpose: Purpose) -> String {
     let read_only = match purpose {
         Purpose::Read | Purpose::ReadBuildbots => "on",
-        Purpose::Look | Purpose::Write => "off",
+        _ => "off",
     };
     let (busy, statement) = (config.busy_seconds.max(1), config.statement_seconds);
+    // Whoever waits for a lock on a table has all later ones wait behind it: a master's writes.
+    let lock = match purpose {
+        Purpose::Attach => "40ms".to_owned(),
+        _ => format!("{busy}s"),
+    };
     // A server that is stopped or cut off in the middle of a write must not keep its locks.
     format!(
-        "SET lock_timeout = '{busy}s'; SET statement_timeout = '{statement}s'; \
+        "SET lock_timeout = '{lock}'; SET statement_timeout = '{statement}s'; \
          SET idle_in_transaction_session_timeout = '{busy}s'; SET default_transaction_read_only = {read_only}; \
          SET default_transaction_isolation = 'read committed'; SET client_min_messages = warning"
     )
@@ -157,12 +172,17 @@ fn postgres_session(config: &DatabaseConfig, purpose: Purpose) -> String {
 fn mysql_session(config: &DatabaseConfig, purpose: Purpose) -> String {
     let access = match purpose {
         Purpose::Read | Purpose::ReadBuildbots => "READ ONLY",
-        Purpose::Look | Purpose::Write => "READ WRITE",
+        _ => "READ WRITE",
     };
     let (busy, statement) = (config.busy_seconds.max(1), config.statement_seconds);
+    // See PostgreSQL. None at all is MariaDB's word; MySQL takes a second.
+    let lock = match purpose {
+        Purpose::Attach => 0,
+        _ => busy,
+    };
     // MariaDB reads the first comment, MySQL the second. Each statement sees what is committed by then, as on PostgreSQL.
     format!(
-        "SET SESSION innodb_lock_wait_timeout = {busy}, lock_wait_timeout = {busy} \
+        "SET SESSION innodb_lock_wait_timeout = {busy}, lock_wait_timeout = {lock} \
          /*M! , max_statement_time = {statement}, idle_write_transaction_timeout = {busy} */ \
          /*!80000 , max_execution_time = {statement}000 */; \
          SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED, {access}"

@@ -17,7 +17,7 @@ use crate::{
 const TEXTS: [&str; 9] = ["A", "B", "a", "a ", "b", "b ", "Ä", "ä", "日本"];
 
 /// A master's database with a builder, a build for each text, and a step in each; none on SQLite.
-async fn master() -> Option<(Database, Sql)> {
+pub(crate) async fn master() -> Option<(Database, Sql)> {
     let schema = match kind() {
         Kind::Sqlite => return None,
         Kind::Postgres => include_str!("../data/buildbot-postgresql.sql"),

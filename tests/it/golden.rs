@@ -4,7 +4,7 @@
 pub(crate) mod load;
 mod readonly;
 
-pub(crate) use readonly::try_everything;
+pub(crate) use readonly::{try_everything, try_mutations};
 
 use std::{
     collections::BTreeMap,

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test may end in a panic")]
 
 mod answer;
+mod attach;
 mod buildbot;
 mod concurrency;
 mod cursor;

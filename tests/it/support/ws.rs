@@ -129,6 +129,13 @@ impl Ws {
 
     /// The code and cursor of the error that ends the stream; whatever events come before it are left out.
     pub(crate) async fn ending(&mut self) -> (String, Option<String>) {
+        // The server's pings come for ever.
+        timeout(PATIENCE, self.find_ending())
+            .await
+            .expect("the stream does not end")
+    }
+
+    async fn find_ending(&mut self) -> (String, Option<String>) {
         loop {
             let message = self.receive().await;
             let error = match message["type"].as_str() {

@@ -1,0 +1,73 @@
+//! A Buildbot master's database gets its feed, and loses it, while it is served: an upgrade of Buildbot may drop the triggers.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::time::sleep;
+
+use super::Feed;
+use crate::error::{Error, Result};
+
+/// How often the feed is looked for.
+const EVERY: Duration = Duration::from_secs(1);
+
+/// Looks whether the feed is whole, again and again.
+pub async fn run(feed: Feed) {
+    let stop = feed.0.stop.clone();
+    let work = async {
+        loop {
+            sleep(EVERY).await;
+            match feed.look().await {
+                // It is said elsewhere that the database does not answer.
+                Ok(()) | Err(Error::Unavailable) => {}
+                Err(error) => {
+                    tracing::warn!(%error, "it cannot be told whether the feed is there");
+                }
+            }
+        }
+    };
+    stop.run_until_cancelled(work).await;
+}
+
+impl Feed {
+    /// The database has a feed, as far as is known.
+    #[must_use]
+    pub fn is_attached(&self) -> bool {
+        self.epoch().is_ok()
+    }
+
+    /// Looks whether there is a feed, and whether it is the one that subscribers listen to.
+    pub(super) async fn look(&self) -> Result<()> {
+        // One after the other, so that an older answer does not replace a newer one.
+        let _turn = self.0.looking.lock().await;
+        let found: Option<Arc<str>> = self.0.db.look().await?.map(Into::into);
+        let known = std::mem::replace(&mut *self.known(), found.clone());
+        self.0.metrics.feed_attached.set(i64::from(found.is_some()));
+        match (&known, &found) {
+            (Some(_), None) => {
+                tracing::error!(
+                    "the triggers or tables of the feed are gone: subscriptions end until `buildbot-graphql attach` is run"
+                );
+            }
+            (None, Some(_)) if !self.0.db.is_writable() => {
+                tracing::info!("the database has a feed: it can be subscribed to");
+            }
+            (Some(known), Some(found)) if known != found => {
+                tracing::warn!(
+                    "the feed was made anew, or lost a change: subscriptions begin afresh"
+                );
+            }
+            _ => {}
+        }
+        match found {
+            // Again each time: somebody may have come in between.
+            None => self.end(&Error::FeedDetached),
+            Some(_) if known != found => {
+                self.end(&Error::CursorExpired(
+                    "the feed was made anew, or lost a change",
+                ));
+            }
+            Some(_) => {}
+        }
+        Ok(())
+    }
+}
