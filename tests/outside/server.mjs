@@ -18,7 +18,8 @@ export const startServer = () => start(["--anonymous", "write"]);
 
 async function start(flags) {
   const dir = mkdtempSync(join(tmpdir(), "outside-test-"));
-  let { child, origin, log } = await launch(dir, "127.0.0.1:0", flags);
+  const args = ["--database-url", `sqlite://${dir}/test.sqlite?mode=rwc`, ...flags];
+  let { child, origin, log } = await launch(dir, "127.0.0.1:0", args);
   return {
     origin,
     // kill -9 unless it has stopped, then the same server on the same address over the same database.
@@ -28,7 +29,7 @@ async function start(flags) {
         child.kill("SIGKILL");
         await exited;
       }
-      ({ child, log } = await launch(dir, new URL(origin).host, flags));
+      ({ child, log } = await launch(dir, new URL(origin).host, args));
     },
     // SIGTERM, and a clean end within ten seconds.
     async stop() {
@@ -44,12 +45,15 @@ async function start(flags) {
   };
 }
 
-// Starts a process; its origin is in the line that names GraphiQL's address.
-async function launch(dir, listen, flags) {
+export function binary() {
   const bin = process.env.BUILDBOT_GRAPHQL_BIN;
   assert(bin && existsSync(bin), `BUILDBOT_GRAPHQL_BIN must name the server's binary, is: ${bin}`);
-  const args = ["serve", "--listen", listen, "--database-url", `sqlite://${dir}/test.sqlite?mode=rwc`, ...flags];
-  const child = spawn(resolve(bin), args, { cwd: dir, stdio: ["ignore", "pipe", "pipe"] });
+  return resolve(bin);
+}
+
+// Starts a process; its origin is in the line that names GraphiQL's address.
+export async function launch(dir, listen, flags) {
+  const child = spawn(binary(), ["serve", "--listen", listen, ...flags], { cwd: dir, stdio: ["ignore", "pipe", "pipe"] });
   const log = [];
   const origin = await new Promise((started, failed) => {
     const fail = (why) => failed(new Error(`the server ${why}, output:\n${log.join("\n")}`));

@@ -1,0 +1,48 @@
+// The databases that a master can have, and what each knows of its own schema.
+import { rmSync } from "node:fs";
+import { join } from "node:path";
+import { HERE, given, run } from "./run.mjs";
+
+let made = 0;
+
+export const KINDS = ["SQLite", "PostgreSQL"];
+
+// A new one, for a master in this folder. `theirs` is its URL for Buildbot, `ours` for us.
+export async function makeDatabase(kind, dir) {
+  return kind === "SQLite" ? sqlite(dir) : postgresql();
+}
+
+const python = () => given("BUILDBOT_PYTHON");
+const ask = async (url, statements) =>
+  JSON.parse(await run(python(), [join(HERE, "sql.py"), url], { input: JSON.stringify(statements) }));
+
+function sqlite(dir) {
+  const path = join(dir, "state.sqlite");
+  return {
+    theirs: `sqlite:///${path}`,
+    ours: `sqlite://${path}?mode=rw`,
+    sql: (...statements) => ask(path, statements),
+    schema: () => ask(path, [".schema"]),
+    triggers: ["DROP TRIGGER graphql_steps_insert", "DROP TRIGGER graphql_steps_update"],
+    drop: async () => rmSync(path, { force: true }),
+  };
+}
+
+async function postgresql() {
+  const server = given("POSTGRES_URL");
+  const name = `beside_${process.pid}_${(made += 1)}`;
+  const url = `${server}/${name}`;
+  await ask(`${server}/postgres`, [`CREATE DATABASE ${name}`]);
+  return {
+    theirs: url.replace("postgres:", "postgresql+psycopg2:"),
+    ours: url,
+    sql: (...statements) => ask(url, statements),
+    async schema() {
+      const dump = await run(join(given("POSTGRES_BIN"), "pg_dump"), ["--schema-only", url]);
+      // A random word, since PostgreSQL 15.14.
+      return dump.split("\n").filter((line) => !/^\\(un)?restrict /.test(line));
+    },
+    triggers: ["DROP TRIGGER graphql_steps_insert ON steps", "DROP TRIGGER graphql_steps_update ON steps"],
+    drop: () => ask(`${server}/postgres`, [`DROP DATABASE ${name} WITH (FORCE)`]),
+  };
+}

@@ -1,0 +1,61 @@
+// Somebody drops our triggers: subscribers are told, queries go on, and attaching again mends it.
+import assert from "node:assert/strict";
+import { agree } from "./agree.mjs";
+import { lastStep, onEach } from "./drive.mjs";
+import { hearOurs, hearTheirs, heardEndOf, until } from "./hear.mjs";
+import { Master } from "./master.mjs";
+import { Ours, attach, detach } from "./ours.mjs";
+
+onEach("the feed's triggers are dropped while somebody listens", async (kind) => {
+  const master = await Master.create(kind);
+  const open = [];
+  const listen = async (...args) => {
+    open.push(await hearOurs(...args));
+    return open.at(-1);
+  };
+  const code = async (heard) => {
+    await until(() => heard.error, () => `an error, heard ${heard.events.length}`);
+    return heard.error.extensions?.code;
+  };
+  const readyIs = (status) => until(async () => (await ours.ready())[0] === status, () => `/readyz says ${status}`);
+  let ours;
+  try {
+    await master.start();
+    // Before the feed is there: queries work, subscribers are told what to do.
+    ours = await Ours.serve(master);
+    const early = await ours.post("{ eventCursor }");
+    assert.equal(early.errors[0].extensions.code, "FEED_DETACHED");
+    assert.match(early.errors[0].message, /attach/);
+    await attach(master);
+    await readyIs(200);
+
+    for (const triggers of [master.database.triggers, [master.database.triggers[0]]]) {
+      const we = await listen(ours);
+      await heardEndOf(await lastStep(master), we);
+      const { cursor } = we.events.at(-1);
+      await master.database.sql(...triggers);
+      assert.equal(await code(we), "FEED_DETACHED");
+      assert.match(we.error.message, /attach/);
+      await until(async () => (await ours.ready())[1].includes("attach"), () => "/readyz says what to do");
+      assert.equal(await code(await listen(ours, cursor)), "FEED_DETACHED");
+      const unheard = await lastStep(master);
+      const { step } = await ours.ask(`{ step(stepid: ${unheard}) { complete } }`);
+      assert.equal(step.complete, true);
+
+      assert.notDeepEqual(await attach(master), []);
+      await readyIs(200);
+      // Changes have gone unheard.
+      assert.equal(await code(await listen(ours, cursor)), "CURSOR_EXPIRED");
+      const [they, again] = [await hearTheirs(master), await listen(ours)];
+      open.push(they);
+      await heardEndOf(await lastStep(master), again, they);
+      agree(again.events, they.events);
+    }
+    await detach(master);
+    await master.stop();
+  } finally {
+    for (const each of open) each.close();
+    await ours?.kill();
+    await master.cleanUp();
+  }
+});

@@ -1,0 +1,58 @@
+// What the masters are asked to do.
+import { describe, test } from "node:test";
+import { KINDS } from "./database.mjs";
+
+// A test on each kind of database, at once.
+export function onEach(name, body) {
+  describe(name, { concurrency: true }, () => {
+    for (const kind of KINDS) test(`${name}, on ${kind}`, { timeout: 300_000 }, () => body(kind));
+  });
+}
+
+// Warnings, failures, exceptions, retries, skipped and hidden steps, links, names, waits for locks, children.
+export const ALL = [
+  "plain", "lock-a", "lock-b", "parent", "with space", "ünïcode-日本", "long-rendered", "long-twice", "dups", "42", "1",
+  "a/b%20c?d", "build-lock", "build-lock", "retry-step", "brisk",
+];
+
+// One build is cancelled in a step that runs, another in one that waits for a lock.
+export async function cancels(master) {
+  await master.force("sleeps");
+  const holder = await master.running("sleeps", "sleeper", (step) => step.locks_acquired_at !== null);
+  await master.force("waits");
+  const waiter = await master.running("waits", "waiter", (step) => step.locks_acquired_at === null);
+  await master.stopBuild(waiter);
+  await master.stopBuild(holder);
+}
+
+// The last step of a build that comes after all the others: who has heard its end has heard them.
+export async function lastStep(master) {
+  await master.build("1");
+  const { builds: [{ buildid }] } = await master.get("builds?order=-buildid&limit=1");
+  return (await master.stepsOf(buildid)).at(-1).stepid;
+}
+
+// How the builds behind this one came out, without what differs from one time to the next: ids and times.
+export async function outcome(master, after = 0) {
+  const names = new Map((await master.get("builders")).builders.map(({ builderid, name }) => [builderid, name]));
+  const { builds } = await master.get(`builds?buildid__gt=${after}&order=buildid`);
+  const found = await Promise.all(builds.map(async ({ buildid, builderid, results, state_string: state }) => {
+    const steps = (await master.stepsOf(buildid)).map((step) => ({
+      number: step.number,
+      name: step.name,
+      // Either of them.
+      state: step.state_string.replace(/^worker (one|two) ready$/, "worker ready"),
+      results: step.results,
+      hidden: step.hidden,
+      urls: step.urls.map(({ name, url }) => [name, url].map((text) => text.replace(/\d+/g, "N").replace(/^.*\/#\//, "#/"))).sort(),
+      times: [step.started_at, step.locks_acquired_at, step.complete_at].map((time) => time !== null),
+    }));
+    return { builder: names.get(builderid), results, state, steps };
+  }));
+  return found.map((build) => JSON.stringify(build)).sort();
+}
+
+export async function lastBuild(master) {
+  const { builds } = await master.get("builds?order=-buildid&limit=1");
+  return builds[0]?.buildid ?? 0;
+}

@@ -1,0 +1,49 @@
+// Beside a master that runs: what it says of its steps we say too, and what it answers we answer.
+import assert from "node:assert/strict";
+import { agree, lastStates, wellFormed } from "./agree.mjs";
+import { ALL, cancels, lastStep, onEach } from "./drive.mjs";
+import { hearOurs, hearTheirs, heardEndOf } from "./hear.mjs";
+import { Master } from "./master.mjs";
+import { Ours, attach } from "./ours.mjs";
+import { sameAnswers } from "./rest.mjs";
+
+const UPDATES = [
+  "newStep(buildid: 1, name: \"a\") { cursor }",
+  "startStep(stepid: 1) { cursor }",
+  "setStepStateString(stepid: 1, stateString: \"a\") { cursor }",
+  "addStepURL(stepid: 1, name: \"a\", url: \"http://a/\") { cursor }",
+  "finishStep(stepid: 1, results: SUCCESS) { cursor }",
+  "findBuilder(name: \"new\") { builderid }",
+  "addBuild(builderid: 1) { build { buildid } }",
+];
+
+onEach("every event of a step is heard from both, and both answer the same", async (kind) => {
+  const master = await Master.create(kind);
+  let ours, we, they;
+  try {
+    await master.start();
+    assert.notDeepEqual(await attach(master), []);
+    ours = await Ours.serve(master);
+    they = await hearTheirs(master);
+    we = await hearOurs(ours);
+    for (const name of ALL) await master.force(name);
+    await cancels(master);
+    await master.idle();
+    await heardEndOf(await lastStep(master), we, they);
+
+    agree(we.events, they.events);
+    wellFormed(we.events);
+    await lastStates(master, we.events);
+    for (const update of UPDATES) {
+      const { errors } = await ours.post(`mutation { ${update} }`);
+      assert.deepEqual(errors?.map(({ extensions }) => extensions.code), ["READ_ONLY"], update);
+    }
+    await sameAnswers(master, ours);
+    await master.stop();
+  } finally {
+    we?.close();
+    they?.close();
+    await ours?.kill();
+    await master.cleanUp();
+  }
+});

@@ -1,0 +1,43 @@
+// What can be asked of our server while a master works: subscribers, large nested queries, and retention all the time.
+import assert from "node:assert/strict";
+import { hearOurs } from "./hear.mjs";
+import { Ours } from "./ours.mjs";
+
+const RETENTION = ["--feed-keep-events", "50", "--feed-prune-seconds", "1"];
+const SUBSCRIBERS = 20;
+const ASKERS = 3;
+
+const HEAVY = `{
+  builders { nodes { name tags builds(last: 30) { nodes { number results stateString steps {
+    stepid number name startedAt completeAt stateString results urls { name url } build { buildid builder { name } }
+  } } } } }
+  steps(last: 500, orderBy: [{ field: NAME, direction: DESC }]) { totalCount nodes { stepid name stateString } }
+}`;
+
+export async function load(master) {
+  const ours = await Ours.serve(master, ...RETENTION);
+  const subscribers = await Promise.all(Array.from({ length: SUBSCRIBERS }, () => hearOurs(ours)));
+  let asking = true;
+  let answers = 0;
+  const askers = Array.from({ length: ASKERS }, async () => {
+    while (asking) {
+      const { errors } = await ours.post(HEAVY);
+      assert.equal(errors, undefined, JSON.stringify(errors));
+      answers += 1;
+    }
+  });
+  // A failure is told when it is stopped.
+  const asked = Promise.allSettled(askers);
+  return {
+    ours,
+    subscribers,
+    answers: () => answers,
+    async stop() {
+      asking = false;
+      for (const subscriber of subscribers) subscriber.close();
+      const failed = (await asked).filter(({ status }) => status === "rejected");
+      await ours.kill();
+      assert.deepEqual(failed, []);
+    },
+  };
+}

@@ -1,0 +1,61 @@
+// Our server beside a master: attached to its database, and serving it.
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { binary, launch } from "../server.mjs";
+import { run } from "./run.mjs";
+
+// The lines that it printed: one for each object.
+async function change(command, master) {
+  const printed = await run(binary(), [command, "--database-url", master.database.ours]);
+  return printed.split("\n").filter((line) => line !== "");
+}
+
+export const attach = (master) => change("attach", master);
+export const detach = (master) => change("detach", master);
+
+export class Ours {
+  static async serve(master, ...flags) {
+    const ours = new Ours();
+    ours.dir = master.dir;
+    ours.flags = ["--database-url", master.database.ours, "--anonymous", "read", ...flags];
+    Object.assign(ours, await launch(ours.dir, "127.0.0.1:0", ours.flags));
+    return ours;
+  }
+
+  // kill -9, then the same on the same address.
+  async restart() {
+    await this.kill();
+    Object.assign(this, await launch(this.dir, new URL(this.origin).host, this.flags));
+  }
+
+  async kill() {
+    if (this.child.exitCode !== null || this.child.signalCode !== null) return;
+    const exited = once(this.child, "exit");
+    this.child.kill("SIGKILL");
+    await exited;
+  }
+
+  // The whole answer.
+  async post(query, variables) {
+    const headers = { "Content-Type": "application/json" };
+    const response = await fetch(`${this.origin}/graphql`, { method: "POST", headers, body: JSON.stringify({ query, variables }) });
+    return response.json();
+  }
+
+  async ask(query, variables) {
+    const { data, errors } = await this.post(query, variables);
+    assert.equal(errors, undefined, JSON.stringify(errors));
+    return data;
+  }
+
+  // The feed's newest position.
+  async cursor() {
+    return (await this.ask("{ eventCursor }")).eventCursor;
+  }
+
+  // The status, and what is said.
+  async ready() {
+    const response = await fetch(`${this.origin}/readyz`);
+    return [response.status, await response.text()];
+  }
+}

@@ -1,0 +1,132 @@
+"""What a master's database makes it wait for: a line of JSON for each write statement and commit, for measure.mjs.
+
+`what`: the statement's first words. In milliseconds: `took` from call to return; of that `lock` waiting for a lock of the
+database, `cpu` working in this thread, `queue` ready to work while others had the processors. The rest is the disk, the
+database's own process, and Python's lock. `at` is when it returned, on the clock that counts from the machine's start.
+A commit names the step changes that it made visible in `steps`.
+"""
+
+import json
+import re
+import sqlite3
+import threading
+import time
+
+from sqlalchemy import event
+from sqlalchemy.engine import Engine
+from sqlalchemy.engine.default import DefaultDialect
+
+WRITES = re.compile(r"\s*((?:INSERT INTO|UPDATE|DELETE FROM|REPLACE INTO) \w+)", re.IGNORECASE)
+# PostgreSQL says so of every wait that is longer than a millisecond.
+WAITED = re.compile(r"acquired \w+ on .* after ([\d.]+) ms")
+# What makes a change of a step what it is.
+KINDS = (("complete_at", "finished"), ("started_at", "started"))
+
+
+class Watch:
+    """The clocks of this thread since it was made."""
+
+    def __init__(self):
+        self.start = self._now()
+        self.lock = 0.0
+
+    @staticmethod
+    def _now():
+        with open("/proc/thread-self/schedstat") as file:
+            queue = int(file.read().split()[1])
+        return time.monotonic_ns(), time.thread_time_ns(), queue
+
+    def stop(self):
+        end = self._now()
+        took, cpu, queue = ((after - before) / 1e6 for before, after in zip(self.start, end))
+        return {"at": end[0] / 1e6, "took": took, "lock": self.lock, "cpu": cpu, "queue": queue}
+
+
+def change(statement, values):
+    """A change of a step, or none: its kind, and its stepid, or its build and number."""
+    if statement.upper() == "INSERT INTO STEPS":
+        return ["new", values["buildid"], values["number"]]
+    if statement.upper() == "UPDATE STEPS":
+        kind = next((kind for column, kind in KINDS if column in values), "updated")
+        return [kind, values["id_1"]]
+    return None
+
+
+def begin(dbapi):
+    """Takes SQLite's lock as the statement would do next, and says for how long it was somebody else's."""
+    [patience] = dbapi.execute("PRAGMA busy_timeout").fetchone()
+    dbapi.execute("PRAGMA busy_timeout = 0")
+    try:
+        dbapi.execute("BEGIN IMMEDIATE")
+        return 0.0
+    except sqlite3.OperationalError:
+        start = time.monotonic_ns()
+    finally:
+        dbapi.execute(f"PRAGMA busy_timeout = {patience}")
+    dbapi.execute("BEGIN IMMEDIATE")
+    return (time.monotonic_ns() - start) / 1e6
+
+
+def install(path):
+    out = open(path, "a", buffering=1)
+    here = threading.local()
+
+    def write(what, watch, **more):
+        out.write(json.dumps({"what": what, **watch.stop(), **more}) + "\n")
+
+    def before(conn, cursor, statement, parameters, context, executemany):
+        found = WRITES.match(statement)
+        here.watch = here.what = None
+        if not found:
+            return
+        here.wrote = True
+        here.what = found[1]
+        here.watch = Watch()
+        dbapi = conn.connection.dbapi_connection
+        if conn.dialect.name == "sqlite" and not dbapi.in_transaction:
+            here.watch.lock = begin(dbapi)
+
+    def after(conn, cursor, statement, parameters, context, executemany):
+        if here.watch is None:
+            return
+        notices = getattr(conn.connection.dbapi_connection, "notices", None)
+        if notices:
+            here.watch.lock = sum(float(ms) for notice in notices for ms in WAITED.findall(notice))
+            del notices[:]
+        write(here.what, here.watch)
+        values = context.compiled_parameters[0] if context.compiled_parameters else {}
+        made = change(here.what, values)
+        if made:
+            here.__dict__.setdefault("steps", []).append(made)
+
+    def failed(context):
+        if getattr(here, "watch", None) is not None:
+            write(here.what, here.watch, failed=str(context.original_exception))
+            here.watch = None
+
+    def connected(dbapi, record):
+        if hasattr(dbapi, "notices"):
+            with dbapi.cursor() as cursor:
+                cursor.execute("SET deadlock_timeout = '1ms'; SET log_lock_waits = on; SET client_min_messages = log")
+            dbapi.commit()
+
+    def rolled_back(conn):
+        here.wrote, here.steps = False, []
+
+    commits = DefaultDialect.do_commit
+
+    def commit(self, dbapi):
+        if not getattr(here, "wrote", False):
+            return commits(self, dbapi)
+        steps = here.__dict__.get("steps", [])
+        here.wrote, here.steps = False, []
+        watch = Watch()
+        commits(self, dbapi)
+        write("COMMIT", watch, steps=steps)
+
+    DefaultDialect.do_commit = commit
+    event.listen(Engine, "before_cursor_execute", before)
+    event.listen(Engine, "after_cursor_execute", after)
+    event.listen(Engine, "handle_error", failed)
+    event.listen(Engine, "connect", connected)
+    event.listen(Engine, "rollback", rolled_back)

@@ -1,0 +1,253 @@
+// packaging/nginx.conf in a real nginx before the server. Of the file, only addresses and one time are changed.
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { chownSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import { createClient } from "graphql-ws";
+import WebSocket from "ws";
+import { EVENTS, MUTATION, QUERY, newBuild, post, until } from "./resume.mjs";
+import { TIMEOUT, startServer } from "./server.mjs";
+
+const PACKAGED = readFileSync(new URL("../../packaging/nginx.conf", import.meta.url), "utf8");
+// nginx cuts what is quiet for longer than this, so that a test sees it.
+const READ_TIMEOUT_SECONDS = 4;
+process.env.BUILDBOT_GRAPHQL_SOCKET_PING_SECONDS = "1";
+
+let server, nginx, build;
+
+before(async () => {
+  server = await startServer();
+  nginx = await startNginx(server.origin);
+  build = await newBuild(nginx.origin);
+}, { timeout: 2 * TIMEOUT });
+after(async () => {
+  await nginx?.stop();
+  server?.cleanUp();
+});
+
+test("GraphiQL, its files and the health are public; the rest is not", async () => {
+  const page = await fetch(`${nginx.origin}/`);
+  assert.equal(page.url, `${nginx.origin}/graphiql`);
+  const [, script] = /src="(\/graphiql\/graphiql[^"]+)"/.exec(await page.text());
+  for (const [path, status] of [
+    [script, 200], ["/healthz", 200],
+    ["/metrics", 404], ["/readyz", 404], ["//metrics", 404], ["/%6detrics", 404], ["/graphiql/..%2fmetrics", 404], ["/below/metrics", 404],
+  ]) {
+    const response = await fetch(`${nginx.origin}${path}`);
+    assert.equal(response.status, status, path);
+    await response.arrayBuffer();
+  }
+  // They exist.
+  for (const path of ["/metrics", "/readyz"]) assert.equal((await fetch(`${server.origin}${path}`)).status, 200, path);
+});
+
+test("a body as large as the server's limit passes, a larger one is 413", async () => {
+  const headers = { "Content-Type": "application/json" };
+  const body = JSON.stringify({ query: "{ eventCursor }" }).padEnd(1_048_576);
+  const response = await fetch(`${nginx.origin}/graphql`, { method: "POST", headers, body });
+  assert.equal(response.status, 200);
+  assert((await response.json()).data.eventCursor);
+  const larger = await fetch(`${nginx.origin}/graphql`, { method: "POST", headers, body: `${body} ` });
+  assert.equal(larger.status, 413);
+  // It did not get to the server, whose own answer says why.
+  assert.match(await larger.text(), /nginx/);
+});
+
+test("a query, a socket and a stream, which are not cut while they are quiet, at /graphql and below another path", async () => {
+  await Promise.all(["/graphql", "/below/graphql"].map(async (path) => {
+    const url = `${nginx.origin}${path}`;
+    const query = { query: QUERY, variables: { last: 1 } };
+    const headers = { "Content-Type": "application/json" };
+    const asked = await fetch(url, { method: "POST", headers, body: JSON.stringify(query) });
+    assert.equal((await asked.json()).data.builds.nodes.length, 1);
+
+    // A build of its own, so that the other path's events are not heard.
+    const { buildid, stepid, after } = await newBuild(nginx.origin);
+    const variables = { build: buildid, after };
+    const socket = subscribe(url, { ...variables });
+    const parameters = new URLSearchParams({ query: EVENTS, variables: JSON.stringify(variables) });
+    const stopping = new AbortController();
+    const response = await fetch(`${url}?${parameters}`, { headers: { Accept: "text/event-stream" }, signal: stopping.signal });
+    assert.equal(response.status, 200);
+    const chunks = response.body.pipeThrough(new TextDecoderStream())[Symbol.asyncIterator]();
+    try {
+      for (const state of ["first", "after a quiet time"]) {
+        const cursor = await say(stepid, state);
+        // The stream is still open when its event is here.
+        await readUntil(chunks, `id: ${cursor}\n`);
+        await until(() => socket.heard.at(-1) === state, () => `${state}, heard: ${socket.heard}`);
+        if (state === "first") await sleep(2.5 * READ_TIMEOUT_SECONDS * 1_000);
+      }
+      assert.deepEqual(socket.heard, ["first", "after a quiet time"]);
+      assert.equal(socket.connections(), 1);
+    } finally {
+      stopping.abort();
+      await socket.dispose();
+    }
+  }));
+});
+
+test("the page's own origin may open sockets and streams, another may not", async () => {
+  const { host } = new URL(nginx.origin);
+  const named = `steps.example.org:${new URL(nginx.origin).port}`;
+  for (const [asked, origin, status] of [
+    [host, `http://${host}`, 101], [named, `http://${named}`, 101], [named, `https://${named}`, 101],
+    [host, "http://evil.example", 403], [named, `http://${host}`, 403], [named, "http://steps.example.org", 403],
+  ]) {
+    const socket = new WebSocket(`ws://${host}/graphql`, "graphql-transport-ws", { headers: { Host: asked, Origin: origin } });
+    const got = await Promise.race([
+      once(socket, "open").then(() => 101),
+      once(socket, "unexpected-response").then(([, response]) => response.statusCode),
+    ]);
+    assert.equal(got, status, `${origin} at ${asked}`);
+    socket.on("error", () => {});
+    socket.terminate();
+  }
+  const stream = (origin) => fetch(`${nginx.origin}/graphql?${new URLSearchParams({ query: "{ eventCursor }" })}`,
+    { headers: { Accept: "text/event-stream", Origin: origin } });
+  for (const [origin, status] of [[nginx.origin, 200], ["http://evil.example", 403]]) {
+    const response = await stream(origin);
+    assert.equal(response.status, status, origin);
+    await response.arrayBuffer();
+  }
+});
+
+test("a client comes back after nginx is reloaded and after the server is killed, and has heard everything", async () => {
+  const { buildid, stepid, after } = await newBuild(nginx.origin);
+  const socket = subscribe(`${nginx.origin}/graphql`, { build: buildid, after });
+  const said = [];
+  try {
+    for (const disturb of [() => {}, nginx.reload, server.restart]) {
+      const before = socket.connections();
+      await disturb();
+      // Some of these come while the client is away.
+      for (let n = 0; n < 20; n += 1) {
+        said.push(`state ${said.length}`);
+        await say(stepid, said.at(-1));
+      }
+      await until(() => socket.connections() > before, () => `connection ${before + 1}, ${socket.heard.length} heard`);
+      await until(() => socket.heard.length >= said.length, () => `${said.length}, heard: ${socket.heard}`);
+      assert.deepEqual(socket.heard, said);
+    }
+  } finally {
+    await socket.dispose();
+  }
+});
+
+test("a server that is down is passed over", async () => {
+  const other = await startNginx(server.origin, `server 127.0.0.1:${await freePort()};`);
+  try {
+    for (let n = 0; n < 4; n += 1) {
+      const { setStepStateString } = await post(other.origin, MUTATION, { step: build.stepid, state: `passed over ${n}` });
+      assert.equal(setStepStateString.step.stateString, `passed over ${n}`);
+    }
+  } finally {
+    await other.stop();
+  }
+});
+
+// The cursor of an event. It is not written through nginx, whose reload may cut a request off.
+async function say(stepid, state) {
+  const { setStepStateString } = await post(server.origin, MUTATION, { step: stepid, state });
+  return setStepStateString.cursor;
+}
+
+// A client that comes back, what it has heard, and how often it has connected.
+function subscribe(url, variables) {
+  const heard = [];
+  let connections = 0;
+  const patient = { retryAttempts: 100, retryWait: () => sleep(50), shouldRetry: () => true };
+  const on = { connected: () => (connections += 1) };
+  const client = createClient({ url: url.replace("http", "ws"), webSocketImpl: WebSocket, on, ...patient });
+  client.subscribe({ query: EVENTS, variables }, {
+    next({ data, errors }) {
+      heard.push(data?.stepEvents.step.stateString ?? JSON.stringify(errors));
+      // The client sends this object anew with each connection.
+      variables.after = data?.stepEvents.cursor;
+    },
+    error: (e) => heard.push(`${e?.code} ${e?.reason} ${JSON.stringify(e)}`),
+    complete: () => {},
+  });
+  return { heard, connections: () => connections, dispose: () => client.dispose() };
+}
+
+async function readUntil(chunks, wanted) {
+  const late = sleep(TIMEOUT, { value: undefined }, { ref: false });
+  let text = "";
+  while (!text.includes(wanted)) {
+    const { value } = await Promise.race([chunks.next(), late]);
+    assert(value !== undefined, `the stream ended, or brought too late: ${wanted}, only ${text}`);
+    text += value;
+  }
+}
+
+async function freePort() {
+  const probe = createServer().listen(0, "127.0.0.1");
+  await once(probe, "listening");
+  const { port } = probe.address();
+  probe.close();
+  await once(probe, "close");
+  return port;
+}
+
+// The packaged file, with its second server and the path below replaced by ones that are there.
+async function startNginx(upstream, secondServer = "") {
+  const dir = mkdtempSync(join(tmpdir(), "outside-nginx-"));
+  const port = await freePort();
+  let site = PACKAGED;
+  for (const [from, to] of [
+    ["server 127.0.0.1:8020;", `server ${new URL(upstream).host};`],
+    ["#server 192.0.2.2:8020;", secondServer],
+    ["listen 80;", `listen 127.0.0.1:${port};`],
+    ["proxy_read_timeout 60s;", `proxy_read_timeout ${READ_TIMEOUT_SECONDS}s;`],
+    ["#location = /below/graphql", "location = /below/graphql"],
+  ]) {
+    assert.equal(site.split(from).length, 2, `packaging/nginx.conf has once: ${from}`);
+    site = site.replace(from, to);
+  }
+  writeFileSync(join(dir, "site.conf"), site);
+  const temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"].map((of) => `${of}_temp_path ${dir}/${of};`);
+  writeFileSync(join(dir, "nginx.conf"), `
+    daemon off;
+    worker_processes 1;
+    worker_shutdown_timeout 100ms;
+    pid ${dir}/pid;
+    error_log stderr notice;
+    events { worker_connections 256; }
+    http { access_log off; ${temporary.join(" ")} include ${dir}/site.conf; }`);
+  // Neither nginx needs root, nor its workers another user.
+  const user = process.getuid() === 0 ? { uid: 65_534, gid: 65_534 } : {};
+  if (user.uid) chownSync(dir, user.uid, user.gid);
+  const log = [];
+  const child = spawn("nginx", ["-e", "stderr", "-p", dir, "-c", join(dir, "nginx.conf")], { ...user, stdio: ["ignore", "ignore", "pipe"] });
+  let failure;
+  child.once("error", (error) => (failure = error));
+  child.stderr.setEncoding("utf8").on("data", (text) => log.push(text));
+  const running = async () => {
+    try {
+      return (await fetch(`http://127.0.0.1:${port}/metrics`)).status === 404;
+    } catch {
+      return false;
+    }
+  };
+  const end = Date.now() + TIMEOUT;
+  while (!(await running())) {
+    assert(!failure && child.exitCode === null && Date.now() < end, `nginx does not run: ${failure ?? ""}\n${log.join("")}`);
+    await sleep(20);
+  }
+  return {
+    origin: `http://127.0.0.1:${port}`,
+    reload: () => child.kill("SIGHUP"),
+    async stop() {
+      const exited = child.exitCode === null ? once(child, "exit") : undefined;
+      child.kill("SIGTERM");
+      await exited;
+      rmSync(dir, { recursive: true, force: true });
+    },
+  };
+}
