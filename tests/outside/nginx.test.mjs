@@ -58,7 +58,7 @@ test("a body as large as the server's limit passes, a larger one is 413", async 
   assert.match(await larger.text(), /nginx/);
 });
 
-test("a query, a socket and a stream, which are not cut while they are quiet, at /graphql and below another path", async () => {
+test("a query, a socket and a stream, which are not cut while they are quiet, at /graphql and below another path", { timeout: 2 * TIMEOUT }, async () => {
   await Promise.all(["/graphql", "/below/graphql"].map(async (path) => {
     const url = `${nginx.origin}${path}`;
     const query = { query: QUERY, variables: { last: 1 } };
@@ -230,7 +230,7 @@ async function startNginx(upstream, secondServer = "") {
   child.stderr.setEncoding("utf8").on("data", (text) => log.push(text));
   const running = async () => {
     try {
-      return (await fetch(`http://127.0.0.1:${port}/metrics`)).status === 404;
+      return (await fetch(`http://127.0.0.1:${port}/healthz`)).ok;
     } catch {
       return false;
     }
