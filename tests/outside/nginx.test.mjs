@@ -235,19 +235,25 @@ async function startNginx(upstream, secondServer = "") {
       return false;
     }
   };
+  const stop = async () => {
+    if (child.pid && child.exitCode === null) {
+      const exited = once(child, "exit");
+      child.kill("SIGTERM");
+      await exited;
+    }
+    rmSync(dir, { recursive: true, force: true });
+  };
   const end = Date.now() + TIMEOUT;
   while (!(await running())) {
-    assert(!failure && child.exitCode === null && Date.now() < end, `nginx does not run: ${failure ?? ""}\n${log.join("")}`);
+    if (failure || child.exitCode !== null || Date.now() > end) {
+      await stop();
+      assert.fail(`nginx does not run: ${failure ?? ""}\n${log.join("")}`);
+    }
     await sleep(20);
   }
   return {
     origin: `http://127.0.0.1:${port}`,
     reload: () => child.kill("SIGHUP"),
-    async stop() {
-      const exited = child.exitCode === null ? once(child, "exit") : undefined;
-      child.kill("SIGTERM");
-      await exited;
-      rmSync(dir, { recursive: true, force: true });
-    },
+    stop,
   };
 }
