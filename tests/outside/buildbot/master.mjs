@@ -7,6 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { TIMEOUT } from "../server.mjs";
+import { ask } from "./ask.mjs";
 import { makeDatabase } from "./database.mjs";
 import { HERE, beside, freePort, given, run } from "./run.mjs";
 
@@ -35,8 +36,8 @@ export class Master {
     const end = Date.now() + 2 * TIMEOUT;
     for (;;) {
       assert(this.child.exitCode === null && Date.now() < end, `the master did not start:\n${this.log()}`);
-      const answer = await fetch(`${this.origin}/api/v2/forceschedulers`).then((response) => response.json(), () => null);
-      if (answer?.meta?.total) return this;
+      const answer = await ask(`${this.origin}/api/v2/forceschedulers`).catch(() => null);
+      if (answer?.status === 200 && JSON.parse(answer.text).meta.total) return this;
       await sleep(100);
     }
   }
@@ -63,18 +64,16 @@ export class Master {
   }
 
   async get(path) {
-    const response = await fetch(`${this.origin}/api/v2/${path}`, { headers: { Accept: "application/json" } });
-    const text = await response.text();
-    assert.equal(response.status, 200, `${path}: ${text}`);
+    const { status, text } = await ask(`${this.origin}/api/v2/${path}`, { headers: { Accept: "application/json" } });
+    assert.equal(status, 200, `${path}: ${text}`);
     return JSON.parse(text);
   }
 
   async control(path, method, params) {
     const body = JSON.stringify({ jsonrpc: "2.0", id: 1, method, params });
     const headers = { "Content-Type": "application/json" };
-    const response = await fetch(`${this.origin}/api/v2/${path}`, { method: "POST", headers, body });
-    const text = await response.text();
-    assert.equal(response.status, 200, `${path}: ${text}`);
+    const { status, text } = await ask(`${this.origin}/api/v2/${path}`, { method: "POST", headers, body });
+    assert.equal(status, 200, `${path}: ${text}`);
     return JSON.parse(text).result;
   }
 

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { binary, launch } from "../server.mjs";
+import { ask } from "./ask.mjs";
 import { run } from "./run.mjs";
 
 // The lines that it printed: one for each object.
@@ -38,8 +39,8 @@ export class Ours {
   // The whole answer.
   async post(query, variables) {
     const headers = { "Content-Type": "application/json" };
-    const response = await fetch(`${this.origin}/graphql`, { method: "POST", headers, body: JSON.stringify({ query, variables }) });
-    return response.json();
+    const body = JSON.stringify({ query, variables });
+    return JSON.parse((await ask(`${this.origin}/graphql`, { method: "POST", headers, body })).text);
   }
 
   async ask(query, variables) {
@@ -55,7 +56,7 @@ export class Ours {
 
   // The status, and what is said.
   async ready() {
-    const response = await fetch(`${this.origin}/readyz`);
-    return [response.status, await response.text()];
+    const { status, text } = await ask(`${this.origin}/readyz`);
+    return [status, text];
   }
 }

@@ -1,9 +1,10 @@
 // The same questions to the REST of both servers, and where the answers may differ.
 import assert from "node:assert/strict";
+import { ask } from "./ask.mjs";
 
-const ask = async ({ origin }, path) => {
-  const response = await fetch(`${origin}/api/v2/${path}`, { headers: { Accept: "application/json" } });
-  return { status: response.status, body: await response.json() };
+const answer = async ({ origin }, path) => {
+  const { status, text } = await ask(`${origin}/api/v2/${path}`, { headers: { Accept: "application/json" } });
+  return { status, body: JSON.parse(text) };
 };
 
 const of = encodeURIComponent;
@@ -58,12 +59,12 @@ export async function sameAnswers(master, ours) {
     }
   }
   for (const path of paths) {
-    const [mine, theirs] = await Promise.all([ask(ours, path), ask(master, path)]);
+    const [mine, theirs] = await Promise.all([answer(ours, path), answer(master, path)]);
     assert.equal(mine.status, theirs.status, `${path}: ${JSON.stringify([mine.body, theirs.body])}`);
     if (mine.status === 200) assert.deepEqual(inOrder(path, mine.body), inOrder(path, theirs.body), path);
   }
   for (const path of queries("builds", PAGED_BUILD_QUERIES)) {
-    const [mine, theirs] = await Promise.all([ask(ours, path), ask(master, path)]);
+    const [mine, theirs] = await Promise.all([answer(ours, path), answer(master, path)]);
     assert.deepEqual(mine.body.builds, theirs.body.builds, path);
     assert.deepEqual([mine.body.meta, theirs.body.meta], [{ total: builds.length }, { total: theirs.body.builds.length }], path);
   }
