@@ -42,31 +42,25 @@ impl Feed {
         let found: Option<Arc<str>> = self.0.db.look().await?.map(Into::into);
         let known = std::mem::replace(&mut *self.known(), found.clone());
         self.0.metrics.feed_attached.set(i64::from(found.is_some()));
-        match (&known, &found) {
-            (Some(_), None) => {
-                tracing::error!(
-                    "the triggers or tables of the feed are gone: subscriptions end until `buildbot-graphql attach` is run"
-                );
+        match (known, found) {
+            (known, None) => {
+                if known.is_some() {
+                    tracing::error!(
+                        "the triggers or tables of the feed are gone: subscriptions end until `buildbot-graphql attach` is run"
+                    );
+                }
+                // Again each time: somebody may have come in between.
+                self.end(&Error::FeedDetached);
+            }
+            (Some(known), Some(found)) if known != found => {
+                let why = "the feed was made anew, or lost a change";
+                tracing::warn!("{why}: subscriptions begin afresh");
+                self.end(&Error::CursorExpired(why));
             }
             (None, Some(_)) if !self.0.db.is_writable() => {
                 tracing::info!("the database has a feed: it can be subscribed to");
             }
-            (Some(known), Some(found)) if known != found => {
-                tracing::warn!(
-                    "the feed was made anew, or lost a change: subscriptions begin afresh"
-                );
-            }
-            _ => {}
-        }
-        match found {
-            // Again each time: somebody may have come in between.
-            None => self.end(&Error::FeedDetached),
-            Some(_) if known != found => {
-                self.end(&Error::CursorExpired(
-                    "the feed was made anew, or lost a change",
-                ));
-            }
-            Some(_) => {}
+            (_, Some(_)) => {}
         }
         Ok(())
     }
