@@ -258,6 +258,17 @@ fn trouble(error: &sqlx::Error) -> Trouble {
     }
 }
 
+/// Another connection holds what this one needs, on SQLite.
+fn is_busy(error: &DbErr) -> bool {
+    let DbErr::Conn(RuntimeErr::SqlxError(error)) = error else {
+        return false;
+    };
+    let code = error
+        .as_database_error()
+        .and_then(|e| e.code()?.parse().ok());
+    code.is_some_and(|code: i32| code & 0xff == 5)
+}
+
 /// By the primary codes: BUSY, LOCKED, IOERR and FULL.
 fn of_sqlite(code: i32) -> Trouble {
     match code & 0xff {

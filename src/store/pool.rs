@@ -13,10 +13,15 @@ use sea_orm::{
     },
 };
 
+use tokio::time::{Instant, sleep};
+
 use crate::config::DatabaseConfig;
 
 /// A connection that was idle for so long is tried before it is used: the database may have been started anew.
 const TRY_AFTER: Duration = Duration::from_secs(1);
+
+/// How long a file that is busy is left alone.
+const TRY_AGAIN: Duration = Duration::from_millis(20);
 
 /// What connections are for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,11 +69,29 @@ pub(super) async fn open(
             over_the_network(&mut options, config);
         }
     }
+    if backend == DbBackend::Sqlite {
+        return once_free(options, config.busy()).await;
+    }
     match Database::connect(options).await {
-        Err(error) if backend != DbBackend::Sqlite => {
-            Err(reason(url, backend).await.unwrap_or(error))
+        Ok(connection) => Ok(connection),
+        Err(error) => Err(reason(url, backend).await.unwrap_or(error)),
+    }
+}
+
+/// Connects to a file. Where another process turns on its write-ahead log at the same moment, SQLite says that it is
+/// busy without waiting as long as it was told to.
+async fn once_free(
+    options: ConnectOptions,
+    patience: Duration,
+) -> Result<DatabaseConnection, DbErr> {
+    let deadline = Instant::now() + patience;
+    loop {
+        match Database::connect(options.clone()).await {
+            Err(error) if super::is_busy(&error) && Instant::now() < deadline => {
+                sleep(TRY_AGAIN).await;
+            }
+            done => return done,
         }
-        done => done,
     }
 }
 
