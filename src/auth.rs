@@ -1,4 +1,6 @@
-//! Who is calling, and what they may do.
+//! Who is calling, from where, and what they may do.
+
+use std::{net::IpAddr, sync::Arc};
 
 use crate::error::{Error, Result};
 
@@ -26,6 +28,19 @@ impl Scope {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Caller {
     scope: Option<Scope>,
+}
+
+/// What every transport knows of a request before it is read.
+#[derive(Clone, Debug)]
+pub struct Call {
+    /// Who asks.
+    pub caller: Caller,
+    /// The address of who asks: what is counted against callers without a token.
+    pub address: IpAddr,
+    /// The request's name in the log and in the errors of its answer.
+    pub id: Arc<str>,
+    /// The answer is to say what it cost.
+    pub wants_cost: bool,
 }
 
 impl Caller {

@@ -24,7 +24,7 @@ use super::{
     subscription::Source,
 };
 use crate::{
-    auth::Caller,
+    auth::Call,
     error::Error,
     feed::{EventFilter, Listening, queue},
     metrics::{Counted, Counter},
@@ -94,6 +94,8 @@ pub(super) struct Joiner {
     api: Api,
     key: Arc<Key>,
     variables: Variables,
+    /// The call of who opens the group stands for all: they may do the same.
+    call: Call,
     lagged: ServerError,
     joined: Mutex<Option<Membership>>,
 }
@@ -105,7 +107,7 @@ pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Joiner {
-    pub(super) fn new(api: &Api, request: &Request, asked: &Asked, caller: Caller) -> Self {
+    pub(super) fn new(api: &Api, request: &Request, asked: &Asked, call: &Call) -> Self {
         let mut lagged = from_error(&Error::FeedLagged);
         if let Some(field) = asked.root_field() {
             let key = field.node.response_key().node.to_string();
@@ -113,9 +115,10 @@ impl Joiner {
             lagged.locations.push(field.pos);
         }
         Self {
-            key: Arc::new(Key::new(request, asked, caller)),
+            key: Arc::new(Key::new(request, asked, call.caller)),
             api: api.clone(),
             variables: request.variables.clone(),
+            call: call.clone(),
             lagged,
             joined: Mutex::default(),
         }
@@ -165,10 +168,11 @@ impl Joiner {
             groups: api.groups.clone(),
             group: group.clone(),
         };
-        let (tasks, variables) = (api.app.tasks.clone(), self.variables.clone());
+        let (call, variables) = (self.call.clone(), self.variables.clone());
+        let tasks = api.app.tasks.clone();
         tasks.spawn(async move {
             let group = &working.group;
-            let work = group.run(&api, variables, listening);
+            let work = group.run(&api, &call, variables, listening);
             if let Some(failure) = group.gone.run_until_cancelled(work).await {
                 working.groups.end(group, &failure);
             }
@@ -184,12 +188,18 @@ impl Joiner {
 
 impl Group {
     /// Answers each event once for all members; says why there is nothing more.
-    async fn run(&self, api: &Api, variables: Variables, listening: Listening) -> Failure {
+    async fn run(
+        &self,
+        api: &Api,
+        call: &Call,
+        variables: Variables,
+        listening: Listening,
+    ) -> Failure {
         let listening = Arc::new(AsyncMutex::new(listening));
         loop {
             // While nothing happens there is no stream: it would take many times the memory.
             listening.lock().await.wait().await;
-            let answering = self.answer(api, variables.clone(), listening.clone());
+            let answering = self.answer(api, call, variables.clone(), listening.clone());
             if let Some(failure) = Box::pin(answering).await {
                 return failure;
             }
@@ -200,11 +210,12 @@ impl Group {
     async fn answer(
         &self,
         api: &Api,
+        call: &Call,
         variables: Variables,
         listening: Arc<AsyncMutex<Listening>>,
     ) -> Option<Failure> {
         let request = self.key.request(variables);
-        let (request, asked) = match api.prepare(request, self.key.caller()).await {
+        let (request, asked) = match api.prepare(request, call).await {
             Ok(prepared) => prepared,
             Err(refusal) => return Some(vec![refusal]),
         };

@@ -31,10 +31,6 @@ impl Key {
         request.operation_name.clone_from(&self.operation);
         request
     }
-
-    pub(super) fn caller(&self) -> Caller {
-        self.caller
-    }
 }
 
 /// The variables that tell one group from another, as text.

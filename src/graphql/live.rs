@@ -19,6 +19,7 @@ use super::{
     subscription::Source,
 };
 use crate::{
+    auth::Call,
     error::{Code, Error},
     feed::Feed,
     model::id::Position,
@@ -121,25 +122,29 @@ impl Asked {
 
 impl Api {
     /// Runs an operation of any kind; `resume` is a cursor that a transport brings along, in place of `after` and `snapshot`.
-    pub(crate) async fn run(&self, mut request: Request, resume: Option<String>) -> Outcome {
+    pub(crate) async fn run(
+        &self,
+        mut request: Request,
+        call: &Call,
+        resume: Option<String>,
+    ) -> Outcome {
         let name = request.operation_name.clone();
         let is_subscription = request.parsed_query().is_ok_and(|document| {
             operation(document, name.as_deref())
                 .is_some_and(|operation| operation.ty == OperationType::Subscription)
         });
         if !is_subscription {
-            return Outcome::Answer(Box::new(self.execute(request).await));
+            return Outcome::Answer(Box::new(self.execute(request, call).await));
         }
         // Held up to here, thousands who come at once take neither all connections nor much memory: whoever joins first
         // makes the others' start one without the database.
         let opening = self.openings.acquire().await;
-        let caller = self.app.anonymous();
-        let (request, asked) = match self.prepare(request, caller).await {
+        let (request, asked) = match self.prepare(request, call).await {
             Ok(prepared) => prepared,
             Err(refusal) => return Outcome::refused(vec![refusal]),
         };
         let place = Place::default();
-        let joiner = Arc::new(Joiner::new(self, &request, &asked, caller));
+        let joiner = Arc::new(Joiner::new(self, &request, &asked, call));
         let request = request.data(Source::own(joiner.clone(), resume, place.clone()));
         let mut own = self.schema.execute_stream(request).fuse();
         // What is refused is refused as the first answer. Who has none waiting joins, which ends this stream.

@@ -12,7 +12,7 @@ use tokio::sync::Semaphore;
 
 use crate::{
     app::App,
-    auth::{Caller, Scope},
+    auth::{Call, Caller, Scope},
     error::Error,
 };
 
@@ -143,9 +143,9 @@ impl Api {
     async fn prepare(
         &self,
         mut request: Request,
-        caller: Caller,
+        call: &Call,
     ) -> Result<(Request, Asked), ServerError> {
-        if let Err(error) = caller.require(Scope::Read) {
+        if let Err(error) = call.caller.require(Scope::Read) {
             return Err(error::from_error(&error));
         }
         let asked = match request.parsed_query() {
@@ -173,7 +173,7 @@ impl Api {
             Err(Error::invalid("eventCursor", "not found in the document"))
         };
         let request = request
-            .data(caller)
+            .data(call.caller)
             .data(Loaders::new(self.app.db.clone()))
             .data(RequestCursor(cursor));
         Ok((request, asked))
@@ -226,8 +226,8 @@ impl Asked {
 
 impl Api {
     /// Answers a query or a mutation.
-    pub async fn execute(&self, request: Request) -> Response {
-        match self.prepare(request, self.app.anonymous()).await {
+    pub async fn execute(&self, request: Request, call: &Call) -> Response {
+        match self.prepare(request, call).await {
             Ok((_, asked)) if asked.is_subscription() => {
                 let refusal = error::refusal(ONE_ANSWER, error::VALIDATION_FAILED);
                 Response::from_errors(vec![refusal])

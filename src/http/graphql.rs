@@ -2,6 +2,7 @@
 
 use async_graphql::{Request as Operation, ServerError, Value, parser::types::OperationType};
 use axum::{
+    Extension,
     body::{Body, Bytes, to_bytes},
     extract::{Request, State},
     http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
@@ -15,6 +16,7 @@ use super::{
     sse, ws,
 };
 use crate::{
+    auth::Call,
     error::Code,
     graphql::{
         self, Api, error,
@@ -156,7 +158,11 @@ impl Media {
 }
 
 /// POST: one operation in a JSON body.
-pub(super) async fn post(State(api): State<Api>, request: Request<Body>) -> Response {
+pub(super) async fn post(
+    State(api): State<Api>,
+    Extension(call): Extension<Call>,
+    request: Request<Body>,
+) -> Response {
     let answer = async {
         let (parts, body) = request.into_parts();
         let media = Media::accepted(&parts.headers)?;
@@ -165,16 +171,20 @@ pub(super) async fn post(State(api): State<Api>, request: Request<Body>) -> Resp
         let limit = api.app().config.http.max_body_bytes;
         let body = read(body, &parts.headers, limit).await.map_err(in_media)?;
         let operation = from_body(&body).map_err(in_media)?;
-        respond(&api, media, &parts.headers, operation).await
+        respond(&api, &call, media, &parts.headers, operation).await
     };
     answer.await.unwrap_or_else(Refusal::into_response)
 }
 
 /// GET: one query in the URL, or a WebSocket.
-pub(super) async fn get(State(api): State<Api>, request: Request<Body>) -> Response {
+pub(super) async fn get(
+    State(api): State<Api>,
+    Extension(call): Extension<Call>,
+    request: Request<Body>,
+) -> Response {
     let answer = async {
         if ws::is_upgrade(request.headers()) {
-            return ws::upgrade(api, request).await;
+            return ws::upgrade(api, call, request).await;
         }
         let media = Media::accepted(request.headers())?;
         let in_media = |refusal: Refusal| Refusal { media, ..refusal };
@@ -198,22 +208,23 @@ pub(super) async fn get(State(api): State<Api>, request: Request<Body>) -> Respo
                 ))
             });
         }
-        respond(&api, media, request.headers(), operation).await
+        respond(&api, &call, media, request.headers(), operation).await
     };
     answer.await.unwrap_or_else(Refusal::into_response)
 }
 
 async fn respond(
     api: &Api,
+    call: &Call,
     media: Media,
     headers: &HeaderMap,
     operation: Operation,
 ) -> Result<Response, Refusal> {
     if media != Media::EventStream {
-        return Ok(answer(media, &api.execute(operation).await));
+        return Ok(answer(media, &api.execute(operation, call).await));
     }
     let mut wish = sse::Wish::read(headers, api.app())?;
-    Ok(match api.run(operation, wish.resume.take()).await {
+    Ok(match api.run(operation, call, wish.resume.take()).await {
         Outcome::Stream(updates) => sse::stream(api.app(), wish, updates),
         Outcome::Answer(response) if is_stranger(&response) => answer(media, &response),
         // Also where it was refused: who reads a stream sees nothing else.

@@ -1,12 +1,13 @@
 //! The server: routes, and the way in and out. One function serves production, tests and benches.
 
-use std::time::Duration;
+use std::{net::SocketAddr, time::Duration};
 
-use axum::{Router, routing, serve::ListenerExt};
+use axum::{Router, middleware, routing, serve::ListenerExt};
 use tokio::{net::TcpListener, time::timeout};
 
 use crate::{app::App, feed, graphql::Api, rest};
 
+mod call;
 mod graphql;
 mod ide;
 mod link;
@@ -32,8 +33,9 @@ pub fn router(api: Api) -> Router {
         .route("/readyz", routing::get(ops::readyz))
         .route("/metrics", routing::get(ops::metrics))
         .merge(ide::routes())
-        .with_state(api)
+        .with_state(api.clone())
         .merge(rest)
+        .layer(middleware::from_fn_with_state(api, call::identify))
 }
 
 /// Serves until `app.stop` is cancelled, then lets what runs finish, and closes the database.
@@ -53,8 +55,8 @@ pub async fn serve(app: App, listener: TcpListener) -> std::io::Result<()> {
         }
     });
     let stopping = app.stop.clone().cancelled_owned();
-    let server =
-        axum::serve(listener, router(Api::new(app.clone()))).with_graceful_shutdown(stopping);
+    let service = router(Api::new(app.clone())).into_make_service_with_connect_info::<SocketAddr>();
+    let server = axum::serve(listener, service).with_graceful_shutdown(stopping);
     let mut server = std::pin::pin!(server.into_future());
     let ended = tokio::select! {
         ended = &mut server => Some(ended),

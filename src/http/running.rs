@@ -39,7 +39,7 @@ enum Updates {
 
 impl Running {
     pub(super) fn new(api: Api, start: Start) -> Self {
-        let begin = async move { api.run(start.operation, None).await };
+        let begin = async move { api.run(start.operation, &start.call, None).await };
         Self {
             label: start.label,
             updates: Abortable::new(Updates::Beginning(Box::pin(begin)), start.ending),

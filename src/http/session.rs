@@ -15,7 +15,7 @@ use super::{
     request::from_parameters,
 };
 use crate::{
-    auth::{Caller, Scope},
+    auth::{Call, Scope},
     error::Error,
     graphql::{error::from_error, live::is_refused},
 };
@@ -25,6 +25,7 @@ use crate::{
 pub(super) struct Start {
     pub(super) label: Label,
     pub(super) operation: Operation,
+    pub(super) call: Call,
     /// Cut when the client ends the operation.
     pub(super) ending: AbortRegistration,
 }
@@ -36,17 +37,17 @@ pub(super) type Outbox = VecDeque<String>;
 #[derive(Debug)]
 pub(super) struct Session {
     protocol: Protocol,
-    caller: Caller,
+    call: Call,
     max_operations: usize,
     is_open: bool,
     running: HashMap<Arc<str>, AbortHandle>,
 }
 
 impl Session {
-    pub(super) fn new(protocol: Protocol, caller: Caller, max_operations: usize) -> Self {
+    pub(super) fn new(protocol: Protocol, call: Call, max_operations: usize) -> Self {
         Self {
             protocol,
-            caller,
+            call,
             max_operations,
             is_open: false,
             running: HashMap::new(),
@@ -112,7 +113,7 @@ impl Session {
         if self.is_open {
             return Err(Closing::new(4429, "connection_init came a second time"));
         }
-        if let Err(refusal) = self.caller.require(Scope::Read) {
+        if let Err(refusal) = self.call.caller.require(Scope::Read) {
             if self.protocol == Protocol::Legacy {
                 let payload = from_error(&refusal);
                 out.push_back(
@@ -173,6 +174,7 @@ impl Session {
         Ok(Some(Start {
             label,
             operation,
+            call: self.call.clone(),
             ending,
         }))
     }

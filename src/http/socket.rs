@@ -22,15 +22,18 @@ use super::{
     running::{Running, Said},
     session::Session,
 };
-use crate::graphql::{Api, live::Update};
+use crate::{
+    auth::Call,
+    graphql::{Api, live::Update},
+};
 
 /// So many messages gather before they are written together.
 const BATCH: usize = 64;
 
 /// Serves a socket until its end.
-pub(super) async fn run(api: Api, socket: WebSocket, protocol: Protocol) {
+pub(super) async fn run(api: Api, call: Call, socket: WebSocket, protocol: Protocol) {
     let stop = api.app().stop.clone();
-    let mut life = Life::new(api, socket, protocol);
+    let mut life = Life::new(api, call, socket, protocol);
     let end = stop.run_until_cancelled(life.run()).await;
     // What runs is dropped before the client is waited for.
     let Life { link, .. } = life;
@@ -80,12 +83,12 @@ struct Life {
 }
 
 impl Life {
-    fn new(api: Api, socket: WebSocket, protocol: Protocol) -> Self {
+    fn new(api: Api, call: Call, socket: WebSocket, protocol: Protocol) -> Self {
         let now = Instant::now();
         let app = api.app();
         let config = &app.config.http;
         Self {
-            session: Session::new(protocol, app.anonymous(), config.max_socket_operations),
+            session: Session::new(protocol, call, config.max_socket_operations),
             link: Link::new(socket),
             running: FuturesUnordered::new(),
             held: Vec::new(),

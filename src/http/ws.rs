@@ -8,7 +8,7 @@ use axum::{
 };
 
 use super::{graphql::Refusal, origin, protocol::Protocol, socket};
-use crate::graphql::Api;
+use crate::{auth::Call, graphql::Api};
 
 /// The buffers of a socket, in bytes: most sockets are idle, and there may be thousands.
 const READ_BUFFER: usize = 2 * 1024;
@@ -22,7 +22,11 @@ pub(super) fn is_upgrade(headers: &HeaderMap) -> bool {
 }
 
 /// Turns the connection into a socket, if its subprotocol and origin are right.
-pub(super) async fn upgrade(api: Api, request: Request<Body>) -> Result<Response, Refusal> {
+pub(super) async fn upgrade(
+    api: Api,
+    call: Call,
+    request: Request<Body>,
+) -> Result<Response, Refusal> {
     let (mut parts, _) = request.into_parts();
     let config = &api.app().config.http;
     origin::check(&parts.headers, config)?;
@@ -42,7 +46,7 @@ pub(super) async fn upgrade(api: Api, request: Request<Body>) -> Result<Response
         .write_buffer_size(WRITE_BUFFER)
         .on_upgrade(move |socket| {
             let tasks = api.app().tasks.clone();
-            tasks.track_future(socket::run(api, socket, protocol))
+            tasks.track_future(socket::run(api, call, socket, protocol))
         }))
 }
 

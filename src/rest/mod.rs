@@ -1,14 +1,18 @@
 //! The Buildbot-compatible REST API below /api: the way in, whose pages may, which methods; the rest is per noun.
 
 use axum::{
-    Router,
+    Extension, Router,
     extract::{Request, State},
     http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, header},
     response::{IntoResponse, Response},
     routing,
 };
 
-use crate::{app::App, auth::Scope, config::HttpConfig};
+use crate::{
+    app::App,
+    auth::{Call, Scope},
+    config::HttpConfig,
+};
 
 mod answer;
 mod builders;
@@ -50,14 +54,18 @@ pub fn router(app: App) -> Router {
         .with_state(app)
 }
 
-async fn serve(State(app): State<App>, request: Request) -> Response {
+async fn serve(
+    State(app): State<App>,
+    Extension(call): Extension<Call>,
+    request: Request,
+) -> Response {
     let (parts, _) = request.into_parts();
     let origin = match origin(&parts.headers, &app.config.http) {
         Ok(origin) => origin,
         Err(problem) => return problem.into_response(),
     };
     let answer = match parts.method {
-        Method::GET | Method::HEAD => answer(&app, &parts.uri, &parts.headers).await,
+        Method::GET | Method::HEAD => answer(&app, &call, &parts.uri, &parts.headers).await,
         Method::OPTIONS => options(&parts.headers),
         _ => Err(Problem::method_not_allowed(ALLOW)),
     };
@@ -96,8 +104,13 @@ fn options(headers: &HeaderMap) -> Result<Response, Problem> {
 }
 
 /// Who asks, then the path, then the parameters, then the database.
-async fn answer(app: &App, uri: &Uri, headers: &HeaderMap) -> Result<Response, Problem> {
-    app.anonymous().require(Scope::Read)?;
+async fn answer(
+    app: &App,
+    call: &Call,
+    uri: &Uri,
+    headers: &HeaderMap,
+) -> Result<Response, Problem> {
+    call.caller.require(Scope::Read)?;
     let route = path::read(uri.path())?;
     let parameters = Parameters::read(uri.query().unwrap_or_default())?;
     let body = match &route {
