@@ -24,7 +24,7 @@ pub struct App {
     /// Where the times of updates come from.
     pub clock: Clock,
     /// What is measured.
-    pub metrics: Metrics,
+    pub metrics: Arc<Metrics>,
     /// Which odd values the log has named.
     pub oddities: Oddities,
     /// What was configured.
@@ -40,9 +40,10 @@ impl App {
     ///
     /// # Errors
     /// The feed's name cannot be read.
-    pub async fn new(config: Config, db: Db, clock: Clock) -> Result<Self, StartError> {
+    pub async fn new(config: Config, mut db: Db, clock: Clock) -> Result<Self, StartError> {
         let stop = CancellationToken::new();
-        let metrics = Metrics::default();
+        let metrics = Arc::new(Metrics::default());
+        db.measure(&metrics.statement_seconds);
         let feed = Feed::open(
             db.clone(),
             config.feed.clone(),

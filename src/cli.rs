@@ -11,7 +11,7 @@ use tokio::{
 use crate::{
     app::App,
     clock::Clock,
-    config::{Config, DatabaseConfig},
+    config::{Config, DatabaseConfig, LogConfig},
     demo,
     error::StartError,
     graphql, http,
@@ -27,6 +27,9 @@ const MOST_FILES: u64 = 1 << 20;
 #[derive(Parser, Debug)]
 #[command(version, about)]
 pub struct Cli {
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "documented at its type")]
+    pub log: LogConfig,
     #[command(subcommand)]
     command: Command,
 }

@@ -3,10 +3,55 @@
 use std::{net::SocketAddr, time::Duration};
 
 use clap::{Args, ValueEnum, value_parser};
+use tracing_subscriber::EnvFilter;
 use url::Url;
 
 /// The longest time that a socket may be given, in seconds.
 const DAY: u64 = 86_400;
+
+/// What the log has and how it is written, of every command.
+#[derive(Args, Clone, Debug)]
+pub struct LogConfig {
+    /// How the log on standard error is written
+    #[arg(
+        long,
+        env = "BUILDBOT_GRAPHQL_LOG_FORMAT",
+        default_value = "text",
+        global = true
+    )]
+    pub log_format: LogFormat,
+    /// What the log has, such as `info,buildbot_graphql::access=debug`: levels, of all or by module [default: `RUST_LOG`, else info]
+    #[arg(
+        long,
+        env = "BUILDBOT_GRAPHQL_LOG",
+        value_name = "FILTER",
+        global = true
+    )]
+    pub log: Option<LogFilter>,
+}
+
+/// How a line of the log is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// For people
+    Text,
+    /// A JSON object a line, for machines
+    Json,
+}
+
+/// What the log has, in the words of `RUST_LOG`.
+#[derive(Clone, Debug)]
+pub struct LogFilter(pub String);
+
+impl std::str::FromStr for LogFilter {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let read = EnvFilter::builder().parse(text);
+        read.map(|_| Self(text.to_owned()))
+            .map_err(|e| format!("levels such as info or warn,buildbot_graphql=debug: {e}"))
+    }
+}
 
 /// Everything that `serve` can be told.
 #[derive(Args, Clone, Debug)]

@@ -94,7 +94,7 @@ pub(super) struct Joiner {
     api: Api,
     key: Arc<Key>,
     variables: Variables,
-    /// The call of who opens the group stands for all: they may do the same.
+    /// The call of who opens the group stands for all: they may do the same. It has no name, which would be one of many.
     call: Call,
     lagged: ServerError,
     joined: Mutex<Option<Membership>>,
@@ -118,7 +118,10 @@ impl Joiner {
             key: Arc::new(Key::new(request, asked, call.caller)),
             api: api.clone(),
             variables: request.variables.clone(),
-            call: call.clone(),
+            call: Call {
+                id: Arc::from(""),
+                ..call.clone()
+            },
             lagged,
             joined: Mutex::default(),
         }
@@ -222,7 +225,9 @@ impl Group {
         let place = Place::default();
         let request = request.data(Source::live(listening, place.clone()));
         let responses = api.schema.execute_stream(request);
-        let mut answers = pin!(asked.answers(responses, &place).ready_chunks(MANY));
+        let signature = api.signature(call);
+        let answers = asked.answers(responses, &place, &signature);
+        let mut answers = pin!(answers.ready_chunks(MANY));
         while let Some(ready) = answers.next().await {
             let begun = Instant::now();
             let mut failure = None;

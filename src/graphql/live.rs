@@ -3,7 +3,7 @@
 use std::{
     pin::pin,
     sync::{Arc, Mutex},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use async_graphql::{Request, Response, ServerError, Value, parser::types::OperationType};
@@ -13,7 +13,7 @@ use tokio::time::timeout;
 
 use super::{
     Api, Asked,
-    error::from_error,
+    error::{Signature, from_error},
     group::{Joiner, lock},
     operation,
     subscription::Source,
@@ -22,6 +22,7 @@ use crate::{
     auth::Call,
     error::{Code, Error},
     feed::Feed,
+    metrics::{self, Kind},
     model::id::Position,
 };
 
@@ -38,7 +39,8 @@ pub(crate) enum Outcome {
 
 impl Outcome {
     /// Nothing was executed: the errors are the request's, not a field's.
-    fn refused(mut errors: Vec<ServerError>) -> Self {
+    fn refused(mut errors: Vec<ServerError>, signature: &Signature) -> Self {
+        signature.sign(&mut errors);
         for error in &mut errors {
             error.path.clear();
         }
@@ -102,13 +104,15 @@ impl Asked {
         &'a self,
         responses: impl Stream<Item = Response> + 'a,
         place: &'a Place,
+        signature: &'a Signature,
     ) -> impl Stream<Item = Result<Answer, Failure>> + 'a {
         let mut form = self.form();
         responses.map(move |response| {
-            let response = form(response);
+            let mut response = form(response);
             if is_failed(&response) {
                 return Err(response.errors);
             }
+            signature.sign(&mut response.errors);
             let payload = serde_json::to_string(&response);
             Ok(Answer {
                 payload: payload
@@ -136,12 +140,23 @@ impl Api {
         if !is_subscription {
             return Outcome::Answer(Box::new(self.execute(request, call).await));
         }
+        let begun = Instant::now();
+        let signature = self.signature(call);
+        let refused = |errors| {
+            let metrics = &self.app.metrics;
+            metrics.operated(
+                Kind::Subscription,
+                metrics::Outcome::Refused,
+                begun.elapsed(),
+            );
+            Outcome::refused(errors, &signature)
+        };
         // Held up to here, thousands who come at once take neither all connections nor much memory: whoever joins first
         // makes the others' start one without the database.
         let opening = self.openings.acquire().await;
         let (request, asked) = match self.prepare(request, call).await {
             Ok(prepared) => prepared,
-            Err(refusal) => return Outcome::refused(vec![refusal]),
+            Err(refusal) => return refused(vec![refusal]),
         };
         let place = Place::default();
         let joiner = Arc::new(Joiner::new(self, &request, &asked, call));
@@ -157,12 +172,14 @@ impl Api {
         };
         let first = match first {
             Some(response) if is_failed(&response) => {
-                return Outcome::refused(asked.finish(response).errors);
+                return refused(asked.finish(response).errors);
             }
             first => first,
         };
         let responses = stream::iter(first).chain(own);
-        Outcome::Stream(self.updates(responses, asked, place, joiner))
+        let metrics = &self.app.metrics;
+        metrics.operated(Kind::Subscription, metrics::Outcome::Ok, begun.elapsed());
+        Outcome::Stream(self.updates(responses, asked, place, joiner, signature))
     }
 
     /// A subscriber's own stream, and behind it what its group hears.
@@ -172,14 +189,16 @@ impl Api {
         asked: Asked,
         place: Place,
         joiner: Arc<Joiner>,
+        signature: Signature,
     ) -> BoxStream<'static, Update> {
         let feed = self.app.feed.clone();
         stream_fn(move |mut out| async move {
             {
-                let mut answers = pin!(asked.answers(responses, &place));
+                let mut answers = pin!(asked.answers(responses, &place, &signature));
                 while let Some(answer) = answers.next().await {
                     let failed = answer.is_err();
-                    out.yield_item(Update::of(answer, place.get(), &feed)).await;
+                    let update = Update::of(answer, place.get(), &feed, &signature);
+                    out.yield_item(update).await;
                     if failed {
                         return;
                     }
@@ -201,7 +220,8 @@ impl Api {
                     Err(_) => {}
                 }
                 let failed = answer.is_err();
-                out.yield_item(Update::of(answer, at, &feed)).await;
+                out.yield_item(Update::of(answer, at, &feed, &signature))
+                    .await;
                 if failed {
                     return;
                 }
@@ -213,12 +233,18 @@ impl Api {
 
 impl Update {
     /// `at` is up to where the subscriber has everything.
-    fn of(answer: Result<Answer, Failure>, at: Option<Position>, feed: &Feed) -> Self {
+    fn of(
+        answer: Result<Answer, Failure>,
+        at: Option<Position>,
+        feed: &Feed,
+        signature: &Signature,
+    ) -> Self {
         let cursor = at.map(|at| feed.cursor(at));
         let mut errors = match answer {
             Ok(Answer { payload, .. }) => return Self::Next { payload, cursor },
             Err(errors) => errors,
         };
+        signature.sign(&mut errors);
         for error in &mut errors {
             let extensions = error.extensions.get_or_insert_default();
             let is_gone = extensions.get("code") == Some(&Code::CursorExpired.name().into());

@@ -1,6 +1,6 @@
 //! The schema: what each type and field means, and which one call answers it. Knows nothing of HTTP.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 
 use async_graphql::{
     Context, Positioned, Request, Response, SDLExportOptions, Schema, ServerError,
@@ -9,11 +9,13 @@ use async_graphql::{
     },
 };
 use tokio::sync::Semaphore;
+use tracing::Instrument;
 
 use crate::{
     app::App,
     auth::{Call, Caller, Scope},
     error::Error,
+    metrics::{Kind, Outcome},
 };
 
 mod answer;
@@ -39,6 +41,7 @@ mod subscription;
 mod types;
 
 use answer::Form;
+use error::Signature;
 use group::Groups;
 use loader::Loaders;
 use scalar::EventCursor;
@@ -139,6 +142,14 @@ impl Api {
         &self.app
     }
 
+    /// What the errors of this call are marked with.
+    pub(crate) fn signature(&self, call: &Call) -> Signature {
+        Signature {
+            name: call.id.clone(),
+            metrics: self.app.metrics.clone(),
+        }
+    }
+
     /// Reads the document and gives the request what its resolvers need, or says why it is not answered.
     async fn prepare(
         &self,
@@ -206,6 +217,16 @@ impl Asked {
         }
     }
 
+    /// What it is in the metrics.
+    fn kind(&self) -> Kind {
+        match self.operation().map(|operation| operation.ty) {
+            Some(OperationType::Query) => Kind::Query,
+            Some(OperationType::Mutation) => Kind::Mutation,
+            Some(OperationType::Subscription) => Kind::Subscription,
+            None => Kind::Unknown,
+        }
+    }
+
     /// What brings one answer after the other into its final form.
     fn form(&self) -> impl FnMut(Response) -> Response {
         let operation = self.operation();
@@ -227,14 +248,29 @@ impl Asked {
 impl Api {
     /// Answers a query or a mutation.
     pub async fn execute(&self, request: Request, call: &Call) -> Response {
-        match self.prepare(request, call).await {
+        let begun = Instant::now();
+        let (kind, mut response) = match self.prepare(request, call).await {
             Ok((_, asked)) if asked.is_subscription() => {
                 let refusal = error::refusal(ONE_ANSWER, error::VALIDATION_FAILED);
-                Response::from_errors(vec![refusal])
+                (asked.kind(), Response::from_errors(vec![refusal]))
             }
-            Ok((request, asked)) => asked.finish(self.schema.execute(request).await),
-            Err(refusal) => Response::from_errors(vec![refusal]),
-        }
+            Ok((request, asked)) => {
+                let kind = asked.kind();
+                let name = asked.operation.as_deref();
+                let span = tracing::debug_span!("operation", kind = kind.name(), name);
+                let response = self.schema.execute(request).instrument(span).await;
+                (kind, asked.finish(response))
+            }
+            Err(refusal) => (Kind::Unknown, Response::from_errors(vec![refusal])),
+        };
+        let outcome = match response.errors.as_slice() {
+            [] => Outcome::Ok,
+            _ if live::is_refused(&response) => Outcome::Refused,
+            _ => Outcome::Failed,
+        };
+        self.app.metrics.operated(kind, outcome, begun.elapsed());
+        self.signature(call).sign(&mut response.errors);
+        response
     }
 }
 

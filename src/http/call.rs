@@ -8,6 +8,7 @@ use axum::{
     response::Response,
 };
 
+use super::watch::{Name, note_caller};
 use crate::{auth::Call, graphql::Api};
 
 /// Gives the request its `Call`.
@@ -17,12 +18,14 @@ pub(super) async fn identify(
     mut request: Request,
     next: Next,
 ) -> Response {
+    let name = request.extensions().get::<Name>();
     let call = Call {
         caller: api.app().anonymous(),
         address: peer.ip().to_canonical(),
-        id: Arc::from(""),
+        id: name.map_or_else(|| Arc::from(""), |name| name.0.clone()),
         wants_cost: false,
     };
+    note_caller(&call);
     request.extensions_mut().insert(call);
     next.run(request).await
 }

@@ -56,11 +56,10 @@ impl Refusal {
     pub(super) fn message(self) -> String {
         self.message
     }
-}
 
-impl IntoResponse for Refusal {
-    fn into_response(self) -> Response {
-        let errors = [error::refusal(self.message, Code::BadUserInput.name())];
+    fn answer(self, api: &Api, call: &Call) -> Response {
+        let error = error::refusal(self.message, Code::BadUserInput.name());
+        let errors = [api.signature(call).signed(error)];
         let mut response = self.media.answer(
             self.status,
             &Answer {
@@ -173,7 +172,8 @@ pub(super) async fn post(
         let operation = from_body(&body).map_err(in_media)?;
         respond(&api, &call, media, &parts.headers, operation).await
     };
-    answer.await.unwrap_or_else(Refusal::into_response)
+    let answer = answer.await;
+    answer.unwrap_or_else(|refusal| refusal.answer(&api, &call))
 }
 
 /// GET: one query in the URL, or a WebSocket.
@@ -184,7 +184,7 @@ pub(super) async fn get(
 ) -> Response {
     let answer = async {
         if ws::is_upgrade(request.headers()) {
-            return ws::upgrade(api, call, request).await;
+            return ws::upgrade(api.clone(), call.clone(), request).await;
         }
         let media = Media::accepted(request.headers())?;
         let in_media = |refusal: Refusal| Refusal { media, ..refusal };
@@ -210,7 +210,8 @@ pub(super) async fn get(
         }
         respond(&api, &call, media, request.headers(), operation).await
     };
-    answer.await.unwrap_or_else(Refusal::into_response)
+    let answer = answer.await;
+    answer.unwrap_or_else(|refusal| refusal.answer(&api, &call))
 }
 
 async fn respond(

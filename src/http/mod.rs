@@ -19,6 +19,7 @@ mod running;
 mod session;
 mod socket;
 mod sse;
+mod watch;
 mod ws;
 
 /// How long running requests, sockets and tasks have to end once the server is told to stop.
@@ -27,6 +28,7 @@ const GRACE: Duration = Duration::from_secs(8);
 /// Every route of this server.
 pub fn router(api: Api) -> Router {
     let rest = rest::router(api.app().clone());
+    let watched = watch::Watch::new(api.app().clone());
     Router::new()
         .route("/graphql", routing::get(graphql::get).post(graphql::post))
         .route("/healthz", routing::get(ops::healthz))
@@ -36,6 +38,7 @@ pub fn router(api: Api) -> Router {
         .with_state(api.clone())
         .merge(rest)
         .layer(middleware::from_fn_with_state(api, call::identify))
+        .layer(middleware::from_fn_with_state(watched, watch::watch))
 }
 
 /// Serves until `app.stop` is cancelled, then lets what runs finish, and closes the database.

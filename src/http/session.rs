@@ -17,7 +17,10 @@ use super::{
 use crate::{
     auth::{Call, Scope},
     error::Error,
-    graphql::{error::from_error, live::is_refused},
+    graphql::{
+        error::{Signature, from_error},
+        live::is_refused,
+    },
 };
 
 /// An operation that a client has asked for.
@@ -38,18 +41,28 @@ pub(super) type Outbox = VecDeque<String>;
 pub(super) struct Session {
     protocol: Protocol,
     call: Call,
+    signature: Signature,
     max_operations: usize,
     is_open: bool,
+    /// How many operations were asked for.
+    asked: u64,
     running: HashMap<Arc<str>, AbortHandle>,
 }
 
 impl Session {
-    pub(super) fn new(protocol: Protocol, call: Call, max_operations: usize) -> Self {
+    pub(super) fn new(
+        protocol: Protocol,
+        call: Call,
+        signature: Signature,
+        max_operations: usize,
+    ) -> Self {
         Self {
             protocol,
             call,
+            signature,
             max_operations,
             is_open: false,
+            asked: 0,
             running: HashMap::new(),
         }
     }
@@ -115,7 +128,7 @@ impl Session {
         }
         if let Err(refusal) = self.call.caller.require(Scope::Read) {
             if self.protocol == Protocol::Legacy {
-                let payload = from_error(&refusal);
+                let payload = self.signature.signed(from_error(&refusal));
                 out.push_back(
                     json!({ "type": "connection_error", "payload": payload }).to_string(),
                 );
@@ -165,16 +178,22 @@ impl Session {
                 max: self.max_operations as u64,
                 advice: "end another operation of this socket first, or open another socket",
             };
-            out.push_back(self.error(id, &[from_error(&refusal)]));
+            let refusal = self.signature.signed(from_error(&refusal));
+            out.push_back(self.error(id, &[refusal]));
             return Ok(None);
         }
         let label = Label::new(self.protocol, id);
         let (handle, ending) = AbortHandle::new_pair();
         self.running.insert(label.id.clone(), handle);
+        self.asked += 1;
+        let name = format!("{}.{}", self.call.id, self.asked);
         Ok(Some(Start {
             label,
             operation,
-            call: self.call.clone(),
+            call: Call {
+                id: name.into(),
+                ..self.call.clone()
+            },
             ending,
         }))
     }

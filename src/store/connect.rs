@@ -12,16 +12,17 @@ use url::Url;
 
 use super::{
     Db, Txn,
+    measure::Observer,
     pool::{self, Purpose},
 };
 use crate::{config::DatabaseConfig, error::StartError};
 
 /// The oldest revision of Buildbot's schema that has every column of `steps`.
-const OLDEST_REVISION: &str = "063";
+pub(super) const OLDEST_REVISION: &str = "063";
 /// The first that has `builds.locks_duration_s`.
 pub(super) const WITH_LOCK_WAITS: &str = "066";
 /// The newest revision of Buildbot's schema that we know.
-const NEWEST_REVISION: &str = "067";
+pub(super) const NEWEST_REVISION: &str = "067";
 
 /// What to do with migrations that the database has not had.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -285,6 +286,7 @@ impl Place {
             watcher: self.pool(config, watch, 1).await?,
             is_ours: true,
             has_lock_waits: Arc::new(true.into()),
+            observer: Observer::default(),
         })
     }
 
@@ -301,6 +303,7 @@ impl Place {
             writer: self.pool(config, keep, 1).await?,
             is_ours: false,
             has_lock_waits: Arc::default(),
+            observer: Observer::default(),
         })
     }
 
@@ -378,7 +381,7 @@ struct Text {
     text: String,
 }
 
-async fn texts(db: &DatabaseConnection, sql: &str) -> Result<Vec<String>, DbErr> {
+pub(super) async fn texts(db: &DatabaseConnection, sql: &str) -> Result<Vec<String>, DbErr> {
     let statement = Statement::from_string(db.get_database_backend(), sql);
     let rows = Text::find_by_statement(statement).all(db).await?;
     Ok(rows.into_iter().map(|row| row.text).collect())

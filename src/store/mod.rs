@@ -13,19 +13,24 @@ use sea_orm::{
 };
 
 use crate::error::{Error, Result};
+use measure::Observer;
 
 mod attach;
 pub use attach::Changes;
 pub mod build;
 pub mod builder;
 mod connect;
+mod measure;
 pub use connect::OnPending;
+pub use measure::PoolUse;
 pub mod event;
 mod filter;
 mod list;
 pub mod loose;
 pub mod place;
 mod pool;
+mod schema;
+pub use schema::Fit;
 pub mod step;
 
 /// How often a write is begun anew when another writer was in its way.
@@ -42,6 +47,8 @@ pub struct Db {
     is_ours: bool,
     /// `builds.locks_duration_s` is there; Buildbot before 4.2 has none.
     has_lock_waits: Arc<AtomicBool>,
+    /// What is told of each statement.
+    observer: Observer,
 }
 
 /// A write that is not yet committed; dropped, it never happened.
@@ -112,15 +119,6 @@ impl Db {
     #[must_use]
     pub fn places_events(&self) -> bool {
         self.backend() != DbBackend::Sqlite
-    }
-
-    /// Calls `f` for each statement, so that a test can count them.
-    pub fn on_statement(&mut self, f: impl Fn(&str) + Send + Sync + 'static) {
-        let f = Arc::new(f);
-        for connection in [&mut self.reader, &mut self.writer] {
-            let f = f.clone();
-            connection.set_metric_callback(move |info| f(&info.statement.sql));
-        }
     }
 
     /// Asks for nothing, to see whether the database answers.

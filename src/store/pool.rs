@@ -52,7 +52,8 @@ pub(super) async fn open(
     options
         .max_connections(connections.max(1))
         .sqlx_logging(false)
-        .record_stmt_in_spans(false)
+        // Without the values; there are spans only where traces are built in.
+        .record_stmt_in_spans(true)
         .test_before_acquire(false)
         .connect_lazy(purpose == Purpose::KeepFeed);
     match backend {
