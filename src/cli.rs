@@ -1,6 +1,6 @@
 //! The command line: what each command does, and how a server comes up and goes down.
 
-use std::{io::Write, net::SocketAddr};
+use std::{io::Write, net::SocketAddr, path::PathBuf};
 
 use clap::{Parser, Subcommand};
 use tokio::{
@@ -15,7 +15,7 @@ use crate::{
     demo,
     error::StartError,
     graphql, http,
-    store::{Changes, Db, OnPending},
+    store::{Backup, Changes, Db, OnPending},
 };
 
 /// How many connections wait to be taken.
@@ -44,6 +44,13 @@ enum Command {
     Attach(DatabaseConfig),
     /// Take the change feed out of a Buildbot master's database again
     Detach(DatabaseConfig),
+    /// Copy an SQLite database while it is served and written to; the copy is a database of its own, whose cursors are new
+    Backup {
+        #[command(flatten)]
+        database: DatabaseConfig,
+        /// The file to make; it must not be there
+        file: PathBuf,
+    },
     /// Print the GraphQL schema
     Schema,
 }
@@ -72,6 +79,15 @@ pub async fn run(cli: Cli) -> Result<(), StartError> {
         }
         Command::Detach(database) => {
             report(&Db::detach(&database).await?, "There is no change feed.");
+            Ok(())
+        }
+        Command::Backup { database, file } => {
+            let Backup { bytes, feed } = Db::backup(&database, &file).await?;
+            let feed = feed.map_or_else(
+                || "It has no change feed.".to_owned(),
+                |name| format!("Its feed is named {name}: cursors of the original are CURSOR_EXPIRED in it."),
+            );
+            say(&format!("{} has {bytes} bytes. {feed}", file.display()));
             Ok(())
         }
         Command::Schema => {

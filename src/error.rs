@@ -233,6 +233,14 @@ pub enum StartError {
         /// What is wrong.
         reason: String,
     },
+    /// There is no copy of the database.
+    #[error("cannot make the backup {file}: {reason}")]
+    Backup {
+        /// The file that was to be made.
+        file: String,
+        /// What is wrong.
+        reason: String,
+    },
     /// The address cannot be listened on.
     #[error("cannot listen on {address}: {source}")]
     Listen {

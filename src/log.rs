@@ -75,10 +75,6 @@ fn filter(config: &LogConfig) -> EnvFilter {
 
 impl Log {
     /// Sends what waits to be sent.
-    #[cfg_attr(
-        not(feature = "otel"),
-        expect(clippy::unused_self, reason = "with traces there is something")
-    )]
     pub fn end(self) {
         #[cfg(feature = "otel")]
         if let Some(traces) = self.traces {

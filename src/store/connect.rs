@@ -91,8 +91,8 @@ impl Db {
 pub(super) struct Place {
     url: String,
     /// The same for people: without a password.
-    shown: String,
-    backend: DbBackend,
+    pub(super) shown: String,
+    pub(super) backend: DbBackend,
 }
 
 impl Place {
@@ -162,6 +162,11 @@ impl Place {
         }
     }
 
+    /// The database is one that we serve: there, and ours or a Buildbot master's.
+    pub(super) async fn expect_known(&self, config: &DatabaseConfig) -> Result<(), StartError> {
+        self.owner(config).await.map(drop)
+    }
+
     fn cannot_open(&self, error: &DbErr) -> StartError {
         StartError::Open {
             url: self.shown.clone(),
@@ -182,9 +187,18 @@ impl Place {
         purpose: Purpose,
         connections: u32,
     ) -> Result<DatabaseConnection, StartError> {
-        pool::open(&self.url, self.backend, config, purpose, connections)
+        self.open(config, purpose, connections)
             .await
             .map_err(|e| self.cannot_open(&e))
+    }
+
+    pub(super) async fn open(
+        &self,
+        config: &DatabaseConfig,
+        purpose: Purpose,
+        connections: u32,
+    ) -> Result<DatabaseConnection, DbErr> {
+        pool::open(&self.url, self.backend, config, purpose, connections).await
     }
 
     /// Looks into the database without changing anything in it.
@@ -349,7 +363,7 @@ impl Place {
 }
 
 /// What the database said, without our library's words around it.
-fn reason(error: &DbErr) -> String {
+pub(super) fn reason(error: &DbErr) -> String {
     match error {
         DbErr::Conn(e) | DbErr::Exec(e) | DbErr::Query(e) => e.to_string(),
         other => other.to_string(),

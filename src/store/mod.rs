@@ -16,7 +16,9 @@ use crate::error::{Error, Result};
 use measure::Observer;
 
 mod attach;
+mod backup;
 pub use attach::Changes;
+pub use backup::Backup;
 pub mod build;
 pub mod builder;
 mod connect;

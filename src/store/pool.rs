@@ -28,6 +28,8 @@ const TRY_AGAIN: Duration = Duration::from_millis(20);
 pub(super) enum Purpose {
     /// A first look at a database that may be anybody's.
     Look,
+    /// Copying an SQLite database, whosever it is.
+    Copy,
     /// Writing to our own.
     Write,
     /// Reading our own.
@@ -168,7 +170,7 @@ fn sqlite(options: &mut ConnectOptions, config: &DatabaseConfig, purpose: Purpos
                 Purpose::KeepFeed => o
                     .synchronous(SqliteSynchronous::Normal)
                     .create_if_missing(false),
-                Purpose::Attach => o.create_if_missing(false),
+                Purpose::Attach | Purpose::Copy => o.create_if_missing(false),
             }
         });
 }

@@ -98,12 +98,11 @@ async fn each_operation_of_a_socket_has_the_sockets_name_and_a_number() {
         ws.send(json!({ "id": id, "type": "subscribe", "payload": { "query": query } }))
             .await;
         let mut said = ws.receive().await;
-        let errors = match said["type"].as_str() {
-            Some("error") => said["payload"].take(),
-            _ => {
-                assert_eq!(ws.receive().await["type"], "complete");
-                said["payload"]["errors"].take()
-            }
+        let errors = if said["type"] == "error" {
+            said["payload"].take()
+        } else {
+            assert_eq!(ws.receive().await["type"], "complete");
+            said["payload"]["errors"].take()
         };
         let name = errors[0]["extensions"]["requestId"].as_str().unwrap();
         let (socket, number) = name.rsplit_once('.').unwrap();
