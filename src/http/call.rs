@@ -11,6 +11,9 @@ use axum::{
 use super::watch::{Name, note_caller};
 use crate::{auth::Call, graphql::Api};
 
+/// Asks that the answer say what it cost.
+const COST: &str = "graphql-cost";
+
 /// Gives the request its `Call`.
 pub(super) async fn identify(
     State(api): State<Api>,
@@ -23,7 +26,7 @@ pub(super) async fn identify(
         caller: api.app().anonymous(),
         address: peer.ip().to_canonical(),
         id: name.map_or_else(|| Arc::from(""), |name| name.0.clone()),
-        wants_cost: false,
+        wants_cost: request.headers().get(COST).is_some_and(|v| v == "1"),
     };
     note_caller(&call);
     request.extensions_mut().insert(call);

@@ -6,7 +6,7 @@ use std::{
     sync::Arc,
 };
 
-use async_graphql::{Request as Operation, Response, ServerError};
+use async_graphql::{Response, ServerError};
 use futures_util::stream::{AbortHandle, AbortRegistration};
 use serde_json::{Map, Value as Json, json};
 
@@ -18,6 +18,7 @@ use crate::{
     auth::{Call, Scope},
     error::Error,
     graphql::{
+        document::Operation,
         error::{Signature, from_error},
         live::is_refused,
     },
@@ -176,6 +177,7 @@ impl Session {
             let refusal = Error::LimitExceeded {
                 limit: "max-socket-operations",
                 max: self.max_operations as u64,
+                asked: Some(self.running.len() as u64 + 1),
                 advice: "end another operation of this socket first, or open another socket",
             };
             let refusal = self.signature.signed(from_error(&refusal));
