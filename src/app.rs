@@ -11,6 +11,7 @@ use crate::{
     error::StartError,
     feed::Feed,
     metrics::Metrics,
+    rates::Rates,
     store::{Db, loose::Oddities},
 };
 
@@ -25,6 +26,8 @@ pub struct App {
     pub clock: Clock,
     /// What is measured.
     pub metrics: Metrics,
+    /// What each caller may still take.
+    pub rates: Rates,
     /// Which odd values the log has named.
     pub oddities: Oddities,
     /// What was configured.
@@ -56,6 +59,7 @@ impl App {
             feed,
             clock,
             metrics,
+            rates: Rates::new(&config.rate),
             oddities: Oddities::default(),
             config: Arc::new(config),
             tasks: TaskTracker::new(),

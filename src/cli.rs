@@ -14,7 +14,8 @@ use crate::{
     config::{Config, DatabaseConfig},
     demo,
     error::StartError,
-    graphql, http,
+    graphql,
+    http::{self, Tls},
     store::{Changes, Db, OnPending},
 };
 
@@ -34,7 +35,7 @@ pub struct Cli {
 #[derive(Subcommand, Debug)]
 enum Command {
     /// Serve the API until SIGTERM or SIGINT
-    Serve(Config),
+    Serve(Box<Config>),
     /// Bring the database's schema up to date
     Migrate(DatabaseConfig),
     /// Put the change feed into a Buildbot master's database, so that its steps can be subscribed to
@@ -51,7 +52,7 @@ enum Command {
 /// Why it could not be run, in words for the operator.
 pub async fn run(cli: Cli) -> Result<(), StartError> {
     match cli.command {
-        Command::Serve(config) => serve(config).await,
+        Command::Serve(config) => serve(*config).await,
         Command::Migrate(database) => {
             let applied = Db::migrate(&database).await?;
             match applied.as_slice() {
@@ -84,6 +85,7 @@ async fn serve(config: Config) -> Result<(), StartError> {
     } else {
         OnPending::Apply
     };
+    let tls = Tls::load(&config.connection)?;
     let db = Db::connect(&config.database, pending).await?;
     let address = config.http.listen;
     let listening = |source| StartError::Listen { address, source };
@@ -96,6 +98,8 @@ async fn serve(config: Config) -> Result<(), StartError> {
         demo::start(&app);
     }
     stop_on_signal(&app).map_err(listening)?;
+    reload_on_signal(&app, tls.clone()).map_err(listening)?;
+    let scheme = if tls.is_some() { "https" } else { "http" };
     let beside = match (app.db.is_writable(), app.feed.is_attached()) {
         (true, _) => "",
         (false, true) => "\n  database  a Buildbot master's, attached: queries and subscriptions",
@@ -106,15 +110,16 @@ async fn serve(config: Config) -> Result<(), StartError> {
     say(&format!(
         "\
 buildbot-graphql {version}
-  GraphiQL  http://{local}/graphiql
-  GraphQL   http://{local}/graphql  (POST, GET, WebSocket, SSE)
-  health    http://{local}/healthz  http://{local}/readyz{beside}
+  GraphiQL  {scheme}://{local}/graphiql
+  GraphQL   {scheme}://{local}/graphql  (POST, GET, WebSocket, SSE)
+  health    {scheme}://{local}/healthz  {scheme}://{local}/readyz{beside}
 Try:
-  curl -s http://{local}/graphql -H 'Content-Type: application/json' \\
+  curl -s {scheme}://{local}/graphql -H 'Content-Type: application/json' \\
     -d '{{\"query\":\"{{ builds(last: 1) {{ nodes {{ number builder {{ name }} steps {{ number name stateString results }} }} }} }}\"}}'",
         version = env!("CARGO_PKG_VERSION"),
     ));
-    http::serve(app, listener).await.map_err(listening)
+    http::serve(app, listener, tls).await;
+    Ok(())
 }
 
 /// Thousands may come at once, such as after a restart, and stay.
@@ -143,6 +148,22 @@ fn stop_on_signal(app: &App) -> std::io::Result<()> {
         }
         tracing::info!("stopping");
         stop.cancel();
+    });
+    Ok(())
+}
+
+/// SIGHUP has the certificate read anew. It stops no server, whatever it was sent for.
+fn reload_on_signal(app: &App, tls: Option<Tls>) -> std::io::Result<()> {
+    let mut hangup = signal(SignalKind::hangup())?;
+    let stop = app.stop.clone();
+    tokio::spawn(async move {
+        while let Some(Some(())) = stop.run_until_cancelled(hangup.recv()).await {
+            match tls.as_ref().map(Tls::reload) {
+                Some(Ok(())) => tracing::info!("the TLS certificate was read anew"),
+                Some(Err(error)) => tracing::error!(%error, "the old TLS certificate stays"),
+                None => tracing::info!("SIGHUP: without TLS there is nothing to read anew"),
+            }
+        }
     });
     Ok(())
 }

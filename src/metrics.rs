@@ -12,6 +12,10 @@ use prometheus_client::{
 #[derive(Clone, Debug)]
 pub struct Metrics {
     registry: Arc<Registry>,
+    /// How many connections are open, sockets and streams among them.
+    pub connections: Gauge,
+    /// How many connections were closed at once because there were too many.
+    pub connections_refused: Counter,
     /// The newest event that was handed to subscribers, as a position.
     pub feed_position: Gauge,
     /// How many seconds ago the feed was last read to its end; 0 while nobody listens.
@@ -31,6 +35,16 @@ impl Default for Metrics {
         let mut registry = Registry::with_prefix("buildbot_graphql");
         let of = &mut registry;
         Self {
+            connections: registered(
+                of,
+                "connections",
+                "How many connections are open, sockets and streams among them",
+            ),
+            connections_refused: registered(
+                of,
+                "connections_refused",
+                "How many connections were closed at once because there were too many",
+            ),
             feed_position: registered(
                 of,
                 "feed_position",

@@ -44,6 +44,11 @@ fn describe(
             extensions.set("limit", *limit);
             extensions.set("max", *max);
         }
+        Error::RateLimited { max, seconds, .. } => {
+            extensions.set("limit", "rate-points");
+            extensions.set("max", *max);
+            extensions.set("retryAfter", *seconds);
+        }
         Error::Internal(cause) => tracing::error!(%cause, ?path, "a field failed"),
         _ => {}
     }

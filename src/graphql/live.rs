@@ -9,7 +9,7 @@ use std::{
 use async_graphql::{Request, Response, ServerError, Value, parser::types::OperationType};
 use asynk_strim::stream_fn;
 use futures_util::stream::{self, BoxStream, Stream, StreamExt};
-use tokio::time::timeout;
+use tokio::{sync::OwnedSemaphorePermit, time::timeout};
 
 use super::{
     Api, Asked,
@@ -136,6 +136,10 @@ impl Api {
         if !is_subscription {
             return Outcome::Answer(Box::new(self.execute(request, call).await));
         }
+        let counted = match self.app.rates.subscription() {
+            Ok(counted) => counted,
+            Err(refusal) => return Outcome::refused(vec![from_error(&refusal)]),
+        };
         // Held up to here, thousands who come at once take neither all connections nor much memory: whoever joins first
         // makes the others' start one without the database.
         let opening = self.openings.acquire().await;
@@ -162,7 +166,7 @@ impl Api {
             first => first,
         };
         let responses = stream::iter(first).chain(own);
-        Outcome::Stream(self.updates(responses, asked, place, joiner))
+        Outcome::Stream(self.updates(responses, asked, place, joiner, counted))
     }
 
     /// A subscriber's own stream, and behind it what its group hears.
@@ -172,9 +176,12 @@ impl Api {
         asked: Asked,
         place: Place,
         joiner: Arc<Joiner>,
+        counted: OwnedSemaphorePermit,
     ) -> BoxStream<'static, Update> {
         let feed = self.app.feed.clone();
         stream_fn(move |mut out| async move {
+            // As long as it lasts.
+            let _counted = counted;
             {
                 let mut answers = pin!(asked.answers(responses, &place));
                 while let Some(answer) = answers.next().await {

@@ -12,7 +12,7 @@ use tokio::sync::Semaphore;
 
 use crate::{
     app::App,
-    auth::{Call, Caller, Scope},
+    auth::{Call, Caller},
     error::Error,
 };
 
@@ -145,9 +145,8 @@ impl Api {
         mut request: Request,
         call: &Call,
     ) -> Result<(Request, Asked), ServerError> {
-        if let Err(error) = call.caller.require(Scope::Read) {
-            return Err(error::from_error(&error));
-        }
+        let rates = &self.app.rates;
+        rates.admit(call).map_err(|e| error::from_error(&e))?;
         let asked = match request.parsed_query() {
             Ok(document) => Asked {
                 document: document.clone(),
@@ -166,6 +165,7 @@ impl Api {
         if let Some(operation) = wanted {
             check::check(&asked.document, operation, &request.variables, &self.types)?;
         }
+        rates.spend(call, 1).map_err(|e| error::from_error(&e))?;
         let cursor = if asks_for(&asked.document, "eventCursor") {
             let position = self.app.feed.position().await;
             position.map(|p| EventCursor(self.app.feed.cursor(p)))

@@ -8,6 +8,7 @@ use axum::{
     response::Response,
 };
 
+use super::address;
 use crate::{auth::Call, graphql::Api};
 
 /// Gives the request its `Call`.
@@ -19,7 +20,7 @@ pub(super) async fn identify(
 ) -> Response {
     let call = Call {
         caller: api.app().anonymous(),
-        address: peer.ip().to_canonical(),
+        address: address::of_client(peer.ip(), request.headers(), &api.app().config.connection),
         id: Arc::from(""),
         wants_cost: false,
     };

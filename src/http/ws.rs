@@ -38,6 +38,8 @@ pub(super) async fn upgrade(
             "Sec-WebSocket-Protocol: graphql-transport-ws or graphql-ws is needed",
         )
     })?;
+    let place = api.app().rates.socket(&call);
+    let place = place.map_err(|error| Refusal::too_many(&error))?;
     upgrade.set_selected_protocol(HeaderValue::from_static(protocol.name()));
     Ok(upgrade
         .max_message_size(max_message)
@@ -46,7 +48,11 @@ pub(super) async fn upgrade(
         .write_buffer_size(WRITE_BUFFER)
         .on_upgrade(move |socket| {
             let tasks = api.app().tasks.clone();
-            tasks.track_future(socket::run(api, call, socket, protocol))
+            let run = async move {
+                socket::run(api, call, socket, protocol).await;
+                drop(place);
+            };
+            tasks.track_future(run)
         }))
 }
 

@@ -6,7 +6,7 @@ use buildbot_graphql::{
     app::App,
     clock::Clock,
     config::Config,
-    http,
+    http::{self, Tls},
     store::{Db, OnPending},
 };
 use clap::Parser;
@@ -21,12 +21,18 @@ pub(crate) struct Args {
     config: Config,
 }
 
+impl Args {
+    pub(crate) fn config(self) -> Config {
+        self.config
+    }
+}
+
 /// A server that stops when dropped.
 pub(crate) struct Server {
     pub(crate) app: App,
     pub(crate) address: SocketAddr,
     pub(crate) database: Database,
-    running: Option<JoinHandle<std::io::Result<()>>>,
+    running: Option<JoinHandle<()>>,
 }
 
 impl Server {
@@ -77,7 +83,8 @@ impl Server {
         let app = App::new(config, db, clock).await.unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let running = tokio::spawn(http::serve(app.clone(), listener));
+        let tls = Tls::load(&app.config.connection).unwrap();
+        let running = tokio::spawn(http::serve(app.clone(), listener, tls));
         Self {
             app,
             address,
@@ -112,7 +119,6 @@ impl Server {
         let running = self.running.take().unwrap();
         timeout(Duration::from_secs(20), running)
             .await
-            .unwrap()
             .unwrap()
             .unwrap();
     }
