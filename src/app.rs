@@ -12,6 +12,7 @@ use crate::{
     error::{Error, Result, StartError},
     feed::Feed,
     metrics::Metrics,
+    rates::Rates,
     store::{Db, loose::Oddities},
 };
 
@@ -26,6 +27,8 @@ pub struct App {
     pub clock: Clock,
     /// What is measured.
     pub metrics: Arc<Metrics>,
+    /// What each caller may still take.
+    pub rates: Rates,
     /// Which odd values the log has named.
     pub oddities: Oddities,
     /// What was configured.
@@ -59,6 +62,7 @@ impl App {
             feed,
             clock,
             metrics,
+            rates: Rates::new(&config.rate),
             oddities: Oddities::default(),
             config: Arc::new(config),
             tasks: TaskTracker::new(),

@@ -14,7 +14,8 @@ use crate::{
     config::{Config, DatabaseConfig, LogConfig},
     demo,
     error::StartError,
-    graphql, http,
+    graphql,
+    http::{self, Tls},
     store::{Backup, Changes, Db, OnPending},
 };
 
@@ -103,6 +104,7 @@ async fn serve(config: Config) -> Result<(), StartError> {
     } else {
         OnPending::Apply
     };
+    let tls = Tls::load(&config.connection)?;
     let db = Db::connect(&config.database, pending).await?;
     let address = config.http.listen;
     let listening = |source| StartError::Listen { address, source };
@@ -116,6 +118,8 @@ async fn serve(config: Config) -> Result<(), StartError> {
         demo::start(&app);
     }
     stop_on_signal(&app).map_err(listening)?;
+    reload_on_signal(&app, tls.clone()).map_err(listening)?;
+    let scheme = if tls.is_some() { "https" } else { "http" };
     let beside = match (app.db.is_writable(), app.feed.is_attached()) {
         (true, _) => "",
         (false, true) => "\n  database  a Buildbot master's, attached: queries and subscriptions",
@@ -126,15 +130,16 @@ async fn serve(config: Config) -> Result<(), StartError> {
     say(&format!(
         "\
 buildbot-graphql {version}
-  GraphiQL  http://{local}/graphiql
-  GraphQL   http://{local}/graphql  (POST, GET, WebSocket, SSE)
-  health    http://{local}/healthz  http://{local}/readyz{beside}
+  GraphiQL  {scheme}://{local}/graphiql
+  GraphQL   {scheme}://{local}/graphql  (POST, GET, WebSocket, SSE)
+  health    {scheme}://{local}/healthz  {scheme}://{local}/readyz{beside}
 Try:
-  curl -s http://{local}/graphql -H 'Content-Type: application/json' \\
+  curl -s {scheme}://{local}/graphql -H 'Content-Type: application/json' \\
     -d '{{\"query\":\"{{ builds(last: 1) {{ nodes {{ number builder {{ name }} steps {{ number name stateString results }} }} }} }}\"}}'",
         version = env!("CARGO_PKG_VERSION"),
     ));
-    http::serve(api, listener).await.map_err(listening)
+    http::serve(api, listener, tls).await;
+    Ok(())
 }
 
 /// Thousands may come at once, such as after a restart, and stay.
@@ -163,6 +168,22 @@ fn stop_on_signal(app: &App) -> std::io::Result<()> {
         }
         tracing::info!("stopping");
         stop.cancel();
+    });
+    Ok(())
+}
+
+/// SIGHUP has the certificate read anew. It stops no server, whatever it was sent for.
+fn reload_on_signal(app: &App, tls: Option<Tls>) -> std::io::Result<()> {
+    let mut hangup = signal(SignalKind::hangup())?;
+    let stop = app.stop.clone();
+    tokio::spawn(async move {
+        while let Some(Some(())) = stop.run_until_cancelled(hangup.recv()).await {
+            match tls.as_ref().map(Tls::reload) {
+                Some(Ok(())) => tracing::info!("the TLS certificate was read anew"),
+                Some(Err(error)) => tracing::error!(%error, "the old TLS certificate stays"),
+                None => tracing::info!("SIGHUP: without TLS there is nothing to read anew"),
+            }
+        }
     });
     Ok(())
 }

@@ -6,8 +6,13 @@ use clap::{Args, ValueEnum, value_parser};
 use tracing_subscriber::EnvFilter;
 use url::Url;
 
+mod connection;
 mod limit;
+mod rate;
+
+pub use connection::ConnectionConfig;
 pub use limit::LimitConfig;
+pub use rate::RateConfig;
 
 /// The longest time that a socket may be given, in seconds.
 const DAY: u64 = 86_400;
@@ -64,6 +69,12 @@ pub struct Config {
     pub http: HttpConfig,
     #[command(flatten)]
     #[expect(missing_docs, reason = "documented at its type")]
+    pub connection: ConnectionConfig,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "documented at its type")]
+    pub rate: RateConfig,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "documented at its type")]
     pub database: DatabaseConfig,
     #[command(flatten)]
     #[expect(missing_docs, reason = "documented at its type")]
@@ -110,7 +121,7 @@ pub struct HttpConfig {
         value_delimiter = ','
     )]
     pub allow_origin: Vec<AllowedOrigin>,
-    /// A socket whose client takes nothing for so many seconds is closed
+    /// A connection whose client takes nothing of what waits for it is closed after so many seconds
     #[arg(
         long,
         env = "BUILDBOT_GRAPHQL_WRITE_TIMEOUT_SECONDS",

@@ -46,6 +46,20 @@ pub enum Error {
         /// What the caller can do.
         advice: &'static str,
     },
+    /// The caller has spent its points.
+    #[error(
+        "rate-points is {max}, of which {left} are left, and this costs {cost}: try again in {seconds} s"
+    )]
+    RateLimited {
+        /// What this would have cost, in points.
+        cost: u64,
+        /// What the caller has, in points.
+        left: u64,
+        /// The most that a caller can have, in points.
+        max: u64,
+        /// When there will be enough, in whole seconds from now.
+        seconds: u64,
+    },
     /// The cursor's place is no longer, or not, in the feed.
     #[error("after: {0}; subscribe with snapshot: true to start afresh")]
     CursorExpired(&'static str),
@@ -94,6 +108,8 @@ pub enum Code {
     Forbidden,
     /// LIMIT_EXCEEDED
     LimitExceeded,
+    /// RATE_LIMITED
+    RateLimited,
     /// CURSOR_EXPIRED
     CursorExpired,
     /// FEED_LAGGED
@@ -120,6 +136,7 @@ impl Code {
             Self::Unauthenticated => "UNAUTHENTICATED",
             Self::Forbidden => "FORBIDDEN",
             Self::LimitExceeded => "LIMIT_EXCEEDED",
+            Self::RateLimited => "RATE_LIMITED",
             Self::CursorExpired => "CURSOR_EXPIRED",
             Self::FeedLagged => "FEED_LAGGED",
             Self::FeedDetached => "FEED_DETACHED",
@@ -141,6 +158,7 @@ impl Error {
             Self::Unauthenticated => Code::Unauthenticated,
             Self::Forbidden { .. } => Code::Forbidden,
             Self::LimitExceeded { .. } => Code::LimitExceeded,
+            Self::RateLimited { .. } => Code::RateLimited,
             Self::CursorExpired(_) => Code::CursorExpired,
             Self::FeedLagged => Code::FeedLagged,
             Self::FeedDetached => Code::FeedDetached,
@@ -261,6 +279,16 @@ pub enum StartError {
         address: std::net::SocketAddr,
         /// What the system said.
         source: std::io::Error,
+    },
+    /// There is no TLS with these files.
+    #[error("{flag} {}: {reason}", file.display())]
+    Tls {
+        /// The flag that named the file.
+        flag: &'static str,
+        /// The file.
+        file: std::path::PathBuf,
+        /// What is wrong with it.
+        reason: String,
     },
     /// A service failed while the server was starting.
     #[error("{0}")]

@@ -5,7 +5,7 @@
 //! - [`error`]: the one error type
 //! - [`store`]: the entities and the only SQL
 //! - [`feed`]: from a committed change to waiting subscribers
-//! - [`app`], [`auth`]: a server's state, and who is calling
+//! - [`app`], [`auth`], [`rates`]: a server's state, who is calling, and how much they may take
 //! - [`service`]: the writes
 //! - [`graphql`], [`rest`]: the schema, and Buildbot's REST API
 //! - [`http`]: the transports
@@ -24,6 +24,7 @@ pub mod http;
 pub mod log;
 pub mod metrics;
 pub mod model;
+pub mod rates;
 pub mod rest;
 pub mod service;
 pub mod store;

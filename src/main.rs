@@ -1,4 +1,6 @@
 //! Parse, run, and turn an error into an exit code.
+// The future that a server is lies deep in its own layers, and in those of the log.
+#![recursion_limit = "256"]
 
 use std::process::ExitCode;
 

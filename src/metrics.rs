@@ -114,6 +114,10 @@ pub type Histograms<L> = Family<L, Histogram, fn() -> Histogram>;
 #[derive(Clone, Debug)]
 pub struct Metrics {
     registry: Arc<Registry>,
+    /// How many connections are open, sockets and streams among them.
+    pub connections: Gauge,
+    /// How many connections were closed at once because there were too many.
+    pub connections_refused: Counter,
     /// Requests that were answered, by part of the server and class of status.
     pub requests: Family<RequestLabels, Counter>,
     /// How long a request took up to the beginning of its answer, by part of the server; in seconds.
@@ -176,6 +180,16 @@ impl Default for Metrics {
         let version = [("version", env!("CARGO_PKG_VERSION"))];
         of.register("build", "The program's version", Info::new(version));
         let metrics = Self {
+            connections: registered(
+                of,
+                "connections",
+                "How many connections are open, sockets and streams among them",
+            ),
+            connections_refused: registered(
+                of,
+                "connections_refused",
+                "How many connections were closed at once because there were too many",
+            ),
             requests: registered(
                 of,
                 "requests",

@@ -85,6 +85,11 @@ fn describe(
                 extensions.set("asked", *asked);
             }
         }
+        Error::RateLimited { max, seconds, .. } => {
+            extensions.set("limit", "rate-points");
+            extensions.set("max", *max);
+            extensions.set("retryAfter", *seconds);
+        }
         Error::Internal(cause) => tracing::error!(%cause, ?path, "a field failed"),
         _ => {}
     }

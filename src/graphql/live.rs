@@ -9,7 +9,7 @@ use std::{
 use async_graphql::{Response, ServerError, Value, parser::types::OperationType};
 use asynk_strim::stream_fn;
 use futures_util::stream::{self, BoxStream, Stream, StreamExt};
-use tokio::time::timeout;
+use tokio::{sync::OwnedSemaphorePermit, time::timeout};
 
 use super::{
     Api, Asked,
@@ -140,6 +140,10 @@ impl Api {
             );
             Outcome::refused(errors)
         };
+        let counted = match self.app.rates.subscription() {
+            Ok(counted) => counted,
+            Err(refusal) => return refused(vec![from_error(&refusal)]),
+        };
         // Held up to here, thousands who come at once take neither all connections nor much memory: whoever joins first
         // makes the others' start one without the database.
         let opening = self.openings.acquire().await;
@@ -166,7 +170,7 @@ impl Api {
         let responses = stream::iter(first).chain(own);
         let metrics = &self.app.metrics;
         metrics.operated(Kind::Subscription, metrics::Outcome::Ok, begun.elapsed());
-        Outcome::Stream(self.updates(responses, asked, place, joiner, signature))
+        Outcome::Stream(self.updates(responses, asked, place, joiner, signature, counted))
     }
 
     /// A subscriber's own stream, and behind it what its group hears.
@@ -177,9 +181,12 @@ impl Api {
         place: Place,
         joiner: Arc<Joiner>,
         signature: Signature,
+        counted: OwnedSemaphorePermit,
     ) -> BoxStream<'static, Update> {
         let feed = self.app.feed.clone();
         stream_fn(move |mut out| async move {
+            // As long as it lasts.
+            let _counted = counted;
             {
                 let mut answers = pin!(asked.answers(responses, &place, &signature));
                 while let Some(answer) = answers.next().await {

@@ -12,7 +12,7 @@ use tracing::Instrument;
 
 use crate::{
     app::App,
-    auth::{Call, Caller, Scope},
+    auth::{Call, Caller},
     error::{Error, StartError},
     metrics::{Kind, Outcome},
 };
@@ -201,9 +201,8 @@ impl Api {
     }
 
     fn check(&self, operation: Operation, call: &Call) -> Result<Asked, ServerError> {
-        if let Err(error) = call.caller.require(Scope::Read) {
-            return Err(error::from_error(&error));
-        }
+        let rates = &self.app.rates;
+        rates.admit(call).map_err(|e| error::from_error(&e))?;
         let mut asked = Asked {
             document: self.documents.find(operation.source)?,
             operation: operation.name,
@@ -221,6 +220,10 @@ impl Api {
             let points = asked.cost.objects as f64;
             self.app.metrics.operation_cost.observe(points);
         }
+        let points = asked.cost.objects.max(1);
+        rates
+            .spend(call, points)
+            .map_err(|e| error::from_error(&e))?;
         Ok(asked)
     }
 

@@ -8,7 +8,10 @@ use axum::{
     response::Response,
 };
 
-use super::watch::{Name, note_caller};
+use super::{
+    address,
+    watch::{Name, note_caller},
+};
 use crate::{auth::Call, graphql::Api};
 
 /// Asks that the answer say what it cost.
@@ -24,7 +27,7 @@ pub(super) async fn identify(
     let name = request.extensions().get::<Name>();
     let call = Call {
         caller: api.app().anonymous(),
-        address: peer.ip().to_canonical(),
+        address: address::of_client(peer.ip(), request.headers(), &api.app().config.connection),
         id: name.map_or_else(|| Arc::from(""), |name| name.0.clone()),
         wants_cost: request.headers().get(COST).is_some_and(|v| v == "1"),
     };

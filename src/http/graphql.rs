@@ -12,6 +12,7 @@ use axum::{
 };
 use mime::Mime;
 use serde::Serialize;
+use tokio::time::timeout;
 
 use super::{
     request::{from_body, from_query},
@@ -19,7 +20,8 @@ use super::{
 };
 use crate::{
     auth::Call,
-    error::Code,
+    config::Config,
+    error::{Code, Error},
     graphql::{
         Api, Asked, error,
         live::{Outcome, is_refused},
@@ -35,18 +37,34 @@ const PREFLIGHT: HeaderName = HeaderName::from_static("graphql-require-preflight
 #[derive(Debug)]
 pub(super) struct Refusal {
     status: StatusCode,
-    message: String,
+    error: Box<ServerError>,
     media: Media,
-    allow: Option<HeaderValue>,
+    header: Option<(HeaderName, HeaderValue)>,
 }
 
 impl Refusal {
     pub(super) fn new(status: StatusCode, message: impl Into<String>) -> Self {
         Self {
             status,
-            message: message.into(),
+            error: Box::new(error::refusal(message, Code::BadUserInput.name())),
             media: Media::Json,
-            allow: None,
+            header: None,
+        }
+    }
+
+    /// The client has more than its share.
+    pub(super) fn too_many(error: &Error) -> Self {
+        Self {
+            error: Box::new(error::from_error(error)),
+            ..Self::new(StatusCode::TOO_MANY_REQUESTS, "")
+        }
+    }
+
+    /// The rest of the body is not read, so the connection cannot be used again.
+    fn closing(self) -> Self {
+        Self {
+            header: Some((header::CONNECTION, HeaderValue::from_static("close"))),
+            ..self
         }
     }
 
@@ -56,12 +74,11 @@ impl Refusal {
 
     /// What is wrong.
     pub(super) fn message(self) -> String {
-        self.message
+        self.error.message
     }
 
     fn answer(self, api: &Api, call: &Call) -> Response {
-        let error = error::refusal(self.message, Code::BadUserInput.name());
-        let errors = [api.signature(call).signed(error)];
+        let errors = [api.signature(call).signed(*self.error)];
         let mut response = self.media.answer(
             self.status,
             &Answer {
@@ -70,8 +87,8 @@ impl Refusal {
                 extensions: None,
             },
         );
-        if let Some(allow) = self.allow {
-            response.headers_mut().insert(header::ALLOW, allow);
+        if let Some((name, value)) = self.header {
+            response.headers_mut().insert(name, value);
         }
         response
     }
@@ -173,8 +190,8 @@ pub(super) async fn post(
         let media = Media::accepted(&parts.headers)?;
         let in_media = |refusal: Refusal| Refusal { media, ..refusal };
         check_content_type(&parts.headers).map_err(in_media)?;
-        let limit = api.app().config.http.max_body_bytes;
-        let body = read(body, &parts.headers, limit).await.map_err(in_media)?;
+        let body = read(body, &parts.headers, &api.app().config);
+        let body = body.await.map_err(in_media)?;
         let operation = from_body(&body).map_err(in_media)?;
         let asked = api.open(operation, &call);
         respond(&api, &call, media, &parts.headers, asked).await
@@ -203,7 +220,7 @@ pub(super) async fn get(
         let asked = api.open(operation, &call);
         if asked.as_ref().is_ok_and(Asked::is_mutation) {
             return Err(Refusal {
-                allow: Some(HeaderValue::from_static("POST")),
+                header: Some((header::ALLOW, HeaderValue::from_static("POST"))),
                 ..in_media(Refusal::new(
                     StatusCode::METHOD_NOT_ALLOWED,
                     "a mutation goes over POST",
@@ -237,37 +254,57 @@ async fn respond(
         Err(error) => Outcome::Answer(Box::new(refused(error))),
     };
     Ok(match outcome {
-        Outcome::Stream(updates) => sse::stream(api.app(), wish, updates),
-        Outcome::Answer(response) if is_stranger(&response) => answer(media, &response),
+        Outcome::Stream(updates) => sse::stream(api.app(), updates),
+        Outcome::Answer(response) if status_of(&response).is_some() => answer(media, &response),
         // Also where it was refused: who reads a stream sees nothing else.
         Outcome::Answer(response) => {
             let payload = serde_json::to_string(&Answer::of(&response));
-            sse::once(wish, &payload.unwrap_or_default())
+            sse::once(&payload.unwrap_or_default())
         }
     })
 }
 
-/// Its caller is not known, and unknown callers get nothing here.
-fn is_stranger(response: &async_graphql::Response) -> bool {
-    let code = |e: &ServerError| e.extensions.as_ref().and_then(|x| x.get("code").cloned());
-    let mut errors = response.errors.iter();
-    is_refused(response) && errors.any(|e| code(e) == Some(Code::Unauthenticated.name().into()))
+/// The status that says all of what was refused, whichever media type was asked for.
+fn status_of(response: &async_graphql::Response) -> Option<StatusCode> {
+    let has = |code: Code| {
+        let code = Some(code.name().into());
+        let mut errors = response.errors.iter();
+        errors.any(|e| e.extensions.as_ref().and_then(|x| x.get("code").cloned()) == code)
+    };
+    match response {
+        response if !is_refused(response) => None,
+        _ if has(Code::Unauthenticated) => Some(StatusCode::UNAUTHORIZED),
+        _ if has(Code::RateLimited) => Some(StatusCode::TOO_MANY_REQUESTS),
+        _ => None,
+    }
 }
 
 fn answer(media: Media, response: &async_graphql::Response) -> Response {
-    let refused = is_refused(response);
-    let status = match (refused, media) {
-        _ if is_stranger(response) => StatusCode::UNAUTHORIZED,
-        (true, Media::GraphqlResponse) => StatusCode::BAD_REQUEST,
-        _ => StatusCode::OK,
+    let status = status_of(response);
+    let otherwise = if media == Media::GraphqlResponse && is_refused(response) {
+        StatusCode::BAD_REQUEST
+    } else {
+        StatusCode::OK
     };
-    let mut answer = media.answer(status, &Answer::of(response));
-    if status == StatusCode::UNAUTHORIZED {
-        answer
-            .headers_mut()
-            .insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+    let mut answer = media.answer(status.unwrap_or(otherwise), &Answer::of(response));
+    let headers = answer.headers_mut();
+    match status {
+        Some(StatusCode::UNAUTHORIZED) => {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        Some(StatusCode::TOO_MANY_REQUESTS) => {
+            headers.extend(retry_after(response).map(|after| (header::RETRY_AFTER, after)));
+        }
+        _ => {}
     }
     answer
+}
+
+/// When there are points enough, in seconds.
+fn retry_after(response: &async_graphql::Response) -> Option<HeaderValue> {
+    let mut extensions = response.errors.iter().filter_map(|e| e.extensions.as_ref());
+    let seconds = extensions.find_map(|x| x.get("retryAfter").cloned())?;
+    seconds.to_string().try_into().ok()
 }
 
 /// Only JSON: every other type a page of another site may post without asking first.
@@ -280,13 +317,24 @@ fn check_content_type(headers: &HeaderMap) -> Result<(), Refusal> {
             && m.get_param(mime::CHARSET).is_none_or(|c| c == mime::UTF_8)
     });
     if is_json {
-        return Ok(());
+        return check_content_encoding(headers);
     }
     let got = given.map_or_else(|| "none".to_owned(), |v| format!("{v:?}"));
     Err(Refusal::new(
         StatusCode::UNSUPPORTED_MEDIA_TYPE,
         format!("Content-Type: application/json is needed, got {got}"),
     ))
+}
+
+fn check_content_encoding(headers: &HeaderMap) -> Result<(), Refusal> {
+    let mut given = headers.get_all(header::CONTENT_ENCODING).iter();
+    match given.find(|encoding| !encoding.as_bytes().eq_ignore_ascii_case(b"identity")) {
+        None => Ok(()),
+        Some(encoding) => Err(Refusal::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            format!("Content-Encoding: a body is not compressed here, got {encoding:?}"),
+        )),
+    }
 }
 
 /// A query in a URL needs a sign that no other site's page or image tag has made the browser send it.
@@ -303,12 +351,14 @@ fn check_preflight(headers: &HeaderMap) -> Result<(), Refusal> {
     )))
 }
 
-async fn read(body: Body, headers: &HeaderMap, limit: usize) -> Result<Bytes, Refusal> {
+async fn read(body: Body, headers: &HeaderMap, config: &Config) -> Result<Bytes, Refusal> {
+    let limit = config.http.max_body_bytes;
     let too_large = || {
         Refusal::new(
             StatusCode::PAYLOAD_TOO_LARGE,
             format!("max-body-bytes is {limit}, and this body is larger"),
         )
+        .closing()
     };
     let announced = headers
         .get(header::CONTENT_LENGTH)
@@ -316,7 +366,15 @@ async fn read(body: Body, headers: &HeaderMap, limit: usize) -> Result<Bytes, Re
     if announced.is_some_and(|length| length > limit) {
         return Err(too_large());
     }
-    to_bytes(body, limit).await.map_err(|error| {
+    let Ok(read) = timeout(config.connection.read_timeout(), to_bytes(body, limit)).await else {
+        let seconds = config.connection.read_timeout_seconds;
+        return Err(Refusal::new(
+            StatusCode::REQUEST_TIMEOUT,
+            format!("read-timeout-seconds is {seconds}, and the body was not all there by then"),
+        )
+        .closing());
+    };
+    read.map_err(|error| {
         let mut cause: Option<&dyn std::error::Error> = Some(&error);
         while let Some(error) = cause {
             if error.is::<http_body_util::LengthLimitError>() {

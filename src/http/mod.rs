@@ -1,14 +1,24 @@
 //! The server: routes, and the way in and out. One function serves production, tests and benches.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{sync::Arc, time::Duration};
 
-use axum::{Router, middleware, routing, serve::ListenerExt};
+use axum::{Router, middleware::from_fn_with_state, routing};
 use tokio::{net::TcpListener, time::timeout};
+use tower_http::{
+    CompressionLevel,
+    compression::{
+        CompressionLayer, Predicate,
+        predicate::{NotForContentType, SizeAbove},
+    },
+};
 
 use crate::{app::App, feed, graphql::Api, rest};
 
+mod address;
 mod call;
+mod connection;
 mod graphql;
+mod headers;
 mod ide;
 mod link;
 mod ops;
@@ -19,74 +29,79 @@ mod running;
 mod session;
 mod socket;
 mod sse;
+mod stream;
+mod tls;
 mod watch;
 mod ws;
 
+use connection::Door;
+pub use tls::Tls;
+
 /// How long running requests, sockets and tasks have to end once the server is told to stop.
 const GRACE: Duration = Duration::from_secs(8);
+/// The smallest answer that is compressed, in bytes: below, it hardly gets smaller.
+const MIN_COMPRESSED: u16 = 1_024;
 
 /// Every route of this server.
 pub fn router(api: Api) -> Router {
-    let rest = rest::router(api.app().clone());
     let watched = watch::Watch::new(api.app().clone());
     let pages = if api.app().config.limit.no_graphiql {
         Router::new()
     } else {
         ide::routes()
     };
+    let endpoint = routing::get(graphql::get)
+        .post(graphql::post)
+        .options(origin::options)
+        .layer(from_fn_with_state(api.clone(), origin::share));
+    let counted = Router::new()
+        .route("/graphql", endpoint)
+        .with_state(api.clone())
+        .merge(rest::router(api.app().clone()))
+        .layer(from_fn_with_state(api.clone(), headers::rate));
     Router::new()
-        .route("/graphql", routing::get(graphql::get).post(graphql::post))
         .route("/healthz", routing::get(ops::healthz))
         .route("/readyz", routing::get(ops::readyz))
         .route("/metrics", routing::get(ops::metrics))
         .merge(pages)
         .with_state(api.clone())
-        .merge(rest)
-        .layer(middleware::from_fn_with_state(api, call::identify))
-        .layer(middleware::from_fn_with_state(watched, watch::watch))
+        .merge(counted)
+        .layer(compression())
+        .layer(from_fn_with_state(api.clone(), headers::secure))
+        .layer(from_fn_with_state(api, call::identify))
+        .layer(from_fn_with_state(watched, watch::watch))
+        .with_state(())
+}
+
+/// For clients that take gzip; an event of a stream is not to wait for the next.
+fn compression() -> CompressionLayer<impl Predicate> {
+    let worth = SizeAbove::new(MIN_COMPRESSED).and(NotForContentType::SSE);
+    CompressionLayer::new()
+        .quality(CompressionLevel::Fastest)
+        .compress_when(worth)
 }
 
 /// Serves until `app.stop` is cancelled, then lets what runs finish, and closes the database.
-///
-/// # Errors
-/// The listener fails.
-pub async fn serve(api: Api, listener: TcpListener) -> std::io::Result<()> {
+pub async fn serve(api: Api, listener: TcpListener, tls: Option<Tls>) {
     let app = api.app().clone();
     app.tasks.spawn(feed::tail::run(app.feed.clone()));
     app.tasks.spawn(prune(app.clone()));
     if !app.db.is_writable() {
         app.tasks.spawn(feed::attached::run(app.feed.clone()));
     }
-    // An event is one small frame: it must not wait for a second one.
-    let listener = listener.tap_io(|socket| {
-        if let Err(error) = socket.set_nodelay(true) {
-            tracing::debug!(%error, "a socket without TCP_NODELAY");
-        }
-    });
-    let stopping = app.stop.clone().cancelled_owned();
-    let service = router(api).into_make_service_with_connect_info::<SocketAddr>();
-    let server = axum::serve(listener, service).with_graceful_shutdown(stopping);
-    let mut server = std::pin::pin!(server.into_future());
-    let ended = tokio::select! {
-        ended = &mut server => Some(ended),
-        () = app.stop.cancelled() => None,
-    };
-    app.stop.cancel();
+    let door = Arc::new(Door::new(app.clone(), router(api), tls));
+    door.accept(listener).await;
     app.tasks.close();
+    door.open.close();
     let all = async {
-        let outcome = match ended {
-            Some(outcome) => outcome,
-            None => server.await,
-        };
+        door.open.wait().await;
         app.tasks.wait().await;
-        outcome
     };
-    let outcome = timeout(GRACE, all).await.unwrap_or_else(|_| {
+    if timeout(GRACE, all).await.is_err() {
         tracing::warn!("some requests or tasks did not end in time and are cut off");
-        Ok(())
-    });
+        door.cut.cancel();
+    }
     app.db.close().await;
-    outcome
 }
 
 /// Drops old events, again and again.

@@ -32,8 +32,6 @@ const COMMENT: &str = ":\n\n";
 pub(super) struct Wish {
     /// The cursor of the last event that the client has, if it wants what comes after.
     pub(super) resume: Option<String>,
-    /// The page that asks: the browser of an allowed one wants to read that it may.
-    origin: Option<HeaderValue>,
 }
 
 impl Wish {
@@ -45,19 +43,18 @@ impl Wish {
             resume: resume
                 .filter(|id| !id.is_empty())
                 .map(|id| String::from_utf8_lossy(id).into_owned()),
-            origin: headers.get(header::ORIGIN).cloned(),
         })
     }
 }
 
 /// Answers with the one result of a query or a mutation.
-pub(super) fn once(wish: Wish, payload: &str) -> Response {
-    respond(wish, Body::from(event(payload, None) + COMPLETE))
+pub(super) fn once(payload: &str) -> Response {
+    respond(Body::from(event(payload, None) + COMPLETE))
 }
 
 /// Answers with what a subscription says until that is all, or the server stops: then without `complete`, so that
 /// the client comes back.
-pub(super) fn stream(app: &App, wish: Wish, updates: BoxStream<'static, Update>) -> Response {
+pub(super) fn stream(app: &App, updates: BoxStream<'static, Update>) -> Response {
     // Counted like a task as long as it lasts, and waited for on the way out.
     let token = app.tasks.token();
     let stop = app.stop.clone();
@@ -84,23 +81,16 @@ pub(super) fn stream(app: &App, wish: Wish, updates: BoxStream<'static, Update>)
         };
         work.instrument(span.clone())
     });
-    respond(wish, Body::from_stream(events.map(Ok::<_, Infallible>)))
+    respond(Body::from_stream(events.map(Ok::<_, Infallible>)))
 }
 
-fn respond(wish: Wish, body: Body) -> Response {
+fn respond(body: Body) -> Response {
     let headers = [
         (header::CONTENT_TYPE, "text/event-stream"),
-        (header::CACHE_CONTROL, "no-cache"),
+        (header::CACHE_CONTROL, "no-store"),
         (BUFFERING, "no"),
-        (header::VARY, "Origin"),
     ];
-    let mut response = (headers, body).into_response();
-    if let Some(origin) = wish.origin {
-        response
-            .headers_mut()
-            .insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
-    }
-    response
+    (headers, body).into_response()
 }
 
 /// An event with a result, which is JSON and so has no line break.

@@ -40,6 +40,8 @@ pub(super) async fn upgrade(
             "Sec-WebSocket-Protocol: graphql-transport-ws or graphql-ws is needed",
         )
     })?;
+    let place = api.app().rates.socket(&call);
+    let place = place.map_err(|error| Refusal::too_many(&error))?;
     upgrade.set_selected_protocol(HeaderValue::from_static(protocol.name()));
     Ok(upgrade
         .max_message_size(max_message)
@@ -49,7 +51,11 @@ pub(super) async fn upgrade(
         .on_upgrade(move |socket| {
             let tasks = api.app().tasks.clone();
             let span = watch::apart(&call);
-            tasks.track_future(socket::run(api, call, socket, protocol).instrument(span))
+            let run = async move {
+                socket::run(api, call, socket, protocol).await;
+                drop(place);
+            };
+            tasks.track_future(run.instrument(span))
         }))
 }
 

@@ -62,6 +62,7 @@ impl From<Error> for Problem {
             Code::NotFound => StatusCode::NOT_FOUND,
             Code::Unauthenticated => StatusCode::UNAUTHORIZED,
             Code::Forbidden => StatusCode::FORBIDDEN,
+            Code::RateLimited => StatusCode::TOO_MANY_REQUESTS,
             // The limit is that of time.
             Code::Unavailable | Code::LimitExceeded => StatusCode::SERVICE_UNAVAILABLE,
             Code::Internal => StatusCode::INTERNAL_SERVER_ERROR,
@@ -71,8 +72,13 @@ impl From<Error> for Problem {
         if let Error::Internal(source) = &error {
             tracing::error!(%source, "a REST request failed");
         }
-        let header = (status == StatusCode::UNAUTHORIZED)
-            .then(|| (header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer")));
+        let header = match error {
+            Error::Unauthenticated => {
+                Some((header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer")))
+            }
+            Error::RateLimited { seconds, .. } => Some((header::RETRY_AFTER, seconds.into())),
+            _ => None,
+        };
         Self {
             header,
             ..Self::new(status, error.to_string())

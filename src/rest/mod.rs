@@ -7,12 +7,9 @@ use axum::{
     response::{IntoResponse, Response},
     routing,
 };
+use serde_json::{Map, Value};
 
-use crate::{
-    app::App,
-    auth::{Call, Scope},
-    config::HttpConfig,
-};
+use crate::{app::App, auth::Call, config::HttpConfig};
 
 mod answer;
 mod builders;
@@ -28,12 +25,18 @@ use answer::Problem;
 use path::Route;
 use query::Parameters;
 
+/// What asking costs, in points; each row that is answered costs one more.
+const ASKED: u64 = 1;
 const ALLOW: HeaderValue = HeaderValue::from_static("GET, HEAD, OPTIONS");
-/// What a page of another origin is told, as Buildbot does.
-const MAY: [(HeaderName, HeaderValue); 3] = [
+/// What a page of another origin is told, as Buildbot does, and what our answers and tokens need.
+const MAY: [(HeaderName, HeaderValue); 4] = [
     (
         header::ACCESS_CONTROL_ALLOW_HEADERS,
-        HeaderValue::from_static("Content-Type"),
+        HeaderValue::from_static("Authorization, Content-Type"),
+    ),
+    (
+        header::ACCESS_CONTROL_EXPOSE_HEADERS,
+        HeaderValue::from_static("RateLimit, RateLimit-Policy, Retry-After, X-Request-Id"),
     ),
     (
         header::ACCESS_CONTROL_ALLOW_METHODS,
@@ -114,7 +117,8 @@ async fn answer(
     uri: &Uri,
     headers: &HeaderMap,
 ) -> Result<Response, Problem> {
-    call.caller.require(Scope::Read)?;
+    app.rates.admit(call)?;
+    app.rates.spend(call, ASKED)?;
     let route = path::read(uri.path())?;
     let parameters = Parameters::read(uri.query().unwrap_or_default())?;
     let body = match &route {
@@ -126,5 +130,15 @@ async fn answer(
         Route::Step(which) => steps::one(app, which, &parameters).await?,
         Route::OpenApi => openapi::document(),
     };
+    app.rates.charge(call, rows(&body));
     Ok(answer::ok(&body, headers))
+}
+
+/// How many rows an answer has.
+fn rows(body: &Value) -> u64 {
+    let lists = body.as_object().into_iter().flat_map(Map::values);
+    lists
+        .filter_map(Value::as_array)
+        .map(|list| list.len() as u64)
+        .sum()
 }

@@ -6,9 +6,12 @@ use serde_json::{Value, json};
 use crate::support::server::Server;
 
 mod bodies;
+mod connection;
 mod errors;
+mod forwarded;
 mod media;
 mod pages;
+mod policy;
 mod socket;
 
 const JSON: &str = "application/json";

@@ -149,7 +149,7 @@ async fn events_come_as_they_happen_over_post_and_get() {
         }
     }
     let headers = streams[0].response.headers();
-    assert_eq!(headers["cache-control"], "no-cache");
+    assert_eq!(headers["cache-control"], "no-store");
     assert_eq!(headers["x-accel-buffering"], "no");
 }
 

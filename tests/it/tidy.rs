@@ -11,7 +11,7 @@ const LAYERS: [&[&str]; 10] = [
     &["error"],
     &["store"],
     &["feed"],
-    &["app", "auth"],
+    &["app", "auth", "rates"],
     &["service"],
     &["graphql", "rest"],
     &["http"],

@@ -83,7 +83,7 @@ async fn pages_of_other_origins() {
         assert_eq!(header(headers, "access-control-allow-origin"), Some(origin));
         assert_eq!(
             header(headers, "access-control-allow-headers"),
-            Some("Content-Type")
+            Some("Authorization, Content-Type")
         );
         assert_eq!(header(headers, "access-control-max-age"), Some("3600"));
         assert!(headers.get_all("vary").iter().any(|v| v == "Origin"));

@@ -95,6 +95,8 @@ async fn replay(file: &str, recording: &str, rules: &[Rule]) {
         assert_eq!(media, "application/json; charset=utf-8", "{request}");
         for name in ["origin", "headers"].map(|n| format!("access-control-allow-{n}")) {
             let ours = response.headers().get(&name).map(|v| v.to_str().unwrap());
+            // Buildbot has no tokens.
+            let ours = ours.map(|ours| ours.trim_start_matches("Authorization, "));
             assert_eq!(ours, record["headers"][&name].as_str(), "{request}: {name}");
         }
         let text = response.text().await.unwrap();

@@ -74,7 +74,8 @@ impl Process {
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let address = timeout(PATIENCE, async {
             while let Some(line) = lines.next_line().await.unwrap() {
-                if let Some((_, rest)) = line.split_once("GraphiQL  http://") {
+                if let Some((_, url)) = line.split_once("GraphiQL  ") {
+                    let (_, rest) = url.split_once("://").unwrap();
                     return rest.trim_end_matches("/graphiql").parse().unwrap();
                 }
             }

@@ -7,7 +7,7 @@ use buildbot_graphql::{
     clock::Clock,
     config::Config,
     graphql::Api,
-    http,
+    http::{self, Tls},
     store::{Db, OnPending},
 };
 use clap::Parser;
@@ -22,12 +22,18 @@ pub(crate) struct Args {
     config: Config,
 }
 
+impl Args {
+    pub(crate) fn config(self) -> Config {
+        self.config
+    }
+}
+
 /// A server that stops when dropped.
 pub(crate) struct Server {
     pub(crate) app: App,
     pub(crate) address: SocketAddr,
     pub(crate) database: Database,
-    running: Option<JoinHandle<std::io::Result<()>>>,
+    running: Option<JoinHandle<()>>,
 }
 
 impl Server {
@@ -79,7 +85,8 @@ impl Server {
         let api = Api::new(app.clone()).await.unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let running = tokio::spawn(http::serve(api, listener));
+        let tls = Tls::load(&app.config.connection).unwrap();
+        let running = tokio::spawn(http::serve(api, listener, tls));
         Self {
             app,
             address,
@@ -114,7 +121,6 @@ impl Server {
         let running = self.running.take().unwrap();
         timeout(Duration::from_secs(20), running)
             .await
-            .unwrap()
             .unwrap()
             .unwrap();
     }

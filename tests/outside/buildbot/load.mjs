@@ -4,6 +4,8 @@ import { hearOurs } from "./hear.mjs";
 import { Ours } from "./ours.mjs";
 
 const RETENTION = ["--feed-keep-events", "50", "--feed-prune-seconds", "1"];
+// All ask from one address.
+const UNLIMITED = ["--rate-points", "0"];
 const SUBSCRIBERS = 20;
 const ASKERS = 3;
 
@@ -15,7 +17,7 @@ const HEAVY = `{
 }`;
 
 export async function load(master) {
-  const ours = await Ours.serve(master, ...RETENTION);
+  const ours = await Ours.serve(master, ...RETENTION, ...UNLIMITED);
   const subscribers = await Promise.all(Array.from({ length: SUBSCRIBERS }, () => hearOurs(ours)));
   let asking = true;
   let answers = 0;

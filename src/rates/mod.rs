@@ -1,0 +1,184 @@
+//! How much each caller may take: points of cost, sockets; and how many subscriptions all may have together.
+
+use std::{
+    net::{IpAddr, Ipv6Addr},
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::Instant,
+};
+
+use crate::{
+    auth::{Call, Scope},
+    config::RateConfig,
+    error::{Error, Result},
+};
+
+mod bucket;
+mod place;
+
+use bucket::{Buckets, Policy};
+pub use place::{Place, Places};
+
+/// What it costs to be turned away for want of a right token, in points.
+const STRANGER: u64 = 100;
+
+/// Whose points are spent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Identity {
+    /// Everybody of this address; of an IPv6 one, everybody of its network, since who has one has them all.
+    Address(IpAddr),
+}
+
+impl Identity {
+    fn of(call: &Call) -> Self {
+        Self::Address(network(call.address))
+    }
+}
+
+/// The address that stands for all that one customer of a provider has: an IPv6 address without its last 64 bits.
+#[must_use]
+pub fn network(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V4(_) => address,
+        IpAddr::V6(v6) => {
+            let bits = v6.to_bits() & !u128::from(u64::MAX);
+            Ipv6Addr::from_bits(bits).into()
+        }
+    }
+}
+
+/// What callers have taken of a server. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Rates(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    /// None where points are not counted.
+    policy: Option<Policy>,
+    buckets: Mutex<Buckets<Identity>>,
+    sockets: Places,
+    subscriptions: Arc<Semaphore>,
+    max_subscriptions: usize,
+}
+
+/// How a caller stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Standing {
+    /// The most that it can have, in points.
+    pub max: u64,
+    /// How long an empty bucket takes to be full, in whole seconds.
+    pub window: u64,
+    /// What it has, in points.
+    pub left: u64,
+    /// How long it takes until it has all of them again, in whole seconds.
+    pub full_in: u64,
+}
+
+impl Rates {
+    /// Nobody has taken anything yet.
+    #[must_use]
+    pub fn new(config: &RateConfig) -> Self {
+        let places = match config.max_subscriptions {
+            0 => Semaphore::MAX_PERMITS,
+            max => max.min(Semaphore::MAX_PERMITS),
+        };
+        Self(Arc::new(Inner {
+            policy: Policy::new(config.rate_points, config.rate_points_per_second),
+            buckets: Mutex::default(),
+            sockets: Places::new(config.max_sockets_per_address),
+            subscriptions: Arc::new(Semaphore::new(places)),
+            max_subscriptions: config.max_subscriptions,
+        }))
+    }
+
+    /// Lets the caller through who may read. Who may not pays for having asked, so that nobody tries tokens for long.
+    ///
+    /// # Errors
+    /// Why the caller may not read, or `RateLimited` where it has asked too often.
+    pub fn admit(&self, call: &Call) -> Result<()> {
+        call.caller.require(Scope::Read).or_else(|refusal| {
+            self.spend(call, STRANGER)?;
+            Err(refusal)
+        })
+    }
+
+    /// Takes so many points. What costs more than a bucket holds needs a full one, and empties it.
+    ///
+    /// # Errors
+    /// `RateLimited` where the caller has less; then nothing is taken.
+    pub fn spend(&self, call: &Call, cost: u64) -> Result<()> {
+        self.with(call, |policy, buckets, who, now| {
+            buckets.spend(policy, who, cost, now)
+        })
+        .unwrap_or(Ok(()))
+    }
+
+    /// Takes so many points for what is done already; what the caller does not have it owes.
+    pub fn charge(&self, call: &Call, cost: u64) {
+        self.with(call, |policy, buckets, who, now| {
+            buckets.charge(policy, who, cost, now);
+        });
+    }
+
+    /// How the caller stands; none where points are not counted.
+    #[must_use]
+    pub fn standing(&self, call: &Call) -> Option<Standing> {
+        self.with(call, |policy, buckets, who, now| {
+            buckets.standing(policy, who, now)
+        })
+    }
+
+    fn with<T>(
+        &self,
+        call: &Call,
+        act: impl FnOnce(&Policy, &mut Buckets<Identity>, Identity, Instant) -> T,
+    ) -> Option<T> {
+        let policy = self.0.policy.as_ref()?;
+        let mut buckets = self
+            .0
+            .buckets
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        Some(act(
+            policy,
+            &mut buckets,
+            Identity::of(call),
+            Instant::now(),
+        ))
+    }
+
+    /// A place for a socket of the caller's address.
+    ///
+    /// # Errors
+    /// `LimitExceeded` where it has as many as it may.
+    pub fn socket(&self, call: &Call) -> Result<Place> {
+        let places = &self.0.sockets;
+        places
+            .take(call.address)
+            .ok_or_else(|| Error::LimitExceeded {
+                limit: "max-sockets-per-address",
+                max: places.max() as u64,
+                asked: Some(places.max() as u64 + 1),
+                advice: "close another socket of your address first, or run several operations on one",
+            })
+    }
+
+    /// A place for a subscription.
+    ///
+    /// # Errors
+    /// `LimitExceeded` where the server has as many as it may.
+    pub fn subscription(&self) -> Result<OwnedSemaphorePermit> {
+        let places = self.0.subscriptions.clone();
+        places
+            .try_acquire_owned()
+            .map_err(|_| Error::LimitExceeded {
+                limit: "max-subscriptions",
+                max: self.0.max_subscriptions as u64,
+                asked: Some(self.0.max_subscriptions as u64 + 1),
+                advice: "this server has as many subscriptions as it may; try again later",
+            })
+    }
+}

@@ -1,0 +1,261 @@
+//! What one caller may take: points, sockets; and subscriptions, of which all have so many together.
+
+use buildbot_graphql::auth::Call;
+use clap::Parser;
+use reqwest::{Response, header::HeaderMap};
+use serde_json::{Value, json};
+use tokio::time::sleep;
+
+use crate::support::{
+    PATIENCE,
+    server::{Args, Server},
+    until,
+    ws::Ws,
+};
+
+/// Points that do not come back while a test runs.
+const FEW: [&str; 6] = [
+    "--anonymous",
+    "write",
+    "--rate-points",
+    "1000",
+    "--rate-points-per-second",
+    "1",
+];
+
+async fn ask(server: &Server, accept: &str) -> Response {
+    let client = server.client();
+    let body = json!({ "query": "{ __typename }" });
+    let request = client.http.post(&client.url).json(&body);
+    request.header("accept", accept).send().await.unwrap()
+}
+
+/// The numbers of a header such as `"points";r=5;t=1`.
+fn numbers(headers: &HeaderMap, name: &str) -> Vec<u64> {
+    let text = headers[name].to_str().unwrap();
+    assert!(text.starts_with("\"points\";"), "{text}");
+    text.split(';')
+        .skip(1)
+        .map(|part| part.split_once('=').unwrap().1.parse().unwrap())
+        .collect()
+}
+
+/// Lets an address owe more than comes back while a test runs.
+pub(crate) fn owe(server: &Server, address: &str) {
+    let call = Call {
+        caller: server.app.anonymous(),
+        address: address.parse().unwrap(),
+        id: "".into(),
+        wants_cost: false,
+    };
+    server.app.rates.charge(&call, 100_000_000);
+}
+
+#[tokio::test]
+async fn who_has_spent_all_is_told_when_to_come_back() {
+    let server = Server::with(&FEW).await;
+    let first = ask(&server, "application/json").await;
+    assert_eq!(first.status(), 200);
+    assert_eq!(numbers(first.headers(), "ratelimit-policy"), [1_000, 1_000]);
+    let [left, full_in] = numbers(first.headers(), "ratelimit")[..] else {
+        panic!("{first:?}");
+    };
+    assert!(left <= 999 && full_in >= 1, "{left} {full_in}");
+    let refused = loop {
+        let answer = ask(&server, "application/json").await;
+        if answer.status() != 200 {
+            break answer;
+        }
+    };
+    // None is to come back before all is seen.
+    owe(&server, "127.0.0.1");
+    for refused in [
+        refused,
+        ask(&server, "application/graphql-response+json").await,
+        ask(&server, "text/event-stream").await,
+    ] {
+        assert_eq!(refused.status(), 429);
+        let headers = refused.headers().clone();
+        assert_eq!(numbers(&headers, "ratelimit")[0], 0);
+        let body: Value = refused.json().await.unwrap();
+        assert!(body.get("data").is_none());
+        let error = &body["errors"][0];
+        assert_eq!(error["extensions"]["code"], "RATE_LIMITED");
+        assert_eq!(error["extensions"]["max"], 1_000);
+        let seconds = error["extensions"]["retryAfter"].to_string();
+        assert_eq!(headers["retry-after"], seconds);
+        let message = error["message"].as_str().unwrap();
+        assert!(message.contains("rate-points is 1000"), "{message}");
+        assert!(message.contains(&format!("in {seconds} s")), "{message}");
+    }
+    // It is one bucket, whatever the caller comes by.
+    let rest = format!("http://{}/api/v2/builds", server.address);
+    let refused = server.client().http.get(rest).send().await.unwrap();
+    assert_eq!(refused.status(), 429);
+    assert!(refused.headers().contains_key("retry-after"));
+    let body: Value = refused.json().await.unwrap();
+    assert!(body["error"].as_str().unwrap().contains("rate-points"));
+    let mut ws = server.ws().await;
+    ws.send(json!({ "id": "1", "type": "subscribe", "payload": { "query": "{ __typename }" } }))
+        .await;
+    assert_eq!(ws.ending().await.0, "RATE_LIMITED");
+    ws.subscribe("").await;
+    assert_eq!(ws.ending().await.0, "RATE_LIMITED");
+    // What costs nothing goes on.
+    for path in ["/healthz", "/graphiql", "/metrics"] {
+        let url = format!("http://{}{path}", server.address);
+        let answer = server.client().http.get(url).send().await.unwrap();
+        assert_eq!(answer.status(), 200, "{path}");
+        assert!(!answer.headers().contains_key("ratelimit"), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn points_come_back() {
+    let flags = ["--rate-points", "10", "--rate-points-per-second", "10"];
+    let server = Server::with(&flags).await;
+    until(async || ask(&server, "application/json").await.status() == 429).await;
+    until(async || ask(&server, "application/json").await.status() == 200).await;
+}
+
+#[tokio::test]
+async fn rest_spends_what_it_answers() {
+    let server = Server::with(&FEW).await;
+    let client = server.client();
+    let build = client.add_build("b").await;
+    for i in 0..20 {
+        client.new_step(build, &format!("s{i}")).await;
+    }
+    let left = async |path: &str| {
+        let url = format!("http://{}/api/v2/{path}", server.address);
+        let answer = client.http.get(url).send().await.unwrap();
+        numbers(answer.headers(), "ratelimit")[0]
+    };
+    // A point may come back in between.
+    let before = left("builders/0").await;
+    let list = left("builds/1/steps").await;
+    let one = left("steps/1").await;
+    assert!((19..=21).contains(&(before - list)), "{before} {list}");
+    assert!((1..=2).contains(&(list - one)), "{list} {one}");
+}
+
+#[tokio::test]
+async fn a_stranger_pays_for_asking() {
+    let flags = [&FEW[2..], &["--anonymous", "none"]].concat();
+    let server = Server::with(&flags).await;
+    let mut refused = 0;
+    loop {
+        let answer = ask(&server, "application/json").await;
+        if answer.status() == 429 {
+            break;
+        }
+        assert_eq!(answer.status(), 401);
+        refused += 1;
+        assert!(refused <= 20, "it may ask for ever");
+    }
+    assert!(refused >= 10, "{refused}");
+    let rest = format!("http://{}/api/v2/builds", server.address);
+    let answer = server.client().http.get(rest).send().await.unwrap();
+    assert_eq!(answer.status(), 429);
+}
+
+#[tokio::test]
+async fn without_points_nothing_is_counted() {
+    let server = Server::with(&["--rate-points", "0"]).await;
+    let answer = ask(&server, "application/json").await;
+    assert_eq!(answer.status(), 200);
+    for name in ["ratelimit", "ratelimit-policy"] {
+        assert!(!answer.headers().contains_key(name));
+    }
+}
+
+#[tokio::test]
+async fn an_address_has_only_so_many_sockets() {
+    let server = Server::with(&["--max-sockets-per-address", "2"]).await;
+    let first = server.ws().await;
+    let mut second = server.ws().await;
+    assert!(Ws::try_connect(server.address).await.is_none());
+    let client = server.client();
+    let upgrade = client
+        .http
+        .get(&client.url)
+        .header("connection", "upgrade")
+        .header("upgrade", "websocket")
+        .header("sec-websocket-version", "13")
+        .header("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ==")
+        .header("sec-websocket-protocol", "graphql-transport-ws");
+    let refused = upgrade.send().await.unwrap();
+    assert_eq!(refused.status(), 429);
+    let body: Value = refused.json().await.unwrap();
+    let extensions = &body["errors"][0]["extensions"];
+    assert_eq!(extensions["code"], "LIMIT_EXCEEDED");
+    assert_eq!(extensions["limit"], "max-sockets-per-address");
+    assert_eq!(extensions["max"], 2);
+    // Those that are there go on, and a place that becomes free is taken.
+    second.send(json!({ "type": "ping" })).await;
+    assert_eq!(second.receive().await["type"], "pong");
+    drop(first);
+    until(async || Ws::try_connect(server.address).await.is_some()).await;
+}
+
+/// Subscribes; the error that refuses it, if one does.
+async fn refusal(ws: &mut Ws, id: usize) -> Option<Value> {
+    let query = "subscription { stepEvents { cursor } }";
+    ws.send(json!({ "id": id.to_string(), "type": "subscribe", "payload": { "query": query } }))
+        .await;
+    // It is answered behind what was refused.
+    ws.send(json!({ "type": "ping" })).await;
+    let mut message = ws.receive().await;
+    if message["type"] == "pong" {
+        return None;
+    }
+    assert_eq!(message["type"], "error", "{message:#}");
+    assert_eq!(ws.receive().await["type"], "pong");
+    Some(message["payload"][0]["extensions"].take())
+}
+
+#[tokio::test]
+async fn the_server_has_only_so_many_subscriptions() {
+    let server = Server::with(&["--max-subscriptions", "2"]).await;
+    let mut first = server.ws().await;
+    let mut second = server.ws().await;
+    assert_eq!(refusal(&mut first, 1).await, None);
+    assert_eq!(refusal(&mut first, 2).await, None);
+    let refused = refusal(&mut second, 3).await.unwrap();
+    assert_eq!(refused["code"], "LIMIT_EXCEEDED");
+    assert_eq!(refused["limit"], "max-subscriptions");
+    assert_eq!(refused["max"], 2);
+    // Who ends one lets another begin.
+    first.send(json!({ "id": "1", "type": "complete" })).await;
+    first.send(json!({ "type": "ping" })).await;
+    assert_eq!(first.receive().await["type"], "pong");
+    assert_eq!(refusal(&mut second, 4).await, None);
+    assert!(refusal(&mut first, 5).await.is_some());
+    // Who goes ends all of its own.
+    drop(second);
+    let mut id = 6;
+    while refusal(&mut first, id).await.is_some() {
+        id += 1;
+        sleep(PATIENCE / 400).await;
+        assert!(id < 400, "no place becomes free");
+    }
+}
+
+#[test]
+fn a_flag_that_makes_no_sense_is_refused() {
+    for (flag, bad) in [
+        ("--rate-points-per-second", "0"),
+        ("--rate-points", "x"),
+        ("--max-sockets-per-address", "many"),
+        ("--trusted-proxy", "proxy.example.org"),
+        ("--trusted-proxy", "10.0.0.0/33"),
+        ("--trusted-proxy", "10.0.0.1,"),
+        ("--idle-timeout-seconds", "0"),
+        ("--read-timeout-seconds", "86401"),
+        ("--tls-cert", "only.pem"),
+        ("--tls-key", "only.pem"),
+    ] {
+        let refused = Args::try_parse_from(["test", flag, bad]).unwrap_err();
+        assert!(refused.to_string().contains(flag), "{flag} {bad}");
+    }
+}
