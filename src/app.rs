@@ -5,9 +5,9 @@ use std::sync::Arc;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    auth::{Caller, Scope},
+    auth::Access,
     clock::Clock,
-    config::{Anonymous, Config},
+    config::Config,
     error::StartError,
     feed::Feed,
     metrics::Metrics,
@@ -23,6 +23,8 @@ pub struct App {
     pub feed: Feed,
     /// Where the times of updates come from.
     pub clock: Clock,
+    /// Who may do what.
+    pub access: Access,
     /// What is measured.
     pub metrics: Metrics,
     /// Which odd values the log has named.
@@ -39,7 +41,7 @@ impl App {
     /// Puts a server together over an open database.
     ///
     /// # Errors
-    /// The feed's name cannot be read.
+    /// The feed's name cannot be read, or no client be made that fetches an identity provider's keys.
     pub async fn new(config: Config, db: Db, clock: Clock) -> Result<Self, StartError> {
         let stop = CancellationToken::new();
         let metrics = Metrics::default();
@@ -52,6 +54,7 @@ impl App {
         )
         .await?;
         Ok(Self {
+            access: Access::new(&config, db.clone())?,
             db,
             feed,
             clock,
@@ -70,15 +73,5 @@ impl App {
             clock,
             ..self.clone()
         }
-    }
-
-    /// A caller without a token, and what such callers may do here.
-    #[must_use]
-    pub fn anonymous(&self) -> Caller {
-        Caller::anonymous(match self.config.anonymous() {
-            Anonymous::None => None,
-            Anonymous::Read => Some(Scope::Read),
-            Anonymous::Write => Some(Scope::Write),
-        })
     }
 }

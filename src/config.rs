@@ -5,6 +5,9 @@ use std::{net::SocketAddr, time::Duration};
 use clap::{Args, ValueEnum, value_parser};
 use url::Url;
 
+mod token;
+pub use token::{JwksUrl, TokenConfig};
+
 /// The longest time that a socket may be given, in seconds.
 const DAY: u64 = 86_400;
 
@@ -23,6 +26,9 @@ pub struct Config {
     #[command(flatten)]
     #[expect(missing_docs, reason = "documented at its type")]
     pub rest: RestConfig,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "documented at its type")]
+    pub token: TokenConfig,
     /// Refuse to start on pending migrations instead of applying them
     #[arg(long, env = "BUILDBOT_GRAPHQL_NO_MIGRATE", value_parser = clap::builder::FalseyValueParser::new())]
     pub no_migrate: bool,

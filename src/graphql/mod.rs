@@ -173,7 +173,7 @@ impl Api {
             Err(Error::invalid("eventCursor", "not found in the document"))
         };
         let request = request
-            .data(call.caller)
+            .data(call.caller.clone())
             .data(Loaders::new(self.app.db.clone()))
             .data(RequestCursor(cursor));
         Ok((request, asked))

@@ -225,8 +225,8 @@ async fn respond(
     }
     let mut wish = sse::Wish::read(headers, api.app())?;
     Ok(match api.run(operation, call, wish.resume.take()).await {
-        Outcome::Stream(updates) => sse::stream(api.app(), wish, updates),
-        Outcome::Answer(response) if is_stranger(&response) => answer(media, &response),
+        Outcome::Stream(updates) => sse::stream(api.app(), call, wish, updates),
+        Outcome::Answer(response) if refused_with(&response).is_some() => answer(media, &response),
         // Also where it was refused: who reads a stream sees nothing else.
         Outcome::Answer(response) => {
             let payload = serde_json::to_string(&Answer::of(&response));
@@ -235,27 +235,29 @@ async fn respond(
     })
 }
 
-/// Its caller is not known, and unknown callers get nothing here.
-fn is_stranger(response: &async_graphql::Response) -> bool {
-    let code = |e: &ServerError| e.extensions.as_ref().and_then(|x| x.get("code").cloned());
-    let mut errors = response.errors.iter();
-    is_refused(response) && errors.any(|e| code(e) == Some(Code::Unauthenticated.name().into()))
+/// The status of what was refused because of who asks, whatever the media type.
+fn refused_with(response: &async_graphql::Response) -> Option<StatusCode> {
+    let error = response.errors.first().filter(|_| is_refused(response))?;
+    let code = error.extensions.as_ref()?.get("code")?;
+    let is = |other: Code| *code == Value::from(other.name());
+    if is(Code::Unauthenticated) {
+        Some(StatusCode::UNAUTHORIZED)
+    } else if is(Code::Forbidden) {
+        Some(StatusCode::FORBIDDEN)
+    } else if is(Code::Unavailable) {
+        Some(StatusCode::SERVICE_UNAVAILABLE)
+    } else {
+        None
+    }
 }
 
 fn answer(media: Media, response: &async_graphql::Response) -> Response {
-    let refused = is_refused(response);
-    let status = match (refused, media) {
-        _ if is_stranger(response) => StatusCode::UNAUTHORIZED,
-        (true, Media::GraphqlResponse) => StatusCode::BAD_REQUEST,
+    let status = match (refused_with(response), media) {
+        (Some(status), _) => status,
+        (None, Media::GraphqlResponse) if is_refused(response) => StatusCode::BAD_REQUEST,
         _ => StatusCode::OK,
     };
-    let mut answer = media.answer(status, &Answer::of(response));
-    if status == StatusCode::UNAUTHORIZED {
-        answer
-            .headers_mut()
-            .insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
-    }
-    answer
+    media.answer(status, &Answer::of(response))
 }
 
 /// Only JSON: every other type a page of another site may post without asking first.

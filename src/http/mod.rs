@@ -29,12 +29,16 @@ pub fn router(api: Api) -> Router {
     let rest = rest::router(api.app().clone());
     Router::new()
         .route("/graphql", routing::get(graphql::get).post(graphql::post))
+        .route("/metrics", routing::get(ops::metrics))
+        .merge(rest.with_state(()))
+        .layer(middleware::from_fn_with_state(
+            api.clone(),
+            call::authenticate,
+        ))
         .route("/healthz", routing::get(ops::healthz))
         .route("/readyz", routing::get(ops::readyz))
-        .route("/metrics", routing::get(ops::metrics))
         .merge(ide::routes())
         .with_state(api.clone())
-        .merge(rest)
         .layer(middleware::from_fn_with_state(api, call::identify))
 }
 
@@ -45,6 +49,7 @@ pub fn router(api: Api) -> Router {
 pub async fn serve(app: App, listener: TcpListener) -> std::io::Result<()> {
     app.tasks.spawn(feed::tail::run(app.feed.clone()));
     app.tasks.spawn(prune(app.clone()));
+    app.tasks.spawn(app.access.clone().watch(app.stop.clone()));
     if !app.db.is_writable() {
         app.tasks.spawn(feed::attached::run(app.feed.clone()));
     }

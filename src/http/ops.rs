@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use axum::{
-    Json,
+    Extension, Json,
     extract::State,
     http::{StatusCode, header},
     response::IntoResponse,
@@ -11,7 +11,12 @@ use axum::{
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
-use crate::{error::Error, graphql::Api, metrics::Metrics};
+use crate::{
+    auth::{Call, Scope},
+    error::{Code, Error},
+    graphql::Api,
+    metrics::Metrics,
+};
 
 /// Whoever asks whether a server is ready does not wait for long.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -43,8 +48,19 @@ pub(super) async fn readyz(State(api): State<Api>) -> (StatusCode, Json<Value>) 
     )
 }
 
-/// Every metric.
-pub(super) async fn metrics(State(api): State<Api>) -> impl IntoResponse {
+/// Every metric, for those who may read.
+pub(super) async fn metrics(
+    State(api): State<Api>,
+    Extension(call): Extension<Call>,
+) -> impl IntoResponse {
+    if let Err(refusal) = call.caller.require(Scope::Read) {
+        let status = match refusal.code() {
+            Code::Unauthenticated => StatusCode::UNAUTHORIZED,
+            Code::Forbidden => StatusCode::FORBIDDEN,
+            _ => StatusCode::SERVICE_UNAVAILABLE,
+        };
+        return (status, format!("{refusal}\n")).into_response();
+    }
     let app = api.app();
     app.metrics
         .feed_lag_seconds

@@ -39,7 +39,12 @@ enum Updates {
 
 impl Running {
     pub(super) fn new(api: Api, start: Start) -> Self {
-        let begin = async move { api.run(start.operation, &start.call, None).await };
+        let begin = async move {
+            let mut call = start.call;
+            // The token may have been revoked since the socket was opened.
+            call.caller = api.app().access.again(&call.caller).await;
+            api.run(start.operation, &call, None).await
+        };
         Self {
             label: start.label,
             updates: Abortable::new(Updates::Beginning(Box::pin(begin)), start.ending),

@@ -70,12 +70,7 @@ impl From<Error> for Problem {
         if let Error::Internal(source) = &error {
             tracing::error!(%source, "a REST request failed");
         }
-        let header = (status == StatusCode::UNAUTHORIZED)
-            .then(|| (header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer")));
-        Self {
-            header,
-            ..Self::new(status, error.to_string())
-        }
+        Self::new(status, error.to_string())
     }
 }
 

@@ -27,6 +27,7 @@ pub mod loose;
 pub mod place;
 mod pool;
 pub mod step;
+pub mod token;
 
 /// How often a write is begun anew when another writer was in its way.
 const TRIES: usize = 10;

@@ -31,5 +31,6 @@ mod slow;
 mod sse;
 mod support;
 mod tidy;
+mod token;
 mod trace;
 mod unreadable;

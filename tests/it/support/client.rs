@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use reqwest::header::{AUTHORIZATION, HeaderValue};
 use serde_json::{Value, json};
 
 /// Posts operations to one server.
@@ -16,6 +17,18 @@ impl Client {
         Self {
             http: reqwest::Client::new(),
             url: format!("http://{address}/graphql"),
+        }
+    }
+
+    /// The same for a caller who shows this token.
+    pub(crate) fn showing(address: SocketAddr, token: &str) -> Self {
+        let mut value = HeaderValue::from_str(&format!("Bearer {token}")).unwrap();
+        value.set_sensitive(true);
+        let headers = [(AUTHORIZATION, value)].into_iter().collect();
+        let http = reqwest::Client::builder().default_headers(headers);
+        Self {
+            http: http.build().unwrap(),
+            ..Self::new(address)
         }
     }
 

@@ -38,7 +38,8 @@ impl Process {
 
     /// The same on a given address.
     pub(crate) async fn listen(address: &str, database: &Database, flags: &[&str]) -> Self {
-        let mut child = command()
+        let mut command = command();
+        command
             .args([
                 "serve",
                 "--listen",
@@ -48,10 +49,13 @@ impl Process {
                 "--anonymous",
                 "write",
             ])
-            .args(flags)
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
+            .args(flags);
+        Self::of(&mut command).await
+    }
+
+    /// The server that this command starts.
+    pub(crate) async fn of(command: &mut Command) -> Self {
+        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let address = timeout(PATIENCE, async {
             while let Some(line) = lines.next_line().await.unwrap() {
