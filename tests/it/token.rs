@@ -7,7 +7,11 @@ use crate::support::{client::Client, server::Server};
 
 mod access;
 mod commands;
+mod jwt;
 mod masters;
+mod open;
+mod provider;
+mod secrets;
 
 const QUERY: &str = "{ builds { totalCount } }";
 const WRITE: &str = "mutation { findBuilder(name: \"b\") { builderid } }";
