@@ -6,9 +6,9 @@ use tokio::time::{Instant, timeout_at};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    auth::{Caller, Scope},
+    auth::Access,
     clock::Clock,
-    config::{Anonymous, Config},
+    config::Config,
     error::{Error, Result, StartError},
     feed::Feed,
     metrics::Metrics,
@@ -25,6 +25,8 @@ pub struct App {
     pub feed: Feed,
     /// Where the times of updates come from.
     pub clock: Clock,
+    /// Who may do what.
+    pub access: Access,
     /// What is measured.
     pub metrics: Arc<Metrics>,
     /// What each caller may still take.
@@ -43,7 +45,7 @@ impl App {
     /// Puts a server together over an open database.
     ///
     /// # Errors
-    /// Settings that contradict each other, or a feed whose name cannot be read.
+    /// Settings that contradict each other, a feed whose name cannot be read, or no client for an identity provider's keys.
     pub async fn new(config: Config, mut db: Db, clock: Clock) -> Result<Self, StartError> {
         config.check().map_err(StartError::Config)?;
         let stop = CancellationToken::new();
@@ -58,6 +60,7 @@ impl App {
         )
         .await?;
         Ok(Self {
+            access: Access::new(&config, db.clone())?,
             db,
             feed,
             clock,
@@ -89,16 +92,6 @@ impl App {
                 .time()
                 .and_then(|time| Instant::now().checked_add(time)),
         }
-    }
-
-    /// A caller without a token, and what such callers may do here.
-    #[must_use]
-    pub fn anonymous(&self) -> Caller {
-        Caller::anonymous(match self.config.anonymous() {
-            Anonymous::None => None,
-            Anonymous::Read => Some(Scope::Read),
-            Anonymous::Write => Some(Scope::Write),
-        })
     }
 }
 

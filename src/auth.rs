@@ -4,6 +4,17 @@ use std::{net::IpAddr, sync::Arc};
 
 use crate::error::{Error, Result};
 
+mod access;
+mod hold;
+mod jwks;
+mod jwt;
+mod token;
+mod verify;
+
+pub use access::Access;
+pub use hold::Hold;
+pub use token::{PlainToken, TokenHash};
+
 /// What a caller may do; each includes the one before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Scope {
@@ -14,7 +25,7 @@ pub enum Scope {
 }
 
 impl Scope {
-    /// Its name on the command line and in messages.
+    /// Its name on the command line, in the database and in messages.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -22,12 +33,42 @@ impl Scope {
             Self::Write => "write",
         }
     }
+
+    /// The one of this name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        [Self::Read, Self::Write]
+            .into_iter()
+            .find(|scope| scope.name() == name)
+    }
 }
 
-/// The one who asks: for now always without a token, so all that counts is what such callers may do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+/// The one who asks.
+#[derive(Clone, Debug)]
 pub struct Caller {
-    scope: Option<Scope>,
+    /// Up to which scope, or why it may do nothing at all, not even what callers without a token may.
+    may: Result<Scope>,
+    identity: Option<Identity>,
+    lasts: Lasts,
+}
+
+/// Whose token a caller has shown, the same for each token of the same name or subject.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Identity {
+    /// A token of this server, by its name.
+    Token(Arc<str>),
+    /// A JWT, by its subject.
+    Subject(Arc<str>),
+}
+
+/// For how long a caller may do what it may.
+#[derive(Clone, Debug)]
+enum Lasts {
+    Always,
+    /// As long as the database has a token with this hash.
+    Stored(TokenHash),
+    /// Up to this second since the epoch.
+    Until(i64),
 }
 
 /// What every transport knows of a request before it is read.
@@ -47,29 +88,56 @@ impl Caller {
     /// A caller without a token.
     #[must_use]
     pub fn anonymous(scope: Option<Scope>) -> Self {
-        Self { scope }
+        Self {
+            may: scope.ok_or(Error::Unauthenticated),
+            identity: None,
+            lasts: Lasts::Always,
+        }
     }
 
     /// The program itself: the demo's builders.
     #[must_use]
     pub fn local() -> Self {
+        Self::anonymous(Some(Scope::Write))
+    }
+
+    /// A caller who has shown something that is not good, or cannot be judged now.
+    fn refused(why: Error) -> Self {
         Self {
-            scope: Some(Scope::Write),
+            may: Err(why),
+            identity: None,
+            lasts: Lasts::Always,
         }
     }
 
     /// Lets the caller through who has this scope.
     ///
     /// # Errors
-    /// `Unauthenticated` where strangers may do nothing, `Forbidden` where they may do less.
+    /// `Unauthenticated` where strangers may do nothing, `BadToken` for a token that is not good, `Forbidden` for who may do less,
+    /// `Unavailable` where a token cannot be judged.
     pub fn require(&self, scope: Scope) -> Result<()> {
-        match self.scope {
-            None => Err(Error::Unauthenticated),
-            Some(has) if has < scope => Err(Error::Forbidden {
+        match &self.may {
+            Err(why) => Err(why.clone()),
+            Ok(has) if *has < scope => Err(Error::Forbidden {
                 scope: scope.name(),
-                has: has.name(),
+                has: match self.identity {
+                    Some(_) => "this token has read",
+                    None => "callers without a token have read here",
+                },
             }),
-            Some(_) => Ok(()),
+            Ok(_) => Ok(()),
         }
+    }
+
+    /// What it may do at most; none where that is nothing.
+    #[must_use]
+    pub fn scope(&self) -> Option<Scope> {
+        self.may.clone().ok()
+    }
+
+    /// Whose token it is; none for callers without a good one.
+    #[must_use]
+    pub fn identity(&self) -> Option<&Identity> {
+        self.identity.as_ref()
     }
 }

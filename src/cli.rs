@@ -2,7 +2,10 @@
 
 use std::{io::Write, net::SocketAddr, path::PathBuf};
 
-use clap::{Parser, Subcommand};
+use clap::{
+    Args, Parser, Subcommand,
+    builder::{PossibleValuesParser, TypedValueParser},
+};
 use tokio::{
     net::{TcpListener, TcpSocket},
     signal::unix::{SignalKind, signal},
@@ -10,12 +13,15 @@ use tokio::{
 
 use crate::{
     app::App,
+    auth::Scope,
     clock::Clock,
     config::{Config, DatabaseConfig, LogConfig},
     demo,
     error::StartError,
     graphql,
     http::{self, Tls},
+    model::time,
+    service::token,
     store::{Backup, Changes, Db, OnPending},
 };
 
@@ -52,8 +58,43 @@ enum Command {
         /// The file to make; it must not be there
         file: PathBuf,
     },
+    /// Make, list and revoke the tokens that callers show
+    #[command(subcommand)]
+    Token(TokenCommand),
     /// Print the GraphQL schema
     Schema,
+}
+
+#[derive(Subcommand, Debug)]
+enum TokenCommand {
+    /// Make a token and print it: it is shown this once, and only its hash is kept
+    Create(NewToken),
+    /// Print when each token was made, what it may do, and its name
+    List(DatabaseConfig),
+    /// End a token: from the next request on it can do nothing, and what it holds open ends within seconds
+    Revoke {
+        /// The token's name
+        name: String,
+        #[command(flatten)]
+        database: DatabaseConfig,
+    },
+}
+
+#[derive(Args, Debug)]
+struct NewToken {
+    /// What people call it; at most 64 characters
+    #[arg(long)]
+    name: String,
+    /// What it may do: queries and subscriptions, or mutations too
+    #[arg(long, value_parser = scopes())]
+    scope: Scope,
+    #[command(flatten)]
+    database: DatabaseConfig,
+}
+
+fn scopes() -> impl TypedValueParser<Value = Scope> {
+    let names = PossibleValuesParser::new([Scope::Read, Scope::Write].map(Scope::name));
+    names.try_map(|name| Scope::named(&name).ok_or("no scope"))
 }
 
 /// Runs the command.
@@ -91,11 +132,43 @@ pub async fn run(cli: Cli) -> Result<(), StartError> {
             say(&format!("{} has {bytes} bytes. {feed}", file.display()));
             Ok(())
         }
+        Command::Token(command) => run_token(command).await,
         Command::Schema => {
             say(graphql::sdl().trim_end());
             Ok(())
         }
     }
+}
+
+async fn run_token(command: TokenCommand) -> Result<(), StartError> {
+    match command {
+        TokenCommand::Create(NewToken {
+            name,
+            scope,
+            database,
+        }) => {
+            let (token, changes) = token::create(&database, &name, scope).await?;
+            for line in lines(&changes) {
+                say(&line);
+            }
+            say(token.reveal());
+        }
+        TokenCommand::List(database) => {
+            let tokens = token::list(&database).await?;
+            if tokens.is_empty() {
+                say("There are no tokens.");
+            }
+            for token in tokens {
+                let made = time::format(token.created_at).unwrap_or_default();
+                say(&format!("{made}  {:<5}  {}", token.scope, token.name));
+            }
+        }
+        TokenCommand::Revoke { name, database } => {
+            token::revoke(&database, &name).await?;
+            say(&format!("revoked {name}"));
+        }
+    }
+    Ok(())
 }
 
 async fn serve(config: Config) -> Result<(), StartError> {
@@ -189,11 +262,15 @@ fn reload_on_signal(app: &App, tls: Option<Tls>) -> std::io::Result<()> {
 }
 
 /// A line for each thing that was taken out or put in.
-fn report(changes: &Changes, nothing: &str) {
-    let lines: Vec<String> = [("removed", &changes.removed), ("added", &changes.added)]
+fn lines(changes: &Changes) -> Vec<String> {
+    [("removed", &changes.removed), ("added", &changes.added)]
         .into_iter()
         .flat_map(|(verb, things)| things.iter().map(move |thing| format!("{verb} {thing}")))
-        .collect();
+        .collect()
+}
+
+fn report(changes: &Changes, nothing: &str) {
+    let lines = lines(changes);
     if lines.is_empty() {
         say(nothing);
     } else {

@@ -9,10 +9,12 @@ use url::Url;
 mod connection;
 mod limit;
 mod rate;
+mod token;
 
 pub use connection::ConnectionConfig;
 pub use limit::LimitConfig;
 pub use rate::RateConfig;
+pub use token::{JwksUrl, TokenConfig};
 
 /// The longest time that a socket may be given, in seconds.
 const DAY: u64 = 86_400;
@@ -85,6 +87,9 @@ pub struct Config {
     #[command(flatten)]
     #[expect(missing_docs, reason = "documented at its type")]
     pub limit: LimitConfig,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "documented at its type")]
+    pub token: TokenConfig,
     /// Refuse to start on pending migrations instead of applying them
     #[arg(long, env = "BUILDBOT_GRAPHQL_NO_MIGRATE", value_parser = clap::builder::FalseyValueParser::new())]
     pub no_migrate: bool,

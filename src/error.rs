@@ -26,12 +26,15 @@ pub enum Error {
     /// The caller is not known, and unknown callers may not do this.
     #[error("this server answers nobody without a token")]
     Unauthenticated,
+    /// The caller has shown a token that is not good; says what is wrong with it, and nothing of it.
+    #[error("{0}")]
+    BadToken(&'static str),
     /// The caller is known and may not do this.
-    #[error("this needs the scope {scope:?}, and callers without a token have {has:?} here")]
+    #[error("this needs the scope {scope:?}, and {has}")]
     Forbidden {
         /// The scope that is missing.
         scope: &'static str,
-        /// The scope that the caller has.
+        /// Who has which instead, in words.
         has: &'static str,
     },
     /// More was asked for than the server gives.
@@ -82,6 +85,9 @@ pub enum Error {
     /// The database does not answer in time.
     #[error("the database does not answer; try again")]
     Unavailable,
+    /// The identity provider has not named its keys yet, so that a JWT cannot be judged.
+    #[error("the identity provider does not name its keys; try again")]
+    KeysUnavailable,
     /// The change is written, but the database does not say where in the feed.
     #[error(
         "the change is written, but the database does not answer where in the feed; do not repeat it"
@@ -155,7 +161,7 @@ impl Error {
         match self {
             Self::NotFound { .. } => Code::NotFound,
             Self::Invalid { .. } => Code::BadUserInput,
-            Self::Unauthenticated => Code::Unauthenticated,
+            Self::Unauthenticated | Self::BadToken(_) => Code::Unauthenticated,
             Self::Forbidden { .. } => Code::Forbidden,
             Self::LimitExceeded { .. } => Code::LimitExceeded,
             Self::RateLimited { .. } => Code::RateLimited,
@@ -164,7 +170,7 @@ impl Error {
             Self::FeedDetached => Code::FeedDetached,
             Self::ReadOnly => Code::ReadOnly,
             Self::Conflict => Code::Conflict,
-            Self::Unavailable | Self::Unplaced => Code::Unavailable,
+            Self::Unavailable | Self::KeysUnavailable | Self::Unplaced => Code::Unavailable,
             Self::Internal(_) => Code::Internal,
         }
     }

@@ -46,7 +46,7 @@ impl Kind {
     }
 }
 
-/// A part of the feed.
+/// A part of the feed, or the table of tokens beside it.
 #[derive(Clone, Debug)]
 pub struct Part {
     /// What it is.
@@ -101,7 +101,7 @@ pub fn parts(backend: DbBackend, home: Home) -> Vec<Part> {
     parts
 }
 
-fn table(backend: DbBackend, name: &'static str, table: TableCreateStatement) -> Part {
+pub(crate) fn table(backend: DbBackend, name: &'static str, table: TableCreateStatement) -> Part {
     Part {
         kind: Kind::Table,
         name,

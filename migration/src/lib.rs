@@ -10,6 +10,8 @@ use sea_orm_migration::{
 pub mod feed;
 mod m0001_builds_and_steps;
 mod m0002_step_events;
+mod m0003_tokens;
+pub mod token;
 
 /// The table that says which migrations a database has had.
 pub const TABLE: &str = "graphql_migrations";
@@ -23,6 +25,7 @@ impl MigratorTrait for Migrator {
         vec![
             Box::new(m0001_builds_and_steps::Migration),
             Box::new(m0002_step_events::Migration),
+            Box::new(m0003_tokens::Migration),
         ]
     }
 

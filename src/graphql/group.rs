@@ -115,7 +115,7 @@ impl Joiner {
             lagged.locations.push(field.pos);
         }
         Self {
-            key: Arc::new(Key::new(&asked, call.caller)),
+            key: Arc::new(Key::new(&asked, &call.caller)),
             api: api.clone(),
             asked,
             call: Call {

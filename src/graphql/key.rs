@@ -3,7 +3,7 @@
 use async_graphql::Name;
 
 use super::{Asked, document::Hash};
-use crate::auth::Caller;
+use crate::auth::{Caller, Scope};
 
 /// What the members of a group have in common.
 #[derive(Debug, PartialEq, Eq, Hash)]
@@ -12,16 +12,17 @@ pub(super) struct Key {
     operation: Option<String>,
     /// Without those that only say where to begin.
     variables: String,
-    caller: Caller,
+    /// All that an answer has of who asks; it is the same for everybody with it.
+    scope: Option<Scope>,
 }
 
 impl Key {
-    pub(super) fn new(asked: &Asked, caller: Caller) -> Self {
+    pub(super) fn new(asked: &Asked, caller: &Caller) -> Self {
         Self {
             document: asked.document.hash,
             operation: asked.operation.clone(),
             variables: shared_variables(asked),
-            caller,
+            scope: caller.scope(),
         }
     }
 }

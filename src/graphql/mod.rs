@@ -240,7 +240,7 @@ impl Api {
         let budget = Budget::new(self.app.config.limit.max_rows, deadline);
         let mut request = Request::new("")
             .variables(asked.variables.clone())
-            .data(call.caller)
+            .data(call.caller.clone())
             .data(Loaders::new(self.app.db.clone(), budget))
             .data(RequestCursor(cursor));
         request.operation_name.clone_from(&asked.operation);

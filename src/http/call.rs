@@ -4,6 +4,7 @@ use std::{net::SocketAddr, sync::Arc};
 
 use axum::{
     extract::{ConnectInfo, Request, State},
+    http::{HeaderValue, StatusCode, header},
     middleware::Next,
     response::Response,
 };
@@ -26,12 +27,41 @@ pub(super) async fn identify(
 ) -> Response {
     let name = request.extensions().get::<Name>();
     let call = Call {
-        caller: api.app().anonymous(),
+        caller: api.app().access.by_header([]).await,
         address: address::of_client(peer.ip(), request.headers(), &api.app().config.connection),
         id: name.map_or_else(|| Arc::from(""), |name| name.0.clone()),
         wants_cost: request.headers().get(COST).is_some_and(|v| v == "1"),
     };
-    note_caller(&call);
     request.extensions_mut().insert(call);
     next.run(request).await
+}
+
+/// Puts the caller into the request's `Call`. What is refused is refused further in, in the words of each route; how to do
+/// better is said here.
+pub(super) async fn authenticate(
+    State(api): State<Api>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    let values = request.headers().get_all(header::AUTHORIZATION);
+    let has_token = values.iter().next().is_some();
+    let values: Vec<HeaderValue> = values.iter().cloned().collect();
+    let values = values.iter().map(HeaderValue::as_bytes);
+    let caller = api.app().access.by_header(values).await;
+    if let Some(call) = request.extensions_mut().get_mut::<Call>() {
+        call.caller = caller;
+        note_caller(call);
+    }
+    let mut response = next.run(request).await;
+    let challenge = match (response.status(), has_token) {
+        (StatusCode::UNAUTHORIZED, false) => "Bearer",
+        (StatusCode::UNAUTHORIZED, true) => "Bearer error=\"invalid_token\"",
+        (StatusCode::FORBIDDEN, true) => "Bearer error=\"insufficient_scope\"",
+        _ => return response,
+    };
+    let challenge = HeaderValue::from_static(challenge);
+    response
+        .headers_mut()
+        .insert(header::WWW_AUTHENTICATE, challenge);
+    response
 }

@@ -254,7 +254,7 @@ async fn respond(
         Err(error) => Outcome::Answer(Box::new(refused(error))),
     };
     Ok(match outcome {
-        Outcome::Stream(updates) => sse::stream(api.app(), updates),
+        Outcome::Stream(updates) => sse::stream(api, call, updates),
         Outcome::Answer(response) if status_of(&response).is_some() => answer(media, &response),
         // Also where it was refused: who reads a stream sees nothing else.
         Outcome::Answer(response) => {
@@ -264,38 +264,30 @@ async fn respond(
     })
 }
 
-/// The status that says all of what was refused, whichever media type was asked for.
+/// The status of what was refused because of who asks or how much, whichever media type was asked for.
 fn status_of(response: &async_graphql::Response) -> Option<StatusCode> {
-    let has = |code: Code| {
-        let code = Some(code.name().into());
-        let mut errors = response.errors.iter();
-        errors.any(|e| e.extensions.as_ref().and_then(|x| x.get("code").cloned()) == code)
-    };
-    match response {
-        response if !is_refused(response) => None,
-        _ if has(Code::Unauthenticated) => Some(StatusCode::UNAUTHORIZED),
-        _ if has(Code::RateLimited) => Some(StatusCode::TOO_MANY_REQUESTS),
-        _ => None,
-    }
+    let error = response.errors.first().filter(|_| is_refused(response))?;
+    let code = error.extensions.as_ref()?.get("code")?;
+    let statuses = [
+        (Code::Unauthenticated, StatusCode::UNAUTHORIZED),
+        (Code::Forbidden, StatusCode::FORBIDDEN),
+        (Code::RateLimited, StatusCode::TOO_MANY_REQUESTS),
+        (Code::Unavailable, StatusCode::SERVICE_UNAVAILABLE),
+    ];
+    let of_code = |(of, _): &(Code, _)| *code == Value::from(of.name());
+    statuses.into_iter().find(of_code).map(|(_, status)| status)
 }
 
 fn answer(media: Media, response: &async_graphql::Response) -> Response {
-    let status = status_of(response);
-    let otherwise = if media == Media::GraphqlResponse && is_refused(response) {
-        StatusCode::BAD_REQUEST
-    } else {
-        StatusCode::OK
+    let status = match (status_of(response), media) {
+        (Some(status), _) => status,
+        (None, Media::GraphqlResponse) if is_refused(response) => StatusCode::BAD_REQUEST,
+        _ => StatusCode::OK,
     };
-    let mut answer = media.answer(status.unwrap_or(otherwise), &Answer::of(response));
-    let headers = answer.headers_mut();
-    match status {
-        Some(StatusCode::UNAUTHORIZED) => {
-            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
-        }
-        Some(StatusCode::TOO_MANY_REQUESTS) => {
-            headers.extend(retry_after(response).map(|after| (header::RETRY_AFTER, after)));
-        }
-        _ => {}
+    let mut answer = media.answer(status, &Answer::of(response));
+    if status == StatusCode::TOO_MANY_REQUESTS {
+        let after = retry_after(response).map(|after| (header::RETRY_AFTER, after));
+        answer.headers_mut().extend(after);
     }
     answer
 }

@@ -60,17 +60,17 @@ pub fn router(api: Api) -> Router {
         .merge(rest::router(api.app().clone()))
         .layer(from_fn_with_state(api.clone(), headers::rate));
     Router::new()
-        .route("/healthz", routing::get(ops::healthz))
-        .route("/readyz", routing::get(ops::readyz))
         .route("/metrics", routing::get(ops::metrics))
-        .merge(pages)
         .with_state(api.clone())
         .merge(counted)
+        .layer(from_fn_with_state(api.clone(), call::authenticate))
+        .route("/healthz", routing::get(ops::healthz))
+        .route("/readyz", routing::get(ops::readyz).with_state(api.clone()))
+        .merge(pages)
         .layer(compression())
         .layer(from_fn_with_state(api.clone(), headers::secure))
         .layer(from_fn_with_state(api, call::identify))
         .layer(from_fn_with_state(watched, watch::watch))
-        .with_state(())
 }
 
 /// For clients that take gzip; an event of a stream is not to wait for the next.
@@ -86,6 +86,7 @@ pub async fn serve(api: Api, listener: TcpListener, tls: Option<Tls>) {
     let app = api.app().clone();
     app.tasks.spawn(feed::tail::run(app.feed.clone()));
     app.tasks.spawn(prune(app.clone()));
+    app.tasks.spawn(app.access.clone().watch(app.stop.clone()));
     if !app.db.is_writable() {
         app.tasks.spawn(feed::attached::run(app.feed.clone()));
     }

@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value as Json, json};
 
+use crate::error::Error;
+
 /// The longest id of an operation, in bytes: each of its messages carries it.
 const MAX_ID: usize = 256;
 /// The longest reason that fits into a close frame, in bytes.
@@ -64,6 +66,11 @@ impl Closing {
         let mut reason = reason.into();
         reason.truncate(reason.floor_char_boundary(MAX_REASON));
         Self { code, reason }
+    }
+
+    /// The caller may do nothing here, or no longer.
+    pub(super) fn forbidden(why: &Error) -> Self {
+        Self::new(4403, why.to_string())
     }
 
     pub(super) fn init_timeout() -> Self {

@@ -44,8 +44,11 @@ impl Running {
     pub(super) fn new(api: Api, start: Start) -> Self {
         let span = apart(&start.call);
         let begin = async move {
-            match api.open(start.operation, &start.call) {
-                Ok(asked) => api.run(asked, &start.call, None).await,
+            let mut call = start.call;
+            // The token may have been revoked since the socket was opened.
+            call.caller = api.app().access.again(&call.caller).await;
+            match api.open(start.operation, &call) {
+                Ok(asked) => api.run(asked, &call, None).await,
                 Err(refusal) => Outcome::refused(vec![refusal]),
             }
         };

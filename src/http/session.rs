@@ -15,7 +15,7 @@ use super::{
     request::from_parameters,
 };
 use crate::{
-    auth::{Call, Scope},
+    auth::{Call, Caller, Scope},
     error::Error,
     graphql::{
         document::Operation,
@@ -23,6 +23,15 @@ use crate::{
         live::is_refused,
     },
 };
+
+/// What a client's message asks for that takes more than words.
+#[derive(Debug)]
+pub(super) enum Wish {
+    /// To be let in, with these values of `Authorization`; none where it shows what it has shown at the upgrade.
+    Init(Vec<Option<String>>),
+    /// To run an operation.
+    Start(Box<Start>),
+}
 
 /// An operation that a client has asked for.
 #[derive(Debug)]
@@ -73,12 +82,12 @@ impl Session {
         self.is_open
     }
 
-    /// Takes a client's message: perhaps an operation is to be run, or the socket to be closed.
+    /// Takes a client's message: perhaps the client is to be let in, an operation to be run, or the socket to be closed.
     pub(super) fn receive(
         &mut self,
         text: &str,
         out: &mut Outbox,
-    ) -> Result<Option<Start>, Closing> {
+    ) -> Result<Option<Wish>, Closing> {
         let mut message = match serde_json::from_str(text) {
             Ok(Json::Object(message)) => message,
             Ok(_) => return Err(Closing::bad("a message is a JSON object")),
@@ -94,8 +103,11 @@ impl Session {
         };
         match kind {
             Kind::Init => {
-                payload(&mut message)?;
-                self.init(out)?;
+                let payload = payload(&mut message)?.unwrap_or_default();
+                if self.is_open {
+                    return Err(Closing::new(4429, "connection_init came a second time"));
+                }
+                return Ok(Some(Wish::Init(authorization(&payload))));
             }
             Kind::Ping => {
                 let pong = match payload(&mut message)? {
@@ -123,10 +135,14 @@ impl Session {
         Ok(None)
     }
 
-    fn init(&mut self, out: &mut Outbox) -> Result<(), Closing> {
-        if self.is_open {
-            return Err(Closing::new(4429, "connection_init came a second time"));
-        }
+    /// Who has opened the socket, as far as the upgrade showed.
+    pub(super) fn caller(&self) -> &Caller {
+        &self.call.caller
+    }
+
+    /// Lets this caller in, or not.
+    pub(super) fn init(&mut self, caller: Caller, out: &mut Outbox) -> Result<(), Closing> {
+        self.call.caller = caller;
         if let Err(refusal) = self.call.caller.require(Scope::Read) {
             if self.protocol == Protocol::Legacy {
                 let payload = self.signature.signed(from_error(&refusal));
@@ -134,7 +150,7 @@ impl Session {
                     json!({ "type": "connection_error", "payload": payload }).to_string(),
                 );
             }
-            return Err(Closing::new(4403, refusal.to_string()));
+            return Err(Closing::forbidden(&refusal));
         }
         self.is_open = true;
         out.push_back(json!({ "type": "connection_ack" }).to_string());
@@ -158,7 +174,7 @@ impl Session {
         &mut self,
         message: &mut Map<String, Json>,
         out: &mut Outbox,
-    ) -> Result<Option<Start>, Closing> {
+    ) -> Result<Option<Wish>, Closing> {
         let payload =
             payload(message)?.ok_or_else(|| Closing::bad("payload: an object is needed"))?;
         let id = id(message)?;
@@ -189,7 +205,7 @@ impl Session {
         self.running.insert(label.id.clone(), handle);
         self.asked += 1;
         let name = format!("{}.{}", self.call.id, self.asked);
-        Ok(Some(Start {
+        Ok(Some(Wish::Start(Box::new(Start {
             label,
             operation,
             call: Call {
@@ -197,7 +213,7 @@ impl Session {
                 ..self.call.clone()
             },
             ending,
-        }))
+        }))))
     }
 
     /// An operation that gives one answer has given it.
@@ -231,4 +247,13 @@ impl Session {
         };
         json!({ "id": id, "type": "error", "payload": payload }).to_string()
     }
+}
+
+/// The values of `Authorization` in the first message's payload, however it is spelled; none stands for what is no text.
+fn authorization(payload: &Map<String, Json>) -> Vec<Option<String>> {
+    payload
+        .iter()
+        .filter(|(name, value)| name.eq_ignore_ascii_case("authorization") && !value.is_null())
+        .map(|(_, value)| value.as_str().map(str::to_owned))
+        .collect()
 }

@@ -20,10 +20,10 @@ use super::{
     link::{Event, Link},
     protocol::{Closing, Protocol},
     running::{Running, Said},
-    session::Session,
+    session::{Session, Wish},
 };
 use crate::{
-    auth::Call,
+    auth::{Call, Hold},
     graphql::{Api, live::Update},
     metrics::Counted,
 };
@@ -69,6 +69,8 @@ struct Life {
     running: FuturesUnordered<StreamFuture<Running>>,
     /// What does not go on before its last answer is written.
     held: Vec<Running>,
+    /// Ends when the caller's token is no longer good.
+    hold: Hold,
     init_by: Instant,
     /// How long a client may be silent before it is pinged.
     silence: Duration,
@@ -95,6 +97,7 @@ impl Life {
             link: Link::new(socket),
             running: FuturesUnordered::new(),
             held: Vec::new(),
+            hold: Hold::always(),
             init_by: now + Duration::from_secs(config.socket_init_seconds),
             silence: Duration::from_secs(config.socket_ping_seconds),
             patience: Duration::from_secs(config.write_timeout_seconds),
@@ -115,11 +118,12 @@ impl Life {
             let end = select! {
                 biased;
                 () = clock.as_mut() => self.on_time(),
+                why = &mut self.hold => Some(End::Close(Closing::forbidden(&why))),
                 Some((said, running)) = self.running.next() => {
                     self.on_said(said, running);
                     None
                 }
-                event = self.link.next() => self.on_event(event),
+                event = self.link.next() => self.on_event(event).await,
             };
             if let Some(end) = end {
                 return end;
@@ -199,7 +203,7 @@ impl Life {
         }
     }
 
-    fn on_event(&mut self, event: Event) -> Option<End> {
+    async fn on_event(&mut self, event: Event) -> Option<End> {
         let now = Instant::now();
         if matches!(event, Event::Blocked) {
             self.blocked = Some(now);
@@ -216,18 +220,19 @@ impl Life {
             Event::Blocked | Event::Written => None,
             Event::Received(message) => {
                 self.is_there(now);
-                self.on_message(message)
+                self.on_message(message).await
             }
             Event::Refused(closing) => Some(End::Refuse(closing)),
             Event::Gone => Some(End::Gone),
         }
     }
 
-    fn on_message(&mut self, message: Message) -> Option<End> {
+    async fn on_message(&mut self, message: Message) -> Option<End> {
         match message {
             Message::Text(text) => match self.session.receive(&text, &mut self.link.outbox) {
-                Ok(Some(start)) => {
-                    let running = Running::new(self.api.clone(), start);
+                Ok(Some(Wish::Init(authorization))) => self.on_init(&authorization).await,
+                Ok(Some(Wish::Start(start))) => {
+                    let running = Running::new(self.api.clone(), *start);
                     self.running.push(running.into_future());
                     None
                 }
@@ -238,5 +243,18 @@ impl Life {
             Message::Ping(_) | Message::Pong(_) => None,
             Message::Close(_) => Some(End::Closed),
         }
+    }
+
+    /// Nothing runs on the socket yet, so nothing waits for this.
+    async fn on_init(&mut self, authorization: &[Option<String>]) -> Option<End> {
+        let access = &self.api.app().access;
+        let caller = if authorization.is_empty() {
+            access.again(self.session.caller()).await
+        } else {
+            access.by_payload(authorization).await
+        };
+        self.hold = access.hold(&caller);
+        let outcome = self.session.init(caller, &mut self.link.outbox);
+        outcome.err().map(End::Close)
     }
 }

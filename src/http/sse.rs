@@ -12,11 +12,16 @@ use futures_util::{
     stream::{self, BoxStream},
 };
 use serde_json::json;
-use tokio::time::timeout;
+use tokio::{select, time::timeout};
 use tracing::{Instrument, Span};
 
 use super::{graphql::Refusal, origin};
-use crate::{app::App, graphql::live::Update, metrics::Counted};
+use crate::{
+    app::App,
+    auth::{Call, Hold},
+    graphql::{Api, error::from_error, live::Update},
+    metrics::Counted,
+};
 
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 /// A proxy such as nginx gathers an answer before it hands it on, unless this says no.
@@ -52,20 +57,30 @@ pub(super) fn once(payload: &str) -> Response {
     respond(Body::from(event(payload, None) + COMPLETE))
 }
 
-/// Answers with what a subscription says until that is all, or the server stops: then without `complete`, so that
-/// the client comes back.
-pub(super) fn stream(app: &App, updates: BoxStream<'static, Update>) -> Response {
+/// Answers with what a subscription says until that is all, the caller's token is no longer good, or the server stops: then
+/// without `complete`, so that the client comes back.
+pub(super) fn stream(api: &Api, call: &Call, updates: BoxStream<'static, Update>) -> Response {
+    let (app, signature) = (api.app(), api.signature(call));
     // Counted like a task as long as it lasts, and waited for on the way out.
     let token = app.tasks.token();
     let stop = app.stop.clone();
     let open = Counted::new(&app.metrics.event_streams);
     let span = Span::current();
     let quiet = Duration::from_secs(app.config.http.socket_ping_seconds);
-    let events = stream::unfold(Some((updates, token, open)), move |going| {
-        let stop = stop.clone();
+    let hold = app.access.hold(&call.caller);
+    let events = stream::unfold(Some((updates, hold, token, open)), move |going| {
+        let (stop, signature) = (stop.clone(), signature.clone());
         let work = async move {
-            let mut going: (BoxStream<Update>, _, _) = going?;
-            let next = timeout(quiet, going.0.next());
+            let mut going: (BoxStream<Update>, Hold, _, _) = going?;
+            let next = async {
+                select! {
+                    biased;
+                    why = &mut going.1 => {
+                        Ok(Some(Update::Failed(vec![signature.signed(from_error(&why))])))
+                    }
+                    next = timeout(quiet, going.0.next()) => next,
+                }
+            };
             let (text, is_all) = match stop.run_until_cancelled(next).await? {
                 Err(_) => (COMMENT.to_owned(), false),
                 Ok(Some(Update::Next { payload, cursor })) => {

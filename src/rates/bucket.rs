@@ -50,22 +50,22 @@ impl<K> Default for Buckets<K> {
     }
 }
 
-impl<K: Copy + Eq + Hash> Buckets<K> {
+impl<K: Eq + Hash> Buckets<K> {
     /// What is missing in a bucket, as the time that it takes to come back.
-    fn missing(&self, who: K, now: Instant) -> Duration {
+    fn missing(&self, who: &K, now: Instant) -> Duration {
         self.full_at
-            .get(&who)
+            .get(who)
             .map_or(Duration::ZERO, |at| at.saturating_duration_since(now))
     }
 
     /// Takes the points, or nothing where there are fewer.
     pub(super) fn spend(&mut self, policy: &Policy, who: K, cost: u64, now: Instant) -> Result<()> {
         let may_miss = policy.time(policy.points - cost.min(policy.points));
-        let wait = self.missing(who, now).saturating_sub(may_miss);
+        let wait = self.missing(&who, now).saturating_sub(may_miss);
         if !wait.is_zero() {
             return Err(Error::RateLimited {
                 cost,
-                left: self.standing(policy, who, now).left,
+                left: self.standing(policy, &who, now).left,
                 max: policy.points,
                 seconds: up(wait),
             });
@@ -76,7 +76,7 @@ impl<K: Copy + Eq + Hash> Buckets<K> {
 
     /// Takes the points, whether they are there or not.
     pub(super) fn charge(&mut self, policy: &Policy, who: K, cost: u64, now: Instant) {
-        let missing = self.missing(who, now) + policy.time(cost);
+        let missing = self.missing(&who, now) + policy.time(cost);
         if self.full_at.len() >= MAX_BUCKETS && !self.full_at.contains_key(&who) {
             self.make_room(now);
         }
@@ -86,7 +86,7 @@ impl<K: Copy + Eq + Hash> Buckets<K> {
         }
     }
 
-    pub(super) fn standing(&self, policy: &Policy, who: K, now: Instant) -> Standing {
+    pub(super) fn standing(&self, policy: &Policy, who: &K, now: Instant) -> Standing {
         let (missing, all) = (self.missing(who, now), policy.time(policy.points));
         Standing {
             max: policy.points,
@@ -128,7 +128,7 @@ mod tests {
     #[test]
     fn points_are_spent_and_come_back() {
         let (policy, mut all, now) = bucket();
-        let left = |all: &Buckets<u32>, now| all.standing(&policy, 1, now).left;
+        let left = |all: &Buckets<u32>, now| all.standing(&policy, &1, now).left;
         assert_eq!(left(&all, now), 1_000);
         all.spend(&policy, 1, 990, now).expect("there are enough");
         assert_eq!(left(&all, now), 10);
@@ -148,7 +148,7 @@ mod tests {
         assert!(all.spend(&policy, 1, 25, now + SECOND).is_err());
         all.spend(&policy, 1, 25, now + 2 * SECOND)
             .expect("what was said is true");
-        let standing = all.standing(&policy, 1, now + 2 * SECOND);
+        let standing = all.standing(&policy, &1, now + 2 * SECOND);
         assert_eq!((standing.left, standing.full_in), (5, 100));
         assert_eq!(left(&all, now + 1_000 * SECOND), 1_000, "not above full");
     }
@@ -160,7 +160,7 @@ mod tests {
         assert!(all.spend(&policy, 1, 5_000, now).is_err());
         all.spend(&policy, 1, 5_000, now + SECOND)
             .expect("it is full again");
-        assert_eq!(all.standing(&policy, 1, now + SECOND).left, 0);
+        assert_eq!(all.standing(&policy, &1, now + SECOND).left, 0);
         all.spend(&policy, 1, 1_000, now + 101 * SECOND)
             .expect("an emptied one fills in the usual time");
     }
@@ -169,7 +169,7 @@ mod tests {
     fn what_is_done_already_is_owed() {
         let (policy, mut all, now) = bucket();
         all.charge(&policy, 1, 1_500, now);
-        assert_eq!(all.standing(&policy, 1, now).left, 0);
+        assert_eq!(all.standing(&policy, &1, now).left, 0);
         assert!(all.spend(&policy, 1, 1, now + 50 * SECOND).is_err());
         all.spend(&policy, 1, 1, now + 51 * SECOND)
             .expect("the debt is paid");
@@ -192,6 +192,6 @@ mod tests {
             all.charge(&policy, 7, 1, now);
         }
         assert!(all.full_at.len() <= MAX_BUCKETS);
-        assert_eq!(all.standing(&policy, 7, now).left, 0);
+        assert_eq!(all.standing(&policy, &7, now).left, 0);
     }
 }

@@ -11,7 +11,7 @@ use tokio::{
 };
 
 use crate::{
-    auth::{Call, Scope},
+    auth::{self, Call, Scope},
     config::RateConfig,
     error::{Error, Result},
 };
@@ -26,15 +26,20 @@ pub use place::{Place, Places};
 const STRANGER: u64 = 100;
 
 /// Whose points are spent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum Identity {
     /// Everybody of this address; of an IPv6 one, everybody of its network, since who has one has them all.
     Address(IpAddr),
+    /// Who has shown this token, from wherever.
+    Token(auth::Identity),
 }
 
 impl Identity {
     fn of(call: &Call) -> Self {
-        Self::Address(network(call.address))
+        match call.caller.identity() {
+            Some(token) => Self::Token(token.clone()),
+            None => Self::Address(network(call.address)),
+        }
     }
 }
 
@@ -127,7 +132,7 @@ impl Rates {
     #[must_use]
     pub fn standing(&self, call: &Call) -> Option<Standing> {
         self.with(call, |policy, buckets, who, now| {
-            buckets.standing(policy, who, now)
+            buckets.standing(policy, &who, now)
         })
     }
 

@@ -73,9 +73,6 @@ impl From<Error> for Problem {
             tracing::error!(%source, "a REST request failed");
         }
         let header = match error {
-            Error::Unauthenticated => {
-                Some((header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer")))
-            }
             Error::RateLimited { seconds, .. } => Some((header::RETRY_AFTER, seconds.into())),
             _ => None,
         };

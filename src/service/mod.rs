@@ -13,6 +13,7 @@ use crate::{
 pub mod build;
 pub mod builder;
 pub mod step;
+pub mod token;
 
 /// The longest state string, in characters.
 const MAX_STATE_STRING: usize = 16_384;

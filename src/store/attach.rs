@@ -1,4 +1,5 @@
-//! The change feed in a Buildbot master's database: whether it is there, putting it in, and taking it out again.
+//! What is ours in a Buildbot master's database, the change feed and the tokens: whether it is there, putting it in, and taking
+//! it out again.
 //! Nothing but our own tables and the triggers on `steps` is touched, and the master may run meanwhile.
 
 use std::{
@@ -6,7 +7,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use migration::feed::{Home, Kind, Part, parts};
+use migration::{
+    feed::{Home, Kind, Part, parts},
+    token::tokens,
+};
 use sea_orm::{
     ConnectionTrait, DatabaseConnection, DbBackend, DbErr, FromQueryResult, Statement,
     TransactionTrait, TryGetable,
@@ -50,13 +54,15 @@ impl Db {
         session.close(changed).await
     }
 
-    /// Takes the feed out of a Buildbot master's database: its schema is what it was before.
+    /// Takes the feed and the tokens out of a Buildbot master's database: its schema is what it was before.
     ///
     /// # Errors
-    /// The database is not Buildbot's, or the reason why parts of the feed are still there; run again, it goes on.
+    /// The database is not Buildbot's, or the reason why some of it is still there; run again, it goes on.
     pub async fn detach(config: &DatabaseConfig) -> Result<Changes, StartError> {
         let session = Session::open(config).await?;
-        let removed = session.detach().await;
+        let mut all = session.parts.clone();
+        all.push(tokens(session.db.get_database_backend()));
+        let removed = session.remove(&all).await;
         let changed = removed.map(|removed| Changes {
             removed,
             ..Changes::default()
@@ -157,14 +163,14 @@ fn renamed(epoch: String, lost: i64) -> String {
 }
 
 /// The one connection that changes the schema.
-struct Session {
+pub(super) struct Session {
     db: DatabaseConnection,
     place: Place,
     parts: Vec<Part>,
 }
 
 impl Session {
-    async fn open(config: &DatabaseConfig) -> Result<Self, StartError> {
+    pub(super) async fn open(config: &DatabaseConfig) -> Result<Self, StartError> {
         let place = Place::existing(config)?;
         place.expect_buildbots(config).await?;
         let db = place.pool(config, Purpose::Attach, 1).await?;
@@ -172,7 +178,7 @@ impl Session {
         Ok(Self { db, place, parts })
     }
 
-    async fn close<T>(self, outcome: Result<T, DbErr>) -> Result<T, StartError> {
+    pub(super) async fn close<T>(self, outcome: Result<T, DbErr>) -> Result<T, StartError> {
         if let Err(error) = self.db.close().await {
             tracing::debug!(%error, "the connection did not close cleanly");
         }
@@ -183,7 +189,7 @@ impl Session {
         if self.is_whole().await? {
             return Ok(Changes::default());
         }
-        let removed = self.detach().await?;
+        let removed = self.remove(&self.parts).await?;
         let make: Vec<&str> = self
             .parts
             .iter()
@@ -195,12 +201,25 @@ impl Session {
                 return Ok(Changes::default());
             }
             // MariaDB has committed each statement by itself.
-            self.detach().await?;
+            self.remove(&self.parts).await?;
             return Err(error);
         }
         Ok(Changes {
             removed,
             added: self.parts.iter().map(shown).collect(),
+        })
+    }
+
+    /// Makes the table of tokens, if it is not there.
+    pub(super) async fn add_tokens(&self) -> Result<Changes, DbErr> {
+        let tokens = tokens(self.db.get_database_backend());
+        if found(&self.db).await?.iter().any(|f| f.is(&tokens)) {
+            return Ok(Changes::default());
+        }
+        self.run(&tokens.make).await?;
+        Ok(Changes {
+            added: vec![shown(&tokens)],
+            ..Changes::default()
         })
     }
 
@@ -219,11 +238,10 @@ impl Session {
     }
 
     /// First the triggers, then the events in small batches, so that no writer waits for a large table to go, then the tables.
-    async fn detach(&self) -> Result<Vec<String>, DbErr> {
+    async fn remove(&self, parts: &[Part]) -> Result<Vec<String>, DbErr> {
         let found = found(&self.db).await?;
         let here = |part: &&Part| found.iter().any(|f| f.is(part));
-        let (tables, rest): (Vec<&Part>, Vec<&Part>) = self
-            .parts
+        let (tables, rest): (Vec<&Part>, Vec<&Part>) = parts
             .iter()
             .rev()
             .filter(here)

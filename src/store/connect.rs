@@ -35,7 +35,7 @@ pub enum OnPending {
 
 /// Whose a database is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Owner {
+pub(super) enum Owner {
     /// Ours, or empty and to be ours.
     Us,
     /// A Buildbot master's.
@@ -96,7 +96,7 @@ pub(super) struct Place {
 }
 
 impl Place {
-    fn of(config: &DatabaseConfig) -> Result<Self, StartError> {
+    pub(super) fn of(config: &DatabaseConfig) -> Result<Self, StartError> {
         let given = &config.database_url;
         let (scheme, rest) = given.split_once(':').unwrap_or((given, ""));
         let (backend, url) = match scheme {
@@ -167,7 +167,7 @@ impl Place {
         self.owner(config).await.map(drop)
     }
 
-    fn cannot_open(&self, error: &DbErr) -> StartError {
+    pub(super) fn cannot_open(&self, error: &DbErr) -> StartError {
         StartError::Open {
             url: self.shown.clone(),
             reason: reason(error),
@@ -202,7 +202,7 @@ impl Place {
     }
 
     /// Looks into the database without changing anything in it.
-    async fn owner(&self, config: &DatabaseConfig) -> Result<Owner, StartError> {
+    pub(super) async fn owner(&self, config: &DatabaseConfig) -> Result<Owner, StartError> {
         let db = self.pool(config, Purpose::Look, 1).await?;
         let owner = self.look(&db).await;
         if let Err(error) = db.close().await {

@@ -34,6 +34,7 @@ mod pool;
 mod schema;
 pub use schema::Fit;
 pub mod step;
+pub mod token;
 
 /// How often a write is begun anew when another writer was in its way.
 const TRIES: usize = 10;

@@ -29,7 +29,7 @@ const TRY_AGAIN: Duration = Duration::from_millis(20);
 /// What connections are for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Purpose {
-    /// A first look at a database that may be anybody's.
+    /// A first look at a database that may be anybody's, and the one change of a command.
     Look,
     /// Copying an SQLite database, whosever it is.
     Copy,

@@ -34,5 +34,6 @@ mod sse;
 mod support;
 mod tidy;
 mod tls;
+mod token;
 mod trace;
 mod unreadable;

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use reqwest::header::{AUTHORIZATION, HeaderValue};
 use serde_json::{Value, json};
 
 /// Posts operations to one server.
@@ -20,8 +21,18 @@ impl Client {
     }
 
     /// The same, whose requests have this name.
-    pub(crate) fn named(mut self, name: &str) -> Self {
-        let headers = [("x-request-id".parse().unwrap(), name.parse().unwrap())];
+    pub(crate) fn named(self, name: &str) -> Self {
+        self.with("x-request-id", name)
+    }
+
+    /// The same for a caller who shows this token.
+    pub(crate) fn showing(address: SocketAddr, token: &str) -> Self {
+        Self::new(address).with("authorization", &format!("Bearer {token}"))
+    }
+
+    /// The same, whose requests have this header.
+    fn with(mut self, name: &str, value: &str) -> Self {
+        let headers = [(name.parse().unwrap(), value.parse().unwrap())];
         let builder = reqwest::Client::builder().default_headers(headers.into_iter().collect());
         self.http = builder.build().unwrap();
         self

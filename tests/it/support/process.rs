@@ -30,6 +30,23 @@ pub(crate) fn command() -> Command {
     command
 }
 
+/// The command that serves this database, where everybody may write.
+fn serving(address: &str, database: &Database, flags: &[&str]) -> Command {
+    let mut command = command();
+    command
+        .args([
+            "serve",
+            "--listen",
+            address,
+            "--database-url",
+            &database.url,
+            "--anonymous",
+            "write",
+        ])
+        .args(flags);
+    command
+}
+
 impl Process {
     /// Starts a server over this database, where everybody may write, and waits until it says where it listens.
     pub(crate) async fn start(database: &Database, flags: &[&str]) -> Self {
@@ -38,7 +55,7 @@ impl Process {
 
     /// The same on a given address.
     pub(crate) async fn listen(address: &str, database: &Database, flags: &[&str]) -> Self {
-        Self::run(command(), address, database, flags).await
+        Self::of(&mut serving(address, database, flags)).await
     }
 
     /// The same with this environment, and with what it logs.
@@ -47,30 +64,18 @@ impl Process {
         flags: &[&str],
         environment: &[(&str, &str)],
     ) -> (Self, ChildStderr) {
-        let mut command = command();
+        let mut command = serving("127.0.0.1:0", database, flags);
         command
             .envs(environment.iter().copied())
             .stderr(Stdio::piped());
-        let mut process = Self::run(command, "127.0.0.1:0", database, flags).await;
+        let mut process = Self::of(&mut command).await;
         let log = process.child.stderr.take().unwrap();
         (process, log)
     }
 
-    async fn run(mut command: Command, address: &str, database: &Database, flags: &[&str]) -> Self {
-        let mut child = command
-            .args([
-                "serve",
-                "--listen",
-                address,
-                "--database-url",
-                &database.url,
-                "--anonymous",
-                "write",
-            ])
-            .args(flags)
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
+    /// The server that this command starts.
+    pub(crate) async fn of(command: &mut Command) -> Self {
+        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let address = timeout(PATIENCE, async {
             while let Some(line) = lines.next_line().await.unwrap() {

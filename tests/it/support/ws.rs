@@ -54,7 +54,20 @@ impl Ws {
 
     /// Opens a socket in a subprotocol and says nothing.
     pub(crate) async fn open(address: SocketAddr, protocol: &str) -> Option<Self> {
-        let request = handshake(address, protocol);
+        Self::open_as(address, protocol, None).await
+    }
+
+    /// The same with a header `Authorization`.
+    pub(crate) async fn open_as(
+        address: SocketAddr,
+        protocol: &str,
+        authorization: Option<&str>,
+    ) -> Option<Self> {
+        let mut request = handshake(address, protocol);
+        if let Some(value) = authorization {
+            let value = HeaderValue::from_str(value).unwrap();
+            request.headers_mut().insert("Authorization", value);
+        }
         let (socket, _) = timeout(PATIENCE, connect_async(request))
             .await
             .unwrap()
@@ -146,6 +159,21 @@ impl Ws {
             if let Some(code) = error["extensions"]["code"].as_str() {
                 let cursor = error["extensions"]["cursor"].as_str().map(str::to_owned);
                 return (code.to_owned(), cursor);
+            }
+        }
+    }
+
+    /// The next message, or the code and reason of the close frame that comes instead.
+    pub(crate) async fn closing_or_message(&mut self) -> Result<Value, (u16, String)> {
+        loop {
+            let frame = timeout(PATIENCE, self.socket.next());
+            match frame.await.expect("no message in time") {
+                Some(Ok(Message::Text(text))) => return Ok(serde_json::from_str(&text).unwrap()),
+                Some(Ok(Message::Close(Some(f)))) => {
+                    return Err((f.code.into(), f.reason.to_string()));
+                }
+                Some(Ok(_)) => {}
+                other => panic!("neither a message nor a close frame: {other:?}"),
             }
         }
     }

@@ -1,0 +1,98 @@
+//! The tokens that this server gives out: their text, shown once, and its hash, which is all that is kept.
+
+use std::{fmt, str::FromStr};
+
+use ring::{
+    digest::{SHA256, digest},
+    rand::{SecureRandom, SystemRandom},
+};
+use subtle::ConstantTimeEq;
+
+/// How many random bytes a token has.
+const LENGTH: usize = 32;
+
+/// A token's text: `bbg_` and 64 hexadecimal digits. It is neither logged nor stored.
+pub struct PlainToken(String);
+
+impl PlainToken {
+    /// What every token of ours begins with: people and scanners for secrets know it by that.
+    pub const PREFIX: &str = "bbg_";
+
+    /// A new one, of 256 random bits; none where the system has no randomness.
+    #[must_use]
+    pub fn generate() -> Option<Self> {
+        let mut bytes = [0; LENGTH];
+        SystemRandom::new().fill(&mut bytes).ok()?;
+        Some(Self(format!("{}{}", Self::PREFIX, hexadecimal(&bytes))))
+    }
+
+    /// The text: for the one who gets it, and nobody else.
+    #[must_use]
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+
+    /// What is kept of it.
+    #[must_use]
+    pub fn hash(&self) -> TokenHash {
+        let hash = digest(&SHA256, self.0.as_bytes());
+        TokenHash(hexadecimal(hash.as_ref()))
+    }
+}
+
+impl fmt::Debug for PlainToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "PlainToken({}…)", Self::PREFIX)
+    }
+}
+
+impl FromStr for PlainToken {
+    type Err = ();
+
+    /// Takes what has the form of a token, whether it is one or not.
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let digits = text.strip_prefix(Self::PREFIX).ok_or(())?;
+        let is_digit = |b: u8| matches!(b, b'0'..=b'9' | b'a'..=b'f');
+        if digits.len() == 2 * LENGTH && digits.bytes().all(is_digit) {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(())
+        }
+    }
+}
+
+/// The SHA-256 of a token's text, in hexadecimal. Equality takes the same time wherever two of them differ.
+#[derive(Clone, Debug, Eq)]
+pub struct TokenHash(String);
+
+impl TokenHash {
+    /// As the database has it.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<String> for TokenHash {
+    fn from(hash: String) -> Self {
+        Self(hash)
+    }
+}
+
+impl PartialEq for TokenHash {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.as_bytes().ct_eq(other.0.as_bytes()).into()
+    }
+}
+
+impl std::hash::Hash for TokenHash {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        self.0.hash(state);
+    }
+}
+
+fn hexadecimal(bytes: &[u8]) -> String {
+    bytes
+        .iter()
+        .fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
+}

@@ -1,0 +1,64 @@
+//! Tokens: made, listed and revoked by whoever may open the database.
+
+use crate::{
+    auth::{PlainToken, Scope},
+    clock::Clock,
+    config::DatabaseConfig,
+    error::{Error, StartError},
+    store::{Changes, Db, token::Model},
+};
+
+/// The longest name, in characters.
+const MAX_NAME: usize = 64;
+
+/// A new token, and what was put into the database for it.
+///
+/// # Errors
+/// The name is taken or breaks the rule, or the database cannot be written to.
+pub async fn create(
+    database: &DatabaseConfig,
+    name: &str,
+    scope: Scope,
+) -> Result<(PlainToken, Changes), StartError> {
+    check_name(name)?;
+    let token = PlainToken::generate()
+        .ok_or_else(|| Error::internal(std::io::Error::other("the system has no randomness")))?;
+    let row = Model {
+        hash: token.hash().as_str().to_owned(),
+        name: name.to_owned(),
+        scope: scope.name().to_owned(),
+        created_at: Clock::System.now(),
+    };
+    let changes = Db::add_token(database, row).await?;
+    Ok((token, changes))
+}
+
+/// Every token, by name.
+///
+/// # Errors
+/// The database is not there or cannot be read.
+pub async fn list(database: &DatabaseConfig) -> Result<Vec<Model>, StartError> {
+    Db::tokens(database).await
+}
+
+/// Ends a token; its name is free again.
+///
+/// # Errors
+/// There is no token of this name, or the database is not there or cannot be written to.
+pub async fn revoke(database: &DatabaseConfig, name: &str) -> Result<(), StartError> {
+    Db::remove_token(database, name).await
+}
+
+fn check_name(name: &str) -> Result<(), Error> {
+    let length = name.chars().count();
+    let rule = |reason: String| Err(Error::invalid("--name", reason));
+    if !(1..=MAX_NAME).contains(&length) {
+        return rule(format!("1 to {MAX_NAME} characters, got {length}"));
+    }
+    if name.chars().any(char::is_control) || name.trim() != name {
+        return rule(format!(
+            "no control characters, and no space at its ends, got {name:?}"
+        ));
+    }
+    Ok(())
+}

@@ -1,0 +1,68 @@
+//! Tokens: made and revoked on the command line, shown on every transport, and what they hold open.
+
+use buildbot_graphql::{auth::Scope, service};
+use serde_json::{Value, json};
+
+use crate::support::{client::Client, server::Server};
+
+mod access;
+mod commands;
+mod jwt;
+mod masters;
+mod open;
+mod provider;
+mod secrets;
+
+const QUERY: &str = "{ builds { totalCount } }";
+const WRITE: &str = "mutation { findBuilder(name: \"b\") { builderid } }";
+const LISTEN: &str = "subscription { stepEvents { cursor } }";
+
+/// A new token of this server's database: its text.
+async fn create(server: &Server, name: &str, scope: Scope) -> String {
+    let database = &server.app.config.database;
+    let (token, _) = service::token::create(database, name, scope).await.unwrap();
+    token.reveal().to_owned()
+}
+
+async fn revoke(server: &Server, name: &str) {
+    let database = &server.app.config.database;
+    service::token::revoke(database, name).await.unwrap();
+}
+
+async fn builders(server: &Server) -> i64 {
+    let sql = server.sql().await;
+    sql.number("SELECT COUNT(*) AS n FROM builders").await
+}
+
+/// An answer of whatever route: its status, its challenge, its body.
+async fn answer(request: reqwest::RequestBuilder) -> (u16, String, Value) {
+    let answer = request.send().await.unwrap();
+    let challenge = answer.headers().get("www-authenticate");
+    let challenge = challenge.map_or("", |value| value.to_str().unwrap());
+    let (status, challenge) = (answer.status().as_u16(), challenge.to_owned());
+    let body = answer.text().await.unwrap();
+    let body = serde_json::from_str(&body).unwrap_or(Value::String(body));
+    (status, challenge, body)
+}
+
+/// A request of each kind that reads.
+fn reads(server: &Server) -> Vec<(&'static str, reqwest::RequestBuilder)> {
+    let Client { http, url } = server.client();
+    let base = url.trim_end_matches("/graphql");
+    let body = json!({ "query": QUERY });
+    let of = |accept: &str| http.get(&url).header("accept", accept);
+    vec![
+        ("POST", http.post(&url).json(&body)),
+        (
+            "GET",
+            of("application/graphql-response+json").query(&[("query", QUERY)]),
+        ),
+        ("SSE", of("text/event-stream").query(&[("query", QUERY)])),
+        (
+            "subscription",
+            of("text/event-stream").query(&[("query", LISTEN)]),
+        ),
+        ("REST", http.get(format!("{base}/api/v2/builders"))),
+        ("metrics", http.get(format!("{base}/metrics"))),
+    ]
+}

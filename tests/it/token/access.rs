@@ -1,0 +1,225 @@
+//! What a token opens, and that a wrong one opens nothing, on each transport.
+
+use buildbot_graphql::auth::Scope;
+use serde_json::{Value, json};
+
+use super::{QUERY, WRITE, answer, builders, create, reads, revoke};
+use crate::support::{client::Client, server::Server, ws::Ws};
+
+const PROTOCOLS: [&str; 2] = ["graphql-transport-ws", "graphql-ws"];
+
+/// Sends a socket's first message with this payload; what the socket is closed with where it is not let in.
+async fn let_in(ws: &mut Ws, payload: Value) -> Result<(), (u16, String)> {
+    ws.send(json!({ "type": "connection_init", "payload": payload }))
+        .await;
+    let mut message = ws.closing_or_message().await?;
+    // The older subprotocol has a word for it before the close frame.
+    if message["type"] == "connection_error" {
+        assert!(message["payload"]["message"].is_string(), "{message:#}");
+        message = ws.closing_or_message().await?;
+    }
+    assert_eq!(message["type"], "connection_ack", "{message:#}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_token_may_what_its_scope_says_and_nothing_once_revoked() {
+    let server = Server::with(&["--anonymous", "none"]).await;
+    let (r, w) = (
+        create(&server, "r", Scope::Read).await,
+        create(&server, "w", Scope::Write).await,
+    );
+    let (reader, writer) = (
+        Client::showing(server.address, &r),
+        Client::showing(server.address, &w),
+    );
+    for (what, request) in reads(&server) {
+        let (status, challenge, body) = answer(request).await;
+        assert_eq!((status, &*challenge), (401, "Bearer"), "{what}: {body}");
+    }
+    for token in [&r, &w] {
+        for (what, request) in reads(&server) {
+            let request = request.header("authorization", format!("bEaReR   {token}"));
+            // A stream goes on.
+            let answer = request.send().await.unwrap();
+            assert_eq!(answer.status(), 200, "{what}");
+        }
+    }
+    let (code, message) = reader.error(WRITE, json!({})).await;
+    assert_eq!(code, "FORBIDDEN");
+    assert_eq!(
+        message,
+        "this needs the scope \"write\", and this token has read"
+    );
+    assert_eq!(builders(&server).await, 0);
+    writer.data(WRITE, json!({})).await;
+    assert_eq!(builders(&server).await, 1);
+
+    revoke(&server, "r").await;
+    revoke(&server, "w").await;
+    for token in [&r, &w] {
+        for (what, request) in reads(&server) {
+            let (status, challenge, body) = answer(request.bearer_auth(token)).await;
+            assert_eq!(status, 401, "{what}: {body}");
+            assert_eq!(challenge, "Bearer error=\"invalid_token\"", "{what}");
+            assert!(!body.to_string().contains(token), "{what}: {body}");
+        }
+    }
+    assert_eq!(writer.error(WRITE, json!({})).await.0, "UNAUTHENTICATED");
+}
+
+/// Although who shows nothing may even write here.
+#[tokio::test]
+async fn what_is_not_a_good_token_is_refused_and_never_anonymous() {
+    let server = Server::start().await;
+    let good = create(&server, "good", Scope::Write).await;
+    let (other, upper) = (format!("bbg_{}", "5".repeat(64)), good.to_uppercase());
+    let two = format!("Bearer {good}, Bearer {good}");
+    let ascii: Vec<(String, &str)> = vec![
+        (format!("Bearer {other}"), "not known"),
+        (format!("Bearer {}", &good[..67]), "form"),
+        (format!("Bearer {good}0"), "form"),
+        (format!("Bearer {upper}"), "form"),
+        (format!("Bearer {good} {good}"), "form"),
+        (two, "form"),
+        ("Bearer bbg_".to_owned(), "form"),
+        ("Bearer ey.ey.ey".to_owned(), "form"),
+        (format!("Bearer {}", "x".repeat(20_000)), "form"),
+        ("Bearer".to_owned(), "no token"),
+        ("Bearer   ".to_owned(), "no token"),
+        (String::new(), "another scheme"),
+        ("Basic dXNlcjpwYXNz".to_owned(), "another scheme"),
+        (good.clone(), "another scheme"),
+        (format!("Token {good}"), "another scheme"),
+    ];
+    for (value, about) in &ascii {
+        for (what, request) in reads(&server) {
+            let (status, challenge, body) = answer(request.header("authorization", value)).await;
+            assert_eq!(status, 401, "{what} with {value}: {body}");
+            assert_eq!(challenge, "Bearer error=\"invalid_token\"", "{what}");
+            let text = body.to_string();
+            assert!(text.contains(about), "{what} with {value}: {text}");
+            assert!(
+                !text.contains(&good[4..]) && !text.contains(&other),
+                "{text}"
+            );
+        }
+    }
+    for (what, request) in reads(&server) {
+        let value = format!("Bearer {good}");
+        let request = request
+            .header("authorization", &value)
+            .header("authorization", &value);
+        let (status, _, body) = answer(request).await;
+        assert_eq!(status, 401, "{what}");
+        assert!(body.to_string().contains("several"), "{what}: {body}");
+    }
+    for (what, request) in reads(&server) {
+        let (status, ..) = answer(request.header("authorization", &b"Bearer \xff"[..])).await;
+        assert_eq!(status, 401, "{what}");
+    }
+    let stranger = Client::showing(server.address, &other);
+    assert_eq!(stranger.error(WRITE, json!({})).await.0, "UNAUTHENTICATED");
+    assert_eq!(builders(&server).await, 0);
+    // Whether the process runs and is ready is nobody's secret, and asks no token.
+    for path in ["healthz", "readyz"] {
+        let url = format!("http://{}/{path}", server.address);
+        let request = reqwest::Client::new().get(url).bearer_auth(&other);
+        assert_eq!(answer(request).await.0, 200, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_socket_takes_a_token_from_its_first_message_or_its_upgrade() {
+    let server = Server::with(&["--anonymous", "none"]).await;
+    let good = create(&server, "good", Scope::Read).await;
+    let bad = format!("bbg_{}", "7".repeat(64));
+    let (bearer, of_bad) = (format!("Bearer {good}"), format!("Bearer {bad}"));
+    let good_ones = [
+        json!({ "Authorization": bearer }),
+        json!({ "authorization": bearer }),
+        json!({ "AUTHORIZATION": good, "other": 1 }),
+        json!({ "authorization": format!(" bearer  {good} ") }),
+    ];
+    let bad_ones = [
+        (json!({ "Authorization": of_bad }), "not known"),
+        (json!({ "authorization": bad }), "not known"),
+        (json!({ "authorization": "" }), "no token"),
+        (json!({ "authorization": "Bearer " }), "no token"),
+        (
+            json!({ "authorization": format!("Basic {good}") }),
+            "scheme",
+        ),
+        (json!({ "authorization": 7 }), "a text"),
+        (json!({ "authorization": [bearer] }), "a text"),
+        (
+            json!({ "authorization": bearer, "Authorization": bearer }),
+            "several",
+        ),
+    ];
+    for protocol in PROTOCOLS {
+        for header in [None, Some(&*of_bad), Some(&*bearer)] {
+            for payload in &good_ones {
+                let mut ws = Ws::open_as(server.address, protocol, header).await.unwrap();
+                let outcome = let_in(&mut ws, payload.clone()).await;
+                assert_eq!(outcome, Ok(()), "{protocol} {payload}");
+            }
+            for (payload, about) in &bad_ones {
+                let mut ws = Ws::open_as(server.address, protocol, header).await.unwrap();
+                let outcome = let_in(&mut ws, payload.clone()).await;
+                let (code, reason) = outcome.unwrap_err();
+                assert_eq!(code, 4403, "{protocol} {payload}");
+                assert!(reason.contains(about), "{payload}: {reason}");
+            }
+        }
+        for (header, is_good) in [(&*bearer, true), (&*of_bad, false), ("Basic eA==", false)] {
+            for payload in [json!(null), json!({}), json!({ "authorization": null })] {
+                let mut ws = Ws::open_as(server.address, protocol, Some(header))
+                    .await
+                    .unwrap();
+                let outcome = let_in(&mut ws, payload).await;
+                assert_eq!(outcome.is_ok(), is_good, "{protocol} {header}: {outcome:?}");
+            }
+        }
+    }
+    // What its token may not do it may not do on a socket either.
+    let mut ws = Ws::open_as(server.address, PROTOCOLS[0], None)
+        .await
+        .unwrap();
+    let_in(&mut ws, good_ones[0].clone()).await.unwrap();
+    ws.send(json!({ "id": "1", "type": "subscribe", "payload": { "query": WRITE } }))
+        .await;
+    let code = &ws.receive().await["payload"]["errors"][0]["extensions"]["code"];
+    assert_eq!(code, "FORBIDDEN");
+    assert_eq!(builders(&server).await, 0);
+}
+
+/// Who is there cannot be told, which is neither a stranger nor a wrong token.
+#[tokio::test]
+async fn a_database_that_does_not_answer_is_not_the_tokens_fault() {
+    let server = Server::start().await;
+    let good = create(&server, "good", Scope::Write).await;
+    server.app.db.close().await;
+    for (what, request) in reads(&server) {
+        let (status, challenge, body) = answer(request.bearer_auth(&good)).await;
+        assert_eq!((status, &*challenge), (503, ""), "{what}: {body}");
+    }
+    let mut ws = Ws::open(server.address, PROTOCOLS[0]).await.unwrap();
+    let outcome = let_in(&mut ws, json!({ "authorization": good })).await;
+    let (code, reason) = outcome.unwrap_err();
+    assert!(
+        code == 4403 && reason.contains("does not answer"),
+        "{reason}"
+    );
+}
+
+#[tokio::test]
+async fn a_token_without_a_scope_that_is_known_is_refused() {
+    let server = Server::start().await;
+    let token = create(&server, "odd", Scope::Read).await;
+    let sql = server.sql().await;
+    sql.run("UPDATE graphql_tokens SET scope = 'everything'")
+        .await;
+    let client = Client::showing(server.address, &token);
+    assert_eq!(client.error(QUERY, json!({})).await.0, "UNAUTHENTICATED");
+}

@@ -1,0 +1,472 @@
+//! JWTs of an identity provider: which are good, what they may do, and where the keys come from.
+
+use buildbot_graphql::auth::Scope;
+use futures_util::future::join_all;
+use serde_json::{Value, json};
+use tempfile::tempdir;
+
+use super::{
+    LISTEN, QUERY, WRITE, answer, builders, create,
+    provider::{AUDIENCE, ISSUER, Key, LEEWAY, Provider, but, claims, hs256, none, now},
+    reads,
+};
+use crate::{
+    process::run,
+    support::{client::Client, server::Server, until, ws::Ws},
+};
+
+const READ: &str = "openid buildbot:read profile";
+
+/// A server that takes this provider's JWTs, and lets everybody else write too.
+async fn trusting(provider: &Provider, flags: &[&str]) -> Server {
+    let url = provider.url();
+    let trust = [
+        "--anonymous",
+        "write",
+        "--jwks-url",
+        &url,
+        "--jwt-issuer",
+        ISSUER,
+        "--jwt-audience",
+        AUDIENCE,
+    ];
+    Server::with(&[&trust, flags].concat()).await
+}
+
+/// The code and the message that a query with this token ends with; none where it is answered.
+async fn refusal(server: &Server, token: &str) -> Option<(String, String)> {
+    let client = Client::showing(server.address, token);
+    let answer = client.execute(QUERY, json!({})).await;
+    let error = answer["errors"].get(0)?;
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    Some((text(&error["extensions"]["code"]), text(&error["message"])))
+}
+
+#[tokio::test]
+async fn a_jwt_of_each_algorithm_may_what_its_claim_says() {
+    let keys = ["RS256", "PS256", "ES256", "EdDSA"].map(|algorithm| Key::new(algorithm, algorithm));
+    let provider = Provider::start(&keys.each_ref()).await;
+    let server = trusting(&provider, &[]).await;
+    for (number, key) in keys.iter().enumerate() {
+        let reader = key.sign(&claims(READ));
+        for (what, request) in reads(&server) {
+            let status = request.bearer_auth(&reader).send().await.unwrap().status();
+            assert_eq!(status, 200, "{what} {}", key.algorithm);
+        }
+        let (code, message) = Client::showing(server.address, &reader)
+            .error(WRITE, json!({}))
+            .await;
+        assert_eq!(code, "FORBIDDEN");
+        assert!(message.contains("this token has read"), "{message}");
+        let writer = Client::showing(server.address, &key.sign(&claims("buildbot:write")));
+        let write = format!("mutation {{ findBuilder(name: \"{number}\") {{ builderid }} }}");
+        writer.data(&write, json!({})).await;
+        writer.data(QUERY, json!({})).await;
+    }
+    assert_eq!(builders(&server).await, 4);
+    // Tokens of the server's own go on beside them.
+    let own = create(&server, "own", Scope::Read).await;
+    assert_eq!(refusal(&server, &own).await, None);
+    // A list, a list of audiences, and no key's id, are as good.
+    let mut listed = claims("");
+    listed["scope"] = json!(["x", "buildbot:read"]);
+    listed["aud"] = json!(["other", AUDIENCE]);
+    let token = keys[2].sign_with(&json!({ "alg": "ES256" }), &listed);
+    assert_eq!(refusal(&server, &token).await, None);
+}
+
+#[tokio::test]
+async fn a_jwt_that_is_not_good_is_refused_and_never_anonymous() {
+    let (rsa, ed, other) = (
+        Key::new("a", "RS256"),
+        Key::new("b", "EdDSA"),
+        Key::new("b", "EdDSA"),
+    );
+    let provider = Provider::start(&[&rsa, &ed]).await;
+    let server = trusting(&provider, &[]).await;
+    let good = claims(READ);
+    let (signed, tampered) = (rsa.sign(&good), ed.sign(&but("sub", "other")));
+    let parts = |token: &str| token.split('.').map(str::to_owned).collect::<Vec<_>>();
+    let mixed = [&parts(&ed.sign(&good))[..2], &parts(&tampered)[2..]]
+        .concat()
+        .join(".");
+    let modulus = rsa.public()["n"].to_string();
+    let header = |value: Value| ed.sign_with(&value, &good);
+    let long = ed.sign(&but("filler", "x".repeat(20_000)));
+    for (what, token, about) in [
+        (
+            "another issuer",
+            ed.sign(&but("iss", "https://evil.example.org/")),
+            "issuer",
+        ),
+        (
+            "no issuer",
+            ed.sign(&but("iss", Value::Null)),
+            "exp, iss and aud",
+        ),
+        (
+            "an issuer of another type",
+            ed.sign(&but("iss", 7)),
+            "exp, iss and aud",
+        ),
+        (
+            "another audience",
+            ed.sign(&but("aud", "other")),
+            "audience",
+        ),
+        (
+            "no audience",
+            ed.sign(&but("aud", Value::Null)),
+            "exp, iss and aud",
+        ),
+        (
+            "expired",
+            ed.sign(&but("exp", now() - LEEWAY - 2)),
+            "expired",
+        ),
+        (
+            "no expiry",
+            ed.sign(&but("exp", Value::Null)),
+            "exp, iss and aud",
+        ),
+        (
+            "an expiry of another type",
+            ed.sign(&but("exp", "never")),
+            "exp, iss and aud",
+        ),
+        (
+            "an expiry before all time",
+            ed.sign(&but("exp", -1)),
+            "exp, iss and aud",
+        ),
+        (
+            "not yet valid",
+            ed.sign(&but("nbf", now() + LEEWAY + 60)),
+            "not valid yet",
+        ),
+        (
+            "a beginning of another type",
+            ed.sign(&but("nbf", "99999999999")),
+            "cannot be read",
+        ),
+        ("another's key", other.sign(&good), "key"),
+        ("another's signature", mixed, "key"),
+        (
+            "another's key without a name",
+            other.sign_with(&json!({ "alg": "EdDSA" }), &good),
+            "key",
+        ),
+        ("an unknown key", Key::new("c", "EdDSA").sign(&good), "key"),
+        (
+            "a key of another kind",
+            header(json!({ "alg": "EdDSA", "kid": "a" })),
+            "key",
+        ),
+        (
+            "another algorithm than the key's",
+            header(json!({ "alg": "RS256", "kid": "b" })),
+            "key",
+        ),
+        ("none", none(&good), "nor a JWT"),
+        (
+            "HS256",
+            hs256("a", modulus.trim_matches('"').as_bytes(), &good),
+            "nor a JWT",
+        ),
+        (
+            "HS256 with an empty secret",
+            hs256("b", b"", &good),
+            "nor a JWT",
+        ),
+        (
+            "an algorithm that is not taken",
+            header(json!({ "alg": "ES384", "kid": "b" })),
+            "nor a JWT",
+        ),
+        ("no algorithm", header(json!({ "kid": "b" })), "nor a JWT"),
+        (
+            "an unknown condition",
+            header(json!({ "alg": "EdDSA", "kid": "b", "crit": ["x"] })),
+            "nor a JWT",
+        ),
+        ("too long", long, "too long"),
+        ("half", signed[..signed.len() / 2].to_owned(), "JWT"),
+        (
+            "without its signature",
+            parts(&signed)[..2].join("."),
+            "nor a JWT",
+        ),
+        (
+            "with an empty signature",
+            format!("{}.", parts(&signed)[..2].join(".")),
+            "key",
+        ),
+        ("with a fourth part", format!("{signed}.x"), "nor a JWT"),
+        ("no JWT", "abc".to_owned(), "nor a JWT"),
+        (
+            "a wrong token of ours",
+            format!("bbg_{}", "0".repeat(64)),
+            "not known",
+        ),
+    ] {
+        let (code, message) = refusal(&server, &token).await.expect(what);
+        assert_eq!(code, "UNAUTHENTICATED", "{what}");
+        assert!(message.contains(about), "{what}: {message}");
+        let client = Client::showing(server.address, &token);
+        assert_eq!(
+            client.error(WRITE, json!({})).await.0,
+            "UNAUTHENTICATED",
+            "{what}"
+        );
+    }
+    assert_eq!(builders(&server).await, 0);
+    assert_eq!(refusal(&server, &signed).await, None);
+    // Clocks may be a little apart.
+    for (name, value) in [("exp", now() - LEEWAY + 10), ("nbf", now() + LEEWAY - 10)] {
+        assert_eq!(
+            refusal(&server, &ed.sign(&but(name, value))).await,
+            None,
+            "{name}"
+        );
+    }
+}
+
+/// Who it is is known, and it may do less than who shows nothing: that is no reason to take it for somebody else.
+#[tokio::test]
+async fn a_jwt_without_either_scope_may_do_nothing() {
+    let key = Key::new("a", "ES256");
+    let provider = Provider::start(&[&key]).await;
+    let server = trusting(&provider, &[]).await;
+    for scope in [
+        json!(""),
+        json!("buildbot"),
+        json!("buildbot:readx"),
+        json!(7),
+        json!({}),
+        Value::Null,
+    ] {
+        let token = key.sign(&but("scope", scope.clone()));
+        for (what, request) in reads(&server) {
+            let (status, challenge, body) = answer(request.bearer_auth(&token)).await;
+            assert_eq!(status, 403, "{what} {scope}: {body}");
+            assert_eq!(challenge, "Bearer error=\"insufficient_scope\"", "{what}");
+        }
+        let (code, message) = refusal(&server, &token).await.unwrap();
+        assert_eq!(code, "FORBIDDEN");
+        assert_eq!(
+            message,
+            "this needs the scope \"read\", and this token has none"
+        );
+    }
+}
+
+#[tokio::test]
+async fn the_claim_and_its_values_are_what_was_configured() {
+    let key = Key::new("a", "ES256");
+    let provider = Provider::start(&[&key]).await;
+    for path in ["realm_access.roles", "https://example.org/roles", "a.b.c"] {
+        let flags = [
+            "--jwt-scope-claim",
+            path,
+            "--jwt-read",
+            "viewer",
+            "--jwt-write",
+            "ci admin",
+        ];
+        let server = trusting(&provider, &flags).await;
+        let mut claims = claims("buildbot:write viewer");
+        let token = key.sign(&claims);
+        assert_eq!(refusal(&server, &token).await.unwrap().0, "FORBIDDEN");
+        claims["https://example.org/roles"] = json!(["viewer"]);
+        claims["realm_access"] = json!({ "roles": ["viewer", "x"] });
+        claims["a.b"] = json!({ "c": "viewer" });
+        let reader = Client::showing(server.address, &key.sign(&claims));
+        reader.data(QUERY, json!({})).await;
+        assert_eq!(reader.error(WRITE, json!({})).await.0, "FORBIDDEN");
+        claims["https://example.org/roles"] = json!(["ci admin"]);
+        claims["realm_access"] = json!({ "roles": ["ci admin"] });
+        claims["a.b"] = json!({ "c": ["ci admin"] });
+        let writer = Client::showing(server.address, &key.sign(&claims));
+        writer.data(WRITE, json!({})).await;
+    }
+}
+
+#[tokio::test]
+async fn a_new_key_is_fetched_and_strangers_do_not_have_it_fetched_often() {
+    let (old, new) = (Key::new("old", "EdDSA"), Key::new("new", "EdDSA"));
+    let provider = Provider::start(&[&old]).await;
+    let server = trusting(&provider, &[]).await;
+    let (of_old, of_new) = (old.sign(&claims(READ)), new.sign(&claims(READ)));
+    assert_eq!(refusal(&server, &of_old).await, None);
+    assert_eq!(
+        refusal(&server, &of_new).await.unwrap().0,
+        "UNAUTHENTICATED"
+    );
+    provider.show(&[&new]);
+    until(async || refusal(&server, &of_new).await.is_none()).await;
+    // What the provider no longer names is no longer good.
+    assert_eq!(
+        refusal(&server, &of_old).await.unwrap().0,
+        "UNAUTHENTICATED"
+    );
+    let asked = provider.asked();
+    let strange = Key::new("strange", "EdDSA").sign(&claims(READ));
+    for _ in 0..100 {
+        assert_eq!(
+            refusal(&server, &strange).await.unwrap().0,
+            "UNAUTHENTICATED"
+        );
+    }
+    assert!(provider.asked() < asked + 20, "{}", provider.asked());
+}
+
+#[tokio::test]
+async fn a_provider_that_is_down_at_the_start_is_asked_again() {
+    let old = Key::new("old", "EdDSA");
+    let provider = Provider::start(&[&old]).await;
+    provider.say(503, "");
+    // It comes up all the same, and cannot tell.
+    let server = trusting(&provider, &[]).await;
+    let of_old = old.sign(&claims(READ));
+    let (code, message) = refusal(&server, &of_old).await.unwrap();
+    assert_eq!(code, "UNAVAILABLE", "{message}");
+    let client = Client::showing(server.address, &of_old);
+    let request = client
+        .http
+        .post(&client.url)
+        .json(&json!({ "query": QUERY }));
+    assert_eq!(answer(request).await.0, 503);
+    assert_eq!(
+        server.client().execute(QUERY, json!({})).await["data"]["builds"]["totalCount"],
+        0
+    );
+    provider.show(&[&old]);
+    until(async || refusal(&server, &of_old).await.is_none()).await;
+}
+
+#[tokio::test]
+async fn an_answer_without_keys_leaves_those_that_were_known() {
+    let (old, new) = (Key::new("old", "EdDSA"), Key::new("new", "ES256"));
+    let huge = json!({ "keys": [new.public()], "filler": "x".repeat(1 << 20) });
+    // Each with a provider of its own, since none is asked often.
+    let broken = [
+        (500, "{}".to_owned()),
+        (302, String::new()),
+        (200, "no JSON".to_owned()),
+        (200, "{}".to_owned()),
+        (200, huge.to_string()),
+    ]
+    .map(async |(status, body)| {
+        let provider = Provider::start(&[&old]).await;
+        let server = trusting(&provider, &[]).await;
+        let (of_old, of_new) = (old.sign(&claims(READ)), new.sign(&claims(READ)));
+        assert_eq!(refusal(&server, &of_old).await, None);
+        provider.say(status, body);
+        let asked = provider.asked();
+        until(async || {
+            let (code, _) = refusal(&server, &of_new).await.unwrap();
+            assert_eq!(code, "UNAUTHENTICATED");
+            provider.asked() > asked
+        })
+        .await;
+        assert_eq!(refusal(&server, &of_old).await, None, "{status}");
+    });
+    join_all(broken).await;
+}
+
+/// They do not hide the others.
+#[tokio::test]
+async fn keys_that_nobody_can_read_are_left_out() {
+    let new = Key::new("new", "ES256");
+    let odd = [
+        json!({ "kty": "EC", "crv": "secp256k1", "x": "", "y": "" }),
+        json!({ "kty": "RSA", "kid": "old", "n": "!", "e": "AQAB" }),
+        json!({ "kty": "RSA", "kid": "old", "n": "", "e": "" }),
+        json!({ "kty": "oct", "kid": "new", "k": "AAAA" }),
+        json!({ "kty": "new", "kid": 7 }),
+        json!(7),
+        new.public(),
+    ];
+    let provider = Provider::start(&[]).await;
+    provider.say(200, json!({ "keys": odd }).to_string());
+    let server = trusting(&provider, &[]).await;
+    assert_eq!(refusal(&server, &new.sign(&claims(READ))).await, None);
+}
+
+#[tokio::test]
+async fn an_open_socket_and_a_stream_end_with_their_jwt() {
+    let key = Key::new("a", "ES256");
+    let provider = Provider::start(&[&key]).await;
+    let server = trusting(&provider, &[]).await;
+    assert_eq!(refusal(&server, &key.sign(&claims(READ))).await, None);
+    let token = key.sign(&but("exp", now() - LEEWAY + 6));
+    let mut ws = Ws::open(server.address, "graphql-transport-ws")
+        .await
+        .unwrap();
+    ws.send(json!({ "type": "connection_init", "payload": { "authorization": token } }))
+        .await;
+    assert_eq!(ws.receive().await["type"], "connection_ack");
+    ws.subscribe("").await;
+    let client = Client::showing(server.address, &token);
+    let request = client.http.get(&client.url).query(&[("query", LISTEN)]);
+    let stream = request
+        .header("accept", "text/event-stream")
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(stream.status(), 200);
+    let closing = ws.closing().await.unwrap();
+    assert_eq!(closing, (4403, "the JWT has expired".to_owned()));
+    let said = stream.text().await.unwrap();
+    assert!(
+        said.contains("UNAUTHENTICATED") && said.ends_with("event: complete\ndata:\n\n"),
+        "{said}"
+    );
+    until(async || refusal(&server, &token).await.is_some()).await;
+}
+
+/// Half of a configuration would let in anybody's JWTs.
+#[tokio::test]
+async fn a_server_whose_jwts_are_half_configured_does_not_start() {
+    let folder = tempdir().unwrap();
+    let database = format!("sqlite://{}?mode=rwc", folder.path().join("x").display());
+    let (url, issuer, audience) = (
+        ["--jwks-url", "https://login.example.org/keys"],
+        ["--jwt-issuer", ISSUER],
+        ["--jwt-audience", AUDIENCE],
+    );
+    let of = |url: &'static str| ["--jwks-url", url];
+    let all = |url: [&'static str; 2]| [url, issuer, audience].concat();
+    for (flags, about) in [
+        (url.to_vec(), "--jwt-issuer"),
+        ([url, issuer].concat(), "--jwt-audience"),
+        ([issuer, audience].concat(), "--jwks-url"),
+        (all(of("http://login.example.org/keys")), "https"),
+        (all(of("http://127.0.0.1.example.org/")), "https"),
+        (all(of("file:///etc/keys")), "https"),
+        (
+            all(of("https://user:secret@example.org/keys")),
+            "without user",
+        ),
+        (all(of("login.example.org")), "https"),
+        (
+            [&url[..], &issuer, &["--jwt-audience", ""]].concat(),
+            "--jwt-audience",
+        ),
+    ] {
+        let args = [
+            &[
+                "serve",
+                "--listen",
+                "127.0.0.1:0",
+                "--database-url",
+                &database,
+            ][..],
+            &flags,
+        ]
+        .concat();
+        let (code, _, stderr) = run(&args).await;
+        assert_eq!(code, Some(2), "{flags:?}: {stderr}");
+        assert!(stderr.contains(about), "{flags:?}: {stderr}");
+    }
+}
