@@ -2,7 +2,6 @@
 
 use std::net::SocketAddr;
 
-use reqwest::header::{AUTHORIZATION, HeaderValue};
 use serde_json::{Value, json};
 
 /// Posts operations to one server.
