@@ -98,7 +98,8 @@ fn nested(n: usize, open: &str, inner: &str, close: &str) -> String {
 /// The documents: what each is, and the limit by which it is refused, with the others as they are by default and
 /// with those far away that look at nothing but the text.
 fn documents() -> Vec<(&'static str, String, &'static str, &'static str)> {
-    let aliases: String = (0..20_000).map(|i| format!(" a{i}: __typename")).collect();
+    let alias = |i: usize| format!(" a{i}: __typename");
+    let aliases = (0..20_000).map(alias).collect::<String>();
     let connections = nested(60, "nodes { builder { builds { ", "totalCount", " } } }");
     let filters = nested(3_000, "not: { ", "number: { eq: 1 }", " }");
     let lists = nested(20_000, "[", "1", "]");

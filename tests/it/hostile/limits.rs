@@ -93,7 +93,7 @@ async fn at_the_limit_it_is_answered_and_beyond_it_is_not() {
     }
 }
 
-/// What GraphiQL and most tools ask first; deep, and cheap.
+/// What IDEs and most tools ask first; deep, and cheap.
 const INTROSPECTION: &str = "
 query IntrospectionQuery {
   __schema {

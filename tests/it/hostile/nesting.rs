@@ -34,10 +34,10 @@ async fn endless_nesting_is_refused_and_does_no_harm() {
         for n in [100, 1_000, 10_000] {
             let fragment = |i: usize| format!(" fragment F{i} on Query {{ ...F{} }}", i + 1);
             let chain = (0..n).map(fragment).collect::<String>();
-            let last = format!(" fragment F{n} on Query {{ __typename }}");
-            refused(&server, &format!("{{ ...F0 }}{chain}{last}")).await;
+            let end = format!(" fragment F{n} on Query {{ __typename }}");
+            refused(&server, &format!("{{ ...F0 }}{chain}{end}")).await;
             // That nothing spreads.
-            refused(&server, &format!("{{ __typename }}{chain}{last}")).await;
+            refused(&server, &format!("{{ __typename }}{chain}{end}")).await;
             let levels = nested(n, "{ builder { builds { nodes ", "{ number }", "} } }");
             refused(&server, &format!("{{ builds {{ nodes {levels} }} }}")).await;
             let inline = nested(n, "... { ", "__typename", " }");
