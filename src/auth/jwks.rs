@@ -15,6 +15,7 @@ use tokio::{
     sync::{Notify, watch},
     time::{Instant, sleep, timeout},
 };
+use tokio_rustls::rustls::{ClientConfig, RootCertStore, crypto::ring};
 
 use super::verify::rsa_key;
 use crate::{
@@ -61,13 +62,14 @@ struct Key {
 
 impl Keys {
     pub(super) fn new(url: &JwksUrl) -> Result<Self, StartError> {
-        let http = Client::builder()
+        let mut http = Client::builder()
             .timeout(PATIENCE)
             // The keys are where the operator says they are, and nowhere else.
-            .redirect(Policy::none())
-            .https_only(url.is_secure())
-            .build()
-            .map_err(Error::internal)?;
+            .redirect(Policy::none());
+        if url.is_secure() {
+            http = http.https_only(true).use_preconfigured_tls(tls()?);
+        }
+        let http = http.build().map_err(Error::internal)?;
         Ok(Self {
             url: url.clone(),
             http,
@@ -196,6 +198,16 @@ impl Key {
         };
         is_of_kind && self.only.is_none_or(|only| only == algorithm)
     }
+}
+
+/// Trusts whom the system trusts. Not reqwest's own way, which would read the system's certificates for every client of the tests.
+fn tls() -> Result<ClientConfig> {
+    let mut roots = RootCertStore::empty();
+    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    let ring = Arc::new(ring::default_provider());
+    let config = ClientConfig::builder_with_provider(ring).with_safe_default_protocol_versions();
+    let config = config.map_err(Error::internal)?;
+    Ok(config.with_root_certificates(roots).with_no_client_auth())
 }
 
 /// A number as JWKs have it.

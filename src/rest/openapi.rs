@@ -8,6 +8,7 @@ use utoipa::{
         OpenApiBuilder, PathItem, PathsBuilder, Ref, RefOr, Required, ResponseBuilder, Schema,
         ServerBuilder, Type,
         path::{OperationBuilder, ParameterBuilder, ParameterIn},
+        security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme},
     },
 };
 
@@ -89,9 +90,9 @@ const PROBLEMS: [(&str, &str, &str); 7] = [
     (
         "401",
         "Unauthenticated",
-        "Callers without a token may do nothing here",
+        "The token is not good, or there is none and callers without one may do nothing here",
     ),
-    ("403", "Forbidden", "The caller may not read"),
+    ("403", "Forbidden", "The token may not read"),
     ("404", "NotFound", "There is no such path, or no such row"),
     ("405", "MethodNotAllowed", "Only GET, HEAD and OPTIONS"),
     (
@@ -172,7 +173,19 @@ pub(super) fn document() -> Value {
             "The data API of Buildbot, read-only. /api/latest is the same as /api/v2. Dates are seconds since 1970.",
         ))
         .version(env!("CARGO_PKG_VERSION"));
+    let token = HttpBuilder::new()
+        .scheme(HttpAuthScheme::Bearer)
+        .description(Some(
+            "A token of this server, or a JWT of its identity provider",
+        ));
+    let components = components.security_scheme("bearerAuth", SecurityScheme::Http(token.build()));
+    // One or the other: many servers let anybody read.
+    let security = [
+        SecurityRequirement::default(),
+        SecurityRequirement::new("bearerAuth", Vec::<String>::new()),
+    ];
     let document = OpenApiBuilder::new()
+        .security(Some(security))
         .info(info)
         .servers(Some([ServerBuilder::new().url("/api/v2").build()]))
         .paths(paths)
