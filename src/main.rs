@@ -1,4 +1,6 @@
 //! Parse, run, and turn an error into an exit code.
+// Spans around each statement make futures nest deeper.
+#![cfg_attr(feature = "otel", recursion_limit = "256")]
 
 use std::process::ExitCode;
 
