@@ -217,6 +217,12 @@ impl Asked {
         }
     }
 
+    /// What the operation is called, if it has a name.
+    fn name(&self) -> Option<&str> {
+        let first = || Some(self.document.operations.iter().next()?.0?.as_str());
+        self.operation.as_deref().or_else(first)
+    }
+
     /// What it is in the metrics.
     fn kind(&self) -> Kind {
         match self.operation().map(|operation| operation.ty) {
@@ -256,7 +262,7 @@ impl Api {
             }
             Ok((request, asked)) => {
                 let kind = asked.kind();
-                let name = asked.operation.as_deref();
+                let name = asked.name();
                 let span = tracing::debug_span!("operation", kind = kind.name(), name);
                 let response = self.schema.execute(request).instrument(span).await;
                 (kind, asked.finish(response))
