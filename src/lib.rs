@@ -10,6 +10,8 @@
 //! - [`graphql`], [`rest`]: the schema, and Buildbot's REST API
 //! - [`http`]: the transports
 //! - [`demo`], [`cli`]: simulated builds, the command line
+// Spans around each statement make futures nest deeper.
+#![cfg_attr(feature = "otel", recursion_limit = "256")]
 
 pub mod app;
 pub mod auth;

@@ -281,6 +281,12 @@ impl Asked {
         }
     }
 
+    /// What the operation is called, if it has a name.
+    fn name(&self) -> Option<&str> {
+        let first = || Some(self.document.parsed.operations.iter().next()?.0?.as_str());
+        self.operation.as_deref().or_else(first)
+    }
+
     /// What it is in the metrics.
     fn kind(&self) -> Kind {
         match self.operation().map(|operation| operation.ty) {
@@ -336,7 +342,7 @@ impl Api {
             let refusal = error::refusal(ONE_ANSWER, error::VALIDATION_FAILED);
             return Response::from_errors(vec![refusal]);
         }
-        let name = asked.operation.as_deref();
+        let name = asked.name();
         let span = tracing::debug_span!("operation", kind = asked.kind().name(), name);
         let executing = async {
             let request = self.request(asked, call).await;

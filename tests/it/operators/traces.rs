@@ -8,8 +8,8 @@ use tokio::{net::TcpListener, sync::Mutex};
 
 use crate::support::{client::Client, database::Database, process::Process};
 
-const TRACE: [u8; 16] = *b"\x4b\xf9\x2f\x35\x77\xb3\x4d\xa6\xa3\xce\x92\x9d\x0e\x0e\x47\x36";
-const PARENT: [u8; 8] = *b"\x00\xf0\x67\xaa\x0b\xa9\x02\xb7";
+const TRACE: u128 = 0x4bf9_2f35_77b3_4da6_a3ce_929d_0e0e_4736;
+const PARENT: u64 = 0x00f0_67aa_0ba9_02b7;
 const VALUE: &str = "ein-wert-aus-der-anfrage";
 
 /// A collector, and all that it was sent.
@@ -31,10 +31,6 @@ fn contains(bytes: &[u8], what: &[u8]) -> bool {
     bytes.windows(what.len()).any(|window| window == what)
 }
 
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|b| format!("{b:02x}")).collect()
-}
-
 /// Asks a server that sends its traces there, and stops it.
 async fn ask(environment: &[(&str, &str)]) -> String {
     let database = Database::fresh().await;
@@ -44,10 +40,7 @@ async fn ask(environment: &[(&str, &str)]) -> String {
     let answer = client
         .http
         .post(&client.url)
-        .header(
-            "traceparent",
-            format!("00-{}-{}-01", hex(&TRACE), hex(&PARENT)),
-        )
+        .header("traceparent", format!("00-{TRACE:032x}-{PARENT:016x}-01"))
         .json(&json!({ "query": query, "variables": { "n": VALUE } }))
         .send()
         .await
@@ -75,8 +68,8 @@ async fn a_request_its_operation_and_its_statements_are_sent_without_values() {
         b"sea_orm.query_all",
         b"SELECT",
         b"buildbot-graphql",
-        &TRACE,
-        &PARENT,
+        &TRACE.to_be_bytes(),
+        &PARENT.to_be_bytes(),
     ] {
         assert!(
             contains(&sent, what),
