@@ -10,6 +10,7 @@
 //! - [`graphql`], [`rest`]: the schema, and Buildbot's REST API
 //! - [`http`]: the transports
 //! - [`demo`], [`cli`]: simulated builds, the command line
+//! - `fuzz`: what the fuzz targets call; not in a build that serves
 
 pub mod app;
 pub mod auth;
@@ -19,6 +20,8 @@ pub mod config;
 pub mod demo;
 pub mod error;
 pub mod feed;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 pub mod graphql;
 pub mod http;
 pub mod metrics;

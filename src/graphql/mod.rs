@@ -24,6 +24,8 @@ mod connection;
 pub(crate) mod error;
 mod event;
 mod filter;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 mod group;
 mod key;
 pub(crate) mod live;

@@ -8,6 +8,8 @@ use tokio::{net::TcpListener, time::timeout};
 use crate::{app::App, feed, graphql::Api, rest};
 
 mod call;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 mod graphql;
 mod ide;
 mod link;
