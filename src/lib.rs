@@ -10,6 +10,7 @@
 //! - [`graphql`], [`rest`]: the schema, and Buildbot's REST API
 //! - [`http`]: the transports
 //! - [`demo`], [`cli`]: simulated builds, the command line
+//! - `fuzz`: what the fuzz targets call; not in a build that serves
 // Spans around each statement make futures nest deeper.
 #![cfg_attr(feature = "otel", recursion_limit = "256")]
 
@@ -21,6 +22,8 @@ pub mod config;
 pub mod demo;
 pub mod error;
 pub mod feed;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 pub mod graphql;
 pub mod http;
 pub mod log;

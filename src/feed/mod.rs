@@ -28,6 +28,8 @@ use crate::{
 };
 
 pub mod attached;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 mod hub;
 mod place;
 pub(crate) mod queue;
@@ -185,8 +187,7 @@ impl Feed {
     /// The opaque text of a place: good on every server of this database, and later ones sort behind earlier ones.
     #[must_use]
     pub fn cursor(&self, position: Position) -> String {
-        let epoch = self.epoch().unwrap_or_default();
-        format!("{epoch}{:016x}", position.0)
+        cursor_of(&self.epoch().unwrap_or_default(), position)
     }
 
     /// The place that a cursor names.
@@ -194,22 +195,7 @@ impl Feed {
     /// # Errors
     /// `Invalid` where it is no cursor at all, `CursorExpired` where it is one of another database.
     fn parse(&self, cursor: &str) -> Result<Position> {
-        let epoch = self.epoch()?;
-        let refused = || Error::invalid("after", format!("a cursor of this feed, got {cursor:?}"));
-        let split = cursor.len().checked_sub(16).ok_or_else(refused)?;
-        let (of, place) = cursor.split_at_checked(split).ok_or_else(refused)?;
-        let is_hex = |text: &str| text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
-        if !is_hex(cursor) {
-            return Err(refused());
-        }
-        let position = i64::from_str_radix(place, 16).map_err(|_| refused())?;
-        if of == &*epoch {
-            return Ok(Position(position));
-        }
-        if of.len() == epoch.len() {
-            return Err(Error::CursorExpired("the cursor is of another database"));
-        }
-        Err(refused())
+        place_of(cursor, &self.epoch()?)
     }
 
     /// How many listen: groups of subscribers, not each of them.
@@ -298,4 +284,28 @@ impl Feed {
         // The hub is whole between any two of its statements, so a panic elsewhere does not spoil it.
         self.0.hub.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// The text of a place in the feed of this name.
+fn cursor_of(epoch: &str, position: Position) -> String {
+    format!("{epoch}{:016x}", position.0)
+}
+
+/// The place that a cursor of the feed of this name has in it.
+fn place_of(cursor: &str, epoch: &str) -> Result<Position> {
+    let refused = || Error::invalid("after", format!("a cursor of this feed, got {cursor:?}"));
+    let split = cursor.len().checked_sub(16).ok_or_else(refused)?;
+    let (of, place) = cursor.split_at_checked(split).ok_or_else(refused)?;
+    let is_hex = |text: &str| text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+    if !is_hex(cursor) {
+        return Err(refused());
+    }
+    let position = i64::from_str_radix(place, 16).map_err(|_| refused())?;
+    if of == epoch {
+        return Ok(Position(position));
+    }
+    if of.len() == epoch.len() {
+        return Err(Error::CursorExpired("the cursor is of another database"));
+    }
+    Err(refused())
 }

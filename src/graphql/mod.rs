@@ -28,6 +28,8 @@ pub(crate) mod document;
 pub(crate) mod error;
 mod event;
 mod filter;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 mod group;
 mod key;
 pub(crate) mod live;

@@ -41,7 +41,7 @@ impl Id {
         URL_SAFE_NO_PAD.encode(plain).into()
     }
 
-    fn decode(id: &str) -> Option<Self> {
+    pub(super) fn decode(id: &str) -> Option<Self> {
         let plain = String::from_utf8(URL_SAFE_NO_PAD.decode(id).ok()?).ok()?;
         let (kind, number) = plain.split_once(':')?;
         let number = number.parse().ok()?;

@@ -17,6 +17,8 @@ use crate::{app::App, feed, graphql::Api, rest};
 mod address;
 mod call;
 mod connection;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 mod graphql;
 mod headers;
 mod ide;

@@ -2,6 +2,8 @@
 //! No async, no I/O, and no knowledge of SQL or GraphQL.
 
 pub mod filter;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 pub mod id;
 pub mod identifier;
 pub mod page;

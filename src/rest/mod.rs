@@ -15,6 +15,8 @@ mod answer;
 mod builders;
 mod builds;
 mod filter;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 mod openapi;
 mod path;
 mod query;

@@ -68,7 +68,7 @@ impl<F> Noun<F> {
 }
 
 /// The parameters of a request by name, each with its values in their order.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Parameters(BTreeMap<String, Vec<String>>);
 
 impl Parameters {
@@ -97,6 +97,14 @@ impl Parameters {
             values.push(decoded(value)?);
         }
         Ok(parameters)
+    }
+
+    /// Each value with its name.
+    #[cfg(any(test, fuzzing))]
+    pub(super) fn pairs(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0
+            .iter()
+            .flat_map(|(name, values)| values.iter().map(|value| (&**name, &**value)))
     }
 
     fn all(&self, name: &str) -> &[String] {

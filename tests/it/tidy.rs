@@ -6,7 +6,7 @@ use std::{
 };
 
 /// The layers, lowest first; a module may use those of its own line and of the lines above.
-const LAYERS: [&[&str]; 10] = [
+const LAYERS: [&[&str]; 11] = [
     &["model", "config", "clock", "metrics", "log"],
     &["error"],
     &["store"],
@@ -17,6 +17,7 @@ const LAYERS: [&[&str]; 10] = [
     &["http"],
     &["demo"],
     &["cli"],
+    &["fuzz"],
 ];
 
 /// Which modules may name a library.

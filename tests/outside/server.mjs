@@ -13,6 +13,9 @@ export const TIMEOUT = 30_000;
 // With simulated builders.
 export const startDemo = () => start(["--demo"]);
 
+// With simulated builders, where nobody else may write.
+export const startReadOnly = () => start(["--demo", "--anonymous", "read"]);
+
 // An empty database where everybody may write.
 export const startServer = () => start(["--anonymous", "write"]);
 
@@ -22,6 +25,8 @@ async function start(flags) {
   let { child, origin, log } = await launch(dir, "127.0.0.1:0", args);
   return {
     origin,
+    // What it has said so far, by lines.
+    log: () => log,
     // kill -9 unless it has stopped, then the same server on the same address over the same database.
     async restart() {
       if (child.exitCode === null) {
