@@ -1,6 +1,6 @@
 //! The command line: what each command does, and how a server comes up and goes down.
 
-use std::{io::Write, net::SocketAddr};
+use std::{io::Write, net::SocketAddr, path::PathBuf};
 
 use clap::{Parser, Subcommand};
 use tokio::{
@@ -11,12 +11,12 @@ use tokio::{
 use crate::{
     app::App,
     clock::Clock,
-    config::{Config, DatabaseConfig},
+    config::{Config, DatabaseConfig, LogConfig},
     demo,
     error::StartError,
     graphql,
     http::{self, Tls},
-    store::{Changes, Db, OnPending},
+    store::{Backup, Changes, Db, OnPending},
 };
 
 /// How many connections wait to be taken.
@@ -28,6 +28,9 @@ const MOST_FILES: u64 = 1 << 20;
 #[derive(Parser, Debug)]
 #[command(version, about)]
 pub struct Cli {
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "documented at its type")]
+    pub log: LogConfig,
     #[command(subcommand)]
     command: Command,
 }
@@ -42,6 +45,13 @@ enum Command {
     Attach(DatabaseConfig),
     /// Take the change feed out of a Buildbot master's database again
     Detach(DatabaseConfig),
+    /// Copy an SQLite database while it is served and written to; the copy is a database of its own, whose cursors are new
+    Backup {
+        #[command(flatten)]
+        database: DatabaseConfig,
+        /// The file to make; it must not be there
+        file: PathBuf,
+    },
     /// Print the GraphQL schema
     Schema,
 }
@@ -52,7 +62,8 @@ enum Command {
 /// Why it could not be run, in words for the operator.
 pub async fn run(cli: Cli) -> Result<(), StartError> {
     match cli.command {
-        Command::Serve(config) => serve(*config).await,
+        // Boxed, as all that a server awaits is nested deeper than the compiler looks.
+        Command::Serve(config) => Box::pin(serve(*config)).await,
         Command::Migrate(database) => {
             let applied = Db::migrate(&database).await?;
             match applied.as_slice() {
@@ -70,6 +81,15 @@ pub async fn run(cli: Cli) -> Result<(), StartError> {
         }
         Command::Detach(database) => {
             report(&Db::detach(&database).await?, "There is no change feed.");
+            Ok(())
+        }
+        Command::Backup { database, file } => {
+            let Backup { bytes, feed } = Db::backup(&database, &file).await?;
+            let feed = feed.map_or_else(
+                || "It has no change feed.".to_owned(),
+                |name| format!("Its feed is named {name}: cursors of the original are CURSOR_EXPIRED in it."),
+            );
+            say(&format!("{} has {bytes} bytes. {feed}", file.display()));
             Ok(())
         }
         Command::Schema => {
@@ -93,6 +113,7 @@ async fn serve(config: Config) -> Result<(), StartError> {
     let local = listener.local_addr().map_err(listening)?;
     let is_demo = config.demo;
     let app = App::new(config, db, Clock::System).await?;
+    let api = graphql::Api::new(app.clone()).await?;
     if is_demo {
         demo::prepare(&app).await?;
         demo::start(&app);
@@ -118,7 +139,7 @@ Try:
     -d '{{\"query\":\"{{ builds(last: 1) {{ nodes {{ number builder {{ name }} steps {{ number name stateString results }} }} }} }}\"}}'",
         version = env!("CARGO_PKG_VERSION"),
     ));
-    http::serve(app, listener, tls).await;
+    http::serve(api, listener, tls).await;
     Ok(())
 }
 

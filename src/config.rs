@@ -3,16 +3,63 @@
 use std::{net::SocketAddr, time::Duration};
 
 use clap::{Args, ValueEnum, value_parser};
+use tracing_subscriber::EnvFilter;
 use url::Url;
 
 mod connection;
+mod limit;
 mod rate;
 
 pub use connection::ConnectionConfig;
+pub use limit::LimitConfig;
 pub use rate::RateConfig;
 
 /// The longest time that a socket may be given, in seconds.
 const DAY: u64 = 86_400;
+
+/// What the log has and how it is written, of every command.
+#[derive(Args, Clone, Debug)]
+pub struct LogConfig {
+    /// How the log on standard error is written
+    #[arg(
+        long,
+        env = "BUILDBOT_GRAPHQL_LOG_FORMAT",
+        default_value = "text",
+        global = true
+    )]
+    pub log_format: LogFormat,
+    /// What the log has, such as `info,buildbot_graphql::access=debug`: levels, of all or by module [default: `RUST_LOG`, else info]
+    #[arg(
+        long,
+        env = "BUILDBOT_GRAPHQL_LOG",
+        value_name = "FILTER",
+        global = true
+    )]
+    pub log: Option<LogFilter>,
+}
+
+/// How a line of the log is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// For people
+    Text,
+    /// A JSON object a line, for machines
+    Json,
+}
+
+/// What the log has, in the words of `RUST_LOG`.
+#[derive(Clone, Debug)]
+pub struct LogFilter(pub String);
+
+impl std::str::FromStr for LogFilter {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let read = EnvFilter::builder().parse(text);
+        read.map(|_| Self(text.to_owned()))
+            .map_err(|e| format!("levels such as info or warn,buildbot_graphql=debug: {e}"))
+    }
+}
 
 /// Everything that `serve` can be told.
 #[derive(Args, Clone, Debug)]
@@ -35,6 +82,9 @@ pub struct Config {
     #[command(flatten)]
     #[expect(missing_docs, reason = "documented at its type")]
     pub rest: RestConfig,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "documented at its type")]
+    pub limit: LimitConfig,
     /// Refuse to start on pending migrations instead of applying them
     #[arg(long, env = "BUILDBOT_GRAPHQL_NO_MIGRATE", value_parser = clap::builder::FalseyValueParser::new())]
     pub no_migrate: bool,
@@ -177,8 +227,8 @@ pub struct DatabaseConfig {
     /// How many seconds a connection to PostgreSQL or MariaDB may take, or a free one be waited for
     #[arg(long, env = "BUILDBOT_GRAPHQL_CONNECT_SECONDS", default_value_t = 5)]
     pub connect_seconds: u64,
-    /// How many seconds a statement may run on PostgreSQL or MariaDB; 0 is for ever
-    #[arg(long, env = "BUILDBOT_GRAPHQL_STATEMENT_SECONDS", default_value_t = 30)]
+    /// How many seconds a statement may run, less than --max-seconds; 0 is for ever. On SQLite a statement that reads
+    #[arg(long, env = "BUILDBOT_GRAPHQL_STATEMENT_SECONDS", default_value_t = 8)]
     pub statement_seconds: u64,
 }
 
@@ -238,6 +288,23 @@ pub struct RestConfig {
 }
 
 impl Config {
+    /// Looks for settings that contradict each other.
+    ///
+    /// # Errors
+    /// Which do, and what to do.
+    pub fn check(&self) -> Result<(), String> {
+        let (statement, operation) = (self.database.statement_seconds, self.limit.max_seconds);
+        if operation > 0 && !(1..operation).contains(&statement) {
+            return Err(format!(
+                "--statement-seconds is {statement} and --max-seconds {operation}: a statement must end before its \
+                 operation does, or the database would go on with what nobody waits for; give \
+                 --statement-seconds from 1 to {}, or --max-seconds 0",
+                operation.max(2) - 1
+            ));
+        }
+        Ok(())
+    }
+
     /// What callers without a token may do, with the default worked out.
     #[must_use]
     pub fn anonymous(&self) -> Anonymous {
@@ -269,6 +336,12 @@ impl DatabaseConfig {
     #[must_use]
     pub fn busy(&self) -> Duration {
         Duration::from_secs(self.busy_seconds)
+    }
+
+    /// How long a statement may run.
+    #[must_use]
+    pub fn statement(&self) -> Option<Duration> {
+        (self.statement_seconds > 0).then(|| Duration::from_secs(self.statement_seconds))
     }
 }
 

@@ -1,7 +1,7 @@
 //! Buildbot's build steps as a GraphQL API.
 //!
 //! Imports only look down this list; each line may use those above it.
-//! - [`model`], [`config`], [`clock`], [`metrics`]: values, rules, settings, time, what is measured
+//! - [`model`], [`config`], [`clock`], [`metrics`], [`log`]: values, rules, settings, time, what is measured and logged
 //! - [`error`]: the one error type
 //! - [`store`]: the entities and the only SQL
 //! - [`feed`]: from a committed change to waiting subscribers
@@ -21,6 +21,7 @@ pub mod error;
 pub mod feed;
 pub mod graphql;
 pub mod http;
+pub mod log;
 pub mod metrics;
 pub mod model;
 pub mod rates;

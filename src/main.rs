@@ -1,21 +1,24 @@
 //! Parse, run, and turn an error into an exit code.
 
-use std::{io::IsTerminal, process::ExitCode};
+use std::process::ExitCode;
 
-use buildbot_graphql::cli::{Cli, run};
+use buildbot_graphql::{
+    cli::{Cli, run},
+    log,
+};
 use clap::Parser;
-use tracing_subscriber::EnvFilter;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let log = log::start(&cli.log);
+    let done = serve(cli);
+    // Outside of the runtime, which has ended: what waits to be sent may take a moment.
+    log.end();
+    done
+}
 
 #[tokio::main]
-async fn main() -> ExitCode {
-    let cli = Cli::parse();
-    let filter = EnvFilter::try_from_default_env()
-        .unwrap_or_else(|_| EnvFilter::new("info,sea_orm_migration=warn"));
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal())
-        .init();
+async fn serve(cli: Cli) -> ExitCode {
     match run(cli).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

@@ -59,7 +59,7 @@ struct Inner {
     placing: place::Placing,
     /// When the feed was last read to its end; none while nobody listens.
     read_at: Mutex<Option<Instant>>,
-    metrics: Metrics,
+    metrics: Arc<Metrics>,
     /// Something was written, or somebody listens.
     wake: Notify,
     clock: Clock,
@@ -147,7 +147,7 @@ impl Feed {
         db: Db,
         config: FeedConfig,
         clock: Clock,
-        metrics: Metrics,
+        metrics: Arc<Metrics>,
         stop: CancellationToken,
     ) -> Result<Self> {
         let feed = Self(Arc::new(Inner {
@@ -246,6 +246,17 @@ impl Feed {
             }
             sleep(BETWEEN_BATCHES).await;
         }
+    }
+
+    /// When the newest event happened, in seconds since the epoch; none where there is none.
+    ///
+    /// # Errors
+    /// As every read: `Unavailable`, or `Internal`.
+    pub async fn newest_at(&self) -> Result<Option<i64>> {
+        if !self.is_attached() {
+            return Ok(None);
+        }
+        event::newest_at(&self.0.db).await
     }
 
     /// How long ago the feed was last read to its end; nothing while nobody listens.

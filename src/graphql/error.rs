@@ -1,13 +1,49 @@
 //! Gives every error of an answer its code, and keeps what is internal in the log.
 
-use async_graphql::{ErrorExtensionValues, Pos, Response, ServerError};
+use std::sync::Arc;
 
-use crate::error::{Code, Error};
+use async_graphql::{ErrorExtensionValues, Pos, Response, ServerError, Value};
+
+use crate::{
+    error::{Code, Error},
+    metrics::{ErrorLabels, Metrics},
+};
 
 /// The code of a document that is no GraphQL.
 pub(crate) const PARSE_FAILED: &str = "GRAPHQL_PARSE_FAILED";
 /// The code of a document that this schema cannot answer.
 pub(crate) const VALIDATION_FAILED: &str = "GRAPHQL_VALIDATION_FAILED";
+
+/// What every error is marked with on its way to one who asked.
+#[derive(Clone, Debug)]
+pub(crate) struct Signature {
+    /// The request's name; empty where an answer goes to many.
+    pub(super) name: Arc<str>,
+    pub(super) metrics: Arc<Metrics>,
+}
+
+impl Signature {
+    /// Puts the request's name into each error's extensions, and counts it.
+    pub(crate) fn sign(&self, errors: &mut [ServerError]) {
+        for error in errors {
+            let extensions = error.extensions.get_or_insert_default();
+            if let Some(Value::String(code)) = extensions.get("code") {
+                let code = code.clone();
+                let count = self.metrics.errors.get_or_create(&ErrorLabels { code });
+                count.inc();
+            }
+            if !self.name.is_empty() {
+                extensions.set("requestId", &*self.name);
+            }
+        }
+    }
+
+    /// The same for one.
+    pub(crate) fn signed(&self, mut error: ServerError) -> ServerError {
+        self.sign(std::slice::from_mut(&mut error));
+        error
+    }
+}
 
 /// Puts the code into each error's extensions.
 pub(super) fn finish(response: &mut Response) {
@@ -40,9 +76,14 @@ fn describe(
 ) {
     match source {
         Error::Invalid { argument, .. } => extensions.set("argument", argument.as_str()),
-        Error::LimitExceeded { limit, max, .. } => {
+        Error::LimitExceeded {
+            limit, max, asked, ..
+        } => {
             extensions.set("limit", *limit);
             extensions.set("max", *max);
+            if let Some(asked) = asked {
+                extensions.set("asked", *asked);
+            }
         }
         Error::RateLimited { max, seconds, .. } => {
             extensions.set("limit", "rate-points");
@@ -69,6 +110,39 @@ pub(super) fn bad_value(path: &str, rule: &str, pos: Pos) -> ServerError {
 pub(super) fn invalid_document(message: &str, pos: Pos) -> ServerError {
     let mut error = refusal(message, VALIDATION_FAILED);
     error.locations.push(pos);
+    error
+}
+
+/// A document that the parser does not take.
+pub(super) fn not_parsed(mut error: ServerError) -> ServerError {
+    let extensions = error.extensions.get_or_insert_default();
+    extensions.set("code", PARSE_FAILED);
+    error
+}
+
+/// A document that is no GraphQL.
+pub(super) fn parse_failed(message: &str, pos: Pos) -> ServerError {
+    let mut error = refusal(message, PARSE_FAILED);
+    error.locations.push(pos);
+    error
+}
+
+/// More than a limit: its flag and value, how many of what there are, what to do about it, and where it is passed.
+pub(super) fn limit(
+    limit: &str,
+    max: u64,
+    asked: u64,
+    what: &str,
+    advice: &str,
+    at: &[Pos],
+) -> ServerError {
+    let message = format!("{limit} is {max}, and this has {asked} {what}: {advice}");
+    let mut error = refusal(message, Code::LimitExceeded.name());
+    error.locations.extend(at);
+    let extensions = error.extensions.get_or_insert_default();
+    extensions.set("limit", limit);
+    extensions.set("max", max);
+    extensions.set("asked", asked);
     error
 }
 

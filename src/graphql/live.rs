@@ -3,25 +3,25 @@
 use std::{
     pin::pin,
     sync::{Arc, Mutex},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
-use async_graphql::{Request, Response, ServerError, Value, parser::types::OperationType};
+use async_graphql::{Response, ServerError, Value, parser::types::OperationType};
 use asynk_strim::stream_fn;
 use futures_util::stream::{self, BoxStream, Stream, StreamExt};
 use tokio::{sync::OwnedSemaphorePermit, time::timeout};
 
 use super::{
     Api, Asked,
-    error::from_error,
+    error::{Signature, from_error},
     group::{Joiner, lock},
-    operation,
     subscription::Source,
 };
 use crate::{
     auth::Call,
     error::{Code, Error},
     feed::Feed,
+    metrics::{self, Kind},
     model::id::Position,
 };
 
@@ -38,7 +38,7 @@ pub(crate) enum Outcome {
 
 impl Outcome {
     /// Nothing was executed: the errors are the request's, not a field's.
-    fn refused(mut errors: Vec<ServerError>) -> Self {
+    pub(crate) fn refused(mut errors: Vec<ServerError>) -> Self {
         for error in &mut errors {
             error.path.clear();
         }
@@ -102,13 +102,15 @@ impl Asked {
         &'a self,
         responses: impl Stream<Item = Response> + 'a,
         place: &'a Place,
+        signature: &'a Signature,
     ) -> impl Stream<Item = Result<Answer, Failure>> + 'a {
         let mut form = self.form();
         responses.map(move |response| {
-            let response = form(response);
+            let mut response = form(response);
             if is_failed(&response) {
                 return Err(response.errors);
             }
+            signature.sign(&mut response.errors);
             let payload = serde_json::to_string(&response);
             Ok(Answer {
                 payload: payload
@@ -122,33 +124,33 @@ impl Asked {
 
 impl Api {
     /// Runs an operation of any kind; `resume` is a cursor that a transport brings along, in place of `after` and `snapshot`.
-    pub(crate) async fn run(
-        &self,
-        mut request: Request,
-        call: &Call,
-        resume: Option<String>,
-    ) -> Outcome {
-        let name = request.operation_name.clone();
-        let is_subscription = request.parsed_query().is_ok_and(|document| {
-            operation(document, name.as_deref())
-                .is_some_and(|operation| operation.ty == OperationType::Subscription)
-        });
-        if !is_subscription {
-            return Outcome::Answer(Box::new(self.execute(request, call).await));
+    pub(crate) async fn run(&self, asked: Asked, call: &Call, resume: Option<String>) -> Outcome {
+        if !asked.is(OperationType::Subscription) {
+            return Outcome::Answer(Box::new(self.execute(asked, call).await));
         }
+        let begun = Instant::now();
+        let signature = self.signature(call);
+        let refused = |mut errors: Vec<ServerError>| {
+            signature.sign(&mut errors);
+            let metrics = &self.app.metrics;
+            metrics.operated(
+                Kind::Subscription,
+                metrics::Outcome::Refused,
+                begun.elapsed(),
+            );
+            Outcome::refused(errors)
+        };
         let counted = match self.app.rates.subscription() {
             Ok(counted) => counted,
-            Err(refusal) => return Outcome::refused(vec![from_error(&refusal)]),
+            Err(refusal) => return refused(vec![from_error(&refusal)]),
         };
         // Held up to here, thousands who come at once take neither all connections nor much memory: whoever joins first
         // makes the others' start one without the database.
         let opening = self.openings.acquire().await;
-        let (request, asked) = match self.prepare(request, call).await {
-            Ok(prepared) => prepared,
-            Err(refusal) => return Outcome::refused(vec![refusal]),
-        };
         let place = Place::default();
-        let joiner = Arc::new(Joiner::new(self, &request, &asked, call));
+        let asked = Arc::new(asked);
+        let joiner = Arc::new(Joiner::new(self, asked.clone(), call));
+        let request = self.request(&asked, call).await;
         let request = request.data(Source::own(joiner.clone(), resume, place.clone()));
         let mut own = self.schema.execute_stream(request).fuse();
         // What is refused is refused as the first answer. Who has none waiting joins, which ends this stream.
@@ -161,32 +163,36 @@ impl Api {
         };
         let first = match first {
             Some(response) if is_failed(&response) => {
-                return Outcome::refused(asked.finish(response).errors);
+                return refused(asked.finish(response).errors);
             }
             first => first,
         };
         let responses = stream::iter(first).chain(own);
-        Outcome::Stream(self.updates(responses, asked, place, joiner, counted))
+        let metrics = &self.app.metrics;
+        metrics.operated(Kind::Subscription, metrics::Outcome::Ok, begun.elapsed());
+        let held = (signature, counted);
+        Outcome::Stream(self.updates(responses, asked, place, joiner, held))
     }
 
     /// A subscriber's own stream, and behind it what its group hears.
     fn updates(
         &self,
         responses: impl Stream<Item = Response> + Send + 'static,
-        asked: Asked,
+        asked: Arc<Asked>,
         place: Place,
         joiner: Arc<Joiner>,
-        counted: OwnedSemaphorePermit,
+        (signature, counted): (Signature, OwnedSemaphorePermit),
     ) -> BoxStream<'static, Update> {
         let feed = self.app.feed.clone();
         stream_fn(move |mut out| async move {
             // As long as it lasts.
             let _counted = counted;
             {
-                let mut answers = pin!(asked.answers(responses, &place));
+                let mut answers = pin!(asked.answers(responses, &place, &signature));
                 while let Some(answer) = answers.next().await {
                     let failed = answer.is_err();
-                    out.yield_item(Update::of(answer, place.get(), &feed)).await;
+                    let update = Update::of(answer, place.get(), &feed, &signature);
+                    out.yield_item(update).await;
                     if failed {
                         return;
                     }
@@ -208,7 +214,8 @@ impl Api {
                     Err(_) => {}
                 }
                 let failed = answer.is_err();
-                out.yield_item(Update::of(answer, at, &feed)).await;
+                out.yield_item(Update::of(answer, at, &feed, &signature))
+                    .await;
                 if failed {
                     return;
                 }
@@ -220,12 +227,18 @@ impl Api {
 
 impl Update {
     /// `at` is up to where the subscriber has everything.
-    fn of(answer: Result<Answer, Failure>, at: Option<Position>, feed: &Feed) -> Self {
+    fn of(
+        answer: Result<Answer, Failure>,
+        at: Option<Position>,
+        feed: &Feed,
+        signature: &Signature,
+    ) -> Self {
         let cursor = at.map(|at| feed.cursor(at));
         let mut errors = match answer {
             Ok(Answer { payload, .. }) => return Self::Next { payload, cursor },
             Err(errors) => errors,
         };
+        signature.sign(&mut errors);
         for error in &mut errors {
             let extensions = error.extensions.get_or_insert_default();
             let is_gone = extensions.get("code") == Some(&Code::CursorExpired.name().into());

@@ -1,26 +1,30 @@
 //! The schema: what each type and field means, and which one call answers it. Knows nothing of HTTP.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 
 use async_graphql::{
-    Context, Positioned, Request, Response, SDLExportOptions, Schema, ServerError,
-    parser::types::{
-        ExecutableDocument, Field, OperationDefinition, OperationType, Selection, SelectionSet,
-    },
+    Context, Positioned, Request, Response, SDLExportOptions, Schema, ServerError, Variables,
+    parser::types::{Field, OperationDefinition, OperationType, Selection},
+    value,
 };
 use tokio::sync::Semaphore;
+use tracing::Instrument;
 
 use crate::{
     app::App,
     auth::{Call, Caller},
-    error::Error,
+    error::{Error, StartError},
+    metrics::{Kind, Outcome},
 };
 
 mod answer;
+mod budget;
 mod build;
 mod builder;
 mod check;
 mod connection;
+mod cost;
+pub(crate) mod document;
 pub(crate) mod error;
 mod event;
 mod filter;
@@ -32,13 +36,19 @@ mod mutation;
 mod node;
 mod order;
 mod query;
+mod registered;
 mod results;
 mod scalar;
+mod scan;
 mod step;
 mod subscription;
 mod types;
 
 use answer::Form;
+use budget::Budget;
+use cost::Cost;
+use document::{Document, Documents, Operation};
+use error::Signature;
 use group::Groups;
 use loader::Loaders;
 use scalar::EventCursor;
@@ -51,6 +61,7 @@ type Roots = Schema<query::Query, mutation::Mutation, subscription::Subscription
 pub struct Api {
     schema: Roots,
     types: Types,
+    documents: Arc<Documents>,
     groups: Groups,
     /// One for each subscription that may begin at once.
     openings: Arc<Semaphore>,
@@ -64,6 +75,8 @@ struct RequestCursor(crate::error::Result<EventCursor>);
 const ONE_ANSWER: &str =
     "a subscription goes over a WebSocket, or over HTTP with `Accept: text/event-stream`";
 
+/// What asking for nothing costs, in points.
+const ASKED: u64 = 1;
 /// How many subscriptions begin at once; the others wait.
 const MAX_OPENINGS: usize = 32;
 
@@ -72,6 +85,8 @@ trait ContextExt {
     fn app(&self) -> &App;
     fn caller(&self) -> &Caller;
     fn loaders(&self) -> &Loaders;
+    /// A write may begin: there is time left. Once begun, it is not cut off.
+    fn begin(&self) -> crate::error::Result<()>;
     fn event_cursor(&self) -> crate::error::Result<EventCursor>;
     /// Logs, once, that a row holds a value that no Buildbot should have written.
     fn odd(&self, column: &'static str, id: i32);
@@ -88,6 +103,10 @@ impl ContextExt for Context<'_> {
 
     fn loaders(&self) -> &Loaders {
         self.data_unchecked()
+    }
+
+    fn begin(&self) -> crate::error::Result<()> {
+        self.loaders().budget().check()
     }
 
     fn event_cursor(&self) -> crate::error::Result<EventCursor> {
@@ -121,16 +140,42 @@ pub fn sdl() -> String {
 
 impl Api {
     /// The schema over this server.
-    #[must_use]
-    pub fn new(app: App) -> Self {
-        let schema = build_schema().data(app.clone()).finish();
-        Self {
-            types: Types::read(&schema.sdl()),
+    ///
+    /// # Errors
+    /// The operator's documents cannot be read, or one of them cannot be run.
+    pub async fn new(app: App) -> Result<Self, StartError> {
+        let limits = &app.config.limit;
+        let nesting = usize::try_from(limits.max_nesting).unwrap_or(usize::MAX);
+        let mut schema = build_schema()
+            .limit_recursive_depth(nesting)
+            .data(app.clone());
+        if limits.no_introspection {
+            schema = schema.disable_introspection().disable_suggestions();
+        }
+        let schema = schema.finish();
+        let types = Types::read(&schema.sdl());
+        let mut documents = Documents::new(types.clone(), app.config.limit.clone());
+        for (id, text) in registered::read(limits)? {
+            let valid = documents.register(&id, text);
+            let refused = match valid {
+                Ok(document) => registered::refusal(&schema, &document).await,
+                Err(refusal) => Some(refusal),
+            };
+            if let Some(refusal) = refused {
+                return Err(registered::cannot(
+                    limits,
+                    &format!("the document {id:?}: {refusal}"),
+                ));
+            }
+        }
+        Ok(Self {
+            documents: Arc::new(documents),
+            types,
             schema,
             groups: Groups::default(),
             openings: Arc::new(Semaphore::new(MAX_OPENINGS)),
             app,
-        }
+        })
     }
 
     /// The server that this schema answers for.
@@ -139,62 +184,92 @@ impl Api {
         &self.app
     }
 
-    /// Reads the document and gives the request what its resolvers need, or says why it is not answered.
-    async fn prepare(
-        &self,
-        mut request: Request,
-        call: &Call,
-    ) -> Result<(Request, Asked), ServerError> {
+    /// What the errors of this call are marked with.
+    pub(crate) fn signature(&self, call: &Call) -> Signature {
+        Signature {
+            name: call.id.clone(),
+            metrics: self.app.metrics.clone(),
+        }
+    }
+
+    /// Finds out what is asked, or why it is not answered, before anything runs.
+    pub(crate) fn open(&self, operation: Operation, call: &Call) -> Result<Asked, ServerError> {
+        let begun = Instant::now();
+        self.check(operation, call).map_err(|refusal| {
+            let metrics = &self.app.metrics;
+            metrics.operated(Kind::Unknown, Outcome::Refused, begun.elapsed());
+            self.signature(call).signed(refusal)
+        })
+    }
+
+    fn check(&self, operation: Operation, call: &Call) -> Result<Asked, ServerError> {
         let rates = &self.app.rates;
         rates.admit(call).map_err(|e| error::from_error(&e))?;
-        let asked = match request.parsed_query() {
-            Ok(document) => Asked {
-                document: document.clone(),
-                operation: request.operation_name.clone(),
-                types: self.types.clone(),
-            },
-            Err(mut error) => {
-                error
-                    .extensions
-                    .get_or_insert_default()
-                    .set("code", error::PARSE_FAILED);
-                return Err(error);
-            }
+        let mut asked = Asked {
+            document: self.documents.find(operation.source)?,
+            operation: operation.name,
+            variables: operation.variables,
+            types: self.types.clone(),
+            cost: Cost::default(),
         };
-        let wanted = operation(&asked.document, asked.operation.as_deref());
-        if let Some(operation) = wanted {
-            check::check(&asked.document, operation, &request.variables, &self.types)?;
+        // Where it is not said which, the library refuses to run any.
+        if let Some(operation) = asked.operation() {
+            let (variables, types) = (&asked.variables, &self.types);
+            check::variables(operation, variables, types)?;
+            let (document, limits) = (&asked.document.parsed, &self.app.config.limit);
+            asked.cost = cost::cost(document, operation, variables, types, limits)?;
+            #[expect(clippy::cast_precision_loss, reason = "it is no more than the limit")]
+            let points = asked.cost.objects as f64;
+            self.app.metrics.operation_cost.observe(points);
         }
-        rates.spend(call, 1).map_err(|e| error::from_error(&e))?;
-        let cursor = if asks_for(&asked.document, "eventCursor") {
+        let spent = rates.spend(call, asked.cost.objects.max(ASKED));
+        spent.map_err(|e| error::from_error(&e))?;
+        Ok(asked)
+    }
+
+    /// What the library executes: a copy of the document, with all that resolvers need.
+    async fn request(&self, asked: &Asked, call: &Call) -> Request {
+        let cursor = if asked.document.wants_cursor {
             let position = self.app.feed.position().await;
             position.map(|p| EventCursor(self.app.feed.cursor(p)))
         } else {
             Err(Error::invalid("eventCursor", "not found in the document"))
         };
-        let request = request
+        // Cut off in the middle, a mutation would leave its caller in doubt. What it reads after its writes is not.
+        let deadline = asked.is_mutation().then(|| self.app.deadline());
+        let budget = Budget::new(self.app.config.limit.max_rows, deadline);
+        let mut request = Request::new("")
+            .variables(asked.variables.clone())
             .data(call.caller)
-            .data(Loaders::new(self.app.db.clone()))
+            .data(Loaders::new(self.app.db.clone(), budget))
             .data(RequestCursor(cursor));
-        Ok((request, asked))
+        request.operation_name.clone_from(&asked.operation);
+        request.set_parsed_query(asked.document.parsed.clone());
+        request
     }
 }
 
-/// What was asked, kept to put the answer in order.
-struct Asked {
-    document: ExecutableDocument,
+/// What was asked, and was found to be worth an answer.
+pub(crate) struct Asked {
+    document: Arc<Document>,
     operation: Option<String>,
+    variables: Variables,
     types: Types,
+    cost: Cost,
 }
 
 impl Asked {
-    fn is_subscription(&self) -> bool {
-        self.operation()
-            .is_some_and(|operation| operation.ty == OperationType::Subscription)
+    /// It is a mutation.
+    pub(crate) fn is_mutation(&self) -> bool {
+        self.is(OperationType::Mutation)
+    }
+
+    fn is(&self, kind: OperationType) -> bool {
+        self.operation().is_some_and(|o| o.ty == kind)
     }
 
     fn operation(&self) -> Option<&OperationDefinition> {
-        operation(&self.document, self.operation.as_deref())
+        self.document.operation(self.operation.as_deref())
     }
 
     /// The first of the outermost fields; a subscription has only one.
@@ -206,10 +281,21 @@ impl Asked {
         }
     }
 
+    /// What it is in the metrics.
+    fn kind(&self) -> Kind {
+        match self.operation().map(|operation| operation.ty) {
+            Some(OperationType::Query) => Kind::Query,
+            Some(OperationType::Mutation) => Kind::Mutation,
+            Some(OperationType::Subscription) => Kind::Subscription,
+            None => Kind::Unknown,
+        }
+    }
+
     /// What brings one answer after the other into its final form.
     fn form(&self) -> impl FnMut(Response) -> Response {
         let operation = self.operation();
-        let mut form = operation.map(|o| Form::new(o, &self.document.fragments, &self.types));
+        let mut form =
+            operation.map(|o| Form::new(o, &self.document.parsed.fragments, &self.types));
         move |mut response| {
             error::finish(&mut response);
             if let Some(form) = &mut form {
@@ -226,47 +312,45 @@ impl Asked {
 
 impl Api {
     /// Answers a query or a mutation.
-    pub async fn execute(&self, request: Request, call: &Call) -> Response {
-        match self.prepare(request, call).await {
-            Ok((_, asked)) if asked.is_subscription() => {
-                let refusal = error::refusal(ONE_ANSWER, error::VALIDATION_FAILED);
-                Response::from_errors(vec![refusal])
-            }
-            Ok((request, asked)) => asked.finish(self.schema.execute(request).await),
-            Err(refusal) => Response::from_errors(vec![refusal]),
+    pub(crate) async fn execute(&self, asked: Asked, call: &Call) -> Response {
+        let begun = Instant::now();
+        let mut response = self.answer(&asked, call).await;
+        let outcome = match response.errors.as_slice() {
+            [] => Outcome::Ok,
+            _ if live::is_refused(&response) => Outcome::Refused,
+            _ => Outcome::Failed,
+        };
+        let metrics = &self.app.metrics;
+        metrics.operated(asked.kind(), outcome, begun.elapsed());
+        self.signature(call).sign(&mut response.errors);
+        if call.wants_cost && outcome != Outcome::Refused {
+            let max = self.app.config.limit.max_cost;
+            let cost = value!({ "objects": asked.cost.objects, "max": max });
+            return response.extension("cost", cost);
+        }
+        response
+    }
+
+    async fn answer(&self, asked: &Asked, call: &Call) -> Response {
+        if asked.is(OperationType::Subscription) {
+            let refusal = error::refusal(ONE_ANSWER, error::VALIDATION_FAILED);
+            return Response::from_errors(vec![refusal]);
+        }
+        let name = asked.operation.as_deref();
+        let span = tracing::debug_span!("operation", kind = asked.kind().name(), name);
+        let executing = async {
+            let request = self.request(asked, call).await;
+            self.schema.execute(request).await
+        };
+        let executing = executing.instrument(span);
+        let response = if asked.is_mutation() {
+            Ok(executing.await)
+        } else {
+            self.app.deadline().keep(executing).await
+        };
+        match response {
+            Ok(response) => asked.finish(response),
+            Err(error) => Response::from_errors(vec![error::from_error(&error)]),
         }
     }
-}
-
-/// The operation that would run; none where the document does not say which.
-pub(crate) fn operation<'d>(
-    document: &'d ExecutableDocument,
-    name: Option<&str>,
-) -> Option<&'d OperationDefinition> {
-    let mut operations = document.operations.iter();
-    let found = match name {
-        Some(name) => operations.find(|(n, _)| n.is_some_and(|n| n == name)),
-        None => operations.next(),
-    };
-    found.map(|(_, operation)| &operation.node)
-}
-
-/// One of the outermost selections is a field of this name.
-fn asks_for(document: &ExecutableDocument, field: &str) -> bool {
-    fn in_set(set: &SelectionSet, field: &str) -> bool {
-        set.items.iter().any(|item| match &item.node {
-            Selection::Field(f) => f.node.name.node == field,
-            Selection::InlineFragment(f) => in_set(&f.node.selection_set.node, field),
-            Selection::FragmentSpread(_) => false,
-        })
-    }
-    let operations = document
-        .operations
-        .iter()
-        .map(|(_, o)| &o.node.selection_set.node);
-    let fragments = document
-        .fragments
-        .values()
-        .map(|f| &f.node.selection_set.node);
-    operations.chain(fragments).any(|set| in_set(set, field))
 }

@@ -8,8 +8,14 @@ use axum::{
     response::Response,
 };
 
-use super::address;
+use super::{
+    address,
+    watch::{Name, note_caller},
+};
 use crate::{auth::Call, graphql::Api};
+
+/// Asks that the answer say what it cost.
+const COST: &str = "graphql-cost";
 
 /// Gives the request its `Call`.
 pub(super) async fn identify(
@@ -18,12 +24,14 @@ pub(super) async fn identify(
     mut request: Request,
     next: Next,
 ) -> Response {
+    let name = request.extensions().get::<Name>();
     let call = Call {
         caller: api.app().anonymous(),
         address: address::of_client(peer.ip(), request.headers(), &api.app().config.connection),
-        id: Arc::from(""),
-        wants_cost: false,
+        id: name.map_or_else(|| Arc::from(""), |name| name.0.clone()),
+        wants_cost: request.headers().get(COST).is_some_and(|v| v == "1"),
     };
+    note_caller(&call);
     request.extensions_mut().insert(call);
     next.run(request).await
 }

@@ -31,6 +31,7 @@ mod socket;
 mod sse;
 mod stream;
 mod tls;
+mod watch;
 mod ws;
 
 use connection::Door;
@@ -52,16 +53,23 @@ pub fn router(api: Api) -> Router {
         .with_state(api.clone())
         .merge(rest::router(api.app().clone()))
         .layer(from_fn_with_state(api.clone(), headers::rate));
+    let watched = watch::Watch::new(api.app().clone());
+    let pages = if api.app().config.limit.no_graphiql {
+        Router::new()
+    } else {
+        ide::routes()
+    };
     Router::new()
         .route("/healthz", routing::get(ops::healthz))
         .route("/readyz", routing::get(ops::readyz))
         .route("/metrics", routing::get(ops::metrics))
-        .merge(ide::routes())
+        .merge(pages)
         .with_state(api.clone())
         .merge(counted)
         .layer(compression())
         .layer(from_fn_with_state(api.clone(), headers::secure))
         .layer(from_fn_with_state(api, call::identify))
+        .layer(from_fn_with_state(watched, watch::watch))
         .with_state(())
 }
 
@@ -74,14 +82,14 @@ fn compression() -> CompressionLayer<impl Predicate> {
 }
 
 /// Serves until `app.stop` is cancelled, then lets what runs finish, and closes the database.
-pub async fn serve(app: App, listener: TcpListener, tls: Option<Tls>) {
+pub async fn serve(api: Api, listener: TcpListener, tls: Option<Tls>) {
+    let app = api.app().clone();
     app.tasks.spawn(feed::tail::run(app.feed.clone()));
     app.tasks.spawn(prune(app.clone()));
     if !app.db.is_writable() {
         app.tasks.spawn(feed::attached::run(app.feed.clone()));
     }
-    let router = router(Api::new(app.clone()));
-    let door = Arc::new(Door::new(app.clone(), router, tls));
+    let door = Arc::new(Door::new(app.clone(), router(api), tls));
     door.accept(listener).await;
     app.tasks.close();
     door.open.close();

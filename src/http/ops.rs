@@ -3,15 +3,22 @@
 use std::time::Duration;
 
 use axum::{
-    Json,
+    Extension, Json,
     extract::State,
-    http::{StatusCode, header},
-    response::IntoResponse,
+    http::{HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
 };
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
-use crate::{error::Error, graphql::Api, metrics::Metrics};
+use crate::{
+    app::App,
+    auth::{Call, Scope},
+    error::{Code, Error},
+    graphql::Api,
+    metrics::{Metrics, PoolLabels},
+    store::Fit,
+};
 
 /// Whoever asks whether a server is ready does not wait for long.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -21,36 +28,86 @@ pub(super) async fn healthz() -> &'static str {
     "ok\n"
 }
 
-/// The database answers and the feed is read; says too whether it can be written to and listened to.
+/// Whether the database answers, its schema fits and the feed is read; says too whether it can be written to.
 pub(super) async fn readyz(State(api): State<Api>) -> (StatusCode, Json<Value>) {
     let app = api.app();
-    let database = timeout(PATIENCE, app.db.ping()).await;
-    let database = database.unwrap_or(Err(Error::Unavailable));
+    let look = async {
+        app.db.ping().await?;
+        app.db.fit().await
+    };
+    let looked = timeout(PATIENCE, look).await;
+    let looked = looked.unwrap_or(Err(Error::Unavailable));
     let feed = match (app.feed.is_attached(), app.feed.is_stale()) {
         (false, _) => "detached: run `buildbot-graphql attach`",
         (true, true) => "stale: the database does not let it be read",
         (true, false) => "ok",
     };
-    let status = if database.is_ok() && !app.feed.is_stale() {
+    let is_served = looked.as_ref().is_ok_and(Fit::is_served);
+    let status = if is_served && !app.feed.is_stale() {
         StatusCode::OK
     } else {
         StatusCode::SERVICE_UNAVAILABLE
     };
-    let database = database.map_or_else(|error| error.to_string(), |()| "ok".to_owned());
+    let (database, migrations) = match looked {
+        Ok(fit) => ("ok".to_owned(), fit.to_string()),
+        Err(error) => (error.to_string(), "unknown".to_owned()),
+    };
     (
         status,
-        Json(json!({ "database": database, "writable": app.db.is_writable(), "feed": feed })),
+        Json(json!({
+            "database": database,
+            "migrations": migrations,
+            "writable": app.db.is_writable(),
+            "feed": feed,
+        })),
     )
 }
 
-/// Every metric.
-pub(super) async fn metrics(State(api): State<Api>) -> impl IntoResponse {
+/// Every metric, for who may read.
+pub(super) async fn metrics(State(api): State<Api>, Extension(call): Extension<Call>) -> Response {
+    if let Err(refusal) = call.caller.require(Scope::Read) {
+        return refused(&refusal);
+    }
     let app = api.app();
-    app.metrics
-        .feed_lag_seconds
-        .set(app.feed.lag().as_secs_f64());
+    look(app).await;
     match app.metrics.text() {
         Some(text) => ([(header::CONTENT_TYPE, Metrics::MEDIA_TYPE)], text).into_response(),
         None => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
     }
+}
+
+/// Measures what is not counted when it happens.
+async fn look(app: &App) {
+    let metrics = &app.metrics;
+    metrics.feed_lag.set(app.feed.lag().as_secs_f64());
+    for used in app.db.pools() {
+        let labels = PoolLabels { pool: used.pool };
+        for (gauge, value) in [
+            (&metrics.pool_connections, used.connections),
+            (&metrics.pool_idle, used.idle),
+            (&metrics.pool_limit, used.limit),
+        ] {
+            gauge.get_or_create(&labels).set(value.into());
+        }
+    }
+    // A database that does not answer leaves the time that was.
+    if let Ok(Ok(newest)) = timeout(PATIENCE, app.feed.newest_at()).await {
+        metrics.feed_last_event.set(newest.unwrap_or_default());
+    }
+}
+
+fn refused(error: &Error) -> Response {
+    let status = match error.code() {
+        Code::Unauthenticated => StatusCode::UNAUTHORIZED,
+        Code::Forbidden => StatusCode::FORBIDDEN,
+        _ => StatusCode::SERVICE_UNAVAILABLE,
+    };
+    let mut response = (status, format!("{error}\n")).into_response();
+    if status == StatusCode::UNAUTHORIZED {
+        let bearer = HeaderValue::from_static("Bearer");
+        response
+            .headers_mut()
+            .insert(header::WWW_AUTHENTICATE, bearer);
+    }
+    response
 }

@@ -12,7 +12,9 @@ use futures_util::{
     stream::{Abortable, BoxStream},
 };
 
-use super::{protocol::Label, session::Start};
+use tracing::Span;
+
+use super::{protocol::Label, session::Start, watch::apart};
 use crate::graphql::{
     Api,
     live::{Outcome, Update},
@@ -22,6 +24,7 @@ use crate::graphql::{
 pub(super) struct Running {
     pub(super) label: Label,
     updates: Abortable<Updates>,
+    span: Span,
 }
 
 /// What an operation says.
@@ -39,10 +42,17 @@ enum Updates {
 
 impl Running {
     pub(super) fn new(api: Api, start: Start) -> Self {
-        let begin = async move { api.run(start.operation, &start.call, None).await };
+        let span = apart(&start.call);
+        let begin = async move {
+            match api.open(start.operation, &start.call) {
+                Ok(asked) => api.run(asked, &start.call, None).await,
+                Err(refusal) => Outcome::refused(vec![refusal]),
+            }
+        };
         Self {
             label: start.label,
             updates: Abortable::new(Updates::Beginning(Box::pin(begin)), start.ending),
+            span,
         }
     }
 
@@ -56,7 +66,8 @@ impl Stream for Running {
     type Item = Said;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Said>> {
-        self.updates.poll_next_unpin(cx)
+        let Self { updates, span, .. } = &mut *self;
+        span.in_scope(|| updates.poll_next_unpin(cx))
     }
 }
 

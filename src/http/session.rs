@@ -6,7 +6,7 @@ use std::{
     sync::Arc,
 };
 
-use async_graphql::{Request as Operation, Response, ServerError};
+use async_graphql::{Response, ServerError};
 use futures_util::stream::{AbortHandle, AbortRegistration};
 use serde_json::{Map, Value as Json, json};
 
@@ -17,7 +17,11 @@ use super::{
 use crate::{
     auth::{Call, Scope},
     error::Error,
-    graphql::{error::from_error, live::is_refused},
+    graphql::{
+        document::Operation,
+        error::{Signature, from_error},
+        live::is_refused,
+    },
 };
 
 /// An operation that a client has asked for.
@@ -38,18 +42,28 @@ pub(super) type Outbox = VecDeque<String>;
 pub(super) struct Session {
     protocol: Protocol,
     call: Call,
+    signature: Signature,
     max_operations: usize,
     is_open: bool,
+    /// How many operations were asked for.
+    asked: u64,
     running: HashMap<Arc<str>, AbortHandle>,
 }
 
 impl Session {
-    pub(super) fn new(protocol: Protocol, call: Call, max_operations: usize) -> Self {
+    pub(super) fn new(
+        protocol: Protocol,
+        call: Call,
+        signature: Signature,
+        max_operations: usize,
+    ) -> Self {
         Self {
             protocol,
             call,
+            signature,
             max_operations,
             is_open: false,
+            asked: 0,
             running: HashMap::new(),
         }
     }
@@ -115,7 +129,7 @@ impl Session {
         }
         if let Err(refusal) = self.call.caller.require(Scope::Read) {
             if self.protocol == Protocol::Legacy {
-                let payload = from_error(&refusal);
+                let payload = self.signature.signed(from_error(&refusal));
                 out.push_back(
                     json!({ "type": "connection_error", "payload": payload }).to_string(),
                 );
@@ -163,18 +177,25 @@ impl Session {
             let refusal = Error::LimitExceeded {
                 limit: "max-socket-operations",
                 max: self.max_operations as u64,
+                asked: Some(self.running.len() as u64 + 1),
                 advice: "end another operation of this socket first, or open another socket",
             };
-            out.push_back(self.error(id, &[from_error(&refusal)]));
+            let refusal = self.signature.signed(from_error(&refusal));
+            out.push_back(self.error(id, &[refusal]));
             return Ok(None);
         }
         let label = Label::new(self.protocol, id);
         let (handle, ending) = AbortHandle::new_pair();
         self.running.insert(label.id.clone(), handle);
+        self.asked += 1;
+        let name = format!("{}.{}", self.call.id, self.asked);
         Ok(Some(Start {
             label,
             operation,
-            call: self.call.clone(),
+            call: Call {
+                id: name.into(),
+                ..self.call.clone()
+            },
             ending,
         }))
     }

@@ -25,6 +25,7 @@ use super::{
 use crate::{
     auth::Call,
     graphql::{Api, live::Update},
+    metrics::Counted,
 };
 
 /// So many messages gather before they are written together.
@@ -33,6 +34,7 @@ const BATCH: usize = 64;
 /// Serves a socket until its end.
 pub(super) async fn run(api: Api, call: Call, socket: WebSocket, protocol: Protocol) {
     let stop = api.app().stop.clone();
+    let _open = Counted::new(&api.app().metrics.sockets);
     let mut life = Life::new(api, call, socket, protocol);
     let end = stop.run_until_cancelled(life.run()).await;
     // What runs is dropped before the client is waited for.
@@ -85,10 +87,11 @@ struct Life {
 impl Life {
     fn new(api: Api, call: Call, socket: WebSocket, protocol: Protocol) -> Self {
         let now = Instant::now();
+        let signature = api.signature(&call);
         let app = api.app();
         let config = &app.config.http;
         Self {
-            session: Session::new(protocol, call, config.max_socket_operations),
+            session: Session::new(protocol, call, signature, config.max_socket_operations),
             link: Link::new(socket),
             running: FuturesUnordered::new(),
             held: Vec::new(),

@@ -13,9 +13,10 @@ use futures_util::{
 };
 use serde_json::json;
 use tokio::time::timeout;
+use tracing::{Instrument, Span};
 
 use super::{graphql::Refusal, origin};
-use crate::{app::App, graphql::live::Update};
+use crate::{app::App, graphql::live::Update, metrics::Counted};
 
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 /// A proxy such as nginx gathers an answer before it hands it on, unless this says no.
@@ -57,11 +58,13 @@ pub(super) fn stream(app: &App, updates: BoxStream<'static, Update>) -> Response
     // Counted like a task as long as it lasts, and waited for on the way out.
     let token = app.tasks.token();
     let stop = app.stop.clone();
+    let open = Counted::new(&app.metrics.event_streams);
+    let span = Span::current();
     let quiet = Duration::from_secs(app.config.http.socket_ping_seconds);
-    let events = stream::unfold(Some((updates, token)), move |going| {
+    let events = stream::unfold(Some((updates, token, open)), move |going| {
         let stop = stop.clone();
-        async move {
-            let mut going: (BoxStream<Update>, _) = going?;
+        let work = async move {
+            let mut going: (BoxStream<Update>, _, _) = going?;
             let next = timeout(quiet, going.0.next());
             let (text, is_all) = match stop.run_until_cancelled(next).await? {
                 Err(_) => (COMMENT.to_owned(), false),
@@ -75,7 +78,8 @@ pub(super) fn stream(app: &App, updates: BoxStream<'static, Update>) -> Response
                 Ok(None) => (COMPLETE.to_owned(), true),
             };
             Some((text, (!is_all).then_some(going)))
-        }
+        };
+        work.instrument(span.clone())
     });
     respond(Body::from_stream(events.map(Ok::<_, Infallible>)))
 }

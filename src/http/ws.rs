@@ -7,7 +7,9 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
-use super::{graphql::Refusal, origin, protocol::Protocol, socket};
+use tracing::Instrument;
+
+use super::{graphql::Refusal, origin, protocol::Protocol, socket, watch};
 use crate::{auth::Call, graphql::Api};
 
 /// The buffers of a socket, in bytes: most sockets are idle, and there may be thousands.
@@ -48,11 +50,12 @@ pub(super) async fn upgrade(
         .write_buffer_size(WRITE_BUFFER)
         .on_upgrade(move |socket| {
             let tasks = api.app().tasks.clone();
+            let span = watch::apart(&call);
             let run = async move {
                 socket::run(api, call, socket, protocol).await;
                 drop(place);
             };
-            tasks.track_future(run)
+            tasks.track_future(run.instrument(span))
         }))
 }
 

@@ -161,6 +161,7 @@ impl Rates {
             .ok_or_else(|| Error::LimitExceeded {
                 limit: "max-sockets-per-address",
                 max: places.max() as u64,
+                asked: None,
                 advice: "close another socket of your address first, or run several operations on one",
             })
     }
@@ -176,6 +177,7 @@ impl Rates {
             .map_err(|_| Error::LimitExceeded {
                 limit: "max-subscriptions",
                 max: self.0.max_subscriptions as u64,
+                asked: None,
                 advice: "this server has as many subscriptions as it may; try again later",
             })
     }

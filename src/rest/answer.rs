@@ -63,7 +63,8 @@ impl From<Error> for Problem {
             Code::Unauthenticated => StatusCode::UNAUTHORIZED,
             Code::Forbidden => StatusCode::FORBIDDEN,
             Code::RateLimited => StatusCode::TOO_MANY_REQUESTS,
-            Code::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+            // The limit is that of time.
+            Code::Unavailable | Code::LimitExceeded => StatusCode::SERVICE_UNAVAILABLE,
             Code::Internal => StatusCode::INTERNAL_SERVER_ERROR,
             // The others do not come from reads.
             _ => StatusCode::BAD_REQUEST,

@@ -12,16 +12,17 @@ use url::Url;
 
 use super::{
     Db, Txn,
+    measure::Observer,
     pool::{self, Purpose},
 };
 use crate::{config::DatabaseConfig, error::StartError};
 
 /// The oldest revision of Buildbot's schema that has every column of `steps`.
-const OLDEST_REVISION: &str = "063";
+pub(super) const OLDEST_REVISION: &str = "063";
 /// The first that has `builds.locks_duration_s`.
 pub(super) const WITH_LOCK_WAITS: &str = "066";
 /// The newest revision of Buildbot's schema that we know.
-const NEWEST_REVISION: &str = "067";
+pub(super) const NEWEST_REVISION: &str = "067";
 
 /// What to do with migrations that the database has not had.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,8 +91,8 @@ impl Db {
 pub(super) struct Place {
     url: String,
     /// The same for people: without a password.
-    shown: String,
-    backend: DbBackend,
+    pub(super) shown: String,
+    pub(super) backend: DbBackend,
 }
 
 impl Place {
@@ -161,6 +162,11 @@ impl Place {
         }
     }
 
+    /// The database is one that we serve: there, and ours or a Buildbot master's.
+    pub(super) async fn expect_known(&self, config: &DatabaseConfig) -> Result<(), StartError> {
+        self.owner(config).await.map(drop)
+    }
+
     fn cannot_open(&self, error: &DbErr) -> StartError {
         StartError::Open {
             url: self.shown.clone(),
@@ -181,9 +187,18 @@ impl Place {
         purpose: Purpose,
         connections: u32,
     ) -> Result<DatabaseConnection, StartError> {
-        pool::open(&self.url, self.backend, config, purpose, connections)
+        self.open(config, purpose, connections)
             .await
             .map_err(|e| self.cannot_open(&e))
+    }
+
+    pub(super) async fn open(
+        &self,
+        config: &DatabaseConfig,
+        purpose: Purpose,
+        connections: u32,
+    ) -> Result<DatabaseConnection, DbErr> {
+        pool::open(&self.url, self.backend, config, purpose, connections).await
     }
 
     /// Looks into the database without changing anything in it.
@@ -285,6 +300,7 @@ impl Place {
             watcher: self.pool(config, watch, 1).await?,
             is_ours: true,
             has_lock_waits: Arc::new(true.into()),
+            observer: Observer::default(),
         })
     }
 
@@ -301,6 +317,7 @@ impl Place {
             writer: self.pool(config, keep, 1).await?,
             is_ours: false,
             has_lock_waits: Arc::default(),
+            observer: Observer::default(),
         })
     }
 
@@ -346,7 +363,7 @@ impl Place {
 }
 
 /// What the database said, without our library's words around it.
-fn reason(error: &DbErr) -> String {
+pub(super) fn reason(error: &DbErr) -> String {
     match error {
         DbErr::Conn(e) | DbErr::Exec(e) | DbErr::Query(e) => e.to_string(),
         other => other.to_string(),
@@ -378,7 +395,7 @@ struct Text {
     text: String,
 }
 
-async fn texts(db: &DatabaseConnection, sql: &str) -> Result<Vec<String>, DbErr> {
+pub(super) async fn texts(db: &DatabaseConnection, sql: &str) -> Result<Vec<String>, DbErr> {
     let statement = Statement::from_string(db.get_database_backend(), sql);
     let rows = Text::find_by_statement(statement).all(db).await?;
     Ok(rows.into_iter().map(|row| row.text).collect())

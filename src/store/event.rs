@@ -227,6 +227,23 @@ pub async fn after(db: &Db, position: Position, limit: u64) -> Result<Batch> {
     })
 }
 
+/// When the newest event happened, in seconds since the epoch; none where there is none.
+///
+/// # Errors
+/// As every read: `Unavailable`, or `Internal`.
+pub async fn newest_at(db: &Db) -> Result<Option<i64>> {
+    let place = place(db.backend());
+    Ok(Entity::find()
+        .select_only()
+        .column(Column::OccurredAt)
+        .filter(place.clone().is_not_null())
+        .order_by_desc(place)
+        .limit(1)
+        .into_tuple()
+        .one(db.reader())
+        .await?)
+}
+
 /// Steps as they are at one moment of the feed.
 #[derive(Clone, Debug)]
 pub struct Snapshot {

@@ -13,19 +13,26 @@ use sea_orm::{
 };
 
 use crate::error::{Error, Result};
+use measure::Observer;
 
 mod attach;
+mod backup;
 pub use attach::Changes;
+pub use backup::Backup;
 pub mod build;
 pub mod builder;
 mod connect;
+mod measure;
 pub use connect::OnPending;
+pub use measure::PoolUse;
 pub mod event;
 mod filter;
 mod list;
 pub mod loose;
 pub mod place;
 mod pool;
+mod schema;
+pub use schema::Fit;
 pub mod step;
 
 /// How often a write is begun anew when another writer was in its way.
@@ -42,6 +49,8 @@ pub struct Db {
     is_ours: bool,
     /// `builds.locks_duration_s` is there; Buildbot before 4.2 has none.
     has_lock_waits: Arc<AtomicBool>,
+    /// What is told of each statement.
+    observer: Observer,
 }
 
 /// A write that is not yet committed; dropped, it never happened.
@@ -112,15 +121,6 @@ impl Db {
     #[must_use]
     pub fn places_events(&self) -> bool {
         self.backend() != DbBackend::Sqlite
-    }
-
-    /// Calls `f` for each statement, so that a test can count them.
-    pub fn on_statement(&mut self, f: impl Fn(&str) + Send + Sync + 'static) {
-        let f = Arc::new(f);
-        for connection in [&mut self.reader, &mut self.writer] {
-            let f = f.clone();
-            connection.set_metric_callback(move |info| f(&info.statement.sql));
-        }
     }
 
     /// Asks for nothing, to see whether the database answers.
@@ -269,10 +269,10 @@ fn is_busy(error: &DbErr) -> bool {
     code.is_some_and(|code: i32| code & 0xff == 5)
 }
 
-/// By the primary codes: BUSY, LOCKED, IOERR and FULL.
+/// By the primary codes: BUSY, LOCKED, INTERRUPT (a statement that took too long), IOERR and FULL.
 fn of_sqlite(code: i32) -> Trouble {
     match code & 0xff {
-        5 | 6 | 10 | 13 => Trouble::Passing,
+        5 | 6 | 9 | 10 | 13 => Trouble::Passing,
         _ => Trouble::Unexpected,
     }
 }

@@ -1,6 +1,7 @@
 //! Every filter of the contract, alone and combined, against a reference that filters the same rows in plain Rust.
 
 mod lists;
+mod random;
 mod reference;
 pub(crate) mod seed;
 

@@ -19,6 +19,7 @@ mod http;
 mod locked;
 mod mutation;
 mod nested;
+mod operators;
 mod page;
 mod process;
 mod protocol;

@@ -105,9 +105,9 @@ impl List<'_> {
 }
 
 /// An order: fields as rows and as `orderBy` name them, and whether they descend.
-type Keys<'a> = &'a [(&'a str, &'a str, bool)];
+pub(crate) type Keys<'a> = &'a [(&'a str, &'a str, bool)];
 
-fn order_by(keys: Keys<'_>) -> String {
+pub(crate) fn order_by(keys: Keys<'_>) -> String {
     let keys: Vec<String> = keys
         .iter()
         .map(|(_, name, descending)| match descending {
@@ -120,7 +120,7 @@ fn order_by(keys: Keys<'_>) -> String {
 }
 
 /// Rows that come by id, put in order; rows that tie stay by id, whichever way the order goes.
-fn sort(rows: &mut [Value], keys: Keys<'_>) {
+pub(crate) fn sort(rows: &mut [Value], keys: Keys<'_>) {
     rows.sort_by(|a, b| {
         let one = |(field, _, descending): &(&str, &str, bool)| {
             let ascending = order(&a[*field], &b[*field]);
@@ -136,18 +136,18 @@ fn sort(rows: &mut [Value], keys: Keys<'_>) {
     });
 }
 
-fn ids(rows: &[Value], id: &str) -> Vec<Value> {
+pub(crate) fn ids(rows: &[Value], id: &str) -> Vec<Value> {
     rows.iter().map(|row| json!({ id: row[id] })).collect()
 }
 
-const BUILDERS: [(&str, &str); 2] = [("builderid", "BUILDERID"), ("name", "NAME")];
-const BUILDS: [(&str, &str); 4] = [
+pub(crate) const BUILDERS: [(&str, &str); 2] = [("builderid", "BUILDERID"), ("name", "NAME")];
+pub(crate) const BUILDS: [(&str, &str); 4] = [
     ("buildid", "BUILDID"),
     ("number", "NUMBER"),
     ("startedAt", "STARTED_AT"),
     ("completeAt", "COMPLETE_AT"),
 ];
-const STEPS: [(&str, &str); 5] = [
+pub(crate) const STEPS: [(&str, &str); 5] = [
     ("stepid", "STEPID"),
     ("number", "NUMBER"),
     ("name", "NAME"),

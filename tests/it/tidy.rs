@@ -7,7 +7,7 @@ use std::{
 
 /// The layers, lowest first; a module may use those of its own line and of the lines above.
 const LAYERS: [&[&str]; 10] = [
-    &["model", "config", "clock", "metrics"],
+    &["model", "config", "clock", "metrics", "log"],
     &["error"],
     &["store"],
     &["feed"],

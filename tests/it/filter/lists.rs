@@ -16,7 +16,13 @@ pub(super) struct List {
     pub(super) flags: &'static [&'static str],
 }
 
-#[derive(Clone, Copy, PartialEq)]
+impl std::fmt::Debug for List {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name)
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Kind {
     Int,
     Text,
@@ -73,7 +79,7 @@ pub(super) const LISTS: [List; 3] = [
 ];
 
 impl Kind {
-    fn operators(self) -> &'static [&'static str] {
+    pub(super) fn operators(self) -> &'static [&'static str] {
         match self {
             Self::Int => &["eq", "ne", "lt", "le", "gt", "ge", "in", "notIn", "isNull"],
             Self::Text => &["eq", "ne", "contains", "in", "notIn"],

@@ -2,6 +2,7 @@
 
 use std::cmp::Ordering;
 
+use chrono::DateTime;
 use serde_json::Value;
 
 use super::seed::TIMES;
@@ -76,7 +77,8 @@ fn plain(field: &str, value: &Value) -> Value {
         }
         Value::String(text) if field.ends_with("At") => {
             let time = TIMES.iter().find(|(_, texts)| texts.contains(&&**text));
-            time.unwrap().0.into()
+            let read = || DateTime::parse_from_rfc3339(text).unwrap().timestamp();
+            time.map_or_else(read, |(seconds, _)| *seconds).into()
         }
         other => other.clone(),
     }

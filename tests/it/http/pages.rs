@@ -33,7 +33,7 @@ async fn it_says_that_it_lives_and_that_it_is_ready() {
     let said: serde_json::Value = ready.json().await.unwrap();
     assert_eq!(
         said,
-        json!({ "database": "ok", "writable": true, "feed": "ok" })
+        json!({ "database": "ok", "migrations": "ok", "writable": true, "feed": "ok" })
     );
 }
 

@@ -19,6 +19,14 @@ impl Client {
         }
     }
 
+    /// The same, whose requests have this name.
+    pub(crate) fn named(mut self, name: &str) -> Self {
+        let headers = [("x-request-id".parse().unwrap(), name.parse().unwrap())];
+        let builder = reqwest::Client::builder().default_headers(headers.into_iter().collect());
+        self.http = builder.build().unwrap();
+        self
+    }
+
     /// The whole answer to an operation.
     pub(crate) async fn execute(&self, query: &str, variables: Value) -> Value {
         self.try_execute(query, variables).await.unwrap()

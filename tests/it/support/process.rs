@@ -8,7 +8,7 @@ use std::{
 
 use tokio::{
     io::{AsyncBufReadExt, BufReader},
-    process::{Child, Command},
+    process::{Child, ChildStderr, Command},
     time::timeout,
 };
 
@@ -38,7 +38,26 @@ impl Process {
 
     /// The same on a given address.
     pub(crate) async fn listen(address: &str, database: &Database, flags: &[&str]) -> Self {
-        let mut child = command()
+        Self::run(command(), address, database, flags).await
+    }
+
+    /// The same with this environment, and with what it logs.
+    pub(crate) async fn logging(
+        database: &Database,
+        flags: &[&str],
+        environment: &[(&str, &str)],
+    ) -> (Self, ChildStderr) {
+        let mut command = command();
+        command
+            .envs(environment.iter().copied())
+            .stderr(Stdio::piped());
+        let mut process = Self::run(command, "127.0.0.1:0", database, flags).await;
+        let log = process.child.stderr.take().unwrap();
+        (process, log)
+    }
+
+    async fn run(mut command: Command, address: &str, database: &Database, flags: &[&str]) -> Self {
+        let mut child = command
             .args([
                 "serve",
                 "--listen",

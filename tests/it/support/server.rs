@@ -6,6 +6,7 @@ use buildbot_graphql::{
     app::App,
     clock::Clock,
     config::Config,
+    graphql::Api,
     http::{self, Tls},
     store::{Db, OnPending},
 };
@@ -81,10 +82,11 @@ impl Server {
             .unwrap();
         watch(&mut db);
         let app = App::new(config, db, clock).await.unwrap();
+        let api = Api::new(app.clone()).await.unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let tls = Tls::load(&app.config.connection).unwrap();
-        let running = tokio::spawn(http::serve(app.clone(), listener, tls));
+        let running = tokio::spawn(http::serve(api, listener, tls));
         Self {
             app,
             address,

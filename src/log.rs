@@ -1,0 +1,84 @@
+//! The log of a process, on standard error, and the traces that it sends where it is built with the feature `otel`.
+
+use std::io::{IsTerminal, stderr};
+
+use tracing_subscriber::{EnvFilter, Layer, Registry, fmt, prelude::*};
+
+use crate::config::{LogConfig, LogFormat};
+
+#[cfg(feature = "otel")]
+mod traces;
+#[cfg(feature = "otel")]
+pub use traces::{adopt, note};
+
+/// What the log has where nobody says.
+const FILTER: &str = "info,sea_orm_migration=warn";
+
+/// Ends the log in good order.
+#[must_use = "traces that wait to be sent are lost without `end`"]
+pub struct Log {
+    #[cfg(feature = "otel")]
+    traces: Option<traces::Traces>,
+}
+
+/// Begins to log.
+#[cfg(not(feature = "otel"))]
+pub fn start(config: &LogConfig) -> Log {
+    let lines = lines(config).with_filter(filter(config));
+    tracing_subscriber::registry().with(lines).init();
+    Log {}
+}
+
+/// Begins to log, and to send traces if the environment says where to.
+#[cfg(feature = "otel")]
+pub fn start(config: &LogConfig) -> Log {
+    use tracing_subscriber::filter::{FilterExt, filter_fn};
+
+    let no_statement = filter_fn(|metadata| !traces::is_statement(metadata));
+    let lines = lines(config).with_filter(filter(config).and(no_statement));
+    let mut layers = vec![lines.boxed()];
+    let (traces, error) = match traces::start() {
+        Ok(Some((traces, layer))) => {
+            layers.push(layer);
+            (Some(traces), None)
+        }
+        Ok(None) => (None, None),
+        Err(error) => (None, Some(error)),
+    };
+    tracing_subscriber::registry().with(layers).init();
+    if let Some(error) = error {
+        tracing::warn!(%error, "no traces are sent");
+    }
+    Log { traces }
+}
+
+/// Writes events as lines.
+fn lines(config: &LogConfig) -> Box<dyn Layer<Registry> + Send + Sync> {
+    let layer = fmt::layer().with_writer(stderr);
+    match config.log_format {
+        LogFormat::Text => layer.with_ansi(stderr().is_terminal()).boxed(),
+        // The request's name is in the first of the spans.
+        LogFormat::Json => layer
+            .json()
+            .flatten_event(true)
+            .with_current_span(false)
+            .boxed(),
+    }
+}
+
+fn filter(config: &LogConfig) -> EnvFilter {
+    match &config.log {
+        Some(given) => EnvFilter::new(&given.0),
+        None => EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(FILTER)),
+    }
+}
+
+impl Log {
+    /// Sends what waits to be sent.
+    pub fn end(self) {
+        #[cfg(feature = "otel")]
+        if let Some(traces) = self.traces {
+            traces.end();
+        }
+    }
+}

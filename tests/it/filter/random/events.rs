@@ -1,0 +1,167 @@
+//! A filter of events in memory, replayed and live, and the same filter in SQL, for a snapshot, against one reference.
+
+use proptest::{collection::vec, prelude::*, sample::Index};
+use serde_json::{Value, json};
+
+use super::{
+    super::seed::rows as read,
+    check,
+    rows::{self, Rows},
+};
+use crate::{
+    feed::now,
+    support::{server::Server, ws::Ws},
+};
+
+/// Rows, and which traits of the last step are asked for; so the last event always passes, and tells that all came.
+#[derive(Debug)]
+struct Heard {
+    rows: Rows,
+    /// The builder, the build, the step, whether it is hidden.
+    asks: [bool; 4],
+    /// By name, by number, or not at all.
+    which: Option<bool>,
+    kinds: Option<Vec<&'static str>>,
+    /// In which order the steps are changed.
+    changes: Vec<Index>,
+}
+
+impl AsRef<Rows> for Heard {
+    fn as_ref(&self) -> &Rows {
+        &self.rows
+    }
+}
+
+fn heard() -> impl Strategy<Value = Heard> {
+    let kinds = prop::option::of(prop_oneof![
+        Just(vec!["NEW", "UPDATED"]),
+        Just(vec!["FINISHED", "UPDATED", "NEW", "NEW"])
+    ]);
+    (
+        rows::rows(),
+        any::<[bool; 4]>(),
+        any::<Option<bool>>(),
+        kinds,
+        vec(any::<Index>(), 0..4),
+    )
+        .prop_map(|(rows, asks, which, kinds, changes)| Heard {
+            rows,
+            asks,
+            which,
+            kinds,
+            changes,
+        })
+}
+
+impl Heard {
+    /// The filter as its input.
+    fn filter(&self, builder: &Value, last: &Value) -> Value {
+        let [builder_too, build_too, step_too, hidden_too] = self.asks;
+        let mut filter = json!({});
+        if builder_too {
+            filter["builderid"] = builder.clone();
+        }
+        if build_too {
+            filter["buildid"] = last["buildid"].clone();
+        }
+        if step_too {
+            filter["stepid"] = last["stepid"].clone();
+        }
+        if hidden_too {
+            filter["hidden"] = (last["hidden"] != 0).into();
+        }
+        let name = last["name"].as_str().unwrap();
+        let is_number = !name.is_empty() && name.bytes().all(|b| b.is_ascii_digit());
+        match self.which {
+            Some(true) if !is_number => filter["nameOrNumber"] = name.into(),
+            Some(_) => filter["nameOrNumber"] = last["number"].clone(),
+            None => {}
+        }
+        if let Some(kinds) = &self.kinds {
+            filter["kinds"] = json!(kinds);
+        }
+        filter
+    }
+
+    async fn check(&self, server: &Server) {
+        let steps = read(server, "steps").await;
+        let Some(last) = steps.last() else { return };
+        let builds = read(server, "builds").await;
+        let builder = |step: &Value| {
+            let build = builds.iter().find(|b| b["buildid"] == step["buildid"]);
+            build.unwrap()["builderid"].clone()
+        };
+        let filter = self.filter(&builder(last), last);
+        let passes = |step: &Value| {
+            filter
+                .as_object()
+                .unwrap()
+                .iter()
+                .all(|(key, asked)| match key.as_str() {
+                    "kinds" => true,
+                    "builderid" => builder(step) == *asked,
+                    "hidden" => (step["hidden"] != 0) == *asked,
+                    "nameOrNumber" => step["name"] == *asked || step["number"] == *asked,
+                    key => step[key] == *asked,
+                })
+        };
+        let expected: Vec<&Value> = steps
+            .iter()
+            .filter(|s| passes(s))
+            .map(|s| &s["stepid"])
+            .collect();
+
+        // What the transaction that wrote the rows left in the feed is the newest there is.
+        let client = server.client();
+        let newest = now(&client).await;
+        let (feed, place) = newest.split_at(newest.len() - 16);
+        let place = i64::from_str_radix(place, 16).unwrap() - i64::try_from(steps.len()).unwrap();
+        let start = format!("{feed}{place:016x}");
+
+        for arguments in [json!({ "after": start }), json!({ "snapshot": true })] {
+            let mut ws = server.ws().await;
+            subscribe(&mut ws, &filter, &arguments).await;
+            for stepid in &expected {
+                assert_eq!(
+                    ws.event().await["step"]["stepid"],
+                    **stepid,
+                    "{arguments} {filter}"
+                );
+            }
+            // Live; the filter lets the last through.
+            let changed = self.changes.iter().map(|i| i.get(&steps)).chain([last]);
+            let sql = server.sql().await;
+            for (i, step) in changed.enumerate() {
+                sql.run(&format!(
+                    "UPDATE steps SET state_string = '{}{i}' WHERE id = {}",
+                    arguments["snapshot"], step["stepid"]
+                ))
+                .await;
+                if passes(step) {
+                    assert_eq!(
+                        ws.event().await["step"]["stepid"],
+                        step["stepid"],
+                        "{arguments} {filter}"
+                    );
+                }
+            }
+        }
+    }
+}
+
+async fn subscribe(ws: &mut Ws, filter: &Value, arguments: &Value) {
+    let query = "subscription($where: StepEventFilter, $after: EventCursor, $snapshot: Boolean! = false) { \
+                 stepEvents(where: $where, after: $after, snapshot: $snapshot) { kind step { stepid } } }";
+    let mut variables = arguments.clone();
+    variables["where"] = filter.clone();
+    let payload = json!({ "query": query, "variables": variables });
+    ws.send(json!({ "id": "1", "type": "subscribe", "payload": payload }))
+        .await;
+}
+
+#[test]
+fn filters_of_events_agree_in_memory_and_in_sql() {
+    check(32, &heard(), &async |server, case: &Heard| {
+        case.check(server).await;
+    });
+}
