@@ -103,7 +103,8 @@ fn scopes() -> impl TypedValueParser<Value = Scope> {
 /// Why it could not be run, in words for the operator.
 pub async fn run(cli: Cli) -> Result<(), StartError> {
     match cli.command {
-        Command::Serve(config) => serve(*config).await,
+        // Boxed, as all that a server awaits is nested deeper than the compiler looks.
+        Command::Serve(config) => Box::pin(serve(*config)).await,
         Command::Migrate(database) => {
             let applied = Db::migrate(&database).await?;
             match applied.as_slice() {

@@ -180,16 +180,6 @@ impl Default for Metrics {
         let version = [("version", env!("CARGO_PKG_VERSION"))];
         of.register("build", "The program's version", Info::new(version));
         let metrics = Self {
-            connections: registered(
-                of,
-                "connections",
-                "How many connections are open, sockets and streams among them",
-            ),
-            connections_refused: registered(
-                of,
-                "connections_refused",
-                "How many connections were closed at once because there were too many",
-            ),
             requests: registered(
                 of,
                 "requests",
@@ -221,6 +211,16 @@ impl Default for Metrics {
             errors: registered(of, "errors", "Errors in GraphQL answers, by code"),
             sockets: registered(of, "sockets", "Sockets that are open"),
             event_streams: registered(of, "event_streams", "Event streams that are open"),
+            connections: registered(
+                of,
+                "connections",
+                "How many connections are open, sockets and streams among them",
+            ),
+            connections_refused: registered(
+                of,
+                "connections_refused",
+                "How many connections were closed at once because there were too many",
+            ),
             feed_position: registered(
                 of,
                 "feed_position",

@@ -19,6 +19,7 @@ mod reconnect;
 mod report;
 mod resume;
 mod server;
+mod slow;
 mod socket;
 mod writer;
 
@@ -63,6 +64,8 @@ enum Mode {
     Resume(resume::Options),
     /// All sockets are cut at once and come back with their cursors, while events are written
     Reconnect(reconnect::Options),
+    /// Honest requests beside clients that send or read a byte a second
+    Slow(slow::Options),
 }
 
 /// What every mode works with.
@@ -116,5 +119,6 @@ async fn run(cli: Cli) -> Result<()> {
         Mode::Idle(options) => idle::run(&bench, &options).await,
         Mode::Resume(options) => resume::run(&bench, &options).await,
         Mode::Reconnect(options) => reconnect::run(&bench, &options).await,
+        Mode::Slow(options) => slow::run(&bench, &options).await,
     }
 }

@@ -78,7 +78,7 @@ impl Client {
     }
 
     /// The data of an operation.
-    async fn data(&self, query: &str, variables: Value) -> Result<Value> {
+    pub(crate) async fn data(&self, query: &str, variables: Value) -> Result<Value> {
         let url = format!("http://{}/graphql", self.address);
         let body = json!({ "query": query, "variables": variables });
         let answer = self.http.post(url).json(&body).send().await?;

@@ -18,8 +18,8 @@ pub(crate) const VALIDATION_FAILED: &str = "GRAPHQL_VALIDATION_FAILED";
 #[derive(Clone, Debug)]
 pub(crate) struct Signature {
     /// The request's name; empty where an answer goes to many.
-    pub(super) name: Arc<str>,
-    pub(super) metrics: Arc<Metrics>,
+    pub(crate) name: Arc<str>,
+    pub(crate) metrics: Arc<Metrics>,
 }
 
 impl Signature {

@@ -1,16 +1,21 @@
 //! The scalars, the ids of nodes, and the pass over a document, given anything.
 
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
-use async_graphql::{ScalarType, Value, Variables, parser::parse_query};
+use async_graphql::{ScalarType, ServerError, Value, Variables};
 
 use super::{
     build_schema, check,
+    cost::cost,
+    document::{Documents, Source},
     node::Id,
     scalar::{DateTime, NameOrNumber},
     types::Types,
 };
-use crate::model::{identifier, time::LATEST};
+use crate::{
+    config::LimitConfig,
+    model::{identifier, time::LATEST},
+};
 
 const YEAR_0: i64 = -62_167_219_200;
 
@@ -65,27 +70,54 @@ pub fn node_id(data: &[u8]) {
 /// A document, and behind a NUL perhaps variables.
 ///
 /// # Panics
-/// The pass over a document that can be read does not come to an end of its own.
+/// What passes is beyond a limit, is measured otherwise the second time, or a refusal has no code.
 pub fn document(data: &[u8]) {
     static TYPES: LazyLock<Types> = LazyLock::new(|| Types::read(&build_schema().finish().sdl()));
     let mut parts = data.splitn(2, |byte| *byte == 0).map(str::from_utf8);
     let (Some(Ok(text)), variables) = (parts.next(), parts.next()) else {
         return;
     };
-    // Deeper, and the library's parser may run out of stack.
-    if text.bytes().filter(|b| matches!(b, b'{' | b'[')).count() > 100 {
-        return;
-    }
-    let Ok(document) = parse_query(text) else {
-        return;
+    let limits = LimitConfig::of(&[]);
+    let documents = Documents::new(TYPES.clone(), limits.clone());
+    let find = || documents.find(Source::Text(text.to_owned()));
+    let document = match find() {
+        Ok(document) => document,
+        Err(refusal) => return has_code(&refusal),
     };
+    let again = find().expect("it passed before");
+    assert!(Arc::ptr_eq(&document, &again), "it is kept");
     let variables = variables.and_then(Result::ok).unwrap_or_default();
     let variables =
         serde_json::from_str(variables).map_or_else(|_| Variables::default(), Variables::from_json);
-    for (_, operation) in document.operations.iter() {
-        if let Err(error) = check::check(&document, &operation.node, &variables, &TYPES) {
-            assert!(!error.message.is_empty());
-            assert!(error.extensions.is_some(), "{error:?}");
+    for (_, operation) in document.parsed.operations.iter() {
+        if let Err(refusal) = check::variables(&operation.node, &variables, &TYPES) {
+            has_code(&refusal);
+        }
+        let cost = || {
+            cost(
+                &document.parsed,
+                &operation.node,
+                &variables,
+                &TYPES,
+                &limits,
+            )
+        };
+        match cost() {
+            Ok(first) => {
+                assert!(first.objects <= limits.max_cost);
+                assert!(first.values <= limits.max_values);
+                assert_eq!(cost().ok(), Some(first));
+            }
+            Err(refusal) => has_code(&refusal),
         }
     }
+}
+
+fn has_code(refusal: &ServerError) {
+    assert!(!refusal.message.is_empty());
+    let extensions = refusal.extensions.as_ref();
+    assert!(
+        extensions.is_some_and(|e| e.get("code").is_some()),
+        "{refusal:?}"
+    );
 }

@@ -170,7 +170,8 @@ impl Api {
         let responses = stream::iter(first).chain(own);
         let metrics = &self.app.metrics;
         metrics.operated(Kind::Subscription, metrics::Outcome::Ok, begun.elapsed());
-        Outcome::Stream(self.updates(responses, asked, place, joiner, signature, counted))
+        let held = (signature, counted);
+        Outcome::Stream(self.updates(responses, asked, place, joiner, held))
     }
 
     /// A subscriber's own stream, and behind it what its group hears.
@@ -180,8 +181,7 @@ impl Api {
         asked: Arc<Asked>,
         place: Place,
         joiner: Arc<Joiner>,
-        signature: Signature,
-        counted: OwnedSemaphorePermit,
+        (signature, counted): (Signature, OwnedSemaphorePermit),
     ) -> BoxStream<'static, Update> {
         let feed = self.app.feed.clone();
         stream_fn(move |mut out| async move {

@@ -77,6 +77,8 @@ struct RequestCursor(crate::error::Result<EventCursor>);
 const ONE_ANSWER: &str =
     "a subscription goes over a WebSocket, or over HTTP with `Accept: text/event-stream`";
 
+/// What asking for nothing costs, in points.
+const ASKED: u64 = 1;
 /// How many subscriptions begin at once; the others wait.
 const MAX_OPENINGS: usize = 32;
 
@@ -222,10 +224,8 @@ impl Api {
             let points = asked.cost.objects as f64;
             self.app.metrics.operation_cost.observe(points);
         }
-        let points = asked.cost.objects.max(1);
-        rates
-            .spend(call, points)
-            .map_err(|e| error::from_error(&e))?;
+        let spent = rates.spend(call, asked.cost.objects.max(ASKED));
+        spent.map_err(|e| error::from_error(&e))?;
         Ok(asked)
     }
 

@@ -1,6 +1,6 @@
 //! The conversation on a socket, given any messages at any moment, against a simple account of who runs.
 
-use std::{collections::BTreeMap, net::Ipv4Addr};
+use std::{collections::BTreeMap, net::Ipv4Addr, sync::Arc};
 
 use async_graphql::{Response, ServerError};
 use futures_util::stream::Abortable;
@@ -8,9 +8,12 @@ use serde_json::Value as Json;
 
 use super::{
     protocol::{Label, Protocol},
-    session::{Outbox, Session},
+    session::{Outbox, Session, Wish},
 };
-use crate::auth::{Call, Caller};
+use crate::{
+    auth::{Call, Caller},
+    graphql::error::Signature,
+};
 
 const MAX_OPERATIONS: usize = 3;
 
@@ -36,7 +39,11 @@ pub fn session(data: &[u8]) {
         id: "fuzz".into(),
         wants_cost: false,
     };
-    let mut session = Session::new(protocol, call, MAX_OPERATIONS);
+    let signature = Signature {
+        name: call.id.clone(),
+        metrics: Arc::default(),
+    };
+    let mut session = Session::new(protocol, call, signature, MAX_OPERATIONS);
     let mut held: Vec<Operation> = Vec::new();
     let mut account = Account::default();
     for line in data.split(|byte| *byte == b'\n') {
@@ -61,7 +68,12 @@ pub fn session(data: &[u8]) {
                 assert!(closing.reason.len() <= 123, "{closing:?}");
                 return;
             }
-            Ok(Some(start)) => {
+            Ok(Some(Wish::Init(_))) => {
+                assert!(!session.is_open(), "{message}");
+                let let_in = session.init(Caller::local(), &mut out);
+                assert!(let_in.is_ok() && session.is_open());
+            }
+            Ok(Some(Wish::Start(start))) => {
                 assert!(session.is_open(), "{message}");
                 assert!(account.running.len() < MAX_OPERATIONS, "{message}");
                 let id = start.label.id.to_string();

@@ -166,7 +166,7 @@ impl Rates {
             .ok_or_else(|| Error::LimitExceeded {
                 limit: "max-sockets-per-address",
                 max: places.max() as u64,
-                asked: Some(places.max() as u64 + 1),
+                asked: None,
                 advice: "close another socket of your address first, or run several operations on one",
             })
     }
@@ -182,7 +182,7 @@ impl Rates {
             .map_err(|_| Error::LimitExceeded {
                 limit: "max-subscriptions",
                 max: self.0.max_subscriptions as u64,
-                asked: Some(self.0.max_subscriptions as u64 + 1),
+                asked: None,
                 advice: "this server has as many subscriptions as it may; try again later",
             })
     }

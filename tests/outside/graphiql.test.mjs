@@ -75,6 +75,18 @@ test("the subscription shows events as they happen, until it is stopped", async 
   await executeButton().waitFor();
 });
 
+test("the documentation, a dialog and the history open", async () => {
+  // What the page's policy forbids is an error of the page's, which the last test looks for.
+  for (const [button, shown] of [
+    ["Show Documentation Explorer", ".graphiql-doc-explorer"], ["Show History", ".graphiql-history"],
+    ["Open settings dialog", '[role="dialog"]'], ["Open short keys dialog", '[role="dialog"]'],
+  ]) {
+    await page.locator(`button[aria-label="${button}"]`).click();
+    await page.locator(shown).waitFor();
+    await page.keyboard.press("Escape");
+  }
+});
+
 test("a later visit finds the tabs as they were left", async () => {
   await openTab("Builds");
   const text = "# Left by an earlier visit.\nquery Earlier { eventCursor }\n";

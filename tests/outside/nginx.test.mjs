@@ -17,6 +17,9 @@ const PACKAGED = readFileSync(new URL("../../packaging/nginx.conf", import.meta.
 // nginx cuts what is quiet for longer than this, so that a test sees it.
 const READ_TIMEOUT_SECONDS = 4;
 process.env.BUILDBOT_GRAPHQL_SOCKET_PING_SECONDS = "1";
+process.env.BUILDBOT_GRAPHQL_TRUSTED_PROXY = "127.0.0.1";
+// What is spent stays spent while a test looks.
+process.env.BUILDBOT_GRAPHQL_RATE_POINTS_PER_SECOND = "1";
 
 let server, nginx, build;
 
@@ -44,6 +47,21 @@ test("GraphiQL, its files and the health are public; the rest is not", async () 
   }
   // They exist.
   for (const path of ["/metrics", "/readyz"]) assert.equal((await fetch(`${server.origin}${path}`)).status, 200, path);
+});
+
+test("nginx tells whose points are spent", async () => {
+  const left = async (client) => {
+    const headers = { "Content-Type": "application/json", "X-Forwarded-For": client };
+    const body = JSON.stringify({ query: "{ eventCursor }" });
+    const response = await fetch(`${nginx.origin}/graphql`, { method: "POST", headers, body });
+    assert.equal(response.status, 200);
+    await response.arrayBuffer();
+    return Number(/r=(\d+)/.exec(response.headers.get("RateLimit"))[1]);
+  };
+  const first = await left("192.0.2.7");
+  for (let n = 0; n < 20; n += 1) await left("192.0.2.7");
+  assert(await left("192.0.2.7") < first - 10);
+  assert.equal(await left("192.0.2.8"), first);
 });
 
 test("a body as large as the server's limit passes, a larger one is 413", async () => {
