@@ -175,6 +175,12 @@ impl Documents {
 
     /// The document that a request names.
     pub(super) fn find(&self, source: Source) -> Result<Arc<Document>, ServerError> {
+        if let Source::Register(text, hash) = &source
+            && Hash::of(text) != *hash
+        {
+            let message = "persistedQuery.sha256Hash: it is not the SHA-256 of query";
+            return Err(error::refusal(message, Code::BadUserInput.name()));
+        }
         let known = match &source {
             Source::Text(_) => None,
             Source::Register(_, hash) | Source::Known(hash) => self.registered.get(&hash.hex()),
@@ -189,12 +195,7 @@ impl Documents {
             return Err(error::refusal(message, ONLY));
         }
         match source {
-            Source::Text(text) => self.read(text),
-            Source::Register(text, hash) if Hash::of(&text) == hash => self.read(text),
-            Source::Register(..) => {
-                let message = "persistedQuery.sha256Hash: it is not the SHA-256 of query";
-                Err(error::refusal(message, Code::BadUserInput.name()))
-            }
+            Source::Text(text) | Source::Register(text, _) => self.read(text),
             Source::Known(hash) => self.kept(hash).ok_or_else(|| {
                 // Apollo's clients know it by this text, and send the query.
                 error::refusal("PersistedQueryNotFound", NOT_FOUND)

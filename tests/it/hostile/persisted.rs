@@ -182,6 +182,11 @@ async fn the_operators_documents_run_and_no_others_where_that_is_said() {
                     );
                 }
             }
+            let wrong = json!({ "query": "{ __typename }", "extensions": apollo(&hash(COUNT)) });
+            for server in [&open, &only] {
+                let answer = way.send(server, &wrong).await;
+                assert_eq!(code(&answer), "BAD_USER_INPUT", "{way:?}");
+            }
             let sent = json!({ "query": COUNT });
             assert!(is_counted(&way.send(&open, &sent).await), "{way:?}");
             for other in [
