@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
+use tokio::time::{Instant, timeout_at};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     auth::{Caller, Scope},
     clock::Clock,
     config::{Anonymous, Config},
-    error::StartError,
+    error::{Error, Result, StartError},
     feed::Feed,
     metrics::Metrics,
     store::{Db, loose::Oddities},
@@ -39,8 +40,9 @@ impl App {
     /// Puts a server together over an open database.
     ///
     /// # Errors
-    /// The feed's name cannot be read.
+    /// Settings that contradict each other, or a feed whose name cannot be read.
     pub async fn new(config: Config, db: Db, clock: Clock) -> Result<Self, StartError> {
+        config.check().map_err(StartError::Config)?;
         let stop = CancellationToken::new();
         let metrics = Metrics::default();
         let feed = Feed::open(
@@ -72,6 +74,18 @@ impl App {
         }
     }
 
+    /// The deadline of what begins now.
+    #[must_use]
+    pub fn deadline(&self) -> Deadline {
+        let limits = &self.config.limit;
+        Deadline {
+            seconds: limits.max_seconds,
+            at: limits
+                .time()
+                .and_then(|time| Instant::now().checked_add(time)),
+        }
+    }
+
     /// A caller without a token, and what such callers may do here.
     #[must_use]
     pub fn anonymous(&self) -> Caller {
@@ -80,5 +94,46 @@ impl App {
             Anonymous::Read => Some(Scope::Read),
             Anonymous::Write => Some(Scope::Write),
         })
+    }
+}
+
+/// Until when something must be done: so many seconds after it began.
+#[derive(Clone, Copy, Debug)]
+pub struct Deadline {
+    seconds: u64,
+    /// None is never.
+    at: Option<Instant>,
+}
+
+impl Deadline {
+    /// What is done in time.
+    ///
+    /// # Errors
+    /// `LimitExceeded` where it is not; then it is dropped.
+    pub async fn keep<T>(self, work: impl Future<Output = T>) -> Result<T> {
+        match self.at {
+            None => Ok(work.await),
+            Some(at) => timeout_at(at, work).await.map_err(|_| self.error()),
+        }
+    }
+
+    /// There is time left to begin something.
+    ///
+    /// # Errors
+    /// `LimitExceeded` where there is none.
+    pub fn check(self) -> Result<()> {
+        match self.at {
+            Some(at) if at <= Instant::now() => Err(self.error()),
+            _ => Ok(()),
+        }
+    }
+
+    fn error(self) -> Error {
+        Error::LimitExceeded {
+            limit: "max-seconds",
+            max: self.seconds,
+            asked: None,
+            advice: "ask for less at once, or try again when the database is less busy",
+        }
     }
 }

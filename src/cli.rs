@@ -34,7 +34,7 @@ pub struct Cli {
 #[derive(Subcommand, Debug)]
 enum Command {
     /// Serve the API until SIGTERM or SIGINT
-    Serve(Config),
+    Serve(Box<Config>),
     /// Bring the database's schema up to date
     Migrate(DatabaseConfig),
     /// Put the change feed into a Buildbot master's database, so that its steps can be subscribed to
@@ -51,7 +51,7 @@ enum Command {
 /// Why it could not be run, in words for the operator.
 pub async fn run(cli: Cli) -> Result<(), StartError> {
     match cli.command {
-        Command::Serve(config) => serve(config).await,
+        Command::Serve(config) => serve(*config).await,
         Command::Migrate(database) => {
             let applied = Db::migrate(&database).await?;
             match applied.as_slice() {
@@ -91,6 +91,7 @@ async fn serve(config: Config) -> Result<(), StartError> {
     let local = listener.local_addr().map_err(listening)?;
     let is_demo = config.demo;
     let app = App::new(config, db, Clock::System).await?;
+    let api = graphql::Api::new(app.clone()).await?;
     if is_demo {
         demo::prepare(&app).await?;
         demo::start(&app);
@@ -114,7 +115,7 @@ Try:
     -d '{{\"query\":\"{{ builds(last: 1) {{ nodes {{ number builder {{ name }} steps {{ number name stateString results }} }} }} }}\"}}'",
         version = env!("CARGO_PKG_VERSION"),
     ));
-    http::serve(app, listener).await.map_err(listening)
+    http::serve(api, listener).await.map_err(listening)
 }
 
 /// Thousands may come at once, such as after a restart, and stay.

@@ -5,6 +5,9 @@ use std::{net::SocketAddr, time::Duration};
 use clap::{Args, ValueEnum, value_parser};
 use url::Url;
 
+mod limit;
+pub use limit::LimitConfig;
+
 /// The longest time that a socket may be given, in seconds.
 const DAY: u64 = 86_400;
 
@@ -23,6 +26,9 @@ pub struct Config {
     #[command(flatten)]
     #[expect(missing_docs, reason = "documented at its type")]
     pub rest: RestConfig,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "documented at its type")]
+    pub limit: LimitConfig,
     /// Refuse to start on pending migrations instead of applying them
     #[arg(long, env = "BUILDBOT_GRAPHQL_NO_MIGRATE", value_parser = clap::builder::FalseyValueParser::new())]
     pub no_migrate: bool,
@@ -165,8 +171,8 @@ pub struct DatabaseConfig {
     /// How many seconds a connection to PostgreSQL or MariaDB may take, or a free one be waited for
     #[arg(long, env = "BUILDBOT_GRAPHQL_CONNECT_SECONDS", default_value_t = 5)]
     pub connect_seconds: u64,
-    /// How many seconds a statement may run on PostgreSQL or MariaDB; 0 is for ever
-    #[arg(long, env = "BUILDBOT_GRAPHQL_STATEMENT_SECONDS", default_value_t = 30)]
+    /// How many seconds a statement may run, less than --max-seconds; 0 is for ever. On SQLite a statement that reads
+    #[arg(long, env = "BUILDBOT_GRAPHQL_STATEMENT_SECONDS", default_value_t = 8)]
     pub statement_seconds: u64,
 }
 
@@ -226,6 +232,23 @@ pub struct RestConfig {
 }
 
 impl Config {
+    /// Looks for settings that contradict each other.
+    ///
+    /// # Errors
+    /// Which do, and what to do.
+    pub fn check(&self) -> Result<(), String> {
+        let (statement, operation) = (self.database.statement_seconds, self.limit.max_seconds);
+        if operation > 0 && !(1..operation).contains(&statement) {
+            return Err(format!(
+                "--statement-seconds is {statement} and --max-seconds {operation}: a statement must end before its \
+                 operation does, or the database would go on with what nobody waits for; give \
+                 --statement-seconds from 1 to {}, or --max-seconds 0",
+                operation.max(2) - 1
+            ));
+        }
+        Ok(())
+    }
+
     /// What callers without a token may do, with the default worked out.
     #[must_use]
     pub fn anonymous(&self) -> Anonymous {
@@ -257,6 +280,12 @@ impl DatabaseConfig {
     #[must_use]
     pub fn busy(&self) -> Duration {
         Duration::from_secs(self.busy_seconds)
+    }
+
+    /// How long a statement may run.
+    #[must_use]
+    pub fn statement(&self) -> Option<Duration> {
+        (self.statement_seconds > 0).then(|| Duration::from_secs(self.statement_seconds))
     }
 }
 

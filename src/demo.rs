@@ -300,7 +300,7 @@ async fn end_what_was_left(app: &App, caller: &Caller) -> Result<()> {
         range: None,
     };
     for build in build::page(&app.db, &running).await?.rows {
-        let steps = step::of_builds(&app.db, &open_steps, &[build.id]).await?;
+        let steps = step::of_builds(&app.db, &open_steps, &[build.id], u64::MAX).await?;
         let open: Vec<StepId> = steps.into_values().flatten().map(|step| step.id).collect();
         for id in open {
             service::step::finish_step(app, caller, id, Results::Retry, false).await?;

@@ -41,6 +41,8 @@ pub enum Error {
         limit: &'static str,
         /// Its value.
         max: u64,
+        /// How much was asked for, where that is known.
+        asked: Option<u64>,
         /// What the caller can do.
         advice: &'static str,
     },
@@ -180,6 +182,17 @@ impl From<Refusal> for Error {
 /// Why the server cannot start; its text is for the operator, who may read paths.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
+    /// Settings contradict each other.
+    #[error("{0}")]
+    Config(String),
+    /// One of the operator's documents cannot be run.
+    #[error("--documents {file}: {reason}")]
+    Documents {
+        /// The file as named on the command line.
+        file: String,
+        /// Which document, and what is wrong.
+        reason: String,
+    },
     /// The database URL is not one that this program understands.
     #[error("--database-url: {0}")]
     Url(String),

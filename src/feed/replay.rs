@@ -110,6 +110,7 @@ async fn snapshot(
         return Err(Error::LimitExceeded {
             limit: "feed-snapshot-steps",
             max,
+            asked: None,
             advice: "narrow `where`, such as to one build",
         });
     }

@@ -7,7 +7,7 @@ use async_graphql::{Context, ID, Object};
 use super::{
     ContextExt,
     builder::Builder,
-    connection::Connection,
+    connection::{self, Connection},
     filter::{self, BuildFilter, StepFilter},
     node,
     order::{self, BuildOrder, StepOrder},
@@ -181,6 +181,6 @@ pub(super) async fn connection(
         return Connection::load(ctx, &args, rows, count).await;
     }
     let db = &ctx.app().db;
-    let rows = async { Ok(build::page(db, &args).await?.map()) };
+    let rows = connection::rows(ctx, build::page(db, &args));
     Connection::load(ctx, &args, rows, build::count(db, &args.filter)).await
 }

@@ -7,7 +7,7 @@ use async_graphql::{Context, ID, Object};
 use super::{
     ContextExt,
     build::{self, Build},
-    connection::Connection,
+    connection::{self, Connection},
     filter::{self, BuildFilter, BuilderFilter},
     node,
     order::{self, BuildOrder, BuilderOrder},
@@ -115,6 +115,6 @@ pub(super) async fn connection(
         order,
     };
     let db = &ctx.app().db;
-    let rows = async { Ok(builder::page(db, &args).await?.map()) };
+    let rows = connection::rows(ctx, builder::page(db, &args));
     Connection::load(ctx, &args, rows, builder::count(db, &args.filter)).await
 }

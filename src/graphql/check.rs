@@ -1,14 +1,16 @@
 //! Refuses, before anything runs, what async-graphql 7.2 would find only while it executes, with earlier mutations already
 //! committed: a variable that is missing, and a value that its scalar does not take, such as an Int beyond 32 bits.
+//! And measures the document in the same walk, which looks into each fragment once: the library expands fragments
+//! wherever they are spread, so a few hundred bytes could keep it busy for ever.
 //! All else that can be wrong with a document is the library's to find, which it does before it executes.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 
 use async_graphql::{
     Name, Pos, Positioned, ServerError, Value, Variables,
     parser::types::{
-        BaseType, ExecutableDocument, OperationDefinition, OperationType, Selection, SelectionSet,
-        Type,
+        BaseType, Directive, ExecutableDocument, Field, FragmentSpread, OperationDefinition,
+        OperationType, Selection, SelectionSet, Type,
     },
 };
 
@@ -17,13 +19,61 @@ use super::{
     scalar::{DateTime, NameOrNumber},
     types::{Types, named, root},
 };
+use crate::config::LimitConfig;
 
-/// Deeper than this nothing is looked at: the library refuses such a document, at a depth of 32.
-const MAX_DEPTH: usize = 64;
+/// What may be done about most limits.
+const SPLIT: &str = "ask for less at once";
 
-/// Checks the values of an operation.
-pub(super) fn check(
+/// Checks a document, whatever its variables are.
+pub(super) fn document(
     document: &ExecutableDocument,
+    types: &Types,
+    limits: &LimitConfig,
+) -> Result<(), ServerError> {
+    let mut walk = Walk {
+        document,
+        types,
+        max_nesting: limits.max_nesting,
+        hides_schema: limits.no_introspection,
+        fragments: HashMap::new(),
+        open: 0,
+        aliases: Count::new("max-aliases", limits.max_aliases, "aliases", SPLIT),
+        directives: Count::new("max-directives", limits.max_directives, "directives", SPLIT),
+        fields: Count::new(
+            "max-fields",
+            limits.max_fields,
+            "fields and fragments, those in fragments counted wherever they are spread",
+            SPLIT,
+        ),
+        depth: Count::new(
+            "max-depth",
+            limits.max_depth,
+            "fields in one another",
+            "ask for what lies deeper by its id",
+        ),
+    };
+    for (_, operation) in document.operations.iter() {
+        let operation = &operation.node;
+        if operation.ty == OperationType::Subscription {
+            check_root(&operation.selection_set)?;
+        }
+        walk.directives(&operation.directives);
+        for variable in &operation.variable_definitions {
+            walk.directives(&variable.node.directives);
+        }
+        walk.set(&operation.selection_set.node, root(operation.ty))?;
+    }
+    // Also those that nothing spreads: the library looks into them before it refuses them.
+    for (name, fragment) in &document.fragments {
+        walk.fragment(name, fragment.pos)?;
+    }
+    [walk.aliases, walk.directives, walk.fields, walk.depth]
+        .iter()
+        .try_for_each(Count::finish)
+}
+
+/// Checks the values of an operation's variables.
+pub(super) fn variables(
     operation: &OperationDefinition,
     variables: &Variables,
     types: &Types,
@@ -49,15 +99,7 @@ pub(super) fn check(
             }
         }
     }
-    if operation.ty == OperationType::Subscription {
-        check_root(&operation.selection_set)?;
-    }
-    let mut walk = Walk {
-        document,
-        types,
-        seen: HashSet::new(),
-    };
-    walk.set(&operation.selection_set.node, root(operation.ty), 0)
+    Ok(())
 }
 
 /// Of a subscription's root the library takes several fields as several streams, and leaves a fragment out.
@@ -105,66 +147,206 @@ impl Wrong {
     }
 }
 
+/// How much there is in a selection set, with what its fragments stand for.
+#[derive(Clone, Copy, Default)]
+struct Size {
+    /// Fields and fragments.
+    items: u64,
+    /// How deep fields nest, but for those of introspection.
+    depth: u64,
+    /// How deep sets nest.
+    nesting: u64,
+}
+
+/// A limit, how much of it is used, and where it was passed first.
+struct Count {
+    limit: &'static str,
+    max: u64,
+    what: &'static str,
+    advice: &'static str,
+    most: u64,
+    over: Option<(String, Pos)>,
+}
+
+impl Count {
+    fn new(limit: &'static str, max: u64, what: &'static str, advice: &'static str) -> Self {
+        Self {
+            limit,
+            max,
+            what,
+            advice,
+            most: 0,
+            over: None,
+        }
+    }
+
+    /// There are so many here.
+    fn see(&mut self, number: u64, name: impl FnOnce() -> String, pos: Pos) {
+        self.most = self.most.max(number);
+        if number > self.max {
+            self.over.get_or_insert_with(|| (name(), pos));
+        }
+    }
+
+    /// There is one more here.
+    fn add(&mut self, name: &str, pos: Pos) {
+        self.see(self.most + 1, || name.to_owned(), pos);
+    }
+
+    fn finish(&self) -> Result<(), ServerError> {
+        let Some((name, pos)) = &self.over else {
+            return Ok(());
+        };
+        let what = format!("{}, too many from {name} on", self.what);
+        let (limit, max, most, advice) = (self.limit, self.max, self.most, self.advice);
+        Err(error::limit(limit, max, most, &what, advice, &[*pos]))
+    }
+}
+
 struct Walk<'d> {
     document: &'d ExecutableDocument,
     types: &'d Types,
-    /// Fragments that were looked into: once is enough, wherever they are spread.
-    seen: HashSet<&'d Name>,
+    max_nesting: u64,
+    hides_schema: bool,
+    /// Those that were looked into; none while that is being done.
+    fragments: HashMap<&'d Name, Option<Size>>,
+    /// How many sets are open: as deep as this walk recurses.
+    open: u64,
+    aliases: Count,
+    directives: Count,
+    fields: Count,
+    depth: Count,
 }
 
 impl<'d> Walk<'d> {
-    fn set(&mut self, set: &'d SelectionSet, on: &'d str, depth: usize) -> Result<(), ServerError> {
-        if depth > MAX_DEPTH {
-            return Ok(());
+    fn set(&mut self, set: &'d SelectionSet, on: &'d str) -> Result<Size, ServerError> {
+        let mut size = Size::default();
+        if set.items.is_empty() {
+            return Ok(size);
         }
+        self.open += 1;
         for item in &set.items {
-            match &item.node {
-                Selection::Field(field) => {
-                    let (name, inner) = (&field.node.name, &field.node.selection_set);
-                    if name.node == "__typename" && !inner.node.items.is_empty() {
-                        let message = "Field \"__typename\" must not have a selection since type \"String!\" has no subfields";
-                        return Err(error::invalid_document(message, name.pos));
-                    }
-                    // What the schema does not know, the library refuses.
-                    let Some(member) = self.types.member(on, &name.node) else {
-                        continue;
-                    };
-                    for (argument, value) in &field.node.arguments {
-                        let Some(ty) = member.arguments.get(argument.node.as_str()) else {
-                            continue;
-                        };
-                        // Variables were checked on their own; here they stand for nothing.
-                        let constant = value
-                            .node
-                            .clone()
-                            .into_const_with(|_| Ok::<_, ()>(Value::Null));
-                        let constants = Constants {
-                            types: self.types,
-                            in_document: true,
-                        };
-                        constants
-                            .check(&argument.node, &constant.unwrap_or_default(), ty)
-                            .map_err(|wrong| wrong.at(value.pos))?;
-                    }
-                    self.set(&inner.node, named(&member.ty), depth + 1)?;
-                }
+            let inner = match &item.node {
+                Selection::Field(field) => self.field(field, on)?,
                 Selection::InlineFragment(fragment) => {
+                    self.directives(&fragment.node.directives);
                     let condition = fragment.node.type_condition.as_ref();
                     let on = condition.map_or(on, |c| c.node.on.node.as_str());
-                    self.set(&fragment.node.selection_set.node, on, depth + 1)?;
+                    self.nested("an inline fragment", item.pos)?;
+                    self.set(&fragment.node.selection_set.node, on)?
                 }
-                Selection::FragmentSpread(spread) => {
-                    let name = &spread.node.fragment_name.node;
-                    if let Some(fragment) = self.document.fragments.get(name)
-                        && self.seen.insert(name)
-                    {
-                        let on = fragment.node.type_condition.node.on.node.as_str();
-                        self.set(&fragment.node.selection_set.node, on, depth + 1)?;
-                    }
-                }
-            }
+                Selection::FragmentSpread(spread) => self.spread(spread)?,
+            };
+            size.items = size.items.saturating_add(inner.items).saturating_add(1);
+            size.depth = size.depth.max(inner.depth);
+            size.nesting = size.nesting.max(inner.nesting + 1);
+            let (name, pos) = (|| name(&item.node), item.pos);
+            self.fields.see(size.items, name, pos);
+            self.depth.see(size.depth, name, pos);
+            self.check_nesting(self.open - 1 + size.nesting, &name(), pos)?;
         }
-        Ok(())
+        self.open -= 1;
+        Ok(size)
+    }
+
+    fn field(&mut self, field: &'d Positioned<Field>, on: &'d str) -> Result<Size, ServerError> {
+        let (name, inner) = (&field.node.name, &field.node.selection_set);
+        if let Some(alias) = &field.node.alias {
+            self.aliases.add(&alias.node, alias.pos);
+        }
+        self.directives(&field.node.directives);
+        if name.node == "__typename" && !inner.node.items.is_empty() {
+            let message = "Field \"__typename\" must not have a selection since type \"String!\" has no subfields";
+            return Err(error::invalid_document(message, name.pos));
+        }
+        if self.hides_schema && matches!(name.node.as_str(), "__schema" | "__type") {
+            let message = "this server does not show its schema: introspection is off";
+            return Err(error::invalid_document(message, name.pos));
+        }
+        // What the schema does not know, the library refuses.
+        let member = self.types.member(on, &name.node);
+        for (argument, value) in &field.node.arguments {
+            let ty = member.and_then(|m| m.arguments.get(argument.node.as_str()));
+            let Some(ty) = ty else {
+                continue;
+            };
+            // Variables are checked on their own; here they stand for nothing.
+            let constant = value
+                .node
+                .clone()
+                .into_const_with(|_| Ok::<_, ()>(Value::Null));
+            let constants = Constants {
+                types: self.types,
+                in_document: true,
+            };
+            constants
+                .check(&argument.node, &constant.unwrap_or_default(), ty)
+                .map_err(|wrong| wrong.at(value.pos))?;
+        }
+        self.nested(&name.node, name.pos)?;
+        let mut size = self.set(&inner.node, member.map_or("", |m| named(&m.ty)))?;
+        size.depth += u64::from(!on.starts_with("__"));
+        Ok(size)
+    }
+
+    fn spread(&mut self, spread: &'d Positioned<FragmentSpread>) -> Result<Size, ServerError> {
+        self.directives(&spread.node.directives);
+        let name = &spread.node.fragment_name;
+        self.fragment(&name.node, name.pos)
+    }
+
+    /// Looks into a fragment, the first time.
+    fn fragment(&mut self, name: &'d Name, pos: Pos) -> Result<Size, ServerError> {
+        match self.fragments.get(name) {
+            Some(Some(known)) => return Ok(*known),
+            Some(None) => {
+                let message = format!("Cannot spread fragment \"{name}\": it contains itself");
+                return Err(error::invalid_document(&message, pos));
+            }
+            None => {}
+        }
+        // One that is not there is the library's to refuse.
+        let Some(fragment) = self.document.fragments.get(name) else {
+            return Ok(Size::default());
+        };
+        self.fragments.insert(name, None);
+        self.directives(&fragment.node.directives);
+        let on = fragment.node.type_condition.node.on.node.as_str();
+        self.nested(name, pos)?;
+        let size = self.set(&fragment.node.selection_set.node, on)?;
+        self.fragments.insert(name, Some(size));
+        Ok(size)
+    }
+
+    /// Goes no deeper than is allowed.
+    fn nested(&self, name: &str, pos: Pos) -> Result<(), ServerError> {
+        self.check_nesting(self.open, name, pos)
+    }
+
+    fn check_nesting(&self, nesting: u64, name: &str, pos: Pos) -> Result<(), ServerError> {
+        let (limit, max) = ("max-nesting", self.max_nesting);
+        if nesting <= max {
+            return Ok(());
+        }
+        let what = format!("sets of fields in one another at {name}");
+        let advice = "ask for less at once";
+        Err(error::limit(limit, max, nesting, &what, advice, &[pos]))
+    }
+
+    fn directives(&mut self, directives: &[Positioned<Directive>]) {
+        for directive in directives {
+            self.directives
+                .add(&directive.node.name.node, directive.pos);
+        }
+    }
+}
+
+/// What an item is called in a message.
+fn name(item: &Selection) -> String {
+    match item {
+        Selection::Field(field) => field.node.name.node.to_string(),
+        Selection::InlineFragment(_) => "an inline fragment".to_owned(),
+        Selection::FragmentSpread(spread) => format!("...{}", spread.node.fragment_name.node),
     }
 }
 

@@ -3,7 +3,7 @@
 use async_graphql::{Context, Object, OutputType, SimpleObject};
 use futures_util::future::try_join;
 
-use super::{build::Build, builder::Builder, step::Step};
+use super::{ContextExt, build::Build, builder::Builder, step::Step};
 use crate::{
     error::Result,
     model::{
@@ -24,6 +24,15 @@ pub(super) struct PageInfo {
     start_cursor: Option<String>,
     /// The cursor of the last edge.
     end_cursor: Option<String>,
+}
+
+/// The rows of a page of a whole table.
+pub(super) async fn rows<M, T: From<M>>(
+    ctx: &Context<'_>,
+    page: impl Future<Output = Result<Read<M>>>,
+) -> Result<Read<T>> {
+    let read = ctx.loaders().budget().read(page, |read| read.rows.len());
+    Ok(read.await?.map())
 }
 
 /// A row of a list, with its cursor.

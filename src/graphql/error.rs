@@ -40,9 +40,14 @@ fn describe(
 ) {
     match source {
         Error::Invalid { argument, .. } => extensions.set("argument", argument.as_str()),
-        Error::LimitExceeded { limit, max, .. } => {
+        Error::LimitExceeded {
+            limit, max, asked, ..
+        } => {
             extensions.set("limit", *limit);
             extensions.set("max", *max);
+            if let Some(asked) = asked {
+                extensions.set("asked", *asked);
+            }
         }
         Error::Internal(cause) => tracing::error!(%cause, ?path, "a field failed"),
         _ => {}
@@ -64,6 +69,39 @@ pub(super) fn bad_value(path: &str, rule: &str, pos: Pos) -> ServerError {
 pub(super) fn invalid_document(message: &str, pos: Pos) -> ServerError {
     let mut error = refusal(message, VALIDATION_FAILED);
     error.locations.push(pos);
+    error
+}
+
+/// A document that the parser does not take.
+pub(super) fn not_parsed(mut error: ServerError) -> ServerError {
+    let extensions = error.extensions.get_or_insert_default();
+    extensions.set("code", PARSE_FAILED);
+    error
+}
+
+/// A document that is no GraphQL.
+pub(super) fn parse_failed(message: &str, pos: Pos) -> ServerError {
+    let mut error = refusal(message, PARSE_FAILED);
+    error.locations.push(pos);
+    error
+}
+
+/// More than a limit: its flag and value, how many of what there are, what to do about it, and where it is passed.
+pub(super) fn limit(
+    limit: &str,
+    max: u64,
+    asked: u64,
+    what: &str,
+    advice: &str,
+    at: &[Pos],
+) -> ServerError {
+    let message = format!("{limit} is {max}, and this has {asked} {what}: {advice}");
+    let mut error = refusal(message, Code::LimitExceeded.name());
+    error.locations.extend(at);
+    let extensions = error.extensions.get_or_insert_default();
+    extensions.set("limit", limit);
+    extensions.set("max", max);
+    extensions.set("asked", asked);
     error
 }
 

@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use async_graphql::{PathSegment, Request, ServerError, Variables};
+use async_graphql::{PathSegment, ServerError};
 use futures_util::stream::StreamExt;
 use tokio::{
     sync::Mutex as AsyncMutex,
@@ -93,7 +93,7 @@ pub(super) struct Membership {
 pub(super) struct Joiner {
     api: Api,
     key: Arc<Key>,
-    variables: Variables,
+    asked: Arc<Asked>,
     /// The call of who opens the group stands for all: they may do the same.
     call: Call,
     lagged: ServerError,
@@ -107,7 +107,7 @@ pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Joiner {
-    pub(super) fn new(api: &Api, request: &Request, asked: &Asked, call: &Call) -> Self {
+    pub(super) fn new(api: &Api, asked: Arc<Asked>, call: &Call) -> Self {
         let mut lagged = from_error(&Error::FeedLagged);
         if let Some(field) = asked.root_field() {
             let key = field.node.response_key().node.to_string();
@@ -115,9 +115,9 @@ impl Joiner {
             lagged.locations.push(field.pos);
         }
         Self {
-            key: Arc::new(Key::new(request, asked, call.caller)),
+            key: Arc::new(Key::new(&asked, call.caller)),
             api: api.clone(),
-            variables: request.variables.clone(),
+            asked,
             call: call.clone(),
             lagged,
             joined: Mutex::default(),
@@ -168,11 +168,11 @@ impl Joiner {
             groups: api.groups.clone(),
             group: group.clone(),
         };
-        let (call, variables) = (self.call.clone(), self.variables.clone());
+        let (call, asked) = (self.call.clone(), self.asked.clone());
         let tasks = api.app.tasks.clone();
         tasks.spawn(async move {
             let group = &working.group;
-            let work = group.run(&api, &call, variables, listening);
+            let work = group.run(&api, &call, &asked, listening);
             if let Some(failure) = group.gone.run_until_cancelled(work).await {
                 working.groups.end(group, &failure);
             }
@@ -188,18 +188,12 @@ impl Joiner {
 
 impl Group {
     /// Answers each event once for all members; says why there is nothing more.
-    async fn run(
-        &self,
-        api: &Api,
-        call: &Call,
-        variables: Variables,
-        listening: Listening,
-    ) -> Failure {
+    async fn run(&self, api: &Api, call: &Call, asked: &Asked, listening: Listening) -> Failure {
         let listening = Arc::new(AsyncMutex::new(listening));
         loop {
             // While nothing happens there is no stream: it would take many times the memory.
             listening.lock().await.wait().await;
-            let answering = self.answer(api, call, variables.clone(), listening.clone());
+            let answering = self.answer(api, call, asked, listening.clone());
             if let Some(failure) = Box::pin(answering).await {
                 return failure;
             }
@@ -211,14 +205,10 @@ impl Group {
         &self,
         api: &Api,
         call: &Call,
-        variables: Variables,
+        asked: &Asked,
         listening: Arc<AsyncMutex<Listening>>,
     ) -> Option<Failure> {
-        let request = self.key.request(variables);
-        let (request, asked) = match api.prepare(request, call).await {
-            Ok(prepared) => prepared,
-            Err(refusal) => return Some(vec![refusal]),
-        };
+        let request = api.request(asked, call).await;
         let place = Place::default();
         let request = request.data(Source::live(listening, place.clone()));
         let responses = api.schema.execute_stream(request);

@@ -1,14 +1,14 @@
 //! What subscribers ask who are one group: the same operation with the same variables, wherever each of them begins.
 
-use async_graphql::{Name, Request, Variables};
+use async_graphql::Name;
 
-use super::Asked;
+use super::{Asked, document::Hash};
 use crate::auth::Caller;
 
 /// What the members of a group have in common.
 #[derive(Debug, PartialEq, Eq, Hash)]
 pub(super) struct Key {
-    query: String,
+    document: Hash,
     operation: Option<String>,
     /// Without those that only say where to begin.
     variables: String,
@@ -16,25 +16,19 @@ pub(super) struct Key {
 }
 
 impl Key {
-    pub(super) fn new(request: &Request, asked: &Asked, caller: Caller) -> Self {
+    pub(super) fn new(asked: &Asked, caller: Caller) -> Self {
         Self {
-            query: request.query.clone(),
-            operation: request.operation_name.clone(),
-            variables: shared_variables(request, asked),
+            document: asked.document.hash,
+            operation: asked.operation.clone(),
+            variables: shared_variables(asked),
             caller,
         }
-    }
-
-    /// The request of all of them, with the variables of one.
-    pub(super) fn request(&self, variables: Variables) -> Request {
-        let mut request = Request::new(&self.query).variables(variables);
-        request.operation_name.clone_from(&self.operation);
-        request
     }
 }
 
 /// The variables that tell one group from another, as text.
-fn shared_variables(request: &Request, asked: &Asked) -> String {
+fn shared_variables(asked: &Asked) -> String {
+    let text = &asked.document.text;
     let arguments = asked.root_field().map(|field| &field.node.arguments);
     // A variable that is written twice, where it is defined and here, is used for nothing else.
     let snapshot = arguments
@@ -42,7 +36,7 @@ fn shared_variables(request: &Request, asked: &Asked) -> String {
         .flatten()
         .filter(|(name, _)| name.node == "snapshot")
         .map(|(_, value)| value.node.to_string())
-        .find(|value| value.starts_with('$') && request.query.matches(value.as_str()).count() == 2);
+        .find(|value| value.starts_with('$') && text.matches(value.as_str()).count() == 2);
     let definitions = asked.operation().map(|o| o.variable_definitions.as_slice());
     let mut shared: Vec<(&Name, String)> = definitions
         .into_iter()
@@ -55,7 +49,7 @@ fn shared_variables(request: &Request, asked: &Asked) -> String {
         })
         .filter_map(|definition| {
             let name = &definition.node.name.node;
-            Some((name, request.variables.get(name)?.to_string()))
+            Some((name, asked.variables.get(name)?.to_string()))
         })
         .collect();
     shared.sort();

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use async_graphql::{Request, Response, ServerError, Value, parser::types::OperationType};
+use async_graphql::{Response, ServerError, Value, parser::types::OperationType};
 use asynk_strim::stream_fn;
 use futures_util::stream::{self, BoxStream, Stream, StreamExt};
 use tokio::time::timeout;
@@ -15,7 +15,6 @@ use super::{
     Api, Asked,
     error::from_error,
     group::{Joiner, lock},
-    operation,
     subscription::Source,
 };
 use crate::{
@@ -38,7 +37,7 @@ pub(crate) enum Outcome {
 
 impl Outcome {
     /// Nothing was executed: the errors are the request's, not a field's.
-    fn refused(mut errors: Vec<ServerError>) -> Self {
+    pub(crate) fn refused(mut errors: Vec<ServerError>) -> Self {
         for error in &mut errors {
             error.path.clear();
         }
@@ -122,29 +121,17 @@ impl Asked {
 
 impl Api {
     /// Runs an operation of any kind; `resume` is a cursor that a transport brings along, in place of `after` and `snapshot`.
-    pub(crate) async fn run(
-        &self,
-        mut request: Request,
-        call: &Call,
-        resume: Option<String>,
-    ) -> Outcome {
-        let name = request.operation_name.clone();
-        let is_subscription = request.parsed_query().is_ok_and(|document| {
-            operation(document, name.as_deref())
-                .is_some_and(|operation| operation.ty == OperationType::Subscription)
-        });
-        if !is_subscription {
-            return Outcome::Answer(Box::new(self.execute(request, call).await));
+    pub(crate) async fn run(&self, asked: Asked, call: &Call, resume: Option<String>) -> Outcome {
+        if !asked.is(OperationType::Subscription) {
+            return Outcome::Answer(Box::new(self.execute(asked, call).await));
         }
         // Held up to here, thousands who come at once take neither all connections nor much memory: whoever joins first
         // makes the others' start one without the database.
         let opening = self.openings.acquire().await;
-        let (request, asked) = match self.prepare(request, call).await {
-            Ok(prepared) => prepared,
-            Err(refusal) => return Outcome::refused(vec![refusal]),
-        };
         let place = Place::default();
-        let joiner = Arc::new(Joiner::new(self, &request, &asked, call));
+        let asked = Arc::new(asked);
+        let joiner = Arc::new(Joiner::new(self, asked.clone(), call));
+        let request = self.request(&asked, call).await;
         let request = request.data(Source::own(joiner.clone(), resume, place.clone()));
         let mut own = self.schema.execute_stream(request).fuse();
         // What is refused is refused as the first answer. Who has none waiting joins, which ends this stream.
@@ -169,7 +156,7 @@ impl Api {
     fn updates(
         &self,
         responses: impl Stream<Item = Response> + Send + 'static,
-        asked: Asked,
+        asked: Arc<Asked>,
         place: Place,
         joiner: Arc<Joiner>,
     ) -> BoxStream<'static, Update> {

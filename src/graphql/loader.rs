@@ -12,7 +12,7 @@ use std::{
 
 use tokio::{sync::OnceCell, task::yield_now};
 
-use super::{build::Build, builder::Builder, step::Step};
+use super::{budget::Budget, build::Build, builder::Builder, step::Step};
 use crate::{
     error::Result,
     model::{
@@ -102,6 +102,7 @@ type StepsKey = (BuildId, Arc<step::StepsArgs>);
 /// The loaders of one operation.
 pub(super) struct Loaders {
     db: Db,
+    budget: Arc<Budget>,
     builders: Gather<BuilderId, Builder>,
     builders_by_name: Gather<String, Builder>,
     tags: Gather<BuilderId, Vec<String>>,
@@ -114,9 +115,10 @@ pub(super) struct Loaders {
 }
 
 impl Loaders {
-    pub(super) fn new(db: Db) -> Self {
+    pub(super) fn new(db: Db, budget: Budget) -> Self {
         Self {
             db,
+            budget: Arc::new(budget),
             builders: Gather::default(),
             builders_by_name: Gather::default(),
             tags: Gather::default(),
@@ -129,24 +131,32 @@ impl Loaders {
         }
     }
 
+    /// What this operation may still take.
+    pub(super) fn budget(&self) -> &Arc<Budget> {
+        &self.budget
+    }
+
     pub(super) async fn builder(&self, id: BuilderId) -> Result<Option<Builder>> {
-        let fetch = |ids: Vec<_>| async move { Ok(wrap(builder::by_ids(&self.db, &ids).await?)) };
+        let fetch = |ids: Vec<_>| self.rows(async move { builder::by_ids(&self.db, &ids).await });
         self.builders.load(id, fetch).await
     }
 
     pub(super) async fn builder_by_name(&self, name: String) -> Result<Option<Builder>> {
         let fetch =
-            |names: Vec<_>| async move { Ok(wrap(builder::by_names(&self.db, &names).await?)) };
+            |names: Vec<_>| self.rows(async move { builder::by_names(&self.db, &names).await });
         self.builders_by_name.load(name, fetch).await
     }
 
     pub(super) async fn tags(&self, id: BuilderId) -> Result<Vec<String>> {
-        let fetch = |ids: Vec<_>| async move { builder::tags_of(&self.db, &ids).await };
+        let fetch = |ids: Vec<_>| {
+            self.budget
+                .read(async move { builder::tags_of(&self.db, &ids).await }, lists)
+        };
         Ok(self.tags.load(id, fetch).await?.unwrap_or_default())
     }
 
     pub(super) async fn build(&self, id: BuildId) -> Result<Option<Build>> {
-        let fetch = |ids: Vec<_>| async move { Ok(wrap(build::by_ids(&self.db, &ids).await?)) };
+        let fetch = |ids: Vec<_>| self.rows(async move { build::by_ids(&self.db, &ids).await });
         self.builds.load(id, fetch).await
     }
 
@@ -156,7 +166,7 @@ impl Loaders {
         number: i32,
     ) -> Result<Option<Build>> {
         let fetch =
-            |keys: Vec<_>| async move { Ok(wrap(build::by_numbers(&self.db, &keys).await?)) };
+            |keys: Vec<_>| self.rows(async move { build::by_numbers(&self.db, &keys).await });
         self.builds_by_number.load((builderid, number), fetch).await
     }
 
@@ -167,7 +177,9 @@ impl Loaders {
     ) -> Result<Read<Build>> {
         let fetch = |keys: Vec<BuildsKey>| {
             by_args(keys, |args, ids| async move {
-                let pages = build::pages_of(&self.db, &args, &ids).await?;
+                let read = build::pages_of(&self.db, &args, &ids);
+                let rows = |pages: &HashMap<_, Read<_>>| pages.values().map(|p| p.rows.len()).sum();
+                let pages = self.budget.read(read, rows).await?;
                 Ok(pages
                     .into_iter()
                     .map(|(id, page)| (id, page.map()))
@@ -185,7 +197,8 @@ impl Loaders {
     ) -> Result<u64> {
         let fetch = |keys: Vec<CountKey>| {
             by_args(keys, |filter, ids| async move {
-                build::counts_of(&self.db, &filter, &ids).await
+                let count = build::counts_of(&self.db, &filter, &ids);
+                self.budget.read(count, |_| 0).await
             })
         };
         let found = self.build_counts.load((id, filter), fetch).await?;
@@ -193,7 +206,7 @@ impl Loaders {
     }
 
     pub(super) async fn step(&self, id: StepId) -> Result<Option<Step>> {
-        let fetch = |ids: Vec<_>| async move { Ok(wrap(step::by_ids(&self.db, &ids).await?)) };
+        let fetch = |ids: Vec<_>| self.rows(async move { step::by_ids(&self.db, &ids).await });
         self.steps.load(id, fetch).await
     }
 
@@ -204,7 +217,9 @@ impl Loaders {
     ) -> Result<Vec<Step>> {
         let fetch = |keys: Vec<StepsKey>| {
             by_args(keys, |args, ids| async move {
-                let lists = step::of_builds(&self.db, &args, &ids).await?;
+                let most = self.budget.most_rows();
+                let read = step::of_builds(&self.db, &args, &ids, most);
+                let lists = self.budget.read(read, lists).await?;
                 Ok(lists
                     .into_iter()
                     .map(|(id, rows)| (id, wrap_list(rows)))
@@ -214,6 +229,19 @@ impl Loaders {
         let found = self.steps_of.load((id, args), fetch).await?;
         Ok(found.unwrap_or_default())
     }
+
+    /// Rows by their keys.
+    async fn rows<K: Eq + Hash, R, T: From<R>>(
+        &self,
+        read: impl Future<Output = Result<HashMap<K, R>>>,
+    ) -> Result<HashMap<K, T>> {
+        Ok(wrap(self.budget.read(read, HashMap::len).await?))
+    }
+}
+
+/// How many rows there are in lists.
+fn lists<K, R>(lists: &HashMap<K, Vec<R>>) -> usize {
+    lists.values().map(Vec::len).sum()
 }
 
 fn wrap<K: Eq + Hash, R, T: From<R>>(rows: HashMap<K, R>) -> HashMap<K, T> {

@@ -3,24 +3,26 @@
 use std::sync::Arc;
 
 use async_graphql::{
-    Context, Positioned, Request, Response, SDLExportOptions, Schema, ServerError,
-    parser::types::{
-        ExecutableDocument, Field, OperationDefinition, OperationType, Selection, SelectionSet,
-    },
+    Context, Positioned, Request, Response, SDLExportOptions, Schema, ServerError, Variables,
+    parser::types::{Field, OperationDefinition, OperationType, Selection},
+    value,
 };
 use tokio::sync::Semaphore;
 
 use crate::{
     app::App,
     auth::{Call, Caller, Scope},
-    error::Error,
+    error::{Error, StartError},
 };
 
 mod answer;
+mod budget;
 mod build;
 mod builder;
 mod check;
 mod connection;
+mod cost;
+pub(crate) mod document;
 pub(crate) mod error;
 mod event;
 mod filter;
@@ -34,13 +36,18 @@ mod mutation;
 mod node;
 mod order;
 mod query;
+mod registered;
 mod results;
 mod scalar;
+mod scan;
 mod step;
 mod subscription;
 mod types;
 
 use answer::Form;
+use budget::Budget;
+use cost::Cost;
+use document::{Document, Documents, Operation};
 use group::Groups;
 use loader::Loaders;
 use scalar::EventCursor;
@@ -53,6 +60,7 @@ type Roots = Schema<query::Query, mutation::Mutation, subscription::Subscription
 pub struct Api {
     schema: Roots,
     types: Types,
+    documents: Arc<Documents>,
     groups: Groups,
     /// One for each subscription that may begin at once.
     openings: Arc<Semaphore>,
@@ -74,6 +82,8 @@ trait ContextExt {
     fn app(&self) -> &App;
     fn caller(&self) -> &Caller;
     fn loaders(&self) -> &Loaders;
+    /// A write may begin: there is time left. Once begun, it is not cut off.
+    fn begin(&self) -> crate::error::Result<()>;
     fn event_cursor(&self) -> crate::error::Result<EventCursor>;
     /// Logs, once, that a row holds a value that no Buildbot should have written.
     fn odd(&self, column: &'static str, id: i32);
@@ -90,6 +100,10 @@ impl ContextExt for Context<'_> {
 
     fn loaders(&self) -> &Loaders {
         self.data_unchecked()
+    }
+
+    fn begin(&self) -> crate::error::Result<()> {
+        self.loaders().budget().check()
     }
 
     fn event_cursor(&self) -> crate::error::Result<EventCursor> {
@@ -123,16 +137,42 @@ pub fn sdl() -> String {
 
 impl Api {
     /// The schema over this server.
-    #[must_use]
-    pub fn new(app: App) -> Self {
-        let schema = build_schema().data(app.clone()).finish();
-        Self {
-            types: Types::read(&schema.sdl()),
+    ///
+    /// # Errors
+    /// The operator's documents cannot be read, or one of them cannot be run.
+    pub async fn new(app: App) -> Result<Self, StartError> {
+        let limits = &app.config.limit;
+        let nesting = usize::try_from(limits.max_nesting).unwrap_or(usize::MAX);
+        let mut schema = build_schema()
+            .limit_recursive_depth(nesting)
+            .data(app.clone());
+        if limits.no_introspection {
+            schema = schema.disable_introspection().disable_suggestions();
+        }
+        let schema = schema.finish();
+        let types = Types::read(&schema.sdl());
+        let mut documents = Documents::new(types.clone(), app.config.limit.clone());
+        for (id, text) in registered::read(limits)? {
+            let valid = documents.register(&id, text);
+            let refused = match valid {
+                Ok(document) => registered::refusal(&schema, &document).await,
+                Err(refusal) => Some(refusal),
+            };
+            if let Some(refusal) = refused {
+                return Err(registered::cannot(
+                    limits,
+                    &format!("the document {id:?}: {refusal}"),
+                ));
+            }
+        }
+        Ok(Self {
+            documents: Arc::new(documents),
+            types,
             schema,
             groups: Groups::default(),
             openings: Arc::new(Semaphore::new(MAX_OPENINGS)),
             app,
-        }
+        })
     }
 
     /// The server that this schema answers for.
@@ -141,62 +181,71 @@ impl Api {
         &self.app
     }
 
-    /// Reads the document and gives the request what its resolvers need, or says why it is not answered.
-    async fn prepare(
-        &self,
-        mut request: Request,
-        call: &Call,
-    ) -> Result<(Request, Asked), ServerError> {
+    /// Finds out what is asked, or why it is not answered, before anything runs.
+    pub(crate) fn open(&self, operation: Operation, call: &Call) -> Result<Asked, ServerError> {
         if let Err(error) = call.caller.require(Scope::Read) {
             return Err(error::from_error(&error));
         }
-        let asked = match request.parsed_query() {
-            Ok(document) => Asked {
-                document: document.clone(),
-                operation: request.operation_name.clone(),
-                types: self.types.clone(),
-            },
-            Err(mut error) => {
-                error
-                    .extensions
-                    .get_or_insert_default()
-                    .set("code", error::PARSE_FAILED);
-                return Err(error);
-            }
+        let mut asked = Asked {
+            document: self.documents.find(operation.source)?,
+            operation: operation.name,
+            variables: operation.variables,
+            types: self.types.clone(),
+            cost: Cost::default(),
         };
-        let wanted = operation(&asked.document, asked.operation.as_deref());
-        if let Some(operation) = wanted {
-            check::check(&asked.document, operation, &request.variables, &self.types)?;
+        // Where it is not said which, the library refuses to run any.
+        if let Some(operation) = asked.operation() {
+            let (variables, types) = (&asked.variables, &self.types);
+            check::variables(operation, variables, types)?;
+            let (document, limits) = (&asked.document.parsed, &self.app.config.limit);
+            asked.cost = cost::cost(document, operation, variables, types, limits)?;
         }
-        let cursor = if asks_for(&asked.document, "eventCursor") {
+        Ok(asked)
+    }
+
+    /// What the library executes: a copy of the document, with all that resolvers need.
+    async fn request(&self, asked: &Asked, call: &Call) -> Request {
+        let cursor = if asked.document.wants_cursor {
             let position = self.app.feed.position().await;
             position.map(|p| EventCursor(self.app.feed.cursor(p)))
         } else {
             Err(Error::invalid("eventCursor", "not found in the document"))
         };
-        let request = request
+        // Cut off in the middle, a mutation would leave its caller in doubt. What it reads after its writes is not.
+        let deadline = asked.is_mutation().then(|| self.app.deadline());
+        let budget = Budget::new(self.app.config.limit.max_rows, deadline);
+        let mut request = Request::new("")
+            .variables(asked.variables.clone())
             .data(call.caller)
-            .data(Loaders::new(self.app.db.clone()))
+            .data(Loaders::new(self.app.db.clone(), budget))
             .data(RequestCursor(cursor));
-        Ok((request, asked))
+        request.operation_name.clone_from(&asked.operation);
+        request.set_parsed_query(asked.document.parsed.clone());
+        request
     }
 }
 
-/// What was asked, kept to put the answer in order.
-struct Asked {
-    document: ExecutableDocument,
+/// What was asked, and was found to be worth an answer.
+pub(crate) struct Asked {
+    document: Arc<Document>,
     operation: Option<String>,
+    variables: Variables,
     types: Types,
+    cost: Cost,
 }
 
 impl Asked {
-    fn is_subscription(&self) -> bool {
-        self.operation()
-            .is_some_and(|operation| operation.ty == OperationType::Subscription)
+    /// It is a mutation.
+    pub(crate) fn is_mutation(&self) -> bool {
+        self.is(OperationType::Mutation)
+    }
+
+    fn is(&self, kind: OperationType) -> bool {
+        self.operation().is_some_and(|o| o.ty == kind)
     }
 
     fn operation(&self) -> Option<&OperationDefinition> {
-        operation(&self.document, self.operation.as_deref())
+        self.document.operation(self.operation.as_deref())
     }
 
     /// The first of the outermost fields; a subscription has only one.
@@ -211,7 +260,8 @@ impl Asked {
     /// What brings one answer after the other into its final form.
     fn form(&self) -> impl FnMut(Response) -> Response {
         let operation = self.operation();
-        let mut form = operation.map(|o| Form::new(o, &self.document.fragments, &self.types));
+        let mut form =
+            operation.map(|o| Form::new(o, &self.document.parsed.fragments, &self.types));
         move |mut response| {
             error::finish(&mut response);
             if let Some(form) = &mut form {
@@ -228,47 +278,29 @@ impl Asked {
 
 impl Api {
     /// Answers a query or a mutation.
-    pub async fn execute(&self, request: Request, call: &Call) -> Response {
-        match self.prepare(request, call).await {
-            Ok((_, asked)) if asked.is_subscription() => {
-                let refusal = error::refusal(ONE_ANSWER, error::VALIDATION_FAILED);
-                Response::from_errors(vec![refusal])
-            }
-            Ok((request, asked)) => asked.finish(self.schema.execute(request).await),
-            Err(refusal) => Response::from_errors(vec![refusal]),
+    pub(crate) async fn execute(&self, asked: Asked, call: &Call) -> Response {
+        if asked.is(OperationType::Subscription) {
+            let refusal = error::refusal(ONE_ANSWER, error::VALIDATION_FAILED);
+            return Response::from_errors(vec![refusal]);
         }
+        let answer = async {
+            let request = self.request(&asked, call).await;
+            self.schema.execute(request).await
+        };
+        let response = if asked.is_mutation() {
+            Ok(answer.await)
+        } else {
+            self.app.deadline().keep(answer).await
+        };
+        let response = match response {
+            Ok(response) => asked.finish(response),
+            Err(error) => Response::from_errors(vec![error::from_error(&error)]),
+        };
+        if call.wants_cost && !live::is_refused(&response) {
+            let max = self.app.config.limit.max_cost;
+            let cost = value!({ "objects": asked.cost.objects, "max": max });
+            return response.extension("cost", cost);
+        }
+        response
     }
-}
-
-/// The operation that would run; none where the document does not say which.
-pub(crate) fn operation<'d>(
-    document: &'d ExecutableDocument,
-    name: Option<&str>,
-) -> Option<&'d OperationDefinition> {
-    let mut operations = document.operations.iter();
-    let found = match name {
-        Some(name) => operations.find(|(n, _)| n.is_some_and(|n| n == name)),
-        None => operations.next(),
-    };
-    found.map(|(_, operation)| &operation.node)
-}
-
-/// One of the outermost selections is a field of this name.
-fn asks_for(document: &ExecutableDocument, field: &str) -> bool {
-    fn in_set(set: &SelectionSet, field: &str) -> bool {
-        set.items.iter().any(|item| match &item.node {
-            Selection::Field(f) => f.node.name.node == field,
-            Selection::InlineFragment(f) => in_set(&f.node.selection_set.node, field),
-            Selection::FragmentSpread(_) => false,
-        })
-    }
-    let operations = document
-        .operations
-        .iter()
-        .map(|(_, o)| &o.node.selection_set.node);
-    let fragments = document
-        .fragments
-        .values()
-        .map(|f| &f.node.selection_set.node);
-    operations.chain(fragments).any(|set| in_set(set, field))
 }

@@ -59,6 +59,7 @@ pub(super) struct Mutation;
 impl Mutation {
     /// Adds a step to a build. A name already in use gets a suffix, so the step's name may differ from the one asked for.
     async fn new_step(&self, ctx: &Context<'_>, buildid: i32, name: String) -> Result<StepPayload> {
+        ctx.begin()?;
         let (app, caller) = (ctx.app(), ctx.caller());
         let updated = service::step::new_step(app, caller, BuildId(buildid), &name).await?;
         Ok(StepPayload::new(&app.feed, updated))
@@ -72,6 +73,7 @@ impl Mutation {
         started_at: Option<DateTime>,
         #[graphql(default = false)] locks_acquired: bool,
     ) -> Result<StepPayload> {
+        ctx.begin()?;
         let (app, caller, at) = (ctx.app(), ctx.caller(), started_at.map(|t| t.0));
         let updated =
             service::step::start_step(app, caller, StepId(stepid), at, locks_acquired).await?;
@@ -85,6 +87,7 @@ impl Mutation {
         stepid: i32,
         locks_acquired_at: Option<DateTime>,
     ) -> Result<StepPayload> {
+        ctx.begin()?;
         let (app, caller, at) = (ctx.app(), ctx.caller(), locks_acquired_at.map(|t| t.0));
         let updated =
             service::step::set_step_locks_acquired_at(app, caller, StepId(stepid), at).await?;
@@ -98,6 +101,7 @@ impl Mutation {
         stepid: i32,
         state_string: String,
     ) -> Result<StepPayload> {
+        ctx.begin()?;
         let (app, caller) = (ctx.app(), ctx.caller());
         let updated =
             service::step::set_step_state_string(app, caller, StepId(stepid), state_string).await?;
@@ -113,6 +117,7 @@ impl Mutation {
         name: String,
         url: String,
     ) -> Result<StepPayload> {
+        ctx.begin()?;
         let (app, caller) = (ctx.app(), ctx.caller());
         let updated =
             service::step::add_step_url(app, caller, StepId(stepid), Url { name, url }).await?;
@@ -127,6 +132,7 @@ impl Mutation {
         results: Results,
         #[graphql(default = false)] hidden: bool,
     ) -> Result<StepPayload> {
+        ctx.begin()?;
         let (app, caller) = (ctx.app(), ctx.caller());
         let updated =
             service::step::finish_step(app, caller, StepId(stepid), results.into(), hidden).await?;
@@ -135,6 +141,7 @@ impl Mutation {
 
     /// The builder of this name, made if there is none.
     async fn find_builder(&self, ctx: &Context<'_>, name: String) -> Result<Builder> {
+        ctx.begin()?;
         Ok(
             service::builder::find_builder(ctx.app(), ctx.caller(), &name)
                 .await?
@@ -144,6 +151,7 @@ impl Mutation {
 
     /// Adds a running build with the builder's next number.
     async fn add_build(&self, ctx: &Context<'_>, builderid: i32) -> Result<BuildPayload> {
+        ctx.begin()?;
         let build =
             service::build::add_build(ctx.app(), ctx.caller(), BuilderId(builderid)).await?;
         Ok(build.into())
@@ -156,6 +164,7 @@ impl Mutation {
         buildid: i32,
         state_string: String,
     ) -> Result<BuildPayload> {
+        ctx.begin()?;
         let (app, caller) = (ctx.app(), ctx.caller());
         let build =
             service::build::set_build_state_string(app, caller, BuildId(buildid), state_string)
@@ -170,6 +179,7 @@ impl Mutation {
         buildid: i32,
         results: Results,
     ) -> Result<BuildPayload> {
+        ctx.begin()?;
         let (app, caller) = (ctx.app(), ctx.caller());
         let build =
             service::build::finish_build(app, caller, BuildId(buildid), results.into()).await?;

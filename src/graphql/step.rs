@@ -7,7 +7,7 @@ use async_graphql::{Context, ID, Object, SimpleObject};
 use super::{
     ContextExt,
     build::Build,
-    connection::Connection,
+    connection::{self, Connection},
     filter::{self, StepFilter},
     node,
     order::{self, StepOrder},
@@ -169,6 +169,6 @@ pub(super) async fn connection(
         order,
     };
     let db = &ctx.app().db;
-    let rows = async { Ok(step::page(db, &args).await?.map()) };
+    let rows = connection::rows(ctx, step::page(db, &args));
     Connection::load(ctx, &args, rows, step::count(db, &args.filter)).await
 }

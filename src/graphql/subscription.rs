@@ -96,12 +96,14 @@ impl Subscription {
     ) -> Result<impl Stream<Item = Result<StepEvent>> + use<>> {
         let (feed, source) = (ctx.app().feed.clone(), ctx.data_unchecked::<Source>());
         let place = source.place.clone();
+        let (app, budget) = (ctx.app().clone(), ctx.loaders().budget().clone());
         let events = match &source.origin {
             Origin::Own(joiner, resume) => {
                 let start = start(resume.clone(), after, snapshot)?;
                 let joiner = joiner.clone();
                 let filter = filter.unwrap_or_default().into();
-                let replay = feed.replay(filter, start).await?;
+                let begin = feed.replay(filter, start);
+                let replay = ctx.app().deadline().keep(begin).await??;
                 place.set(replay.told());
                 Events::Own(Box::new(replay), Some(joiner))
             }
@@ -109,8 +111,11 @@ impl Subscription {
         };
         Ok(stream::try_unfold(events, move |mut events| {
             let (feed, place) = (feed.clone(), place.clone());
+            let (app, budget) = (app.clone(), budget.clone());
             async move {
                 let (event, told) = events.next().await?;
+                // Each event is answered before the next is asked for.
+                budget.renew(app.deadline());
                 place.set(told);
                 Ok(event.map(|event| (StepEvent::new(&feed, event), events)))
             }

@@ -7,6 +7,20 @@ use async_graphql::parser::{
     types::{BaseType, FieldDefinition, OperationType, Type, TypeKind, TypeSystemDefinition},
 };
 
+/// What every schema has beside its own types; the fields of `__Root` belong to the root of queries.
+const INTROSPECTION: &str = "
+type __Root { __schema: __Schema! __type(name: String!): __Type }
+type __Schema { description: String types: [__Type!]! queryType: __Type! mutationType: __Type subscriptionType: __Type directives: [__Directive!]! }
+type __Type {
+  kind: String! name: String description: String specifiedByURL: String isOneOf: Boolean ofType: __Type
+  fields(includeDeprecated: Boolean): [__Field!] interfaces: [__Type!] possibleTypes: [__Type!]
+  enumValues(includeDeprecated: Boolean): [__EnumValue!] inputFields(includeDeprecated: Boolean): [__InputValue!]
+}
+type __Field { name: String! description: String args(includeDeprecated: Boolean): [__InputValue!]! type: __Type! isDeprecated: Boolean! deprecationReason: String }
+type __InputValue { name: String! description: String type: __Type! defaultValue: String isDeprecated: Boolean! deprecationReason: String }
+type __EnumValue { name: String! description: String isDeprecated: Boolean! deprecationReason: String }
+type __Directive { name: String! description: String locations: [String!]! args(includeDeprecated: Boolean): [__InputValue!]! isRepeatable: Boolean! }";
+
 /// Every type of the schema. Cheap to clone.
 #[derive(Clone, Debug)]
 pub(super) struct Types(Arc<HashMap<String, Kind>>);
@@ -32,7 +46,8 @@ pub(super) struct Member {
 impl Types {
     /// Reads them.
     pub(super) fn read(sdl: &str) -> Self {
-        let definitions = parse_schema(sdl).map_or_else(|_| Vec::new(), |d| d.definitions);
+        let all = [sdl, INTROSPECTION].concat();
+        let definitions = parse_schema(all).map_or_else(|_| Vec::new(), |d| d.definitions);
         let types = definitions.into_iter().filter_map(|definition| {
             let TypeSystemDefinition::Type(definition) = definition else {
                 return None;
@@ -60,10 +75,19 @@ impl Types {
 
     /// A field of a type.
     pub(super) fn member(&self, of: &str, name: &str) -> Option<&Member> {
+        let of = match (of, name) {
+            ("Query", "__schema" | "__type") => "__Root",
+            _ => of,
+        };
         match self.0.get(of)? {
             Kind::Fields(fields) => fields.get(name),
             Kind::Enum => None,
         }
+    }
+
+    /// How many there are.
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
     }
 
     /// The type is an enum.
@@ -98,6 +122,11 @@ pub(super) fn named(ty: &Type) -> &str {
         BaseType::Named(name) => name,
         BaseType::List(inner) => named(inner),
     }
+}
+
+/// The type is a list, of whatever.
+pub(super) fn is_list(ty: &Type) -> bool {
+    matches!(ty.base, BaseType::List(_))
 }
 
 /// The name of the root type of an operation.

@@ -10,6 +10,9 @@ use axum::{
 
 use crate::{auth::Call, graphql::Api};
 
+/// Asks that the answer say what it cost.
+const COST: &str = "graphql-cost";
+
 /// Gives the request its `Call`.
 pub(super) async fn identify(
     State(api): State<Api>,
@@ -21,7 +24,7 @@ pub(super) async fn identify(
         caller: api.app().anonymous(),
         address: peer.ip().to_canonical(),
         id: Arc::from(""),
-        wants_cost: false,
+        wants_cost: request.headers().get(COST).is_some_and(|v| v == "1"),
     };
     request.extensions_mut().insert(call);
     next.run(request).await

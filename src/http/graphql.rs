@@ -1,6 +1,8 @@
 //! GraphQL over HTTP: what is taken as a request, which media type and status the answer has, and what is refused unread.
 
-use async_graphql::{Request as Operation, ServerError, Value, parser::types::OperationType};
+use std::collections::BTreeMap;
+
+use async_graphql::{ServerError, Value};
 use axum::{
     Extension,
     body::{Body, Bytes, to_bytes},
@@ -19,7 +21,7 @@ use crate::{
     auth::Call,
     error::Code,
     graphql::{
-        self, Api, error,
+        Api, Asked, error,
         live::{Outcome, is_refused},
     },
 };
@@ -66,6 +68,7 @@ impl IntoResponse for Refusal {
             &Answer {
                 data: None,
                 errors: &errors,
+                extensions: None,
             },
         );
         if let Some(allow) = self.allow {
@@ -82,6 +85,8 @@ struct Answer<'a> {
     data: Option<&'a Value>,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     errors: &'a [ServerError],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    extensions: Option<&'a BTreeMap<String, Value>>,
 }
 
 impl<'a> Answer<'a> {
@@ -89,6 +94,7 @@ impl<'a> Answer<'a> {
         Self {
             data: (!is_refused(response)).then_some(&response.data),
             errors: &response.errors,
+            extensions: (!response.extensions.is_empty()).then_some(&response.extensions),
         }
     }
 }
@@ -171,7 +177,8 @@ pub(super) async fn post(
         let limit = api.app().config.http.max_body_bytes;
         let body = read(body, &parts.headers, limit).await.map_err(in_media)?;
         let operation = from_body(&body).map_err(in_media)?;
-        respond(&api, &call, media, &parts.headers, operation).await
+        let asked = api.open(operation, &call);
+        respond(&api, &call, media, &parts.headers, asked).await
     };
     answer.await.unwrap_or_else(Refusal::into_response)
 }
@@ -192,14 +199,9 @@ pub(super) async fn get(
         if media != Media::EventStream {
             check_preflight(request.headers()).map_err(in_media)?;
         }
-        let mut operation =
-            from_query(request.uri().query().unwrap_or_default()).map_err(in_media)?;
-        let name = operation.operation_name.clone();
-        // A document that cannot be read is for `execute` to refuse.
-        if let Ok(document) = operation.parsed_query()
-            && graphql::operation(document, name.as_deref()).map(|o| o.ty)
-                == Some(OperationType::Mutation)
-        {
+        let operation = from_query(request.uri().query().unwrap_or_default()).map_err(in_media)?;
+        let asked = api.open(operation, &call);
+        if asked.as_ref().is_ok_and(Asked::is_mutation) {
             return Err(Refusal {
                 allow: Some(HeaderValue::from_static("POST")),
                 ..in_media(Refusal::new(
@@ -208,7 +210,7 @@ pub(super) async fn get(
                 ))
             });
         }
-        respond(&api, &call, media, request.headers(), operation).await
+        respond(&api, &call, media, request.headers(), asked).await
     };
     answer.await.unwrap_or_else(Refusal::into_response)
 }
@@ -218,13 +220,22 @@ async fn respond(
     call: &Call,
     media: Media,
     headers: &HeaderMap,
-    operation: Operation,
+    asked: Result<Asked, ServerError>,
 ) -> Result<Response, Refusal> {
+    let refused = |error| async_graphql::Response::from_errors(vec![error]);
     if media != Media::EventStream {
-        return Ok(answer(media, &api.execute(operation, call).await));
+        let response = match asked {
+            Ok(asked) => api.execute(asked, call).await,
+            Err(error) => refused(error),
+        };
+        return Ok(answer(media, &response));
     }
     let mut wish = sse::Wish::read(headers, api.app())?;
-    Ok(match api.run(operation, call, wish.resume.take()).await {
+    let outcome = match asked {
+        Ok(asked) => api.run(asked, call, wish.resume.take()).await,
+        Err(error) => Outcome::Answer(Box::new(refused(error))),
+    };
+    Ok(match outcome {
         Outcome::Stream(updates) => sse::stream(api.app(), wish, updates),
         Outcome::Answer(response) if is_stranger(&response) => answer(media, &response),
         // Also where it was refused: who reads a stream sees nothing else.

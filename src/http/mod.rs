@@ -29,12 +29,17 @@ const GRACE: Duration = Duration::from_secs(8);
 /// Every route of this server.
 pub fn router(api: Api) -> Router {
     let rest = rest::router(api.app().clone());
+    let pages = if api.app().config.limit.no_graphiql {
+        Router::new()
+    } else {
+        ide::routes()
+    };
     Router::new()
         .route("/graphql", routing::get(graphql::get).post(graphql::post))
         .route("/healthz", routing::get(ops::healthz))
         .route("/readyz", routing::get(ops::readyz))
         .route("/metrics", routing::get(ops::metrics))
-        .merge(ide::routes())
+        .merge(pages)
         .with_state(api.clone())
         .merge(rest)
         .layer(middleware::from_fn_with_state(api, call::identify))
@@ -44,7 +49,8 @@ pub fn router(api: Api) -> Router {
 ///
 /// # Errors
 /// The listener fails.
-pub async fn serve(app: App, listener: TcpListener) -> std::io::Result<()> {
+pub async fn serve(api: Api, listener: TcpListener) -> std::io::Result<()> {
+    let app = api.app().clone();
     app.tasks.spawn(feed::tail::run(app.feed.clone()));
     app.tasks.spawn(prune(app.clone()));
     if !app.db.is_writable() {
@@ -57,7 +63,7 @@ pub async fn serve(app: App, listener: TcpListener) -> std::io::Result<()> {
         }
     });
     let stopping = app.stop.clone().cancelled_owned();
-    let service = router(Api::new(app.clone())).into_make_service_with_connect_info::<SocketAddr>();
+    let service = router(api).into_make_service_with_connect_info::<SocketAddr>();
     let server = axum::serve(listener, service).with_graceful_shutdown(stopping);
     let mut server = std::pin::pin!(server.into_future());
     let ended = tokio::select! {

@@ -1,9 +1,10 @@
 //! What is taken as an operation: the same parameters in a JSON body, a URL or a socket's message.
 
-use async_graphql::{Request as Operation, Variables};
+use async_graphql::Variables;
 use serde_json::{Map, Value as Json};
 
 use super::graphql::Refusal;
+use crate::graphql::document::{Hash, Operation, Source};
 
 /// The one operation of a JSON body.
 pub(super) fn from_body(body: &[u8]) -> Result<Operation, Refusal> {
@@ -23,7 +24,7 @@ pub(super) fn from_query(query: &str) -> Result<Operation, Refusal> {
     let mut parameters = Map::new();
     for (name, value) in url::form_urlencoded::parse(query.as_bytes()) {
         let value = match name.as_ref() {
-            "query" | "operationName" => Json::String(value.into_owned()),
+            "query" | "operationName" | "documentId" => Json::String(value.into_owned()),
             "variables" | "extensions" if !value.is_empty() => serde_json::from_str(&value)
                 .map_err(|e| Refusal::bad(format!("{name}: a JSON object, got no JSON: {e}")))?,
             _ => continue,
@@ -35,32 +36,66 @@ pub(super) fn from_query(query: &str) -> Result<Operation, Refusal> {
 
 /// An operation as every transport takes it.
 pub(super) fn from_parameters(mut parameters: Map<String, Json>) -> Result<Operation, Refusal> {
-    let wrong = |name: &str, wanted: &str, got: &Json| {
-        let got = got.to_string();
-        let shown: String = got.chars().take(80).collect();
-        Refusal::bad(format!("{name}: {wanted}, got {shown}"))
-    };
-    let mut operation = match parameters.remove("query") {
-        Some(Json::String(query)) => Operation::new(query),
-        Some(other) => return Err(wrong("query", "a String", &other)),
-        None => return Err(Refusal::bad("query: a GraphQL document is needed")),
-    };
-    match parameters.remove("variables") {
-        None | Some(Json::Null) => {}
-        Some(object @ Json::Object(_)) => {
-            operation = operation.variables(Variables::from_json(object));
+    let query = text(&mut parameters, "query")?;
+    let id = text(&mut parameters, "documentId")?;
+    let hash = persisted(&mut parameters)?;
+    let source = match (query, id, hash) {
+        (Some(query), None, None) => Source::Text(query),
+        (Some(query), None, Some(hash)) => Source::Register(query, hash),
+        (None, None, Some(hash)) => Source::Known(hash),
+        (None, Some(id), None) => Source::Id(id),
+        (None, None, None) => return Err(Refusal::bad("query: a GraphQL document is needed")),
+        (_, Some(_), _) => {
+            let message = "documentId: not together with query or extensions.persistedQuery";
+            return Err(Refusal::bad(message));
         }
+    };
+    let variables = match parameters.remove("variables") {
+        None | Some(Json::Null) => Variables::default(),
+        Some(object @ Json::Object(_)) => Variables::from_json(object),
         Some(other) => return Err(wrong("variables", "an object", &other)),
-    }
-    match parameters.remove("operationName") {
-        None | Some(Json::Null) => {}
+    };
+    Ok(Operation {
+        source,
         // An empty name is what a form without one sends.
-        Some(Json::String(name)) if name.is_empty() => {}
-        Some(Json::String(name)) => operation = operation.operation_name(name),
-        Some(other) => return Err(wrong("operationName", "a String", &other)),
+        name: text(&mut parameters, "operationName")?.filter(|name| !name.is_empty()),
+        variables,
+    })
+}
+
+/// What Apollo's clients send in place of a document, or beside one that they want to be known.
+fn persisted(parameters: &mut Map<String, Json>) -> Result<Option<Hash>, Refusal> {
+    let mut extensions = match parameters.remove("extensions") {
+        None | Some(Json::Null) => return Ok(None),
+        Some(Json::Object(extensions)) => extensions,
+        Some(other) => return Err(wrong("extensions", "an object", &other)),
+    };
+    let persisted = match extensions.remove("persistedQuery") {
+        None | Some(Json::Null) => return Ok(None),
+        Some(persisted) => persisted,
+    };
+    if persisted["version"] != 1 {
+        let version = &persisted["version"];
+        return Err(wrong("persistedQuery.version", "1", version));
     }
-    match parameters.remove("extensions") {
-        None | Some(Json::Null | Json::Object(_)) => Ok(operation),
-        Some(other) => Err(wrong("extensions", "an object", &other)),
+    let hash = &persisted["sha256Hash"];
+    let read = hash.as_str().and_then(Hash::read);
+    let wanted = "64 hexadecimal digits";
+    read.map(Some)
+        .ok_or_else(|| wrong("persistedQuery.sha256Hash", wanted, hash))
+}
+
+/// A parameter that is a text; null is none.
+fn text(parameters: &mut Map<String, Json>, name: &str) -> Result<Option<String>, Refusal> {
+    match parameters.remove(name) {
+        None | Some(Json::Null) => Ok(None),
+        Some(Json::String(text)) => Ok(Some(text)),
+        Some(other) => Err(wrong(name, "a String", &other)),
     }
+}
+
+fn wrong(name: &str, wanted: &str, got: &Json) -> Refusal {
+    let got = got.to_string();
+    let shown: String = got.chars().take(80).collect();
+    Refusal::bad(format!("{name}: {wanted}, got {shown}"))
 }

@@ -39,7 +39,12 @@ enum Updates {
 
 impl Running {
     pub(super) fn new(api: Api, start: Start) -> Self {
-        let begin = async move { api.run(start.operation, &start.call, None).await };
+        let begin = async move {
+            match api.open(start.operation, &start.call) {
+                Ok(asked) => api.run(asked, &start.call, None).await,
+                Err(refusal) => Outcome::refused(vec![refusal]),
+            }
+        };
         Self {
             label: start.label,
             updates: Abortable::new(Updates::Beginning(Box::pin(begin)), start.ending),

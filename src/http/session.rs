@@ -6,7 +6,7 @@ use std::{
     sync::Arc,
 };
 
-use async_graphql::{Request as Operation, Response, ServerError};
+use async_graphql::{Response, ServerError};
 use futures_util::stream::{AbortHandle, AbortRegistration};
 use serde_json::{Map, Value as Json, json};
 
@@ -17,7 +17,7 @@ use super::{
 use crate::{
     auth::{Call, Scope},
     error::Error,
-    graphql::{error::from_error, live::is_refused},
+    graphql::{document::Operation, error::from_error, live::is_refused},
 };
 
 /// An operation that a client has asked for.
@@ -163,6 +163,7 @@ impl Session {
             let refusal = Error::LimitExceeded {
                 limit: "max-socket-operations",
                 max: self.max_operations as u64,
+                asked: Some(self.running.len() as u64 + 1),
                 advice: "end another operation of this socket first, or open another socket",
             };
             out.push_back(self.error(id, &[from_error(&refusal)]));

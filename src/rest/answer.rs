@@ -62,7 +62,8 @@ impl From<Error> for Problem {
             Code::NotFound => StatusCode::NOT_FOUND,
             Code::Unauthenticated => StatusCode::UNAUTHORIZED,
             Code::Forbidden => StatusCode::FORBIDDEN,
-            Code::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+            // The limit is that of time.
+            Code::Unavailable | Code::LimitExceeded => StatusCode::SERVICE_UNAVAILABLE,
             Code::Internal => StatusCode::INTERNAL_SERVER_ERROR,
             // The others do not come from reads.
             _ => StatusCode::BAD_REQUEST,

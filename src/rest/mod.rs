@@ -67,7 +67,11 @@ async fn serve(
         Err(problem) => return problem.into_response(),
     };
     let answer = match parts.method {
-        Method::GET | Method::HEAD => answer(&app, &call, &parts.uri, &parts.headers).await,
+        Method::GET | Method::HEAD => {
+            let answer = answer(&app, &call, &parts.uri, &parts.headers);
+            let in_time = app.deadline().keep(answer).await;
+            in_time.unwrap_or_else(|late| Err(late.into()))
+        }
         Method::OPTIONS => options(&parts.headers),
         _ => Err(Problem::method_not_allowed(ALLOW)),
     };

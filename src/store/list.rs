@@ -252,21 +252,25 @@ fn slices<E: Listed, P: Parent>(
     }
 }
 
-/// Every row of each of these parents that passes the filter, in order.
+/// Every row of each of these parents that passes the filter, in order, up to so many in all.
 pub(super) async fn all<E: Listed, P: Parent>(
     db: &Db,
     filter: &Filter<E::Field>,
     order: &Order<E::Field>,
     parent: E::Column,
     parents: &[P],
+    most: u64,
 ) -> Result<Vec<E::Model>> {
     let mut found = Vec::new();
     for parents in parents.chunks(MAX_BINDS / 2) {
+        let left = most.saturating_sub(found.len() as u64);
         let mut select = E::find()
             .filter(parent.is_in(parents.iter().copied()))
             .filter(filter::condition(db.backend(), filter))
             .into_query();
         filter::order_by(db.backend(), &mut select, order, false);
+        // No statement takes a larger one.
+        select.limit(Ord::min(left, i64::MAX.unsigned_abs()));
         found.append(&mut rows::<E>(db, select).await?);
     }
     Ok(found)

@@ -269,10 +269,10 @@ fn is_busy(error: &DbErr) -> bool {
     code.is_some_and(|code: i32| code & 0xff == 5)
 }
 
-/// By the primary codes: BUSY, LOCKED, IOERR and FULL.
+/// By the primary codes: BUSY, LOCKED, INTERRUPT (a statement that took too long), IOERR and FULL.
 fn of_sqlite(code: i32) -> Trouble {
     match code & 0xff {
-        5 | 6 | 10 | 13 => Trouble::Passing,
+        5 | 6 | 9 | 10 | 13 => Trouble::Passing,
         _ => Trouble::Unexpected,
     }
 }

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use sea_orm::{
     ConnectOptions, Database, DatabaseConnection, DbBackend, DbErr, RuntimeErr,
     sqlx::{
-        self, AssertSqlSafe, Connection, Executor,
+        self, AssertSqlSafe, Connection, Executor, Sqlite,
         mysql::MySqlConnectOptions,
         pool::PoolOptions,
         postgres::PgConnectOptions,
@@ -19,6 +19,9 @@ use crate::config::DatabaseConfig;
 
 /// A connection that was idle for so long is tried before it is used: the database may have been started anew.
 const TRY_AFTER: Duration = Duration::from_secs(1);
+
+/// After so many instructions SQLite looks at the clock: a millisecond or less.
+const LOOK_AFTER: i32 = 10_000;
 
 /// How long a file that is busy is left alone.
 const TRY_AGAIN: Duration = Duration::from_millis(20);
@@ -138,12 +141,19 @@ fn over_the_network(options: &mut ConnectOptions, config: &DatabaseConfig) {
 
 fn sqlite(options: &mut ConnectOptions, config: &DatabaseConfig, purpose: Purpose) {
     let busy = config.busy();
+    // What writes is short, and migrations and `attach` are not to be cut off.
+    let reads = matches!(purpose, Purpose::Read | Purpose::ReadBuildbots);
+    let statement = config.statement();
     options
         .acquire_timeout(busy)
         // A connection that is kept forever keeps its compiled statements, and its place in `data_version`.
         .idle_timeout(None)
         .max_lifetime(None)
-        .map_sqlx_sqlite_pool_opts(|pool| {
+        .map_sqlx_sqlite_pool_opts(move |pool| {
+            let pool = match statement {
+                Some(statement) if reads => ending_after(pool, statement),
+                _ => pool,
+            };
             pool.after_release(|connection, _| {
                 // A full disk makes SQLite end a transaction by itself. sqlx, whose ROLLBACK then fails, believes that it
                 // goes on and would nest all later ones in it: such a connection is closed.
@@ -170,6 +180,18 @@ fn sqlite(options: &mut ConnectOptions, config: &DatabaseConfig, purpose: Purpos
                 Purpose::Attach => o.create_if_missing(false),
             }
         });
+}
+
+/// A connection reads for so long at a time, from when it is taken out of the pool: SQLite itself ends nothing.
+fn ending_after(pool: PoolOptions<Sqlite>, after: Duration) -> PoolOptions<Sqlite> {
+    pool.before_acquire(move |connection, _| {
+        Box::pin(async move {
+            let end = Instant::now() + after;
+            let mut handle = connection.lock_handle().await?;
+            handle.set_progress_handler(LOOK_AFTER, move || Instant::now() < end);
+            Ok(true)
+        })
+    })
 }
 
 /// Limits come from the session, not from the connection's parameters, which a pooler in between may refuse.

@@ -180,7 +180,7 @@ pub async fn by_ids(db: &Db, ids: &[StepId]) -> Result<HashMap<StepId, Model>> {
     Ok(rows.into_iter().map(|row| (row.id, row)).collect())
 }
 
-/// The steps of these builds.
+/// The steps of these builds; where no range ends the list of each, at most so many in all.
 ///
 /// # Errors
 /// As every read: `Unavailable`, or `Internal`.
@@ -188,6 +188,7 @@ pub async fn of_builds(
     db: &Db,
     args: &StepsArgs,
     builds: &[BuildId],
+    most: u64,
 ) -> Result<HashMap<BuildId, Vec<Model>>> {
     if let Some((limit, offset)) = args.range {
         let slice = list::Slice {
@@ -202,8 +203,8 @@ pub async fn of_builds(
             .collect());
     }
     let mut of: HashMap<BuildId, Vec<Model>> = HashMap::with_capacity(builds.len());
-    let rows =
-        list::all::<Entity, _>(db, &args.filter, &args.order, Column::Buildid, builds).await?;
+    let rows = list::all::<Entity, _>(db, &args.filter, &args.order, Column::Buildid, builds, most)
+        .await?;
     for row in rows {
         of.entry(row.buildid).or_default().push(row);
     }

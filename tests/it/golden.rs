@@ -35,7 +35,15 @@ pub(crate) fn live() -> PathBuf {
 }
 
 async fn serve() -> Server {
-    let flags = ["--anonymous", "write"];
+    // All of it in one query, more than may be asked for by default.
+    let flags = [
+        "--anonymous",
+        "write",
+        "--max-cost",
+        "10000000",
+        "--max-values",
+        "100000000",
+    ];
     if kind() == Kind::Sqlite {
         return Server::over(&live(), &flags).await;
     }

@@ -15,6 +15,9 @@ use crate::{
     support::{client::Client, server::Server},
 };
 
+/// More may be asked for than by default.
+const FLAGS: [&str; 4] = ["--anonymous", "write", "--max-cost", "10000000"];
+
 /// Down three levels and up two, with the tags beside: six statements.
 const DOWN_AND_UP: &str = "{ builders(first: 500) { nodes { tags builds(first: 5) { nodes { steps { build { builder { name } } } } } } } }";
 
@@ -32,7 +35,7 @@ impl Watched {
         let watch = |db: &mut buildbot_graphql::store::Db| {
             db.on_statement(move |sql| log.lock().unwrap().push(sql.to_owned()));
         };
-        let server = Server::build(&["--anonymous", "write"], database, Clock::System, watch).await;
+        let server = Server::build(&FLAGS, database, Clock::System, watch).await;
         let client = server.client();
         Self {
             server,

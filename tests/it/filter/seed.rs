@@ -99,9 +99,17 @@ pub(crate) fn named(name: &str) -> String {
     format!("{}, '{}'", quote(name), hash.concat())
 }
 
-/// A server with the rows.
+/// A server with the rows, where more may be asked for than by default.
 pub(crate) async fn seeded() -> Server {
-    let server = Server::start().await;
+    let flags = [
+        "--anonymous",
+        "write",
+        "--max-cost",
+        "10000000",
+        "--max-values",
+        "100000000",
+    ];
+    let server = Server::with(&flags).await;
     fill(&server.sql().await).await;
     server
 }

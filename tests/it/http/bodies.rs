@@ -73,7 +73,7 @@ async fn null_members_are_as_good_as_none() {
 
 #[tokio::test]
 async fn a_body_beyond_the_limit_is_not_read() {
-    let server = Server::start().await;
+    let server = Server::with(&["--max-document-bytes", "1000000"]).await;
     let query = |size: usize| format!("{{\"query\":\"{{ __typename }} #{}\"}}", "x".repeat(size));
     let headers = [("content-type", JSON)];
     let answer = send(&server, Method::POST, &headers, &[], query(2 << 20)).await;

@@ -6,6 +6,7 @@ use buildbot_graphql::{
     app::App,
     clock::Clock,
     config::Config,
+    graphql::Api,
     http,
     store::{Db, OnPending},
 };
@@ -75,9 +76,10 @@ impl Server {
             .unwrap();
         watch(&mut db);
         let app = App::new(config, db, clock).await.unwrap();
+        let api = Api::new(app.clone()).await.unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let running = tokio::spawn(http::serve(app.clone(), listener));
+        let running = tokio::spawn(http::serve(api, listener));
         Self {
             app,
             address,
