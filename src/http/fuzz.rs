@@ -116,7 +116,7 @@ fn say(
     account: &mut Account,
 ) {
     held.retain(|operation| !operation.life.is_aborted());
-    let (what, which) = turn.split_at(turn.len().min(1));
+    let (what, which) = turn.split_at_checked(1).unwrap_or(("", turn));
     if what == "k" {
         return session.keep_alive(out);
     }
