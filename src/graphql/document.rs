@@ -16,7 +16,7 @@ use async_graphql::{
 use hashlink::LinkedHashMap;
 use sha2::{Digest, Sha256};
 
-use super::{check, error, group::lock, scan::scan, types::Types};
+use super::{check, cost::cost, error, group::lock, scan::scan, types::Types};
 use crate::{config::LimitConfig, error::Code};
 
 /// What a token takes in memory once it is parsed, in bytes, about.
@@ -161,6 +161,12 @@ impl Documents {
         text: String,
     ) -> Result<Arc<Document>, ServerError> {
         let document = Arc::new(Document::read(text, &self.types, &self.limits)?);
+        for (_, operation) in document.parsed.operations.iter() {
+            // With its variables it may still cost too much.
+            let none = Variables::default();
+            let (operation, types) = (&operation.node, &self.types);
+            cost(&document.parsed, operation, &none, types, &self.limits)?;
+        }
         let hash = document.hash.hex();
         self.registered.insert(hash, document.clone());
         self.registered.insert(bare(id), document.clone());

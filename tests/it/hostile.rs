@@ -1,61 +1,284 @@
-//! Documents that nest without end: refused, with the server alive behind them. (Limits on size and cost come later.)
+//! Documents that ask for too much: each refused by a limit that it names, over every transport, with the server alive
+//! behind it; and what is taken right at each limit.
 
+use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::support::server::Server;
+use crate::support::{server::Server, ws::Ws};
 
-/// Refused before anything ran.
-async fn refused(server: &Server, query: &str) {
-    let answer = server.client().execute(query, json!({})).await;
-    let shown: String = query.chars().take(60).collect();
-    assert!(answer.get("data").is_none(), "{shown}");
-    assert!(
-        answer["errors"][0]["extensions"]["code"].is_string(),
-        "{shown}"
-    );
+mod limits;
+mod nesting;
+mod persisted;
+mod running;
+
+/// An operation that is answered whatever came before.
+const HONEST: &str = "{ builds(first: 1) { nodes { number steps { name } } totalCount } }";
+
+/// How an operation is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Way {
+    Post,
+    Get,
+    Stream,
+    Socket,
+}
+
+const WAYS: [Way; 4] = [Way::Post, Way::Get, Way::Stream, Way::Socket];
+
+impl Way {
+    /// Sends these parameters; what comes back: an object with `data` or `errors`.
+    async fn send(self, server: &Server, parameters: &Value) -> Value {
+        let client = server.client();
+        match self {
+            Self::Socket => {
+                let mut ws = Ws::connect(server.address).await;
+                ws.send(json!({ "id": "1", "type": "subscribe", "payload": parameters }))
+                    .await;
+                let message = ws.receive().await;
+                match message["type"].as_str() {
+                    Some("next") => message["payload"].clone(),
+                    Some("error") => json!({ "errors": message["payload"] }),
+                    _ => panic!("{message:#}"),
+                }
+            }
+            Self::Stream => {
+                let request = client.http.post(&client.url).json(parameters);
+                let request = request.header("accept", "text/event-stream");
+                let text = request.send().await.unwrap().text().await.unwrap();
+                let data = text.lines().find_map(|line| line.strip_prefix("data: "));
+                serde_json::from_str(data.unwrap_or_else(|| panic!("{text}"))).unwrap()
+            }
+            Self::Post => {
+                let request = client.http.post(&client.url).json(parameters);
+                request.send().await.unwrap().json().await.unwrap()
+            }
+            Self::Get => {
+                let pairs = parameters.as_object().unwrap().iter();
+                let pairs: Vec<(&str, String)> = pairs
+                    .map(|(name, value)| {
+                        let text = value.as_str().map(str::to_owned);
+                        (name.as_str(), text.unwrap_or_else(|| value.to_string()))
+                    })
+                    .collect();
+                let request = client.http.request(Method::GET, &client.url).query(&pairs);
+                let request = request.header("graphql-require-preflight", "1");
+                request.send().await.unwrap().json().await.unwrap()
+            }
+        }
+    }
+
+    /// A URL is not long, whatever it holds.
+    fn takes(self, parameters: &Value) -> bool {
+        self != Self::Get || parameters.to_string().len() < 20_000
+    }
+}
+
+/// The one error of what was refused before it ran.
+fn refusal(answer: &Value) -> &Value {
+    assert!(answer.get("data").is_none(), "{answer:#}");
+    let errors = answer["errors"].as_array().unwrap();
+    assert_eq!(errors.len(), 1, "{answer:#}");
+    &errors[0]
+}
+
+/// `{ … }` with so many levels of fragments, each spread twice in the one before: 2 to the power of that.
+fn doubling(levels: usize) -> String {
+    let fragment = |i: usize| {
+        let next = i + 1;
+        format!(" fragment F{i} on Query {{ ...F{next} ...F{next} }}")
+    };
+    let fragments = (0..levels).map(fragment).collect::<String>();
+    format!("{{ ...F0 }}{fragments} fragment F{levels} on Query {{ __typename }}")
+}
+
+fn nested(n: usize, open: &str, inner: &str, close: &str) -> String {
+    format!("{}{inner}{}", open.repeat(n), close.repeat(n))
+}
+
+/// The documents: what each is, and the limit by which it is refused, with the others as they are by default and
+/// with those far away that look at nothing but the text.
+fn documents() -> Vec<(&'static str, String, &'static str, &'static str)> {
+    let aliases: String = (0..20_000).map(|i| format!(" a{i}: __typename")).collect();
+    let connections = nested(60, "nodes { builder { builds { ", "totalCount", " } } }");
+    let filters = nested(3_000, "not: { ", "number: { eq: 1 }", " }");
+    let lists = nested(20_000, "[", "1", "]");
+    let (tokens, nesting, bytes) = ("max-tokens", "max-nesting", "max-document-bytes");
+    vec![
+        ("30 levels of fragments", doubling(30), "max-fields", "max-fields"),
+        ("200 levels of fragments", doubling(200), tokens, nesting),
+        ("20,000 aliases", format!("{{{aliases} }}"), bytes, "max-aliases"),
+        (
+            "20,000 directives",
+            format!("{{ __typename{} }}", " @a".repeat(20_000)),
+            tokens,
+            "max-directives",
+        ),
+        (
+            "60 nested connections",
+            format!("{{ builds {{ {connections} }} }}"),
+            nesting,
+            nesting,
+        ),
+        (
+            "3,000 nested filters",
+            format!("{{ builds(where: {{ {filters} }}) {{ totalCount }} }}"),
+            tokens,
+            nesting,
+        ),
+        (
+            "20,000 nested lists",
+            format!("{{ builds(where: {{ number: {{ in: {lists} }} }}) {{ totalCount }} }}"),
+            tokens,
+            nesting,
+        ),
+        ("50,000 open braces", "{".repeat(50_000), tokens, nesting),
+        (
+            "a cycle of fragments",
+            "{ ...F } fragment F on Query { ...G } fragment G on Query { ...F }".to_owned(),
+            "",
+            "",
+        ),
+        (
+            "wide pages",
+            "{ builders(first: 500) { nodes { builds(first: 500) { nodes { steps(limit: 10000) { name } } } } } }".to_owned(),
+            "max-cost",
+            "max-cost",
+        ),
+        (
+            "20,000 repeated fields",
+            format!("{{{} }}", " eventCursor".repeat(20_000)),
+            bytes,
+            "max-fields",
+        ),
+        (
+            "a string of 900 KB",
+            format!("{{ builder(name: \"{}\") {{ name }} }}", "x".repeat(900_000)),
+            bytes,
+            "",
+        ),
+    ]
+}
+
+async fn check(server: &Server, way: Way, name: &str, query: &str, limit: &str) {
+    let parameters = json!({ "query": query });
+    if !way.takes(&parameters) {
+        return;
+    }
+    let answer = way.send(server, &parameters).await;
+    let shown = format!("{name} by {way:?}: {answer:#}");
+    let error = refusal(&answer);
+    let message = error["message"].as_str().unwrap();
+    if limit.is_empty() {
+        assert_eq!(
+            error["extensions"]["code"], "GRAPHQL_VALIDATION_FAILED",
+            "{shown}"
+        );
+        assert!(message.contains("contains itself"), "{shown}");
+    } else {
+        let extensions = &error["extensions"];
+        assert_eq!(extensions["code"], "LIMIT_EXCEEDED", "{shown}");
+        assert_eq!(extensions["limit"], limit, "{shown}");
+        let max = extensions["max"].as_u64().unwrap();
+        let asked = extensions["asked"].as_u64().unwrap();
+        assert!(asked > max, "{shown}");
+        for part in [limit, &max.to_string(), &asked.to_string()] {
+            assert!(message.contains(part), "{shown}");
+        }
+        // A document that is too long has no one place where it is.
+        assert_eq!(
+            error["locations"].is_array(),
+            limit != "max-document-bytes",
+            "{shown}"
+        );
+    }
+    let honest = way.send(server, &json!({ "query": HONEST })).await;
+    assert_eq!(honest["data"]["builds"]["totalCount"], 1, "after {shown}");
 }
 
 #[tokio::test]
-async fn endless_nesting_is_refused_and_does_no_harm() {
+async fn twelve_hostile_documents_are_refused_by_name() {
     let server = Server::start().await;
-    for n in [100, 1_000, 10_000] {
-        let fragment = |i: usize| format!(" fragment F{i} on Query {{ ...F{} }}", i + 1);
-        let chain = (0..n).map(fragment).collect::<Vec<_>>().concat();
-        refused(
-            &server,
-            &format!("{{ ...F0 }}{chain} fragment F{n} on Query {{ __typename }}"),
-        )
-        .await;
-        let nested = |open: &str, inner: &str, close: &str| {
-            format!("{}{inner}{}", open.repeat(n), close.repeat(n))
-        };
-        let levels = nested("{ builder { builds { nodes ", "{ number }", "} } }");
-        refused(&server, &format!("{{ builds {{ nodes {levels} }} }}")).await;
-        refused(
-            &server,
-            &format!("{{ {} }}", nested("... { ", "__typename", " }")),
-        )
-        .await;
-        let list = nested("[", "1", "]");
-        refused(
-            &server,
-            &format!("{{ builds(where: {{ number: {{ in: {list} }} }}) {{ totalCount }} }}"),
-        )
-        .await;
+    server.client().add_build("b").await;
+    for (name, query, limit, _) in documents() {
+        for way in WAYS {
+            check(&server, way, name, &query, limit).await;
+        }
     }
-    refused(
-        &server,
-        "{ ...F } fragment F on Query { ...G } fragment G on Query { ...F }",
-    )
-    .await;
-    // A filter that is deep, but not too deep to be read.
-    let mut filter = json!({});
+}
+
+/// Each limit stands for itself: where those before it let everything pass, the next one does not.
+#[tokio::test]
+async fn they_are_refused_behind_the_first_limits_too() {
+    let far = "100000000";
+    let flags = [
+        "--anonymous",
+        "write",
+        "--max-document-bytes",
+        far,
+        "--max-tokens",
+        far,
+    ];
+    let server = Server::with(&flags).await;
+    server.client().add_build("b").await;
+    for (name, query, _, limit) in documents() {
+        if name.starts_with("a string") {
+            // Nothing is wrong with it but its length.
+            let data = server.client().data(&query, json!({})).await;
+            assert_eq!(data["builder"], Value::Null);
+        } else {
+            check(&server, Way::Post, name, &query, limit).await;
+        }
+    }
+}
+
+/// What is hostile can stand in variables.
+#[tokio::test]
+async fn hostile_variables_are_refused_by_name() {
+    let server = Server::start().await;
+    server.client().add_build("b").await;
+    let query = "query($w: BuildFilter, $n: Int) { builds(where: $w, first: $n) { nodes { steps(limit: 100) { name } } } }";
+    let mut deep = json!({});
     for _ in 0..100 {
-        filter = json!({ "not": filter });
+        deep = json!({ "not": deep });
     }
-    let query = "query($w: BuildFilter) { builds(where: $w) { totalCount } }";
-    let (code, _) = server.client().error(query, json!({ "w": filter })).await;
-    assert_eq!(code, "BAD_USER_INPUT");
-    let alive = server.client().data("{ __typename }", json!({})).await;
-    assert_eq!(alive["__typename"], Value::from("Query"));
+    let many: Vec<i32> = (0..100_000).collect();
+    let wide = json!({ "or": vec![json!({ "number": { "eq": 1 } }); 2_000] });
+    for (variables, code, part) in [
+        (
+            json!({ "w": deep }),
+            "BAD_USER_INPUT",
+            "nest at most 20 deep",
+        ),
+        (
+            json!({ "w": { "number": { "in": many } } }),
+            "BAD_USER_INPUT",
+            "at most 1000 conditions and values",
+        ),
+        (json!({ "w": wide }), "BAD_USER_INPUT", "at most 1000"),
+        (
+            json!({ "n": 500 }),
+            "LIMIT_EXCEEDED",
+            "max-cost is 20000, and this has 50501",
+        ),
+        // Refused for what it is, and not cheap until then.
+        (
+            json!({ "n": -1 }),
+            "LIMIT_EXCEEDED",
+            "max-cost is 20000, and this has 50501",
+        ),
+    ] {
+        for way in WAYS {
+            let parameters = json!({ "query": query, "variables": variables });
+            if !way.takes(&parameters) {
+                continue;
+            }
+            let answer = way.send(&server, &parameters).await;
+            let error = &answer["errors"][0];
+            assert_eq!(error["extensions"]["code"], code, "{way:?}: {answer:#}");
+            let message = error["message"].as_str().unwrap();
+            assert!(message.contains(part), "{way:?}: {message}");
+            let honest = way.send(&server, &json!({ "query": HONEST })).await;
+            assert_eq!(honest["data"]["builds"]["totalCount"], 1);
+        }
+    }
 }

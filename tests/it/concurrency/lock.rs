@@ -69,6 +69,8 @@ async fn a_locked_table_is_unavailable_and_then_is_not() {
         "1",
         "--statement-seconds",
         "0",
+        "--max-seconds",
+        "0",
     ];
     let server = Server::with(&flags).await;
     let client = server.client();

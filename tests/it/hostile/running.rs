@@ -1,0 +1,279 @@
+//! What is bounded while an operation runs: its time, the rows it reads, the time of one statement; and a client that
+//! goes away takes its query with it.
+
+use std::{
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+    thread,
+    time::Duration,
+};
+
+use buildbot_graphql::{clock::Clock, store::Db};
+use serde_json::{Value, json};
+
+use super::HONEST;
+use crate::support::{server::Server, until};
+
+const BRIEF: [&str; 6] = [
+    "--anonymous",
+    "write",
+    "--max-seconds",
+    "2",
+    "--statement-seconds",
+    "1",
+];
+
+/// A server whose first statement that has this in it takes longer than any operation may.
+async fn slow_at(part: &'static str) -> (Server, Arc<AtomicBool>) {
+    let armed = Arc::new(AtomicBool::new(false));
+    let watched = armed.clone();
+    let watch = move |db: &mut Db| {
+        db.on_statement(move |sql| {
+            if sql.contains(part) && watched.swap(false, Ordering::SeqCst) {
+                thread::sleep(Duration::from_millis(2_500));
+            }
+        });
+    };
+    (
+        Server::build(&BRIEF, None, Clock::System, watch).await,
+        armed,
+    )
+}
+
+fn is_late(error: &Value) -> bool {
+    let extensions = &error["extensions"];
+    extensions["code"] == "LIMIT_EXCEEDED"
+        && extensions["limit"] == "max-seconds"
+        && extensions["max"] == 2
+        && error["message"]
+            .as_str()
+            .unwrap()
+            .starts_with("max-seconds is 2")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_query_ends_at_its_deadline() {
+    let (server, armed) = slow_at("builds").await;
+    let client = server.client();
+    client.add_build("b").await;
+    armed.store(true, Ordering::SeqCst);
+    let answer = client.execute(HONEST, json!({})).await;
+    assert!(answer.get("data").is_none(), "{answer:#}");
+    assert_eq!(answer["errors"].as_array().unwrap().len(), 1);
+    assert!(is_late(&answer["errors"][0]), "{answer:#}");
+    client.data(HONEST, json!({})).await;
+
+    armed.store(true, Ordering::SeqCst);
+    let path = "api/v2/builders/b/builds/1/steps";
+    let url = format!("http://{}/{path}", server.address);
+    let answer = reqwest::get(&url).await.unwrap();
+    assert_eq!(answer.status(), 503);
+    let text = answer.text().await.unwrap();
+    assert!(text.contains("max-seconds is 2"), "{text}");
+    assert_eq!(reqwest::get(&url).await.unwrap().status(), 200);
+}
+
+/// What is written before the deadline is said to be, and what is not begun is not written.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mutation_begins_nothing_after_its_deadline_and_says_what_it_did() {
+    let (server, armed) = slow_at("UPDATE").await;
+    let client = server.client();
+    let build = client.add_build("b").await;
+    armed.store(true, Ordering::SeqCst);
+    let query = "mutation($b: Int!) {
+        one: setBuildStateString(buildid: $b, stateString: \"one\") { build { stateString } }
+        two: setBuildStateString(buildid: $b, stateString: \"two\") { build { stateString } }
+    }";
+    let answer = client.execute(query, json!({ "b": build })).await;
+    let errors = answer["errors"].as_array().unwrap();
+    assert_eq!(errors.len(), 1, "{answer:#}");
+    // The first has no error, so it was done; the second did not begin.
+    assert_eq!(errors[0]["path"], json!(["two"]));
+    assert!(is_late(&errors[0]), "{answer:#}");
+    let read = "query($b: Int!) { build(buildid: $b) { stateString } }";
+    let data = client.data(read, json!({ "b": build })).await;
+    assert_eq!(data["build"]["stateString"], "one");
+}
+
+#[tokio::test]
+async fn an_operation_reads_so_many_rows() {
+    let statements = Arc::new(Mutex::new(Vec::new()));
+    let log = statements.clone();
+    let watch = move |db: &mut Db| {
+        db.on_statement(move |sql| log.lock().unwrap().push(sql.to_owned()));
+    };
+    let flags = ["--anonymous", "write", "--max-rows", "12"];
+    let server = Server::build(&flags, None, Clock::System, watch).await;
+    let client = server.client();
+    let build = client.add_build("b").await;
+    for i in 0..11 {
+        client.new_step(build, &format!("s{i}")).await;
+    }
+    let query = "query($b: Int!) { build(buildid: $b) { steps { name } } }";
+    let data = client.data(query, json!({ "b": build })).await;
+    assert_eq!(data["build"]["steps"].as_array().unwrap().len(), 11);
+
+    for i in 0..51 {
+        client.new_step(build, &format!("t{i}")).await;
+    }
+    statements.lock().unwrap().clear();
+    let answer = client.execute(query, json!({ "b": build })).await;
+    let error = &answer["errors"][0];
+    assert_eq!(error["extensions"]["limit"], "max-rows", "{answer:#}");
+    // One row for the build leaves 11, and the twelfth of 62 tells that there are more: the others were not read.
+    assert_eq!(error["extensions"]["asked"], 13, "{answer:#}");
+    assert_eq!(error["path"], json!(["build", "steps"]), "{answer:#}");
+    let statements = statements.lock().unwrap().join("\n");
+    assert!(statements.contains("LIMIT"), "{statements}");
+    // A page knows its end by itself.
+    let page = "query($b: Int!) { build(buildid: $b) { steps(limit: 11) { name } } }";
+    client.data(page, json!({ "b": build })).await;
+    let page = "{ steps(first: 12) { nodes { name } } }";
+    client.data(page, json!({})).await;
+    let page = "{ steps(first: 13) { nodes { name } } }";
+    let (code, message) = client.error(page, json!({})).await;
+    assert_eq!(code, "LIMIT_EXCEEDED");
+    assert!(message.starts_with("max-rows is 12"), "{message}");
+}
+
+/// Each event of a subscription may read as much as a query.
+#[tokio::test]
+async fn the_events_of_a_stream_do_not_add_up() {
+    let server = Server::with(&["--anonymous", "write", "--max-rows", "5"]).await;
+    let client = server.client();
+    let build = client.add_build("b").await;
+    let mut ws = server.ws().await;
+    let query =
+        "subscription { stepEvents(snapshot: true) { step { build { builder { name } } } } }";
+    ws.send(json!({ "id": "1", "type": "subscribe", "payload": { "query": query } }))
+        .await;
+    for i in 0..20 {
+        client.new_step(build, &format!("s{i}")).await;
+        let event = ws.event().await;
+        assert_eq!(event["step"]["build"]["builder"]["name"], "b");
+    }
+}
+
+#[tokio::test]
+async fn a_statement_that_takes_too_long_is_ended() {
+    let server = Server::with(&BRIEF).await;
+    let client = server.client();
+    let build = client.add_build("b").await;
+    let sql = server.sql().await;
+    let long = "x".repeat(16_000);
+    for chunk in 0..20 {
+        let row = |i: usize| {
+            let number = chunk * 100 + i;
+            format!("({number}, 's{number}', {build}, '{long}', '[]', 0)")
+        };
+        let rows = (0..100).map(row).collect::<Vec<_>>().join(", ");
+        sql.run(&format!(
+            "INSERT INTO steps (number, name, buildid, state_string, urls_json, hidden) VALUES {rows}"
+        ))
+        .await;
+    }
+    // Two thousand rows of 16 KB, each searched three hundred times.
+    let tests: Vec<Value> = (0..300)
+        .map(|i| json!({ "stateString": { "contains": format!("xxxxxxxxxxxxxxx{i}") } }))
+        .collect();
+    let query = "query($w: StepFilter) { steps(where: $w) { totalCount } }";
+    let variables = json!({ "w": { "or": tests } });
+    for _ in 0..2 {
+        let (code, _) = client.error(query, variables.clone()).await;
+        assert_eq!(code, "UNAVAILABLE");
+        client.data(HONEST, json!({})).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_goes_away_takes_its_query_along() {
+    let (held, gone) = (
+        Arc::new(AtomicBool::new(false)),
+        Arc::new(AtomicBool::new(false)),
+    );
+    let (armed, deeper) = (
+        Arc::new(AtomicBool::new(false)),
+        Arc::new(AtomicUsize::new(0)),
+    );
+    let watch = {
+        let (held, gone, armed, deeper) =
+            (held.clone(), gone.clone(), armed.clone(), deeper.clone());
+        move |db: &mut Db| {
+            db.on_statement(move |sql| {
+                if sql.contains("steps") {
+                    deeper.fetch_add(1, Ordering::SeqCst);
+                }
+                // The first level takes until its client is gone.
+                if sql.contains("builds") && armed.swap(false, Ordering::SeqCst) {
+                    held.store(true, Ordering::SeqCst);
+                    while !gone.load(Ordering::SeqCst) {
+                        thread::sleep(Duration::from_millis(10));
+                    }
+                }
+            });
+        }
+    };
+    let server = Server::build(&["--anonymous", "write"], None, Clock::System, watch).await;
+    let client = server.client();
+    let build = client.add_build("b").await;
+    client.new_step(build, "s").await;
+    let query = "{ builds { nodes { steps { name } } } }";
+    let before = deeper.load(Ordering::SeqCst);
+    client.data(query, json!({})).await;
+    assert!(
+        deeper.load(Ordering::SeqCst) > before,
+        "the second level is not seen"
+    );
+
+    armed.store(true, Ordering::SeqCst);
+    let asking = tokio::spawn({
+        let client = server.client();
+        async move { client.try_execute(query, json!({})).await.is_ok() }
+    });
+    until(async || held.load(Ordering::SeqCst)).await;
+    asking.abort();
+    assert!(asking.await.unwrap_err().is_cancelled());
+    // The connection is closed by now, or is being closed.
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    let before = deeper.load(Ordering::SeqCst);
+    gone.store(true, Ordering::SeqCst);
+    for _ in 0..10 {
+        client.data("{ builders { totalCount } }", json!({})).await;
+    }
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    assert_eq!(
+        deeper.load(Ordering::SeqCst),
+        before,
+        "nobody waits for the second level"
+    );
+}
+
+/// A statement that outlived its operation would keep a connection that nobody waits for.
+#[tokio::test]
+async fn a_statement_may_not_outlive_its_operation() {
+    use crate::support::{PATIENCE, database::Database, process::command};
+    for (statement, operation) in [("10", "10"), ("0", "10"), ("8", "5"), ("1", "1")] {
+        let database = Database::fresh_file();
+        let output = command()
+            .args([
+                "serve",
+                "--listen",
+                "127.0.0.1:0",
+                "--database-url",
+                &database.url,
+            ])
+            .args(["--statement-seconds", statement, "--max-seconds", operation])
+            .output();
+        let output = tokio::time::timeout(PATIENCE, output).await;
+        let output = output.expect("it does start").unwrap();
+        assert!(!output.status.success());
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(said.contains("--statement-seconds"), "{said}");
+    }
+    for flags in [["0", "0"], ["30", "0"], ["1", "2"]] {
+        let [statement, operation] = flags;
+        Server::with(&["--statement-seconds", statement, "--max-seconds", operation]).await;
+    }
+}
