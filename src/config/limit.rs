@@ -89,7 +89,7 @@ impl LimitConfig {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, fuzzing))]
 impl LimitConfig {
     /// What holds where nothing is said but these flags.
     pub(crate) fn of(flags: &[&str]) -> Self {

@@ -1,14 +1,14 @@
 //! The scalars, the ids of nodes, and the pass over a document, given anything.
 
-use std::sync::LazyLock;
+mod document;
 
-use async_graphql::{ScalarType, Value, Variables, parser::parse_query};
+pub use document::document;
+
+use async_graphql::{ScalarType, Value};
 
 use super::{
-    build_schema, check,
     node::Id,
     scalar::{DateTime, NameOrNumber},
-    types::Types,
 };
 use crate::model::{identifier, time::LATEST};
 
@@ -59,33 +59,5 @@ pub fn node_id(data: &[u8]) {
     };
     if let Some(id) = Id::decode(text) {
         assert_eq!(Id::decode(&id.encode()), Some(id));
-    }
-}
-
-/// A document, and behind a NUL perhaps variables.
-///
-/// # Panics
-/// The pass over a document that can be read does not come to an end of its own.
-pub fn document(data: &[u8]) {
-    static TYPES: LazyLock<Types> = LazyLock::new(|| Types::read(&build_schema().finish().sdl()));
-    let mut parts = data.splitn(2, |byte| *byte == 0).map(str::from_utf8);
-    let (Some(Ok(text)), variables) = (parts.next(), parts.next()) else {
-        return;
-    };
-    // Deeper, and the library's parser may run out of stack.
-    if text.bytes().filter(|b| matches!(b, b'{' | b'[')).count() > 100 {
-        return;
-    }
-    let Ok(document) = parse_query(text) else {
-        return;
-    };
-    let variables = variables.and_then(Result::ok).unwrap_or_default();
-    let variables =
-        serde_json::from_str(variables).map_or_else(|_| Variables::default(), Variables::from_json);
-    for (_, operation) in document.operations.iter() {
-        if let Err(error) = check::check(&document, &operation.node, &variables, &TYPES) {
-            assert!(!error.message.is_empty());
-            assert!(error.extensions.is_some(), "{error:?}");
-        }
     }
 }
