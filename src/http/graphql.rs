@@ -12,6 +12,7 @@ use mime::Mime;
 use serde::Serialize;
 
 use super::{
+    call,
     request::{from_body, from_query},
     sse, ws,
 };
@@ -221,12 +222,14 @@ async fn respond(
     operation: Operation,
 ) -> Result<Response, Refusal> {
     if media != Media::EventStream {
-        return Ok(answer(media, &api.execute(operation, call).await));
+        return Ok(answer(media, call, &api.execute(operation, call).await));
     }
     let mut wish = sse::Wish::read(headers, api.app())?;
     Ok(match api.run(operation, call, wish.resume.take()).await {
         Outcome::Stream(updates) => sse::stream(api.app(), call, wish, updates),
-        Outcome::Answer(response) if refused_with(&response).is_some() => answer(media, &response),
+        Outcome::Answer(response) if call::refusal(call).is_some() => {
+            answer(media, call, &response)
+        }
         // Also where it was refused: who reads a stream sees nothing else.
         Outcome::Answer(response) => {
             let payload = serde_json::to_string(&Answer::of(&response));
@@ -235,25 +238,9 @@ async fn respond(
     })
 }
 
-/// The status of what was refused because of who asks, whatever the media type.
-fn refused_with(response: &async_graphql::Response) -> Option<StatusCode> {
-    let error = response.errors.first().filter(|_| is_refused(response))?;
-    let code = error.extensions.as_ref()?.get("code")?;
-    let is = |other: Code| *code == Value::from(other.name());
-    if is(Code::Unauthenticated) {
-        Some(StatusCode::UNAUTHORIZED)
-    } else if is(Code::Forbidden) {
-        Some(StatusCode::FORBIDDEN)
-    } else if is(Code::Unavailable) {
-        Some(StatusCode::SERVICE_UNAVAILABLE)
-    } else {
-        None
-    }
-}
-
-fn answer(media: Media, response: &async_graphql::Response) -> Response {
-    let status = match (refused_with(response), media) {
-        (Some(status), _) => status,
+fn answer(media: Media, call: &Call, response: &async_graphql::Response) -> Response {
+    let status = match (call::refusal(call), media) {
+        (Some((status, _)), _) => status,
         (None, Media::GraphqlResponse) if is_refused(response) => StatusCode::BAD_REQUEST,
         _ => StatusCode::OK,
     };

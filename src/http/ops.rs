@@ -11,12 +11,8 @@ use axum::{
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
-use crate::{
-    auth::{Call, Scope},
-    error::{Code, Error},
-    graphql::Api,
-    metrics::Metrics,
-};
+use super::call;
+use crate::{auth::Call, error::Error, graphql::Api, metrics::Metrics};
 
 /// Whoever asks whether a server is ready does not wait for long.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -53,13 +49,8 @@ pub(super) async fn metrics(
     State(api): State<Api>,
     Extension(call): Extension<Call>,
 ) -> impl IntoResponse {
-    if let Err(refusal) = call.caller.require(Scope::Read) {
-        let status = match refusal.code() {
-            Code::Unauthenticated => StatusCode::UNAUTHORIZED,
-            Code::Forbidden => StatusCode::FORBIDDEN,
-            _ => StatusCode::SERVICE_UNAVAILABLE,
-        };
-        return (status, format!("{refusal}\n")).into_response();
+    if let Some((status, why)) = call::refusal(&call) {
+        return (status, format!("{why}\n")).into_response();
     }
     let app = api.app();
     app.metrics
