@@ -13,7 +13,11 @@ use super::{
     address,
     watch::{Name, note_caller},
 };
-use crate::{auth::Call, graphql::Api};
+use crate::{
+    auth::{Call, Scope},
+    error::{Code, Error},
+    graphql::Api,
+};
 
 /// Asks that the answer say what it cost.
 const COST: &str = "graphql-cost";
@@ -34,6 +38,18 @@ pub(super) async fn identify(
     };
     request.extensions_mut().insert(call);
     next.run(request).await
+}
+
+/// The status of an answer to a caller who may not even read, and why; none where it may.
+pub(super) fn refusal(call: &Call) -> Option<(StatusCode, Error)> {
+    let why = call.caller.require(Scope::Read).err()?;
+    let status = match why.code() {
+        Code::Unauthenticated => StatusCode::UNAUTHORIZED,
+        Code::Forbidden => StatusCode::FORBIDDEN,
+        Code::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+        _ => StatusCode::INTERNAL_SERVER_ERROR,
+    };
+    Some((status, why))
 }
 
 /// Puts the caller into the request's `Call`. What is refused is refused further in, in the words of each route; how to do

@@ -15,6 +15,7 @@ use serde::Serialize;
 use tokio::time::timeout;
 
 use super::{
+    call,
     request::{from_body, from_query},
     sse, ws,
 };
@@ -246,7 +247,7 @@ async fn respond(
             Ok(asked) => api.execute(asked, call).await,
             Err(error) => refused(error),
         };
-        return Ok(answer(media, &response));
+        return Ok(answer(media, call, &response));
     }
     let mut wish = sse::Wish::read(headers, api.app())?;
     let outcome = match asked {
@@ -255,7 +256,9 @@ async fn respond(
     };
     Ok(match outcome {
         Outcome::Stream(updates) => sse::stream(api, call, updates),
-        Outcome::Answer(response) if status_of(&response).is_some() => answer(media, &response),
+        Outcome::Answer(response) if status_of(call, &response).is_some() => {
+            answer(media, call, &response)
+        }
         // Also where it was refused: who reads a stream sees nothing else.
         Outcome::Answer(response) => {
             let payload = serde_json::to_string(&Answer::of(&response));
@@ -265,21 +268,15 @@ async fn respond(
 }
 
 /// The status of what was refused because of who asks or how much, whichever media type was asked for.
-fn status_of(response: &async_graphql::Response) -> Option<StatusCode> {
-    let error = response.errors.first().filter(|_| is_refused(response))?;
-    let code = error.extensions.as_ref()?.get("code")?;
-    let statuses = [
-        (Code::Unauthenticated, StatusCode::UNAUTHORIZED),
-        (Code::Forbidden, StatusCode::FORBIDDEN),
-        (Code::RateLimited, StatusCode::TOO_MANY_REQUESTS),
-        (Code::Unavailable, StatusCode::SERVICE_UNAVAILABLE),
-    ];
-    let of_code = |(of, _): &(Code, _)| *code == Value::from(of.name());
-    statuses.into_iter().find(of_code).map(|(_, status)| status)
+fn status_of(call: &Call, response: &async_graphql::Response) -> Option<StatusCode> {
+    if retry_after(response).is_some() {
+        return Some(StatusCode::TOO_MANY_REQUESTS);
+    }
+    call::refusal(call).map(|(status, _)| status)
 }
 
-fn answer(media: Media, response: &async_graphql::Response) -> Response {
-    let status = match (status_of(response), media) {
+fn answer(media: Media, call: &Call, response: &async_graphql::Response) -> Response {
+    let status = match (status_of(call, response), media) {
         (Some(status), _) => status,
         (None, Media::GraphqlResponse) if is_refused(response) => StatusCode::BAD_REQUEST,
         _ => StatusCode::OK,

@@ -5,16 +5,17 @@ use std::time::Duration;
 use axum::{
     Extension, Json,
     extract::State,
-    http::{HeaderValue, StatusCode, header},
+    http::{StatusCode, header},
     response::{IntoResponse, Response},
 };
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
+use super::call;
 use crate::{
     app::App,
-    auth::{Call, Scope},
-    error::{Code, Error},
+    auth::Call,
+    error::Error,
     graphql::Api,
     metrics::{Metrics, PoolLabels},
     store::Fit,
@@ -65,8 +66,8 @@ pub(super) async fn readyz(State(api): State<Api>) -> (StatusCode, Json<Value>) 
 
 /// Every metric, for who may read.
 pub(super) async fn metrics(State(api): State<Api>, Extension(call): Extension<Call>) -> Response {
-    if let Err(refusal) = call.caller.require(Scope::Read) {
-        return refused(&refusal);
+    if let Some((status, why)) = call::refusal(&call) {
+        return (status, format!("{why}\n")).into_response();
     }
     let app = api.app();
     look(app).await;
@@ -94,20 +95,4 @@ async fn look(app: &App) {
     if let Ok(Ok(newest)) = timeout(PATIENCE, app.feed.newest_at()).await {
         metrics.feed_last_event.set(newest.unwrap_or_default());
     }
-}
-
-fn refused(error: &Error) -> Response {
-    let status = match error.code() {
-        Code::Unauthenticated => StatusCode::UNAUTHORIZED,
-        Code::Forbidden => StatusCode::FORBIDDEN,
-        _ => StatusCode::SERVICE_UNAVAILABLE,
-    };
-    let mut response = (status, format!("{error}\n")).into_response();
-    if status == StatusCode::UNAUTHORIZED {
-        let bearer = HeaderValue::from_static("Bearer");
-        response
-            .headers_mut()
-            .insert(header::WWW_AUTHENTICATE, bearer);
-    }
-    response
 }

@@ -21,11 +21,12 @@ const LAYERS: [&[&str]; 11] = [
 ];
 
 /// Which modules may name a library.
-const LIBRARIES: [(&str, &[&str]); 4] = [
+const LIBRARIES: [(&str, &[&str]); 5] = [
     ("sea_orm", &["store", "model"]),
     ("async_graphql", &["graphql", "http"]),
     ("axum", &["rest", "http"]),
     ("clap", &["config", "cli", "main"]),
+    ("jsonwebtoken", &["auth"]),
 ];
 
 fn sources(folder: &Path) -> Vec<PathBuf> {
