@@ -81,7 +81,7 @@ const ELEMENTS: [(&str, Type, &str); 5] = [
     ),
 ];
 
-const PROBLEMS: [(&str, &str, &str); 7] = [
+const PROBLEMS: [(&str, &str, &str); 8] = [
     (
         "400",
         "BadRequest",
@@ -96,6 +96,11 @@ const PROBLEMS: [(&str, &str, &str); 7] = [
     ("404", "NotFound", "There is no such path, or no such row"),
     ("405", "MethodNotAllowed", "Only GET, HEAD and OPTIONS"),
     (
+        "429",
+        "TooMany",
+        "The caller has spent its points; the header Retry-After says for how many seconds",
+    ),
+    (
         "500",
         "Internal",
         "A fault of the server's; the reason is in its log",
@@ -103,7 +108,7 @@ const PROBLEMS: [(&str, &str, &str); 7] = [
     (
         "503",
         "Unavailable",
-        "The database does not answer; try again",
+        "The database does not answer, or not in time; try again",
     ),
 ];
 

@@ -152,7 +152,7 @@ async fn everything_described_is_served() {
         let body = rest.found(&url).await;
         for method in ["get", "head"] {
             let responses = item[method]["responses"].as_object().unwrap();
-            for status in ["400", "401", "403", "404", "405", "500", "503"] {
+            for status in ["400", "401", "403", "404", "405", "429", "500", "503"] {
                 let reference = responses[status]["$ref"].as_str().unwrap();
                 assert!(document.pointer(&reference[1..]).is_some(), "{reference}");
             }
