@@ -6,7 +6,7 @@ use std::{
     net::{SocketAddr, TcpListener},
     sync::{
         Arc,
-        atomic::{AtomicI64, AtomicU16, Ordering},
+        atomic::{AtomicI64, AtomicU16, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -14,13 +14,13 @@ use std::{
 use serde_json::{Value, json};
 use tokio::{
     task::JoinHandle,
-    time::{Instant, sleep, timeout_at},
+    time::{Instant, sleep, timeout, timeout_at},
 };
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     feed::{after, brief, log, position},
-    support::{client::Client, database::Database, process::Process, sql::Sql, ws::Ws},
+    support::{PATIENCE, client::Client, database::Database, process::Process, sql::Sql, ws::Ws},
 };
 
 mod cluster;
@@ -66,6 +66,8 @@ struct Load {
     /// Where the listeners began.
     start: String,
     stop: CancellationToken,
+    /// How many updates were acknowledged.
+    written: Arc<AtomicUsize>,
     /// The position that ends the listening, as soon as it is known.
     end: Arc<AtomicI64>,
     writers: Vec<JoinHandle<Acknowledged>>,
@@ -74,7 +76,6 @@ struct Load {
 
 /// What came out of it, already compared.
 struct Outcome {
-    acknowledged: usize,
     heard: Vec<Value>,
 }
 
@@ -89,6 +90,7 @@ impl Load {
             build,
             start,
             stop: CancellationToken::new(),
+            written: Arc::default(),
             end: Arc::new(AtomicI64::new(-1)),
             writers: Vec::new(),
             listeners: Vec::new(),
@@ -101,10 +103,23 @@ impl Load {
         }
         for i in 0..writers {
             let (addresses, stop) = (load.addresses.clone(), load.stop.clone());
+            let written = load.written.clone();
             load.writers
-                .push(tokio::spawn(write(addresses, build, i, stop)));
+                .push(tokio::spawn(write(addresses, build, i, stop, written)));
         }
         load
+    }
+
+    /// Waits until so many updates were acknowledged: with fewer, nothing that is compared says much.
+    async fn reach(&self, updates: usize) {
+        let reached = async {
+            while self.written.load(Ordering::Relaxed) < updates {
+                sleep(Duration::from_millis(20)).await;
+            }
+        };
+        timeout(PATIENCE, reached)
+            .await
+            .expect("hardly anything is acknowledged");
     }
 
     /// Stops the writers, then one more event ends the listening wherever that has come to; compares everything.
@@ -154,10 +169,7 @@ impl Load {
             assert_eq!((&row[2], &row[4]), (&json!(stepid), &json!(state)), "{row}");
         }
         check_steps(sql, &heard).await;
-        Outcome {
-            acknowledged: acknowledged.len(),
-            heard,
-        }
+        Outcome { heard }
     }
 }
 
@@ -188,6 +200,7 @@ async fn write(
     build: i64,
     number: usize,
     stop: CancellationToken,
+    written: Arc<AtomicUsize>,
 ) -> Acknowledged {
     const SET: &str = "mutation($s: Int!, $t: String!) { \
          answer: setStepStateString(stepid: $s, stateString: $t) { cursor step { stepid stateString } } }";
@@ -233,6 +246,7 @@ async fn write(
             before.is_none(),
             "a position was given out twice: {before:?}"
         );
+        written.fetch_add(1, Ordering::Relaxed);
         current = Some(stepid);
     }
     acknowledged
