@@ -70,7 +70,7 @@ pub fn session(data: &[u8]) {
             }
             Ok(Some(Wish::Init(_))) => {
                 assert!(!session.is_open(), "{message}");
-                let let_in = session.init(Caller::local(), &mut out);
+                let let_in = session.init(Caller::local(), |_| Ok(()), &mut out);
                 assert!(let_in.is_ok() && session.is_open());
             }
             Ok(Some(Wish::Start(start))) => {

@@ -15,7 +15,7 @@ use super::{
     request::from_parameters,
 };
 use crate::{
-    auth::{Call, Caller, Scope},
+    auth::{Call, Caller},
     error::Error,
     graphql::{
         document::Operation,
@@ -140,10 +140,15 @@ impl Session {
         &self.call.caller
     }
 
-    /// Lets this caller in, or not.
-    pub(super) fn init(&mut self, caller: Caller, out: &mut Outbox) -> Result<(), Closing> {
+    /// Lets this caller in, or not, as `admit` says.
+    pub(super) fn init(
+        &mut self,
+        caller: Caller,
+        admit: impl FnOnce(&Call) -> Result<(), Error>,
+        out: &mut Outbox,
+    ) -> Result<(), Closing> {
         self.call.caller = caller;
-        if let Err(refusal) = self.call.caller.require(Scope::Read) {
+        if let Err(refusal) = admit(&self.call) {
             if self.protocol == Protocol::Legacy {
                 let payload = self.signature.signed(from_error(&refusal));
                 out.push_back(

@@ -254,7 +254,9 @@ impl Life {
             access.by_payload(authorization).await
         };
         self.hold = access.hold(&caller);
-        let outcome = self.session.init(caller, &mut self.link.outbox);
+        let rates = &self.api.app().rates;
+        let admit = |call: &Call| rates.admit(call);
+        let outcome = self.session.init(caller, admit, &mut self.link.outbox);
         outcome.err().map(End::Close)
     }
 }

@@ -160,6 +160,26 @@ async fn a_stranger_pays_for_asking() {
 }
 
 #[tokio::test]
+async fn who_shows_a_wrong_token_on_sockets_pays_too() {
+    let server = Server::with(&FEW).await;
+    for attempt in 1.. {
+        let mut ws = Ws::open(server.address, "graphql-transport-ws")
+            .await
+            .unwrap();
+        let payload = json!({ "Authorization": "Bearer wrong" });
+        ws.send(json!({ "type": "connection_init", "payload": payload }))
+            .await;
+        let (code, reason) = ws.closing().await.unwrap();
+        assert_eq!(code, 4_403);
+        if reason.contains("rate-points is 1000") {
+            assert!(attempt > 10, "{attempt}");
+            break;
+        }
+        assert!(attempt <= 20, "it may guess for ever: {reason}");
+    }
+}
+
+#[tokio::test]
 async fn without_points_nothing_is_counted() {
     let server = Server::with(&["--rate-points", "0"]).await;
     let answer = ask(&server, "application/json").await;
