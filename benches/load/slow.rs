@@ -41,6 +41,8 @@ pub(crate) async fn run(bench: &Bench, options: &Options) -> Result<()> {
         let mut slow = JoinSet::new();
         for i in 0..options.clients {
             slow.spawn(trickle(bench.address(), KINDS[i % KINDS.len()]));
+            // Strangers do not keep time with each other.
+            sleep(Duration::from_secs_f64(1.0 / options.clients as f64)).await;
         }
         sleep(Duration::from_secs(2)).await;
         let usage = Usage::now(bench)?;
