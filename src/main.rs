@@ -9,19 +9,30 @@ use buildbot_graphql::{
     log,
 };
 use clap::Parser;
+use tokio::runtime::Builder;
+
+/// The stack of each thread, in bytes: libraries walk documents and conditions by recursion. It is room, not memory.
+const STACK: usize = 8 * 1024 * 1024;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let log = log::start(&cli.log);
-    let done = serve(cli);
+    let done = in_runtime(cli);
     // Outside of the runtime, which has ended: what waits to be sent may take a moment.
     log.end();
     done
 }
 
-#[tokio::main]
-async fn serve(cli: Cli) -> ExitCode {
-    match run(cli).await {
+fn in_runtime(cli: Cli) -> ExitCode {
+    let mut runtime = Builder::new_multi_thread();
+    let runtime = match runtime.enable_all().thread_stack_size(STACK).build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            tracing::error!(%error, "no threads can be started");
+            return ExitCode::FAILURE;
+        }
+    };
+    match runtime.block_on(run(cli)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!("{error}");

@@ -10,6 +10,9 @@ use crate::model::{
     page::{Key, Order},
 };
 
+/// How many conditions stand in one row.
+const GROUP: usize = 16;
+
 /// A field that can be filtered and ordered by.
 pub(super) trait Field: Copy + std::fmt::Debug {
     /// Its value in SQL.
@@ -58,17 +61,25 @@ pub(super) fn condition<F: Field>(backend: DbBackend, filter: &Filter<F>) -> Con
         // sea-query leaves out an empty condition, which inside a `NOT` would turn its meaning around.
         Filter::All(parts) if parts.is_empty() => always(),
         Filter::Any(parts) if parts.is_empty() => never(),
-        Filter::All(parts) => parts
-            .iter()
-            .map(condition)
-            .fold(Condition::all(), Condition::add),
-        Filter::Any(parts) => parts
-            .iter()
-            .map(condition)
-            .fold(Condition::any(), Condition::add),
+        Filter::All(parts) => joined(parts.iter().map(condition).collect(), Condition::all),
+        Filter::Any(parts) => joined(parts.iter().map(condition).collect(), Condition::any),
         Filter::Not(inner) => Condition::all().add(condition(inner)).not(),
         Filter::Field(field, test) => field.test(backend, test),
     }
+}
+
+/// Conditions in groups of groups: what stands in one row sea-query writes by recursion, one in the other, and a caller
+/// may send a thousand.
+fn joined(mut parts: Vec<Condition>, join: fn() -> Condition) -> Condition {
+    while parts.len() > GROUP {
+        let mut rest = parts.into_iter();
+        let mut groups = Vec::new();
+        while rest.len() > 0 {
+            groups.push(rest.by_ref().take(GROUP).fold(join(), Condition::add));
+        }
+        parts = groups;
+    }
+    parts.into_iter().fold(join(), Condition::add)
 }
 
 /// The field's bytes, where the database would compare texts by the rules of a language.
