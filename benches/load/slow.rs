@@ -31,6 +31,9 @@ pub(crate) struct Options {
     /// How often both are measured, in turn
     #[arg(long, default_value_t = 3)]
     rounds: u32,
+    /// All slow clients send in the same moment of each second, which is worse than strangers do
+    #[arg(long)]
+    in_step: bool,
 }
 
 pub(crate) async fn run(bench: &Bench, options: &Options) -> Result<()> {
@@ -41,8 +44,9 @@ pub(crate) async fn run(bench: &Bench, options: &Options) -> Result<()> {
         let mut slow = JoinSet::new();
         for i in 0..options.clients {
             slow.spawn(trickle(bench.address(), KINDS[i % KINDS.len()]));
-            // Strangers do not keep time with each other.
-            sleep(Duration::from_secs_f64(1.0 / options.clients as f64)).await;
+            if !options.in_step {
+                sleep(Duration::from_secs_f64(1.0 / options.clients as f64)).await;
+            }
         }
         sleep(Duration::from_secs(2)).await;
         let usage = Usage::now(bench)?;
