@@ -79,6 +79,8 @@ const ONE_ANSWER: &str =
 
 /// What asking for nothing costs, in points.
 const ASKED: u64 = 1;
+/// What a document costs that is refused, in points: it was read.
+const REFUSED: u64 = 10;
 /// How many subscriptions begin at once; the others wait.
 const MAX_OPENINGS: usize = 32;
 
@@ -207,6 +209,16 @@ impl Api {
     fn check(&self, operation: Operation, call: &Call) -> Result<Asked, ServerError> {
         let rates = &self.app.rates;
         rates.admit(call).map_err(|e| error::from_error(&e))?;
+        let asked = self.measure(operation);
+        let points = asked
+            .as_ref()
+            .map_or(REFUSED, |asked| asked.cost.objects.max(ASKED));
+        let spent = rates.spend(call, points);
+        spent.map_err(|e| error::from_error(&e))?;
+        asked
+    }
+
+    fn measure(&self, operation: Operation) -> Result<Asked, ServerError> {
         let mut asked = Asked {
             document: self.documents.find(operation.source)?,
             operation: operation.name,
@@ -224,8 +236,6 @@ impl Api {
             let points = asked.cost.objects as f64;
             self.app.metrics.operation_cost.observe(points);
         }
-        let spent = rates.spend(call, asked.cost.objects.max(ASKED));
-        spent.map_err(|e| error::from_error(&e))?;
         Ok(asked)
     }
 

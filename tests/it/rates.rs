@@ -111,6 +111,31 @@ async fn who_has_spent_all_is_told_when_to_come_back() {
 }
 
 #[tokio::test]
+async fn a_document_that_is_refused_costs_points_too() {
+    let server = Server::with(&FEW).await;
+    let client = server.client();
+    for (i, query) in [
+        "{",
+        "{ builds(first: 500) { nodes { steps(limit: 500) { name } } } }",
+    ]
+    .into_iter()
+    .cycle()
+    .enumerate()
+    {
+        let (code, _) = client.error(query, json!({})).await;
+        if code == "RATE_LIMITED" {
+            assert!(i >= 100, "{i}");
+            break;
+        }
+        assert!(
+            ["GRAPHQL_PARSE_FAILED", "LIMIT_EXCEEDED"].contains(&&*code),
+            "{code}"
+        );
+        assert!(i < 110, "it may ask for ever");
+    }
+}
+
+#[tokio::test]
 async fn points_come_back() {
     let flags = ["--rate-points", "10", "--rate-points-per-second", "10"];
     let server = Server::with(&flags).await;
