@@ -4,8 +4,8 @@ import { hearOurs } from "./hear.mjs";
 import { Ours } from "./ours.mjs";
 
 const RETENTION = ["--feed-keep-events", "50", "--feed-prune-seconds", "1"];
-// All ask from one address.
-const UNLIMITED = ["--rate-points", "0"];
+// All ask from one address, and for more than a page may: what is measured is what it costs the master.
+const UNLIMITED = ["--rate-points", "0", "--max-cost", "1000000", "--max-values", "10000000"];
 const SUBSCRIBERS = 20;
 const ASKERS = 3;
 
