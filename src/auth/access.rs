@@ -62,11 +62,17 @@ impl Access {
         })))
     }
 
+    /// A caller who shows nothing.
+    #[must_use]
+    pub fn stranger(&self) -> Caller {
+        self.0.stranger.clone()
+    }
+
     /// Who has sent these values of the header `Authorization`, if any.
     pub async fn by_header(&self, values: impl IntoIterator<Item = &[u8]>) -> Caller {
         let mut values = values.into_iter();
         let token = match (values.next(), values.next()) {
-            (None, _) => return self.0.stranger.clone(),
+            (None, _) => return self.stranger(),
             (Some(value), None) => str::from_utf8(value).map_err(|_| NO_TEXT).and_then(bearer),
             (Some(_), Some(_)) => Err(TWO_HEADERS),
         };

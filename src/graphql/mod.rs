@@ -15,6 +15,7 @@ use crate::{
     auth::{Call, Caller},
     error::{Error, StartError},
     metrics::{Kind, Outcome},
+    rates::ASKED,
 };
 
 mod answer;
@@ -77,8 +78,6 @@ struct RequestCursor(crate::error::Result<EventCursor>);
 const ONE_ANSWER: &str =
     "a subscription goes over a WebSocket, or over HTTP with `Accept: text/event-stream`";
 
-/// What asking for nothing costs, in points.
-const ASKED: u64 = 1;
 /// What a document costs that is refused, in points: it was read.
 const REFUSED: u64 = 10;
 /// How many subscriptions begin at once; the others wait.

@@ -31,7 +31,7 @@ pub(super) async fn identify(
 ) -> Response {
     let name = request.extensions().get::<Name>();
     let call = Call {
-        caller: api.app().access.by_header([]).await,
+        caller: api.app().access.stranger(),
         address: address::of_client(peer.ip(), request.headers(), &api.app().config.connection),
         id: name.map_or_else(|| Arc::from(""), |name| name.0.clone()),
         wants_cost: request.headers().get(COST).is_some_and(|v| v == "1"),

@@ -22,6 +22,8 @@ mod place;
 use bucket::{Buckets, Policy};
 pub use place::{Place, Places};
 
+/// What asking costs at least, in points.
+pub const ASKED: u64 = 1;
 /// What it costs to be turned away for want of a right token, in points.
 const STRANGER: u64 = 100;
 

@@ -9,7 +9,7 @@ use axum::{
 };
 use serde_json::{Map, Value};
 
-use crate::{app::App, auth::Call, config::HttpConfig};
+use crate::{app::App, auth::Call, config::HttpConfig, rates::ASKED};
 
 mod answer;
 mod builders;
@@ -27,8 +27,6 @@ use answer::Problem;
 use path::Route;
 use query::Parameters;
 
-/// What asking costs, in points; each row that is answered costs one more.
-const ASKED: u64 = 1;
 const ALLOW: HeaderValue = HeaderValue::from_static("GET, HEAD, OPTIONS");
 /// What a page of another origin is told, as Buildbot does, and what our answers and tokens need.
 const MAY: [(HeaderName, HeaderValue); 4] = [
@@ -132,6 +130,7 @@ async fn answer(
         Route::Step(which) => steps::one(app, which, &parameters).await?,
         Route::OpenApi => openapi::document(),
     };
+    // Each row costs one more.
     app.rates.charge(call, rows(&body));
     Ok(answer::ok(&body, headers))
 }

@@ -7,7 +7,10 @@ use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 
 use super::{WAYS, Way, refusal};
-use crate::support::{database::Database, process::command, server::Server};
+use crate::{
+    process::run,
+    support::{database::Database, server::Server},
+};
 
 const COUNT: &str = "query Count($n: Int) { builds(first: $n) { totalCount } }";
 /// Fits no limit: 500 builds with 50 steps each.
@@ -208,21 +211,11 @@ async fn the_operators_documents_run_and_no_others_where_that_is_said() {
 /// What the server says that does not start with these documents.
 async fn does_not_start(path: &str, flags: &[&str]) -> String {
     let database = Database::fresh_file();
-    let output = command()
-        .args([
-            "serve",
-            "--listen",
-            "127.0.0.1:0",
-            "--database-url",
-            &database.url,
-        ])
-        .args(["--documents", path])
-        .args(flags)
-        .output();
-    let output = tokio::time::timeout(crate::support::PATIENCE, output);
-    let output = output.await.expect("it does start").unwrap();
-    assert!(!output.status.success());
-    String::from_utf8(output.stderr).unwrap()
+    let place = ["--database-url", &database.url, "--documents", path];
+    let serve = ["serve", "--listen", "127.0.0.1:0"];
+    let (code, _, said) = run(&[&serve[..], &place, flags].concat()).await;
+    assert_eq!(code, Some(1), "{said}");
+    said
 }
 
 #[tokio::test]

@@ -14,7 +14,10 @@ use buildbot_graphql::{clock::Clock, store::Db};
 use serde_json::{Value, json};
 
 use super::HONEST;
-use crate::support::{server::Server, until};
+use crate::{
+    process::run,
+    support::{database::Database, server::Server, until},
+};
 
 const BRIEF: [&str; 6] = [
     "--anonymous",
@@ -256,23 +259,18 @@ async fn a_client_that_goes_away_takes_its_query_along() {
 /// A statement that outlived its operation would keep a connection that nobody waits for.
 #[tokio::test]
 async fn a_statement_may_not_outlive_its_operation() {
-    use crate::support::{PATIENCE, database::Database, process::command};
     for (statement, operation) in [("10", "10"), ("0", "10"), ("8", "5"), ("1", "1")] {
         let database = Database::fresh_file();
-        let output = command()
-            .args([
-                "serve",
-                "--listen",
-                "127.0.0.1:0",
-                "--database-url",
-                &database.url,
-            ])
-            .args(["--statement-seconds", statement, "--max-seconds", operation])
-            .output();
-        let output = tokio::time::timeout(PATIENCE, output).await;
-        let output = output.expect("it does start").unwrap();
-        assert!(!output.status.success());
-        let said = String::from_utf8(output.stderr).unwrap();
+        let place = [
+            "serve",
+            "--listen",
+            "127.0.0.1:0",
+            "--database-url",
+            &database.url,
+        ];
+        let times = ["--statement-seconds", statement, "--max-seconds", operation];
+        let (code, _, said) = run(&[&place[..], &times].concat()).await;
+        assert_eq!(code, Some(1), "{said}");
         assert!(said.contains("--statement-seconds"), "{said}");
     }
     for flags in [["0", "0"], ["30", "0"], ["1", "2"]] {

@@ -22,7 +22,7 @@ async fn may_ask(server: &Server, forwarded: &[&str]) -> bool {
 /// A server where this address has spent more than comes back while a test runs.
 async fn with_spent(trusted: &str, spent: &str) -> Server {
     let server = Server::with(&["--trusted-proxy", trusted, "--rate-points", "1000"]).await;
-    owe(&server, spent).await;
+    owe(&server, spent);
     server
 }
 
