@@ -5,12 +5,10 @@ import { HERE, given, run } from "./run.mjs";
 
 let made = 0;
 
-export const KINDS = ["SQLite", "PostgreSQL"];
+export const KINDS = ["SQLite", "PostgreSQL", "MariaDB"];
 
 // A new one, for a master in this folder. `theirs` is its URL for Buildbot, `ours` for us.
-export async function makeDatabase(kind, dir) {
-  return kind === "SQLite" ? sqlite(dir) : postgresql();
-}
+export const makeDatabase = (kind, dir) => ({ SQLite: sqlite, PostgreSQL: postgresql, MariaDB: mariadb })[kind](dir);
 
 const python = () => given("BUILDBOT_PYTHON");
 const ask = async (url, statements) =>
@@ -28,9 +26,11 @@ function sqlite(dir) {
   };
 }
 
+const newName = () => `beside_${process.pid}_${(made += 1)}`;
+
 async function postgresql() {
   const server = given("POSTGRES_URL");
-  const name = `beside_${process.pid}_${(made += 1)}`;
+  const name = newName();
   const url = `${server}/${name}`;
   await ask(`${server}/postgres`, [`CREATE DATABASE ${name}`]);
   return {
@@ -44,5 +44,21 @@ async function postgresql() {
     },
     triggers: ["DROP TRIGGER graphql_steps_insert ON steps", "DROP TRIGGER graphql_steps_update ON steps"],
     drop: () => ask(`${server}/postgres`, [`DROP DATABASE ${name} WITH (FORCE)`]),
+  };
+}
+
+async function mariadb() {
+  const server = given("MARIADB_URL");
+  const name = newName();
+  const url = `${server}/${name}`;
+  // What Buildbot's manual says of it.
+  await ask(`${server}/mysql`, [`CREATE DATABASE ${name} CHARACTER SET utf8mb3 COLLATE utf8mb3_general_ci`]);
+  return {
+    theirs: `${url.replace("mysql:", "mysql+pymysql:")}?storage_engine=InnoDB`,
+    ours: url,
+    sql: (...statements) => ask(url, statements),
+    schema: () => ask(url, [".schema"]),
+    triggers: ["DROP TRIGGER graphql_steps_insert", "DROP TRIGGER graphql_steps_update"],
+    drop: () => ask(`${server}/mysql`, [`DROP DATABASE ${name}`]),
   };
 }

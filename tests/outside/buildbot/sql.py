@@ -1,11 +1,13 @@
 """Plain SQL for the tests: sql.py URL, statements as a JSON list on stdin, the rows of the last on stdout.
 
-URL is a path of SQLite's, or PostgreSQL's. `.schema` is what SQLite knows of itself.
+URL is a path of SQLite's, or PostgreSQL's or MariaDB's. `.schema` is what SQLite or MariaDB knows of itself.
 """
 
 import json
+import re
 import sqlite3
 import sys
+from urllib.parse import urlsplit
 
 url, statements = sys.argv[1], json.load(sys.stdin)
 if url.startswith("postgres"):
@@ -14,6 +16,11 @@ if url.startswith("postgres"):
     connection = psycopg2.connect(url)
     # CREATE DATABASE runs in no transaction.
     connection.autocommit = True
+elif url.startswith("mysql"):
+    import pymysql
+
+    to = urlsplit(url)
+    connection = pymysql.connect(host=to.hostname, port=to.port, user=to.username, database=to.path[1:], autocommit=True)
 else:
     connection = sqlite3.connect(url, timeout=30, isolation_level=None)
 
@@ -26,6 +33,13 @@ def rows(statement):
 
 def schema():
     """Everything but the rows of Buildbot's tables and where pages lie."""
+    if url.startswith("mysql"):
+        tables = [row for (name,) in rows("SHOW TABLES") for row in rows(f"SHOW CREATE TABLE {name}")]
+        # The next id is no part of it.
+        tables = [[name, re.sub(r" AUTO_INCREMENT=\d+", "", sql)] for name, sql in tables]
+        triggers = "SELECT trigger_name, event_object_table, action_statement FROM information_schema.triggers WHERE trigger_schema = database()"
+        routines = "SELECT routine_name FROM information_schema.routines WHERE routine_schema = database()"
+        return tables + rows(f"{triggers} ORDER BY 1") + rows(f"{routines} ORDER BY 1")
     found = rows("SELECT type, name, tbl_name, sql FROM sqlite_master ORDER BY type, name")
     if any(name == "sqlite_sequence" for _, name, _, _ in found):
         found += rows("SELECT * FROM sqlite_sequence ORDER BY name")

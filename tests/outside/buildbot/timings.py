@@ -1,11 +1,13 @@
 """What a master's database makes it wait for: a line of JSON for each write statement and commit, for measure.mjs.
 
 `what`: the statement's first words. In milliseconds: `took` from call to return; of that `lock` waiting for a lock of the
-database, `cpu` working in this thread, `queue` ready to work while others had the processors. The rest is the disk, the
-database's own process, and Python's lock. `at` is when it returned, on the clock that counts from the machine's start.
+database (null: not known), `cpu` working in this thread, `queue` ready to work while others had the processors (PostgreSQL's process for this
+connection too), `garbage` while Python collected it, which no thread works beside. The rest is the disk, the database's work,
+and Python's lock. `at` is when it returned, on the clock that counts from the machine's start.
 A commit names the step changes that it made visible in `steps`.
 """
 
+import gc
 import json
 import re
 import sqlite3
@@ -23,23 +25,46 @@ WAITED = re.compile(r"acquired \w+ on .* after ([\d.]+) ms")
 KINDS = (("complete_at", "finished"), ("started_at", "started"))
 
 
+class Garbage:
+    """For how long Python has collected garbage, in nanoseconds."""
+
+    before = 0
+    since = None
+
+    @classmethod
+    def collect(cls, phase, info):
+        if phase == "start":
+            cls.since = time.monotonic_ns()
+        else:
+            cls.before, cls.since = cls.total(), None
+
+    @classmethod
+    def total(cls):
+        since = cls.since
+        return cls.before + (time.monotonic_ns() - since if since else 0)
+
+
 class Watch:
-    """The clocks of this thread since it was made."""
+    """The clocks of this thread, and of the process that the database has for it, since it was made."""
 
-    def __init__(self):
+    def __init__(self, dbapi):
+        pid = dbapi.get_backend_pid() if hasattr(dbapi, "get_backend_pid") else None
+        self.queues = ["thread-self", *([pid] if pid else [])]
         self.start = self._now()
-        self.lock = 0.0
+        # MariaDB does not say.
+        self.lock = None if "pymysql" in type(dbapi).__module__ else 0.0
 
-    @staticmethod
-    def _now():
-        with open("/proc/thread-self/schedstat") as file:
-            queue = int(file.read().split()[1])
-        return time.monotonic_ns(), time.thread_time_ns(), queue
+    def _now(self):
+        queue = 0
+        for each in self.queues:
+            with open(f"/proc/{each}/schedstat") as file:
+                queue += int(file.read().split()[1])
+        return time.monotonic_ns(), time.thread_time_ns(), queue, Garbage.total()
 
     def stop(self):
         end = self._now()
-        took, cpu, queue = ((after - before) / 1e6 for before, after in zip(self.start, end))
-        return {"at": end[0] / 1e6, "took": took, "lock": self.lock, "cpu": cpu, "queue": queue}
+        took, cpu, queue, garbage = ((after - before) / 1e6 for before, after in zip(self.start, end))
+        return {"at": end[0] / 1e6, "took": took, "lock": self.lock, "cpu": cpu, "queue": queue, "garbage": garbage}
 
 
 def change(statement, values):
@@ -81,8 +106,8 @@ def install(path):
             return
         here.wrote = True
         here.what = found[1]
-        here.watch = Watch()
         dbapi = conn.connection.dbapi_connection
+        here.watch = Watch(dbapi)
         if conn.dialect.name == "sqlite" and not dbapi.in_transaction:
             here.watch.lock = begin(dbapi)
 
@@ -120,10 +145,11 @@ def install(path):
             return commits(self, dbapi)
         steps = here.__dict__.get("steps", [])
         here.wrote, here.steps = False, []
-        watch = Watch()
+        watch = Watch(getattr(dbapi, "dbapi_connection", dbapi))
         commits(self, dbapi)
         write("COMMIT", watch, steps=steps)
 
+    gc.callbacks.append(Garbage.collect)
     DefaultDialect.do_commit = commit
     event.listen(Engine, "before_cursor_execute", before)
     event.listen(Engine, "after_cursor_execute", after)
