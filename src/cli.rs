@@ -194,12 +194,10 @@ async fn serve(config: Config) -> Result<(), StartError> {
     stop_on_signal(&app).map_err(listening)?;
     reload_on_signal(&app, tls.clone()).map_err(listening)?;
     let scheme = if tls.is_some() { "https" } else { "http" };
-    let beside = match (app.db.is_writable(), app.feed.is_attached()) {
-        (true, _) => "",
-        (false, true) => "\n  database  a Buildbot master's, attached: queries and subscriptions",
-        (false, false) => {
-            "\n  database  a Buildbot master's, not attached: queries alone; `buildbot-graphql attach` adds subscriptions"
-        }
+    let beside = match (app.db.is_writable(), app.feed.epoch()) {
+        (true, _) => String::new(),
+        (false, Ok(_)) => "\n  database  a Buildbot master's: queries and subscriptions".to_owned(),
+        (false, Err(why)) => format!("\n  database  a Buildbot master's, queries alone: {why}"),
     };
     say(&format!(
         "\

@@ -76,6 +76,11 @@ pub enum Error {
         "this is a Buildbot database without a change feed: run `buildbot-graphql attach` to add one"
     )]
     FeedDetached,
+    /// There is a change feed, and the server may not use it.
+    #[error(
+        "the change feed is out of reach: the server's database user needs SELECT, UPDATE and DELETE on the tables named graphql_…"
+    )]
+    FeedDenied,
     /// The database belongs to Buildbot.
     #[error("this database belongs to a Buildbot master and is served read-only")]
     ReadOnly,
@@ -167,7 +172,7 @@ impl Error {
             Self::RateLimited { .. } => Code::RateLimited,
             Self::CursorExpired(_) => Code::CursorExpired,
             Self::FeedLagged => Code::FeedLagged,
-            Self::FeedDetached => Code::FeedDetached,
+            Self::FeedDetached | Self::FeedDenied => Code::FeedDetached,
             Self::ReadOnly => Code::ReadOnly,
             Self::Conflict => Code::Conflict,
             Self::Unavailable | Self::KeysUnavailable | Self::Unplaced => Code::Unavailable,

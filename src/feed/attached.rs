@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use tokio::time::sleep;
 
 use super::Feed;
-use crate::error::{Error, Result};
+use crate::error::{Code, Error, Result};
 
 /// How often the feed is looked for.
 const EVERY: Duration = Duration::from_secs(1);
@@ -29,6 +29,14 @@ pub async fn run(feed: Feed) {
 }
 
 impl Feed {
+    /// The feed's name in every cursor.
+    ///
+    /// # Errors
+    /// `FeedDetached` or `FeedDenied`, as far as is known.
+    pub fn epoch(&self) -> Result<Arc<str>> {
+        self.known().clone()
+    }
+
     /// The database has a feed, as far as is known.
     #[must_use]
     pub fn is_attached(&self) -> bool {
@@ -39,28 +47,32 @@ impl Feed {
     pub(super) async fn look(&self) -> Result<()> {
         // One after the other, so that an older answer does not replace a newer one.
         let _turn = self.0.looking.lock().await;
-        let found: Option<Arc<str>> = self.0.db.look().await?.map(Into::into);
+        let found: Result<Arc<str>> = self.0.db.look().await.map(Into::into);
+        if let Err(error) = &found
+            && error.code() != Code::FeedDetached
+        {
+            return Err(error.clone());
+        }
         let known = std::mem::replace(&mut *self.known(), found.clone());
-        self.0.metrics.feed_attached.set(i64::from(found.is_some()));
+        self.0.metrics.feed_attached.set(i64::from(found.is_ok()));
         match (known, found) {
-            (known, None) => {
-                if known.is_some() {
-                    tracing::error!(
-                        "the triggers or tables of the feed are gone: subscriptions end until `buildbot-graphql attach` is run"
-                    );
+            (known, Err(why)) => {
+                let is_new = known.map_or_else(|was| was.to_string() != why.to_string(), |_| true);
+                if is_new {
+                    tracing::error!(%why, "no feed: subscriptions end until there is one");
                 }
                 // Again each time: somebody may have come in between.
-                self.end(&Error::FeedDetached);
+                self.end(&why);
             }
-            (Some(known), Some(found)) if known != found => {
+            (Ok(known), Ok(found)) if known != found => {
                 let why = "the feed was made anew, or lost a change";
                 tracing::warn!("{why}: subscriptions begin afresh");
                 self.end(&Error::CursorExpired(why));
             }
-            (None, Some(_)) if !self.0.db.is_writable() => {
+            (Err(_), Ok(_)) if !self.0.db.is_writable() => {
                 tracing::info!("the database has a feed: it can be subscribed to");
             }
-            (_, Some(_)) => {}
+            (_, Ok(_)) => {}
         }
         Ok(())
     }

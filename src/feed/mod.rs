@@ -54,8 +54,8 @@ pub struct Feed(Arc<Inner>);
 struct Inner {
     db: Db,
     config: FeedConfig,
-    /// The feed's name in every cursor; none where the database has no feed.
-    epoch: Mutex<Option<Arc<str>>>,
+    /// The feed's name in every cursor, or why there is none.
+    epoch: Mutex<Result<Arc<str>>>,
     looking: tokio::sync::Mutex<()>,
     hub: Mutex<Hub>,
     placing: place::Placing,
@@ -155,7 +155,7 @@ impl Feed {
         let feed = Self(Arc::new(Inner {
             db,
             config,
-            epoch: Mutex::default(),
+            epoch: Mutex::new(Err(Error::FeedDetached)),
             looking: tokio::sync::Mutex::default(),
             hub: Mutex::default(),
             placing: place::Placing::default(),
@@ -272,11 +272,7 @@ impl Feed {
         self.epoch().map(drop)
     }
 
-    fn epoch(&self) -> Result<Arc<str>> {
-        self.known().clone().ok_or(Error::FeedDetached)
-    }
-
-    fn known(&self) -> MutexGuard<'_, Option<Arc<str>>> {
+    fn known(&self) -> MutexGuard<'_, Result<Arc<str>>> {
         self.0.epoch.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

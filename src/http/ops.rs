@@ -38,10 +38,10 @@ pub(super) async fn readyz(State(api): State<Api>) -> (StatusCode, Json<Value>) 
     };
     let looked = timeout(PATIENCE, look).await;
     let looked = looked.unwrap_or(Err(Error::Unavailable));
-    let feed = match (app.feed.is_attached(), app.feed.is_stale()) {
-        (false, _) => "detached: run `buildbot-graphql attach`",
-        (true, true) => "stale: the database does not let it be read",
-        (true, false) => "ok",
+    let feed = match (app.feed.epoch(), app.feed.is_stale()) {
+        (Err(why), _) => format!("detached: {why}"),
+        (Ok(_), true) => "stale: the database does not let it be read".to_owned(),
+        (Ok(_), false) => "ok".to_owned(),
     };
     let is_served = looked.as_ref().is_ok_and(Fit::is_served);
     let status = if is_served && !app.feed.is_stale() {

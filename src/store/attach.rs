@@ -24,7 +24,10 @@ use super::{
     pool::Purpose,
     to_write, trouble_of,
 };
-use crate::{config::DatabaseConfig, error::StartError};
+use crate::{
+    config::DatabaseConfig,
+    error::{Error, StartError},
+};
 
 /// For how long it is tried to lock `steps`. Each try gives up soon, so that no writer queues behind it for long.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -120,18 +123,18 @@ fn is_whole(parts: &[Part], found: &[Found]) -> bool {
 
 impl Db {
     /// Looks at what may change in a Buildbot master's database while it is served: its columns, and its feed. The name of the
-    /// feed is part of its cursors; there is none where there is no feed, or not the whole of it.
+    /// feed is part of its cursors.
     ///
     /// # Errors
-    /// As every read: `Unavailable`, or `Internal`.
-    pub async fn look(&self) -> crate::error::Result<Option<String>> {
+    /// `FeedDetached` where there is no feed, or not the whole of it; `FeedDenied`; as every read, `Unavailable` or `Internal`.
+    pub async fn look(&self) -> crate::error::Result<String> {
         // Not one of the readers, who may be busy.
         let db = &self.watcher;
         if !self.is_ours {
             let has_waits = *connect::revision(db).await? >= *connect::WITH_LOCK_WAITS;
             self.has_lock_waits.store(has_waits, Ordering::Relaxed);
             if !is_whole(&parts(self.backend(), Home::Buildbots), &found(db).await?) {
-                return Ok(None);
+                return Err(Error::FeedDetached);
             }
         }
         // Where a change could not be recorded, the feed has another name from then on.
@@ -142,12 +145,25 @@ impl Db {
         };
         let sql = format!("SELECT epoch, {lost} AS lost FROM graphql_feed");
         let statement = Statement::from_string(self.backend(), sql);
-        let Some(row) = db.query_one_raw(statement).await? else {
-            return Ok(None);
-        };
+        let row = db.query_one_raw(statement).await.map_err(denied)?;
+        if !self.is_ours && self.places_events() {
+            // Changes nothing; who may not place events is told so.
+            for table in ["graphql_feed", "graphql_step_events"] {
+                let sql = format!("UPDATE {table} SET position = position WHERE 1 = 0");
+                db.execute_unprepared(&sql).await.map_err(denied)?;
+            }
+        }
+        let row = row.ok_or(Error::FeedDetached)?;
         let epoch: String = row.try_get("", "epoch")?;
         let lost = Loose::try_get(&row, "", "lost").map_err(DbErr::from)?.int();
-        Ok(Some(renamed(epoch, lost.unwrap_or_default())))
+        Ok(renamed(epoch, lost.unwrap_or_default()))
+    }
+}
+
+fn denied(error: DbErr) -> Error {
+    match trouble_of(&error) {
+        Trouble::Denied => Error::FeedDenied,
+        _ => error.into(),
     }
 }
 
@@ -277,7 +293,7 @@ impl Session {
         };
         for statements in statements.chunks(at_once) {
             while let Err(error) = self.try_run(statements).await {
-                let passes = trouble_of(&error) != Trouble::Unexpected;
+                let passes = matches!(trouble_of(&error), Trouble::Conflict | Trouble::Passing);
                 if !passes || Instant::now() >= until {
                     return Err(error);
                 }

@@ -202,6 +202,8 @@ enum Trouble {
     Conflict,
     /// It passes by itself.
     Passing,
+    /// The user has not the right.
+    Denied,
     /// It should not have happened.
     Unexpected,
 }
@@ -217,7 +219,7 @@ impl From<DbErr> for Error {
                 tracing::warn!(%error, "the database does not answer");
                 Self::Unavailable
             }
-            Trouble::Unexpected => Self::internal(error),
+            Trouble::Denied | Trouble::Unexpected => Self::internal(error),
         }
     }
 }
@@ -282,6 +284,7 @@ fn of_postgres(code: &str) -> Trouble {
     match code {
         // Serialization failure and deadlock.
         "40001" | "40P01" => Trouble::Conflict,
+        "42501" => Trouble::Denied,
         // Lock, statement and idle timeouts, and a server that has become a standby.
         "55P03" | "57014" | "25P03" | "25006" => Trouble::Passing,
         // Lost connections, a lack of resources such as disk, operators who shut down, failures of the system.
@@ -300,6 +303,8 @@ fn of_mysql(number: u16) -> Trouble {
     match number {
         // Deadlock, and a row that changed since it was read.
         1213 | 1020 => Trouble::Conflict,
+        // Of a table or a column.
+        1142 | 1143 => Trouble::Denied,
         // Lock wait, statement and idle timeouts; connections refused, killed or lost; shutdown; read-only; disk full.
         1205 | 1969 | 3024 | 1317 | 1040 | 1042 | 1047 | 1053 | 1077 | 1203 | 1290 | 1836
         | 1927 | 4031 | 1021 | 1114 => Trouble::Passing,

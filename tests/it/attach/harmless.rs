@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{add_step, master, run, schema, serve, subscribed};
+use super::{add_step, master, ready, run, schema, serve, subscribed};
 use crate::{
     feed::after,
     support::{
@@ -121,6 +121,78 @@ async fn a_master_without_rights_on_our_tables_is_heard() {
         sql.number("SELECT COUNT(*) AS n FROM graphql_lost").await,
         0
     );
+}
+
+/// Who serves may be another user than who attached. Queries need no right on our tables; what subscriptions need is said,
+/// and noticed when it is given and taken.
+#[tokio::test]
+async fn a_server_without_rights_on_the_feed_says_what_it_needs() {
+    if kind() == Kind::Sqlite {
+        return;
+    }
+    let (database, sql) = master().await;
+    run("attach", &database).await.unwrap();
+    let tables = ["alembic_version", "builders", "builds", "steps"];
+    let name = format!("serves_{}", database.url.rsplit('/').next().unwrap());
+    let (create, user) = if kind() == Kind::Postgres {
+        (format!("CREATE ROLE {name} LOGIN"), name.clone())
+    } else {
+        let user = format!("{name}@'127.0.0.1'");
+        (format!("CREATE USER {user}"), user)
+    };
+    sql.run(&create).await;
+    let grant = async |what: &str, on: &str| {
+        sql.run(&format!("GRANT {what} ON {on} TO {user}")).await;
+    };
+    for table in tables {
+        grant("SELECT", table).await;
+    }
+    if kind() == Kind::Mariadb {
+        // Else it does not see that there are triggers.
+        grant("TRIGGER", "steps").await;
+    }
+    let (scheme, place) = database.url.split_once("://").unwrap();
+    let (_, place) = place.split_once('@').unwrap();
+    let mut as_other = database.clone();
+    as_other.url = format!("{scheme}://{name}@{place}");
+    let server = serve(&as_other, &[]).await;
+    let client = server.client();
+    let refused = async || {
+        let query = "{ builds(first: 1) { totalCount } }";
+        assert_ne!(
+            client.data(query, json!({})).await["builds"]["totalCount"],
+            0
+        );
+        let (code, text) = client.error("{ eventCursor }", json!({})).await;
+        assert_eq!(code, "FEED_DETACHED");
+        assert!(text.contains("SELECT, UPDATE and DELETE"), "{text}");
+        let said = ready(&server).await["feed"].to_string();
+        assert!(said.contains(&text), "{said}");
+    };
+    // On MariaDB a table without any right on it is not seen.
+    if kind() == Kind::Postgres {
+        refused().await;
+    }
+    for table in ["graphql_step_events", "graphql_feed", "graphql_lost"] {
+        grant("SELECT", table).await;
+    }
+    refused().await;
+    for table in ["graphql_step_events", "graphql_feed"] {
+        grant("UPDATE, DELETE", table).await;
+    }
+    let mut ws = subscribed(&server, &client).await;
+    add_step(&sql, "granted").await;
+    assert_eq!(ws.event().await["step"]["name"], "granted");
+    sql.run(&format!("REVOKE UPDATE ON graphql_feed FROM {user}"))
+        .await;
+    assert_eq!(ws.ending().await.0, "FEED_DETACHED");
+    server.stop().await;
+    let drop = if kind() == Kind::Postgres {
+        format!("DROP OWNED BY {name}; DROP ROLE {name}")
+    } else {
+        format!("DROP USER {user}")
+    };
+    sql.run(&drop).await;
 }
 
 /// Whoever attaches waits for a running transaction of the master's, and lets the others pass meanwhile.
