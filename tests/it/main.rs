@@ -8,6 +8,7 @@ mod attach;
 mod buildbot;
 mod concurrency;
 mod cursor;
+mod encrypted;
 mod fanout;
 mod fault;
 mod feed;

@@ -158,9 +158,12 @@ async fn a_revocation_in_the_middle_of_writes_ends_them() {
         until(async || builders(&server).await > 3).await;
         revoke(&server, "t").await;
     };
-    let (code, ()) = timeout(PATIENCE, async { tokio::join!(writing, revoking) })
-        .await
-        .unwrap();
+    let (code, ()) = timeout(
+        PATIENCE,
+        Box::pin(async { tokio::join!(writing, revoking) }),
+    )
+    .await
+    .unwrap();
     assert_eq!(code, 4403);
     assert_eq!(builders(&server).await, done);
 }
