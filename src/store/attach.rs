@@ -136,6 +136,9 @@ impl Db {
             if !is_whole(&parts(self.backend(), Home::Buildbots), &found(db).await?) {
                 return Err(Error::FeedDetached);
             }
+            if !self.may_use_feed().await? {
+                return Err(Error::FeedDenied);
+            }
         }
         // Where a change could not be recorded, the feed has another name from then on.
         let lost = if self.is_ours || self.backend() == DbBackend::Sqlite {
@@ -145,25 +148,45 @@ impl Db {
         };
         let sql = format!("SELECT epoch, {lost} AS lost FROM graphql_feed");
         let statement = Statement::from_string(self.backend(), sql);
-        let row = db.query_one_raw(statement).await.map_err(denied)?;
-        if !self.is_ours && self.places_events() {
-            // Changes nothing; who may not place events is told so.
-            for table in ["graphql_feed", "graphql_step_events"] {
-                let sql = format!("UPDATE {table} SET position = position WHERE 1 = 0");
-                db.execute_unprepared(&sql).await.map_err(denied)?;
-            }
-        }
+        let row = db.query_one_raw(statement).await?;
         let row = row.ok_or(Error::FeedDetached)?;
         let epoch: String = row.try_get("", "epoch")?;
         let lost = Loose::try_get(&row, "", "lost").map_err(DbErr::from)?.int();
         Ok(renamed(epoch, lost.unwrap_or_default()))
     }
-}
 
-fn denied(error: DbErr) -> Error {
-    match trouble_of(&error) {
-        Trouble::Denied => Error::FeedDenied,
-        _ => error.into(),
+    /// The database user may read the feed's tables, place events and drop old ones.
+    async fn may_use_feed(&self) -> crate::error::Result<bool> {
+        let db = &self.watcher;
+        match self.backend() {
+            // Files have no users.
+            DbBackend::Sqlite => Ok(true),
+            // It has no such question. What a statement needs is needed to explain it too, even where nothing can be written.
+            DbBackend::MySql => {
+                for statement in [
+                    "SELECT id FROM graphql_lost",
+                    "UPDATE graphql_feed SET position = position",
+                    "UPDATE graphql_step_events SET position = position",
+                    "DELETE FROM graphql_step_events",
+                ] {
+                    let explained = db.execute_unprepared(&format!("EXPLAIN {statement}")).await;
+                    if explained.is_err_and(|e| trouble_of(&e) == Trouble::Denied) {
+                        return Ok(false);
+                    }
+                }
+                Ok(true)
+            }
+            // Asked, not tried, since it would log each refusal.
+            _ => {
+                let sql = "SELECT bool_and(has_table_privilege(name, verb)) AS may FROM (VALUES \
+                     ('graphql_lost', 'SELECT'), ('graphql_feed', 'SELECT'), ('graphql_feed', 'UPDATE'), \
+                     ('graphql_step_events', 'SELECT'), ('graphql_step_events', 'UPDATE'), ('graphql_step_events', 'DELETE') \
+                     ) AS needed (name, verb)";
+                let statement = Statement::from_string(self.backend(), sql);
+                let row = db.query_one_raw(statement).await?;
+                Ok(row.ok_or(Error::FeedDetached)?.try_get("", "may")?)
+            }
+        }
     }
 }
 
