@@ -4,7 +4,7 @@ import { once } from "node:events";
 import { load } from "./load.mjs";
 
 const [dir, url] = process.argv.slice(2);
-const loaded = await load({ dir, database: { ours: url } });
+const loaded = await load({ dir, database: { ours: url } }, 3);
 process.send({ origin: loaded.ours.origin, pid: loaded.ours.child.pid });
 await once(process, "message");
 const answers = loaded.answers();

@@ -5,7 +5,7 @@ import { KINDS } from "./database.mjs";
 // A test on each kind of database, at once.
 export function onEach(name, body) {
   describe(name, { concurrency: true }, () => {
-    for (const kind of KINDS) test(`${name}, on ${kind}`, { timeout: 300_000 }, () => body(kind));
+    for (const kind of KINDS) test(`${name}, on ${kind}`, { timeout: 600_000 }, () => body(kind));
   });
 }
 

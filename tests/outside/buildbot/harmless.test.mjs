@@ -26,7 +26,7 @@ onEach("builds come out as without us, upgrades succeed, and nothing stays behin
     await attach(master);
     assert.deepEqual(await master.database.schema(), attached, "attached twice");
 
-    loaded = await load(master);
+    loaded = await load(master, 1);
     they = await hearTheirs(master);
     let last = await lastBuild(master);
     await master.build(...BUILDS);

@@ -37,7 +37,7 @@ export const asTheirs = ({ stepid, number, name, buildid, complete, urls, hidden
 
 // Everybody waits no longer than this.
 export async function until(condition, what) {
-  const end = Date.now() + 2 * TIMEOUT;
+  const end = Date.now() + 4 * TIMEOUT;
   while (!(await condition())) {
     if (Date.now() > end) throw new Error(`not in time: ${what()}`);
     await sleep(20);

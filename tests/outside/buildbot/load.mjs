@@ -7,7 +7,6 @@ const RETENTION = ["--feed-keep-events", "50", "--feed-prune-seconds", "1"];
 // All ask from one address, and for more than a page may: what is measured is what it costs the master.
 const UNLIMITED = ["--rate-points", "0", "--max-cost", "1000000", "--max-values", "10000000"];
 const SUBSCRIBERS = 20;
-const ASKERS = 3;
 
 const HEAVY = `{
   builders { nodes { name tags builds(last: 30) { nodes { number results stateString steps {
@@ -16,12 +15,13 @@ const HEAVY = `{
   steps(last: 500, orderBy: [{ field: NAME, direction: DESC }]) { totalCount nodes { stepid name stateString } }
 }`;
 
-export async function load(master) {
+// So many ask without a pause.
+export async function load(master, askedBy) {
   const ours = await Ours.serve(master, ...RETENTION, ...UNLIMITED);
   const subscribers = await Promise.all(Array.from({ length: SUBSCRIBERS }, () => hearOurs(ours)));
   let asking = true;
   let answers = 0;
-  const askers = Array.from({ length: ASKERS }, async () => {
+  const askers = Array.from({ length: askedBy }, async () => {
     while (asking) {
       const { errors } = await ours.post(HEAVY);
       assert.equal(errors, undefined, JSON.stringify(errors));

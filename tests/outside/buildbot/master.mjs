@@ -33,7 +33,7 @@ export class Master {
   async start() {
     const args = ["--no_save", "--nodaemon", "--pidfile=", "--python=buildbot.tac"];
     this.child = spawn(beside(this.python, "twistd"), args, { cwd: this.dir, env: this.env, stdio: "ignore" });
-    const end = Date.now() + 2 * TIMEOUT;
+    const end = Date.now() + 4 * TIMEOUT;
     for (;;) {
       assert(this.child.exitCode === null && Date.now() < end, `the master did not start:\n${this.log()}`);
       const answer = await ask(`${this.origin}/api/v2/forceschedulers`).catch(() => null);
@@ -44,7 +44,7 @@ export class Master {
 
   // SIGTERM, and a clean end.
   async stop() {
-    const exited = once(this.child, "exit", { signal: AbortSignal.timeout(2 * TIMEOUT) });
+    const exited = once(this.child, "exit", { signal: AbortSignal.timeout(4 * TIMEOUT) });
     this.child.kill("SIGTERM");
     const [code, signal] = await exited;
     assert.equal(code, 0, `signal ${signal}:\n${this.log()}`);
@@ -101,7 +101,7 @@ export class Master {
   // The newest build of the builder, once it runs this step and the step is as it should be.
   async running(name, step, holds = () => true) {
     const builderid = await this.builderid(name);
-    const end = Date.now() + 2 * TIMEOUT;
+    const end = Date.now() + 4 * TIMEOUT;
     for (;;) {
       const { builds } = await this.get(`builders/${builderid}/builds?complete=false`);
       for (const { buildid } of builds) {
@@ -115,7 +115,7 @@ export class Master {
 
   // Waits until there is nothing to do.
   async idle() {
-    const end = Date.now() + 4 * TIMEOUT;
+    const end = Date.now() + 8 * TIMEOUT;
     for (;;) {
       const { buildrequests } = await this.get("buildrequests?complete=false");
       const { builds } = await this.get("builds?complete=false");
