@@ -37,13 +37,13 @@ async fn every_connection_is_encrypted() {
     let sql = Sql::open(&database).await;
     if kind() == Kind::Mariadb {
         // Who lets nobody in otherwise.
-        let (server, name) = database.url.rsplit_once('/').unwrap();
+        let (_, name) = database.url.rsplit_once('/').unwrap();
         let user = format!("only_{name}");
         sql.run(&format!("CREATE USER {user}@'127.0.0.1' REQUIRE SSL"))
             .await;
         sql.run(&format!("GRANT ALL ON {name}.* TO {user}@'127.0.0.1'"))
             .await;
-        database.url = format!("{}/{name}", server.replace("test@", &format!("{user}@")));
+        database = database.of_user(&user);
         let mut plain = database.clone();
         plain.url += "?ssl-mode=DISABLED";
         let refused = run("migrate", &plain).await.unwrap_err();

@@ -96,6 +96,16 @@ impl Database {
         copy
     }
 
+    /// The same, on a server that knows users, as another of them.
+    pub(crate) fn of_user(&self, name: &str) -> Self {
+        let (scheme, place) = self.url.split_once("://").unwrap();
+        let (_, place) = place.split_once('@').unwrap();
+        Self {
+            url: format!("{scheme}://{name}@{place}"),
+            ..self.clone()
+        }
+    }
+
     /// The file of an SQLite database.
     pub(crate) fn file(&self) -> &Path {
         assert!(self.url.starts_with("sqlite:"), "{} has no file", self.url);
