@@ -6,39 +6,39 @@ use tokio::time::{Instant, timeout_at};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    auth::Access,
+    auth::access::Access,
     clock::Clock,
     config::Config,
-    error::{Error, Result, StartError},
+    domain::error::{CommandError, Error, Result},
     feed::Feed,
     metrics::Metrics,
-    rates::Rates,
-    store::{Db, loose::Oddities},
+    rate_limit::RateLimiter,
+    store::{Db, unchecked_int::InvalidValues},
 };
 
 /// A server's state.
 #[derive(Clone, Debug)]
-pub struct App {
+pub(crate) struct App {
     /// The database.
-    pub db: Db,
+    pub(crate) db: Db,
     /// Its change feed.
-    pub feed: Feed,
+    pub(crate) feed: Feed,
     /// Where the times of updates come from.
-    pub clock: Clock,
+    pub(crate) clock: Clock,
     /// Who may do what.
-    pub access: Access,
+    pub(crate) access: Access,
     /// What is measured.
-    pub metrics: Arc<Metrics>,
+    pub(crate) metrics: Arc<Metrics>,
     /// What each caller may still take.
-    pub rates: Rates,
+    pub(crate) rates: RateLimiter,
     /// Which odd values the log has named.
-    pub oddities: Oddities,
+    pub(crate) oddities: InvalidValues,
     /// What was configured.
-    pub config: Arc<Config>,
+    pub(crate) config: Arc<Config>,
     /// What runs beside the requests, waited for on the way out.
-    pub tasks: TaskTracker,
+    pub(crate) tasks: TaskTracker,
     /// Cancelled when the server is to stop.
-    pub stop: CancellationToken,
+    pub(crate) stop: CancellationToken,
 }
 
 impl App {
@@ -46,8 +46,12 @@ impl App {
     ///
     /// # Errors
     /// Settings that contradict each other, a feed whose name cannot be read, or no client for an identity provider's keys.
-    pub async fn new(config: Config, mut db: Db, clock: Clock) -> Result<Self, StartError> {
-        config.check().map_err(StartError::Config)?;
+    pub(crate) async fn new(
+        config: Config,
+        mut db: Db,
+        clock: Clock,
+    ) -> Result<Self, CommandError> {
+        config.check().map_err(CommandError::Config)?;
         let stop = CancellationToken::new();
         let metrics = Arc::new(Metrics::default());
         db.measure(&metrics.statement_seconds);
@@ -65,8 +69,8 @@ impl App {
             feed,
             clock,
             metrics,
-            rates: Rates::new(&config.rate),
-            oddities: Oddities::default(),
+            rates: RateLimiter::new(&config.rate),
+            oddities: InvalidValues::default(),
             config: Arc::new(config),
             tasks: TaskTracker::new(),
             stop,
@@ -75,7 +79,7 @@ impl App {
 
     /// The same server with its writes dated by another clock.
     #[must_use]
-    pub fn with_clock(&self, clock: Clock) -> Self {
+    pub(crate) fn with_clock(&self, clock: Clock) -> Self {
         Self {
             clock,
             ..self.clone()
@@ -84,7 +88,7 @@ impl App {
 
     /// The deadline of what begins now.
     #[must_use]
-    pub fn deadline(&self) -> Deadline {
+    pub(crate) fn deadline(&self) -> Deadline {
         let limits = &self.config.limit;
         Deadline {
             seconds: limits.max_seconds,
@@ -97,7 +101,7 @@ impl App {
 
 /// Until when something must be done: so many seconds after it began.
 #[derive(Clone, Copy, Debug)]
-pub struct Deadline {
+pub(crate) struct Deadline {
     seconds: u64,
     /// None is never.
     at: Option<Instant>,
@@ -108,7 +112,7 @@ impl Deadline {
     ///
     /// # Errors
     /// `LimitExceeded` where it is not; then it is dropped.
-    pub async fn keep<T>(self, work: impl Future<Output = T>) -> Result<T> {
+    pub(crate) async fn keep<T>(self, work: impl Future<Output = T>) -> Result<T> {
         match self.at {
             None => Ok(work.await),
             Some(at) => match timeout_at(at, work).await {
@@ -123,7 +127,7 @@ impl Deadline {
     ///
     /// # Errors
     /// `LimitExceeded` where there is none.
-    pub fn check(self) -> Result<()> {
+    pub(crate) fn check(self) -> Result<()> {
         match self.at {
             Some(at) if at <= Instant::now() => Err(self.error()),
             _ => Ok(()),

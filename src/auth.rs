@@ -1,19 +1,18 @@
 //! Who is calling, from where, and what they may do.
 
+pub(crate) mod access;
+pub(crate) mod jwks;
+pub(crate) mod jwt;
+pub(crate) mod signature;
+pub(crate) mod token;
+pub(crate) mod token_lease;
+
 use std::{net::IpAddr, sync::Arc};
 
-use crate::error::{Error, Result};
-
-mod access;
-mod hold;
-mod jwks;
-mod jwt;
-mod token;
-mod verify;
-
-pub use access::Access;
-pub use hold::Hold;
-pub use token::{PlainToken, TokenHash};
+use crate::{
+    auth::token::TokenHash,
+    domain::error::{Error, Result},
+};
 
 /// What a caller may do; each includes the one before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -27,7 +26,7 @@ pub enum Scope {
 impl Scope {
     /// Its name on the command line, in the database and in messages.
     #[must_use]
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Read => "read",
             Self::Write => "write",
@@ -36,7 +35,7 @@ impl Scope {
 
     /// The one of this name.
     #[must_use]
-    pub fn named(name: &str) -> Option<Self> {
+    pub(crate) fn named(name: &str) -> Option<Self> {
         [Self::Read, Self::Write]
             .into_iter()
             .find(|scope| scope.name() == name)
@@ -45,16 +44,16 @@ impl Scope {
 
 /// The one who asks.
 #[derive(Clone, Debug)]
-pub struct Caller {
+pub(crate) struct Caller {
     /// Up to which scope, or why it may do nothing at all, not even what callers without a token may.
     may: Result<Scope>,
     identity: Option<Identity>,
-    lasts: Lasts,
+    lasts: Validity,
 }
 
 /// Whose token a caller has shown, the same for each token of the same name or subject.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Identity {
+pub(crate) enum Identity {
     /// A token of this server, by its name.
     Token(Arc<str>),
     /// A JWT, by its subject.
@@ -63,7 +62,7 @@ pub enum Identity {
 
 /// For how long a caller may do what it may.
 #[derive(Clone, Debug)]
-enum Lasts {
+enum Validity {
     Always,
     /// As long as the database has a token with this hash.
     Stored(TokenHash),
@@ -73,31 +72,31 @@ enum Lasts {
 
 /// What every transport knows of a request before it is read.
 #[derive(Clone, Debug)]
-pub struct Call {
+pub(crate) struct RequestContext {
     /// Who asks.
-    pub caller: Caller,
+    pub(crate) caller: Caller,
     /// The address of who asks: what is counted against callers without a token.
-    pub address: IpAddr,
+    pub(crate) address: IpAddr,
     /// The request's name in the log and in the errors of its answer.
-    pub id: Arc<str>,
+    pub(crate) id: Arc<str>,
     /// The answer is to say what it cost.
-    pub wants_cost: bool,
+    pub(crate) wants_cost: bool,
 }
 
 impl Caller {
     /// A caller without a token.
     #[must_use]
-    pub fn anonymous(scope: Option<Scope>) -> Self {
+    pub(crate) fn anonymous(scope: Option<Scope>) -> Self {
         Self {
             may: scope.ok_or(Error::Unauthenticated),
             identity: None,
-            lasts: Lasts::Always,
+            lasts: Validity::Always,
         }
     }
 
     /// The program itself: the demo's builders.
     #[must_use]
-    pub fn local() -> Self {
+    pub(crate) fn local() -> Self {
         Self::anonymous(Some(Scope::Write))
     }
 
@@ -106,7 +105,7 @@ impl Caller {
         Self {
             may: Err(why),
             identity: None,
-            lasts: Lasts::Always,
+            lasts: Validity::Always,
         }
     }
 
@@ -115,7 +114,7 @@ impl Caller {
     /// # Errors
     /// `Unauthenticated` where strangers may do nothing, `BadToken` for a token that is not good, `Forbidden` for who may do less,
     /// `Unavailable` where a token cannot be judged.
-    pub fn require(&self, scope: Scope) -> Result<()> {
+    pub(crate) fn require(&self, scope: Scope) -> Result<()> {
         match &self.may {
             Err(why) => Err(why.clone()),
             Ok(has) if *has < scope => Err(Error::Forbidden {
@@ -131,13 +130,13 @@ impl Caller {
 
     /// What it may do at most; none where that is nothing.
     #[must_use]
-    pub fn scope(&self) -> Option<Scope> {
+    pub(crate) fn scope(&self) -> Option<Scope> {
         self.may.clone().ok()
     }
 
     /// Whose token it is; none for callers without a good one.
     #[must_use]
-    pub fn identity(&self) -> Option<&Identity> {
+    pub(crate) fn identity(&self) -> Option<&Identity> {
         self.identity.as_ref()
     }
 }

@@ -1,6 +1,6 @@
 //! The command line: what each command does, and how a server comes up and goes down.
 
-use std::{io::Write, net::SocketAddr, path::PathBuf};
+use std::{env, io::Write, net::SocketAddr, path::PathBuf, process::ExitCode, thread};
 
 use clap::{
     Args, Parser, Subcommand,
@@ -8,6 +8,7 @@ use clap::{
 };
 use tokio::{
     net::{TcpListener, TcpSocket},
+    runtime::Builder,
     signal::unix::{SignalKind, signal},
 };
 
@@ -17,13 +18,23 @@ use crate::{
     clock::Clock,
     config::{Config, DatabaseConfig, LogConfig},
     demo,
-    error::StartError,
+    domain::{error::CommandError, time},
     graphql,
-    http::{self, Tls},
-    model::time,
+    http::{self, listener::tls::Tls},
+    log,
     service::token,
-    store::{Backup, Changes, Db, OnPending},
+    store::{
+        Db,
+        db::{backup::Backup, connect::PendingMigrations},
+        feed_install::SchemaChanges,
+    },
 };
+
+/// The stack of each thread, in bytes: libraries walk documents and conditions by recursion. It is room, not memory.
+const STACK: usize = 8 * 1024 * 1024;
+
+/// Where tokio's users say how many threads they want.
+const THREADS: &str = "TOKIO_WORKER_THREADS";
 
 /// How many connections wait to be taken.
 const BACKLOG: u32 = 4_096;
@@ -33,10 +44,9 @@ const MOST_FILES: u64 = 1 << 20;
 /// Buildbot's build steps as a GraphQL API: nested queries, writes, and a change feed that never skips.
 #[derive(Parser, Debug)]
 #[command(version, about)]
-pub struct Cli {
+struct Cli {
     #[command(flatten)]
-    #[expect(missing_docs, reason = "documented at its type")]
-    pub log: LogConfig,
+    log: LogConfig,
     #[command(subcommand)]
     command: Command,
 }
@@ -97,11 +107,45 @@ fn scopes() -> impl TypedValueParser<Value = Scope> {
     names.try_map(|name| Scope::named(&name).ok_or("no scope"))
 }
 
+/// Runs the program: reads the command line, runs the command, and turns an error into an exit code.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let log = log::start(&cli.log);
+    let done = in_runtime(cli);
+    // Outside of the runtime, which has ended: what waits to be sent may take a moment.
+    log.end();
+    done
+}
+
+fn in_runtime(cli: Cli) -> ExitCode {
+    let mut runtime = Builder::new_multi_thread();
+    if env::var_os(THREADS).is_none() {
+        // Large answers are put together without a pause. With a thread for each processor they keep the feed waiting; with two
+        // the system has them take turns.
+        let processors = thread::available_parallelism().map_or(1, usize::from);
+        runtime.worker_threads(2 * processors);
+    }
+    let runtime = match runtime.enable_all().thread_stack_size(STACK).build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            tracing::error!(%error, "no threads can be started");
+            return ExitCode::FAILURE;
+        }
+    };
+    match runtime.block_on(run(cli)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
 /// Runs the command.
 ///
 /// # Errors
 /// Why it could not be run, in words for the operator.
-pub async fn run(cli: Cli) -> Result<(), StartError> {
+async fn run(cli: Cli) -> Result<(), CommandError> {
     match cli.command {
         // Boxed, as all that a server awaits is nested deeper than the compiler looks.
         Command::Serve(config) => Box::pin(serve(*config)).await,
@@ -141,7 +185,7 @@ pub async fn run(cli: Cli) -> Result<(), StartError> {
     }
 }
 
-async fn run_token(command: TokenCommand) -> Result<(), StartError> {
+async fn run_token(command: TokenCommand) -> Result<(), CommandError> {
     match command {
         TokenCommand::Create(NewToken {
             name,
@@ -172,16 +216,16 @@ async fn run_token(command: TokenCommand) -> Result<(), StartError> {
     Ok(())
 }
 
-async fn serve(config: Config) -> Result<(), StartError> {
+async fn serve(config: Config) -> Result<(), CommandError> {
     let pending = if config.no_migrate {
-        OnPending::Refuse
+        PendingMigrations::Refuse
     } else {
-        OnPending::Apply
+        PendingMigrations::Apply
     };
     let tls = Tls::load(&config.connection)?;
     let db = Db::connect(&config.database, pending).await?;
     let address = config.http.listen;
-    let listening = |source| StartError::Listen { address, source };
+    let listening = |source| CommandError::Listen { address, source };
     let listener = listen(address).map_err(listening)?;
     let local = listener.local_addr().map_err(listening)?;
     let is_demo = config.demo;
@@ -261,14 +305,14 @@ fn reload_on_signal(app: &App, tls: Option<Tls>) -> std::io::Result<()> {
 }
 
 /// A line for each thing that was taken out or put in.
-fn lines(changes: &Changes) -> Vec<String> {
+fn lines(changes: &SchemaChanges) -> Vec<String> {
     [("removed", &changes.removed), ("added", &changes.added)]
         .into_iter()
         .flat_map(|(verb, things)| things.iter().map(move |thing| format!("{verb} {thing}")))
         .collect()
 }
 
-fn report(changes: &Changes, nothing: &str) {
+fn report(changes: &SchemaChanges, nothing: &str) {
     let lines = lines(changes);
     if lines.is_empty() {
         say(nothing);

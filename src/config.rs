@@ -1,27 +1,26 @@
 //! What can be configured: a flag, its environment twin, its default and a line of meaning each.
 
+pub(crate) mod connection;
+pub(crate) mod limit;
+pub(crate) mod rate;
+pub(crate) mod token;
+
 use std::{net::SocketAddr, time::Duration};
 
 use clap::{Args, ValueEnum, value_parser};
 use tracing_subscriber::EnvFilter;
 use url::Url;
 
-mod connection;
-mod limit;
-mod rate;
-mod token;
-
-pub use connection::ConnectionConfig;
-pub use limit::LimitConfig;
-pub use rate::RateConfig;
-pub use token::{JwksUrl, TokenConfig};
+use crate::config::{
+    connection::ConnectionConfig, limit::LimitConfig, rate::RateConfig, token::TokenConfig,
+};
 
 /// The longest time that a socket may be given, in seconds.
 const DAY: u64 = 86_400;
 
 /// What the log has and how it is written, of every command.
 #[derive(Args, Clone, Debug)]
-pub struct LogConfig {
+pub(crate) struct LogConfig {
     /// How the log on standard error is written
     #[arg(
         long,
@@ -29,7 +28,7 @@ pub struct LogConfig {
         default_value = "text",
         global = true
     )]
-    pub log_format: LogFormat,
+    pub(crate) log_format: LogFormat,
     /// What the log has, such as `info,buildbot_graphql::access=debug`: levels, of all or by module [default: `RUST_LOG`, else info]
     #[arg(
         long,
@@ -37,12 +36,12 @@ pub struct LogConfig {
         value_name = "FILTER",
         global = true
     )]
-    pub log: Option<LogFilter>,
+    pub(crate) log: Option<LogFilter>,
 }
 
 /// How a line of the log is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum LogFormat {
+pub(crate) enum LogFormat {
     /// For people
     Text,
     /// A JSON object a line, for machines
@@ -51,7 +50,7 @@ pub enum LogFormat {
 
 /// What the log has, in the words of `RUST_LOG`.
 #[derive(Clone, Debug)]
-pub struct LogFilter(pub String);
+pub(crate) struct LogFilter(pub(crate) String);
 
 impl std::str::FromStr for LogFilter {
     type Err = String;
@@ -65,59 +64,51 @@ impl std::str::FromStr for LogFilter {
 
 /// Everything that `serve` can be told.
 #[derive(Args, Clone, Debug)]
-pub struct Config {
+pub(crate) struct Config {
     #[command(flatten)]
-    #[expect(missing_docs, reason = "documented at its type")]
-    pub http: HttpConfig,
+    pub(crate) http: HttpConfig,
     #[command(flatten)]
-    #[expect(missing_docs, reason = "documented at its type")]
-    pub connection: ConnectionConfig,
+    pub(crate) connection: ConnectionConfig,
     #[command(flatten)]
-    #[expect(missing_docs, reason = "documented at its type")]
-    pub rate: RateConfig,
+    pub(crate) rate: RateConfig,
     #[command(flatten)]
-    #[expect(missing_docs, reason = "documented at its type")]
-    pub database: DatabaseConfig,
+    pub(crate) database: DatabaseConfig,
     #[command(flatten)]
-    #[expect(missing_docs, reason = "documented at its type")]
-    pub feed: FeedConfig,
+    pub(crate) feed: FeedConfig,
     #[command(flatten)]
-    #[expect(missing_docs, reason = "documented at its type")]
-    pub rest: RestConfig,
+    pub(crate) rest: RestConfig,
     #[command(flatten)]
-    #[expect(missing_docs, reason = "documented at its type")]
-    pub limit: LimitConfig,
+    pub(crate) limit: LimitConfig,
     #[command(flatten)]
-    #[expect(missing_docs, reason = "documented at its type")]
-    pub token: TokenConfig,
+    pub(crate) token: TokenConfig,
     /// Refuse to start on pending migrations instead of applying them
     #[arg(long, env = "BUILDBOT_GRAPHQL_NO_MIGRATE", value_parser = clap::builder::FalseyValueParser::new())]
-    pub no_migrate: bool,
+    pub(crate) no_migrate: bool,
     /// Fill the database with simulated builders and keep their builds running
     #[arg(long, env = "BUILDBOT_GRAPHQL_DEMO", value_parser = clap::builder::FalseyValueParser::new())]
-    pub demo: bool,
+    pub(crate) demo: bool,
 }
 
 /// The HTTP side.
 #[derive(Args, Clone, Debug)]
-pub struct HttpConfig {
+pub(crate) struct HttpConfig {
     /// The address to listen on; port 0 takes a free one
     #[arg(
         long,
         env = "BUILDBOT_GRAPHQL_LISTEN",
         default_value = "127.0.0.1:8020"
     )]
-    pub listen: SocketAddr,
+    pub(crate) listen: SocketAddr,
     /// What callers without a token may do [default: read; write with --demo on a loopback address]
     #[arg(long, env = "BUILDBOT_GRAPHQL_ANONYMOUS")]
-    pub anonymous: Option<Anonymous>,
+    pub(crate) anonymous: Option<Anonymous>,
     /// The largest request body, in bytes; more is refused with 413
     #[arg(
         long,
         env = "BUILDBOT_GRAPHQL_MAX_BODY_BYTES",
         default_value_t = 1_048_576
     )]
-    pub max_body_bytes: usize,
+    pub(crate) max_body_bytes: usize,
     /// Pages of this origin, or of any with *, may open sockets and event streams and read /api too; give several with commas
     #[arg(
         long,
@@ -125,7 +116,7 @@ pub struct HttpConfig {
         value_name = "ORIGIN",
         value_delimiter = ','
     )]
-    pub allow_origin: Vec<AllowedOrigin>,
+    pub(crate) allow_origin: Vec<AllowedOrigin>,
     /// A connection whose client takes nothing of what waits for it is closed after so many seconds
     #[arg(
         long,
@@ -133,7 +124,7 @@ pub struct HttpConfig {
         default_value_t = 30,
         value_parser = value_parser!(u64).range(1..=DAY)
     )]
-    pub write_timeout_seconds: u64,
+    pub(crate) write_timeout_seconds: u64,
     /// A socket on which no `connection_init` has come after so many seconds is closed
     #[arg(
         long,
@@ -141,7 +132,7 @@ pub struct HttpConfig {
         default_value_t = 10,
         value_parser = value_parser!(u64).range(1..=DAY)
     )]
-    pub socket_init_seconds: u64,
+    pub(crate) socket_init_seconds: u64,
     /// A socket on which nothing has come for so many seconds is pinged, and dropped when nothing comes for as
     /// many again; an event stream that is silent for so long gets a comment line
     #[arg(
@@ -150,26 +141,26 @@ pub struct HttpConfig {
         default_value_t = 15,
         value_parser = value_parser!(u64).range(1..=DAY)
     )]
-    pub socket_ping_seconds: u64,
+    pub(crate) socket_ping_seconds: u64,
     /// The largest message of a socket's client, in bytes; more closes the socket with 1009
     #[arg(
         long,
         env = "BUILDBOT_GRAPHQL_MAX_MESSAGE_BYTES",
         default_value_t = 1_048_576
     )]
-    pub max_message_bytes: usize,
+    pub(crate) max_message_bytes: usize,
     /// How many operations may run on one socket at once
     #[arg(
         long,
         env = "BUILDBOT_GRAPHQL_MAX_SOCKET_OPERATIONS",
         default_value_t = 100
     )]
-    pub max_socket_operations: usize,
+    pub(crate) max_socket_operations: usize,
 }
 
 /// An origin whose pages may do what this server's own may.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum AllowedOrigin {
+pub(crate) enum AllowedOrigin {
     /// Every one.
     Any,
     /// This one, as a browser writes it.
@@ -201,7 +192,7 @@ impl std::str::FromStr for AllowedOrigin {
 
 /// What callers without a token may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Anonymous {
+pub(crate) enum Anonymous {
     /// Queries and subscriptions
     Read,
     /// Mutations too
@@ -212,76 +203,76 @@ pub enum Anonymous {
 
 /// Which database.
 #[derive(Args, Clone, Debug)]
-pub struct DatabaseConfig {
+pub(crate) struct DatabaseConfig {
     /// The database, on SQLite, PostgreSQL, MariaDB or MySQL: ours, or a Buildbot master's, served read-only
     #[arg(
         long,
         env = "BUILDBOT_GRAPHQL_DATABASE_URL",
         default_value = "sqlite://buildbot-graphql.sqlite?mode=rwc"
     )]
-    pub database_url: String,
+    pub(crate) database_url: String,
     /// How many connections read at once
     #[arg(long, env = "BUILDBOT_GRAPHQL_READERS", default_value_t = 4)]
-    pub readers: u32,
+    pub(crate) readers: u32,
     /// How many connections write at once; one on SQLite
     #[arg(long, env = "BUILDBOT_GRAPHQL_WRITERS", default_value_t = 4)]
-    pub writers: u32,
+    pub(crate) writers: u32,
     /// How many seconds a statement waits for a lock before it gives up as UNAVAILABLE
     #[arg(long, env = "BUILDBOT_GRAPHQL_BUSY_SECONDS", default_value_t = 10)]
-    pub busy_seconds: u64,
+    pub(crate) busy_seconds: u64,
     /// How many seconds a connection to PostgreSQL or MariaDB may take, or a free one be waited for
     #[arg(long, env = "BUILDBOT_GRAPHQL_CONNECT_SECONDS", default_value_t = 5)]
-    pub connect_seconds: u64,
+    pub(crate) connect_seconds: u64,
     /// How many seconds a statement may run, less than --max-seconds; 0 is for ever. On SQLite a statement that reads
     #[arg(long, env = "BUILDBOT_GRAPHQL_STATEMENT_SECONDS", default_value_t = 8)]
-    pub statement_seconds: u64,
+    pub(crate) statement_seconds: u64,
 }
 
 /// The change feed.
 #[derive(Args, Clone, Debug)]
-pub struct FeedConfig {
+pub(crate) struct FeedConfig {
     /// Events older than so many seconds are dropped from the feed
     #[arg(long, env = "BUILDBOT_GRAPHQL_FEED_KEEP_SECONDS", default_value_t = 7 * 86_400)]
-    pub feed_keep_seconds: i64,
+    pub(crate) feed_keep_seconds: i64,
     /// More events than so many are dropped from the feed, oldest first
     #[arg(
         long,
         env = "BUILDBOT_GRAPHQL_FEED_KEEP_EVENTS",
         default_value_t = 1_000_000
     )]
-    pub feed_keep_events: i64,
+    pub(crate) feed_keep_events: i64,
     /// How often old events are looked for, in seconds
     #[arg(
         long,
         env = "BUILDBOT_GRAPHQL_FEED_PRUNE_SECONDS",
         default_value_t = 60
     )]
-    pub feed_prune_seconds: u64,
+    pub(crate) feed_prune_seconds: u64,
     /// How many bytes of answers wait for a subscriber who does not read, before it is cut off with FEED_LAGGED
     #[arg(
         long,
         env = "BUILDBOT_GRAPHQL_FEED_QUEUE_BYTES",
         default_value_t = 1_048_576
     )]
-    pub feed_queue_bytes: usize,
+    pub(crate) feed_queue_bytes: usize,
     /// How many steps a snapshot may hold
     #[arg(
         long,
         env = "BUILDBOT_GRAPHQL_FEED_SNAPSHOT_STEPS",
         default_value_t = 50_000
     )]
-    pub feed_snapshot_steps: u64,
+    pub(crate) feed_snapshot_steps: u64,
     /// Subscribers are told UNAVAILABLE when the database has not let the feed be read for so many seconds
     #[arg(long, env = "BUILDBOT_GRAPHQL_FEED_STALE_SECONDS", default_value_t = 5)]
-    pub feed_stale_seconds: u64,
+    pub(crate) feed_stale_seconds: u64,
     /// How often, in milliseconds, the database is asked whether another process has written
     #[arg(long, env = "BUILDBOT_GRAPHQL_FEED_POLL_MS", default_value_t = 25)]
-    pub feed_poll_ms: u64,
+    pub(crate) feed_poll_ms: u64,
 }
 
 /// The REST API.
 #[derive(Args, Clone, Debug)]
-pub struct RestConfig {
+pub(crate) struct RestConfig {
     /// How many rows one REST answer holds; what is cut short says so in meta.capped
     #[arg(
         long,
@@ -289,7 +280,7 @@ pub struct RestConfig {
         default_value_t = 10_000,
         value_parser = value_parser!(u64).range(1..)
     )]
-    pub rest_max_rows: u64,
+    pub(crate) rest_max_rows: u64,
 }
 
 impl Config {
@@ -297,7 +288,7 @@ impl Config {
     ///
     /// # Errors
     /// Which do, and what to do.
-    pub fn check(&self) -> Result<(), String> {
+    pub(crate) fn check(&self) -> Result<(), String> {
         let (statement, operation) = (self.database.statement_seconds, self.limit.max_seconds);
         if operation > 0 && !(1..operation).contains(&statement) {
             return Err(format!(
@@ -312,7 +303,7 @@ impl Config {
 
     /// What callers without a token may do, with the default worked out.
     #[must_use]
-    pub fn anonymous(&self) -> Anonymous {
+    pub(crate) fn anonymous(&self) -> Anonymous {
         match self.http.anonymous {
             Some(given) => given,
             None if self.demo && self.http.listen.ip().is_loopback() => Anonymous::Write,
@@ -324,7 +315,7 @@ impl Config {
 impl HttpConfig {
     /// Lets in pages of this origin: one of this server itself, whose `Host` this is, or one that was allowed.
     #[must_use]
-    pub fn admits(&self, origin: &[u8], host: Option<&[u8]>) -> bool {
+    pub(crate) fn admits(&self, origin: &[u8], host: Option<&[u8]>) -> bool {
         let origin = str::from_utf8(origin).unwrap_or_default();
         let from = origin.split_once("://").map(|(_, from)| from.as_bytes());
         let is_own = from.is_some() && from == host;
@@ -339,13 +330,13 @@ impl HttpConfig {
 impl DatabaseConfig {
     /// How long a statement waits for the database.
     #[must_use]
-    pub fn busy(&self) -> Duration {
+    pub(crate) fn busy(&self) -> Duration {
         Duration::from_secs(self.busy_seconds)
     }
 
     /// How long a statement may run.
     #[must_use]
-    pub fn statement(&self) -> Option<Duration> {
+    pub(crate) fn statement(&self) -> Option<Duration> {
         (self.statement_seconds > 0).then(|| Duration::from_secs(self.statement_seconds))
     }
 }
@@ -353,13 +344,13 @@ impl DatabaseConfig {
 impl FeedConfig {
     /// How often another process's writes are looked for.
     #[must_use]
-    pub fn poll(&self) -> Duration {
+    pub(crate) fn poll(&self) -> Duration {
         Duration::from_millis(self.feed_poll_ms.max(1))
     }
 
     /// For how long the feed may not be read before subscribers are told.
     #[must_use]
-    pub fn stale(&self) -> Duration {
+    pub(crate) fn stale(&self) -> Duration {
         Duration::from_secs(self.feed_stale_seconds.max(1))
     }
 }

@@ -8,11 +8,11 @@ use crate::{
     app::App,
     auth::Caller,
     clock::Clock,
-    error::Result,
-    model::{
+    domain::{
+        error::Result,
         filter::{BuildField, Direction, Filter, StepField, Test},
         id::{BuildId, BuilderId, StepId},
-        page::{MAX_SIZE, PageArgs, Window},
+        page::{KeysetRange, MAX_SIZE, PageArgs},
         results::Results,
         url::Url,
     },
@@ -24,35 +24,35 @@ use crate::{
 };
 
 /// The builders, with the steps of their builds.
-const BUILDERS: [(&str, &[Play]); 4] = [
+const BUILDERS: [(&str, &[SimulatedStep]); 4] = [
     (
         "runtests-linux",
         &[
-            Play::quick("worker_preparation"),
-            Play::quick("git"),
-            Play::long("compile").warns(20),
-            Play::long("test").fails(25).with_url("coverage"),
-            Play::quick("upload").hides_on_success(),
+            SimulatedStep::quick("worker_preparation"),
+            SimulatedStep::quick("git"),
+            SimulatedStep::long("compile").warns(20),
+            SimulatedStep::long("test").fails(25).with_url("coverage"),
+            SimulatedStep::quick("upload").hides_on_success(),
         ],
     ),
     (
         "docs",
         &[
-            Play::quick("worker_preparation"),
-            Play::quick("git"),
-            Play::long("sphinx").warns(50).with_url("preview"),
-            Play::quick("linkcheck").skipped(40),
+            SimulatedStep::quick("worker_preparation"),
+            SimulatedStep::quick("git"),
+            SimulatedStep::long("sphinx").warns(50).with_url("preview"),
+            SimulatedStep::quick("linkcheck").skipped(40),
         ],
     ),
     (
         "release ü",
         &[
-            Play::quick("worker_preparation"),
-            Play::quick("locks_acquire").waits_for_lock(),
-            Play::long("wheel"),
-            Play::long("wheel"),
-            Play::quick("signieren-日本語").excepts(20),
-            Play::quick("publish")
+            SimulatedStep::quick("worker_preparation"),
+            SimulatedStep::quick("locks_acquire").waits_for_lock(),
+            SimulatedStep::long("wheel"),
+            SimulatedStep::long("wheel"),
+            SimulatedStep::quick("signieren-日本語").excepts(20),
+            SimulatedStep::quick("publish")
                 .with_url("package")
                 .with_url("changelog"),
         ],
@@ -60,10 +60,10 @@ const BUILDERS: [(&str, &[Play]); 4] = [
     (
         "nightly",
         &[
-            Play::quick("worker_preparation"),
-            Play::long("fuzz").cancelled(20).waits_for_lock(),
-            Play::long("benchmark").retried(15),
-            Play::quick("cleanup").hides_on_success(),
+            SimulatedStep::quick("worker_preparation"),
+            SimulatedStep::long("fuzz").cancelled(20).waits_for_lock(),
+            SimulatedStep::long("benchmark").retried(15),
+            SimulatedStep::quick("cleanup").hides_on_success(),
         ],
     ),
 ];
@@ -73,7 +73,7 @@ const HISTORY: usize = 5;
 
 /// A step of a play: how long it takes, and how it may end.
 #[derive(Clone, Copy)]
-struct Play {
+struct SimulatedStep {
     name: &'static str,
     seconds: u64,
     lock: bool,
@@ -83,7 +83,7 @@ struct Play {
     else_ends: Option<(Results, u64)>,
 }
 
-impl Play {
+impl SimulatedStep {
     const fn of(name: &'static str, seconds: u64) -> Self {
         Self {
             name,
@@ -149,12 +149,12 @@ impl Play {
 }
 
 /// Where the time of a play comes from: it passes, or it is told.
-enum Stage {
+enum Timeline {
     Live,
     Told(Clock),
 }
 
-impl Stage {
+impl Timeline {
     async fn wait(&self, seconds: u64) {
         match self {
             Self::Live => sleep(Duration::from_secs(seconds)).await,
@@ -167,7 +167,7 @@ impl Stage {
 ///
 /// # Errors
 /// As every write: a database that is Buildbot's is `ReadOnly`.
-pub async fn prepare(app: &App) -> Result<()> {
+pub(crate) async fn prepare(app: &App) -> Result<()> {
     let caller = Caller::local();
     let is_new = build::count(&app.db, &Filter::everything()).await? == 0;
     end_what_was_left(app, &caller).await?;
@@ -179,7 +179,7 @@ pub async fn prepare(app: &App) -> Result<()> {
         let hours = i64::try_from(HISTORY + i).unwrap_or(0);
         let clock = Clock::fixed(app.clock.now() - hours * 3_600);
         let past = app.with_clock(clock.clone());
-        let stage = Stage::Told(clock);
+        let stage = Timeline::Told(clock);
         for _ in 0..HISTORY {
             perform(&past, &caller, &stage, builder.id, plays).await?;
             stage.wait(3_000).await;
@@ -189,7 +189,7 @@ pub async fn prepare(app: &App) -> Result<()> {
 }
 
 /// Keeps a build of each builder running until the server stops.
-pub fn start(app: &App) {
+pub(crate) fn start(app: &App) {
     for (i, (name, plays)) in BUILDERS.into_iter().enumerate() {
         let running = app.clone();
         let forever = async move {
@@ -208,22 +208,22 @@ pub fn start(app: &App) {
     }
 }
 
-async fn build_once(app: &App, name: &str, plays: &[Play]) -> Result<()> {
+async fn build_once(app: &App, name: &str, plays: &[SimulatedStep]) -> Result<()> {
     let caller = Caller::local();
     let builder = service::builder::find_builder(app, &caller, name).await?;
-    perform(app, &caller, &Stage::Live, builder.id, plays).await
+    perform(app, &caller, &Timeline::Live, builder.id, plays).await
 }
 
 /// One build, from its first step to its result.
 async fn perform(
     app: &App,
     caller: &Caller,
-    stage: &Stage,
+    stage: &Timeline,
     builderid: BuilderId,
-    plays: &[Play],
+    plays: &[SimulatedStep],
 ) -> Result<()> {
     let build = service::build::add_build(app, caller, builderid).await?;
-    let mut chance = Chance::new(build.id);
+    let mut chance = Dice::new(build.id);
     let mut worst = Results::Success;
     for play in plays {
         let results = act(app, caller, stage, build.id, *play, &mut chance).await?;
@@ -246,10 +246,10 @@ async fn perform(
 async fn act(
     app: &App,
     caller: &Caller,
-    stage: &Stage,
+    stage: &Timeline,
     buildid: BuildId,
-    play: Play,
-    chance: &mut Chance,
+    play: SimulatedStep,
+    chance: &mut Dice,
 ) -> Result<Results> {
     let (step, _) = service::step::new_step(app, caller, buildid, play.name).await?;
     service::step::start_step(app, caller, step.id, None, !play.lock).await?;
@@ -287,7 +287,7 @@ async fn end_what_was_left(app: &App, caller: &Caller) -> Result<()> {
     let running = PageArgs {
         filter: Filter::Field(BuildField::CompleteAt, Test::IsNull),
         order: vec![(BuildField::Buildid, Direction::Asc)],
-        window: Window {
+        window: KeysetRange {
             size: MAX_SIZE,
             backward: false,
             after: None,
@@ -340,9 +340,9 @@ fn word(results: Results) -> &'static str {
 }
 
 /// The luck of a build: the same build has the same each time.
-struct Chance(u64);
+struct Dice(u64);
 
-impl Chance {
+impl Dice {
     fn new(build: BuildId) -> Self {
         let seed = u64::from(build.0.unsigned_abs());
         Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)

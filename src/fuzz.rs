@@ -2,11 +2,13 @@
 //! `scripts/fuzz` looks for such bytes; the test below tries those that are kept in `fuzz/corpus`.
 
 pub use crate::{
+    domain::fuzz::page_cursor,
     feed::fuzz::event_cursor,
     graphql::fuzz::{document, node_id, scalar},
-    http::fuzz::session,
-    model::fuzz::page_cursor,
-    rest::fuzz::{path, query},
+    http::{
+        rest::fuzz::{path, query},
+        websocket::fuzz::session,
+    },
 };
 
 #[cfg(test)]
@@ -29,7 +31,7 @@ const TARGETS: [Target; 8] = [
 mod tests {
     use std::{fs, path::Path};
 
-    use super::TARGETS;
+    use crate::fuzz::TARGETS;
 
     #[test]
     fn what_is_known_to_be_odd_breaks_nothing() {

@@ -1,29 +1,27 @@
 //! The log of a process, on standard error, and the traces that it sends where it is built with the feature `otel`.
 
+#[cfg(feature = "otel")]
+pub(crate) mod traces;
+
 use std::io::{IsTerminal, stderr};
 
 use tracing_subscriber::{EnvFilter, Layer, Registry, fmt, prelude::*};
 
 use crate::config::{LogConfig, LogFormat};
 
-#[cfg(feature = "otel")]
-mod traces;
-#[cfg(feature = "otel")]
-pub use traces::{adopt, note};
-
 /// What the log has where nobody says.
 const FILTER: &str = "info,sea_orm_migration=warn";
 
 /// Ends the log in good order.
 #[must_use = "traces that wait to be sent are lost without `end`"]
-pub struct Log {
+pub(crate) struct Log {
     #[cfg(feature = "otel")]
-    traces: Option<traces::Traces>,
+    traces: Option<crate::log::traces::Traces>,
 }
 
 /// Begins to log.
 #[cfg(not(feature = "otel"))]
-pub fn start(config: &LogConfig) -> Log {
+pub(crate) fn start(config: &LogConfig) -> Log {
     let lines = lines(config).with_filter(filter(config));
     tracing_subscriber::registry().with(lines).init();
     Log {}
@@ -31,13 +29,13 @@ pub fn start(config: &LogConfig) -> Log {
 
 /// Begins to log, and to send traces if the environment says where to.
 #[cfg(feature = "otel")]
-pub fn start(config: &LogConfig) -> Log {
+pub(crate) fn start(config: &LogConfig) -> Log {
     use tracing_subscriber::filter::{FilterExt, filter_fn};
 
-    let no_statement = filter_fn(|metadata| !traces::is_statement(metadata));
+    let no_statement = filter_fn(|metadata| !crate::log::traces::is_statement(metadata));
     let lines = lines(config).with_filter(filter(config).and(no_statement));
     let mut layers = vec![lines.boxed()];
-    let (traces, error) = match traces::start() {
+    let (traces, error) = match crate::log::traces::start() {
         Ok(Some((traces, layer))) => {
             layers.push(layer);
             (Some(traces), None)
@@ -75,7 +73,7 @@ fn filter(config: &LogConfig) -> EnvFilter {
 
 impl Log {
     /// Sends what waits to be sent.
-    pub fn end(self) {
+    pub(crate) fn end(self) {
         #[cfg(feature = "otel")]
         if let Some(traces) = self.traces {
             traces.end();

@@ -13,14 +13,14 @@ use prometheus_client::{
     metrics::{family::Family, histogram::exponential_buckets, info::Info},
     registry::{Metric, Registry},
 };
-pub use prometheus_client::{
+pub(crate) use prometheus_client::{
     metrics::{counter::Counter, gauge::Gauge, histogram::Histogram},
     registry::Unit,
 };
 
 /// Which part of the server a request is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Route {
+pub(crate) enum RouteLabel {
     /// GraphQL with one answer.
     Graphql,
     /// GraphQL over a WebSocket: the handshake.
@@ -39,7 +39,7 @@ pub enum Route {
 
 /// What a GraphQL operation is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub(crate) enum OperationLabel {
     /// A query.
     Query,
     /// A mutation.
@@ -52,7 +52,7 @@ pub enum Kind {
 
 /// How a GraphQL operation ended, or a subscription began.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
+pub(crate) enum OutcomeLabel {
     /// Without an error.
     Ok,
     /// With errors of fields.
@@ -63,7 +63,7 @@ pub enum Outcome {
 
 /// The labels of a request.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub struct RequestLabels {
+pub(crate) struct RequestLabels {
     /// For which part of the server.
     route: &'static str,
     /// Its answer's class of status, such as 2xx.
@@ -72,14 +72,14 @@ pub struct RequestLabels {
 
 /// The label of a part of the server.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub struct RouteLabels {
+pub(crate) struct RouteLabels {
     /// Which.
     route: &'static str,
 }
 
 /// The labels of an operation.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub struct OperationLabels {
+pub(crate) struct OperationLabels {
     /// What it is.
     kind: &'static str,
     /// How it ended.
@@ -88,74 +88,74 @@ pub struct OperationLabels {
 
 /// The label of a kind of operations.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub struct KindLabels {
+pub(crate) struct KindLabels {
     /// Which.
     kind: &'static str,
 }
 
 /// The label of an error.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub struct ErrorLabels {
+pub(crate) struct ErrorLabels {
     /// Its code, as it stands in `extensions.code`.
-    pub code: String,
+    pub(crate) code: String,
 }
 
 /// The label of a pool of connections to the database.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub struct PoolLabels {
+pub(crate) struct PoolLabels {
     /// What its connections do: read, write or watch.
-    pub pool: &'static str,
+    pub(crate) pool: &'static str,
 }
 
 /// Histograms of the same, told apart by labels.
-pub type Histograms<L> = Family<L, Histogram, fn() -> Histogram>;
+pub(crate) type Histograms<L> = Family<L, Histogram, fn() -> Histogram>;
 
 /// Every metric of a server. Cheap to clone.
 #[derive(Clone, Debug)]
-pub struct Metrics {
+pub(crate) struct Metrics {
     registry: Arc<Registry>,
     /// How many connections are open, sockets and streams among them.
-    pub connections: Gauge,
+    pub(crate) connections: Gauge,
     /// How many connections were closed at once because there were too many.
-    pub connections_refused: Counter,
+    pub(crate) connections_refused: Counter,
     /// Requests that were answered, by part of the server and class of status.
-    pub requests: Family<RequestLabels, Counter>,
+    pub(crate) requests: Family<RequestLabels, Counter>,
     /// How long a request took up to the beginning of its answer, by part of the server; in seconds.
-    pub request_seconds: Histograms<RouteLabels>,
+    pub(crate) request_seconds: Histograms<RouteLabels>,
     /// GraphQL operations that were answered, and subscriptions that began, by kind and outcome.
-    pub operations: Family<OperationLabels, Counter>,
+    pub(crate) operations: Family<OperationLabels, Counter>,
     /// How long a query, a mutation or the beginning of a subscription took, by kind; in seconds.
-    pub operation_seconds: Histograms<KindLabels>,
+    pub(crate) operation_seconds: Histograms<KindLabels>,
     /// What operations cost, in points: the objects that they may return.
-    pub operation_cost: Histogram,
+    pub(crate) operation_cost: Histogram,
     /// Errors in GraphQL answers, by code.
-    pub errors: Family<ErrorLabels, Counter>,
+    pub(crate) errors: Family<ErrorLabels, Counter>,
     /// Sockets that are open.
-    pub sockets: Gauge,
+    pub(crate) sockets: Gauge,
     /// Event streams that are open.
-    pub event_streams: Gauge,
+    pub(crate) event_streams: Gauge,
     /// The newest event that was handed to subscribers, as a position.
-    pub feed_position: Gauge,
+    pub(crate) feed_position: Gauge,
     /// How many seconds ago the feed was last read to its end; 0 while nobody listens.
-    pub feed_lag: Gauge<f64, AtomicU64>,
+    pub(crate) feed_lag: Gauge<f64, AtomicU64>,
     /// When the newest event happened, in seconds since the epoch; 0 where there is none.
-    pub feed_last_event: Gauge,
+    pub(crate) feed_last_event: Gauge,
     /// How many subscribers hear events now.
-    pub feed_subscribers: Gauge,
+    pub(crate) feed_subscribers: Gauge,
     /// How many subscribers were cut off because they read too slowly.
-    pub feed_lagged: Counter,
+    pub(crate) feed_lagged: Counter,
     /// How often the feed could not be read.
-    pub feed_failures: Counter,
+    pub(crate) feed_failures: Counter,
     /// 1 where the database has a feed, 0 where it has none.
-    pub feed_attached: Gauge,
+    pub(crate) feed_attached: Gauge,
     /// Connections to the database that are open, by pool.
-    pub pool_connections: Family<PoolLabels, Gauge>,
+    pub(crate) pool_connections: Family<PoolLabels, Gauge>,
     /// Those of them that wait for something to do, by pool.
-    pub pool_idle: Family<PoolLabels, Gauge>,
+    pub(crate) pool_idle: Family<PoolLabels, Gauge>,
     /// How many connections a pool may have.
-    pub pool_limit: Family<PoolLabels, Gauge>,
+    pub(crate) pool_limit: Family<PoolLabels, Gauge>,
     /// How long the database took for a statement, by pool; in seconds.
-    pub statement_seconds: Histograms<PoolLabels>,
+    pub(crate) statement_seconds: Histograms<PoolLabels>,
 }
 
 /// From half a millisecond to 16 seconds.
@@ -315,11 +315,12 @@ where
 
 impl Metrics {
     /// The media type of `text`.
-    pub const MEDIA_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    pub(crate) const MEDIA_TYPE: &str =
+        "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
     /// Every metric as OpenMetrics has it, or none where it cannot be written.
     #[must_use]
-    pub fn text(&self) -> Option<String> {
+    pub(crate) fn text(&self) -> Option<String> {
         let mut text = String::new();
         text::encode(&mut text, &self.registry).ok()?;
         Some(text)
@@ -327,12 +328,20 @@ impl Metrics {
 
     /// What is counted from 0 on can be seen to grow with the first of its kind.
     fn begin_at_zero(&self) {
-        for kind in [Kind::Query, Kind::Mutation, Kind::Subscription] {
-            for outcome in [Outcome::Ok, Outcome::Failed, Outcome::Refused] {
+        for kind in [
+            OperationLabel::Query,
+            OperationLabel::Mutation,
+            OperationLabel::Subscription,
+        ] {
+            for outcome in [
+                OutcomeLabel::Ok,
+                OutcomeLabel::Failed,
+                OutcomeLabel::Refused,
+            ] {
                 drop(self.operations.get_or_create(&labels(kind, outcome)));
             }
         }
-        for route in [Route::Graphql, Route::Rest] {
+        for route in [RouteLabel::Graphql, RouteLabel::Rest] {
             for status in ["2xx", "4xx", "5xx"] {
                 let route = route.name();
                 drop(
@@ -344,7 +353,7 @@ impl Metrics {
     }
 
     /// Counts a request with this status, whose answer began so long after it.
-    pub fn requested(&self, route: Route, status: u16, after: Duration) {
+    pub(crate) fn requested(&self, route: RouteLabel, status: u16, after: Duration) {
         let (route, status) = (route.name(), class(status));
         let labels = RequestLabels { route, status };
         self.requests.get_or_create(&labels).inc();
@@ -353,7 +362,7 @@ impl Metrics {
     }
 
     /// Counts an operation that ended, or a subscription that began, so long after it was asked for.
-    pub fn operated(&self, kind: Kind, outcome: Outcome, after: Duration) {
+    pub(crate) fn operated(&self, kind: OperationLabel, outcome: OutcomeLabel, after: Duration) {
         self.operations.get_or_create(&labels(kind, outcome)).inc();
         let kind = kind.name();
         let seconds = self.operation_seconds.get_or_create(&KindLabels { kind });
@@ -361,13 +370,13 @@ impl Metrics {
     }
 }
 
-fn labels(kind: Kind, outcome: Outcome) -> OperationLabels {
+fn labels(kind: OperationLabel, outcome: OutcomeLabel) -> OperationLabels {
     OperationLabels {
         kind: kind.name(),
         outcome: match outcome {
-            Outcome::Ok => "ok",
-            Outcome::Failed => "failed",
-            Outcome::Refused => "refused",
+            OutcomeLabel::Ok => "ok",
+            OutcomeLabel::Failed => "failed",
+            OutcomeLabel::Refused => "refused",
         },
     }
 }
@@ -383,10 +392,10 @@ fn class(status: u16) -> &'static str {
     }
 }
 
-impl Route {
+impl RouteLabel {
     /// Its name as a label.
     #[must_use]
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Graphql => "graphql",
             Self::Socket => "socket",
@@ -399,10 +408,10 @@ impl Route {
     }
 }
 
-impl Kind {
+impl OperationLabel {
     /// Its name as a label.
     #[must_use]
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Query => "query",
             Self::Mutation => "mutation",
@@ -414,18 +423,18 @@ impl Kind {
 
 /// One of those that a gauge counts, as long as this is kept.
 #[derive(Debug)]
-pub struct Counted(Gauge);
+pub(crate) struct GaugeGuard(Gauge);
 
-impl Counted {
+impl GaugeGuard {
     /// Counts one more.
     #[must_use]
-    pub fn new(gauge: &Gauge) -> Self {
+    pub(crate) fn new(gauge: &Gauge) -> Self {
         gauge.inc();
         Self(gauge.clone())
     }
 }
 
-impl Drop for Counted {
+impl Drop for GaugeGuard {
     fn drop(&mut self) {
         self.0.dec();
     }

@@ -5,15 +5,16 @@ use std::{sync::Arc, time::Duration};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
-use super::{
-    Caller, Identity, Lasts, PlainToken, Scope, TokenHash,
-    hold::{Hold, Holds},
-    jwt::Jwt,
-};
 use crate::{
+    auth::{
+        Caller, Identity, Scope, Validity,
+        jwt::JwtVerification,
+        token::{PlainToken, TokenHash},
+        token_lease::{TokenLease, TokenLeases},
+    },
     clock::Clock,
     config::{Anonymous, Config},
-    error::{Error, Result, StartError},
+    domain::error::{CommandError, Error, Result},
     store::Db,
 };
 
@@ -29,18 +30,18 @@ const NO_TEXT: Error = Error::BadToken("Authorization: a text is needed");
 const NO_FORM: Error = Error::BadToken("the token is none of this server's: its form is wrong");
 const UNKNOWN: Error = Error::BadToken("the token is not known here: it is wrong or was revoked");
 const REVOKED: Error = Error::BadToken("the token was revoked");
-pub(super) const EXPIRED: Error = Error::BadToken("the JWT has expired");
+pub(crate) const EXPIRED: Error = Error::BadToken("the JWT has expired");
 
 /// Knows callers by what they show. Cheap to clone.
 #[derive(Clone, Debug)]
-pub struct Access(Arc<Inner>);
+pub(crate) struct Access(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
     db: Db,
     stranger: Caller,
-    jwt: Option<Jwt>,
-    holds: Holds,
+    jwt: Option<JwtVerification>,
+    holds: TokenLeases,
 }
 
 impl Access {
@@ -48,7 +49,7 @@ impl Access {
     ///
     /// # Errors
     /// JWTs are configured, and no client can be made that fetches their keys.
-    pub fn new(config: &Config, db: Db) -> Result<Self, StartError> {
+    pub(crate) fn new(config: &Config, db: Db) -> Result<Self, CommandError> {
         let stranger = Caller::anonymous(match config.anonymous() {
             Anonymous::None => None,
             Anonymous::Read => Some(Scope::Read),
@@ -57,19 +58,19 @@ impl Access {
         Ok(Self(Arc::new(Inner {
             db,
             stranger,
-            jwt: Jwt::new(&config.token)?,
-            holds: Holds::default(),
+            jwt: JwtVerification::new(&config.token)?,
+            holds: TokenLeases::default(),
         })))
     }
 
     /// A caller who shows nothing.
     #[must_use]
-    pub fn stranger(&self) -> Caller {
+    pub(crate) fn stranger(&self) -> Caller {
         self.0.stranger.clone()
     }
 
     /// Who has sent these values of the header `Authorization`, if any.
-    pub async fn by_header(&self, values: impl IntoIterator<Item = &[u8]>) -> Caller {
+    pub(crate) async fn by_header(&self, values: impl IntoIterator<Item = &[u8]>) -> Caller {
         let mut values = values.into_iter();
         let token = match (values.next(), values.next()) {
             (None, _) => return self.stranger(),
@@ -80,7 +81,7 @@ impl Access {
     }
 
     /// Who has sent these values of `Authorization` in a socket's first message, where the word `Bearer` may be left out.
-    pub async fn by_payload(&self, values: &[Option<String>]) -> Caller {
+    pub(crate) async fn by_payload(&self, values: &[Option<String>]) -> Caller {
         let token = match values {
             [Some(value)] => match value.trim() {
                 "" => Err(NO_TOKEN),
@@ -118,34 +119,34 @@ impl Access {
         Ok(Caller {
             may: Ok(scope),
             identity: Some(Identity::Token(row.name.into())),
-            lasts: Lasts::Stored(hash),
+            lasts: Validity::Stored(hash),
         })
     }
 
     /// The same caller, judged anew before it does something on an open socket.
-    pub async fn again(&self, caller: &Caller) -> Caller {
+    pub(crate) async fn again(&self, caller: &Caller) -> Caller {
         match &caller.lasts {
-            Lasts::Stored(hash) => {
+            Validity::Stored(hash) => {
                 let found = self.stored(hash.clone(), REVOKED).await;
                 found.unwrap_or_else(Caller::refused)
             }
-            Lasts::Until(end) if *end <= Clock::System.now() => Caller::refused(EXPIRED),
-            Lasts::Always | Lasts::Until(_) => caller.clone(),
+            Validity::Until(end) if *end <= Clock::System.now() => Caller::refused(EXPIRED),
+            Validity::Always | Validity::Until(_) => caller.clone(),
         }
     }
 
     /// Holds a socket or a stream open for as long as the caller's token is good.
     #[must_use]
-    pub fn hold(&self, caller: &Caller) -> Hold {
+    pub(crate) fn hold(&self, caller: &Caller) -> TokenLease {
         match &caller.lasts {
-            Lasts::Always => Hold::always(),
-            Lasts::Stored(hash) => self.0.holds.hold(hash, REVOKED),
-            Lasts::Until(end) => Hold::until(*end, EXPIRED),
+            Validity::Always => TokenLease::always(),
+            Validity::Stored(hash) => self.0.holds.hold(hash, REVOKED),
+            Validity::Until(end) => TokenLease::until(*end, EXPIRED),
         }
     }
 
     /// Ends what revoked tokens hold open, and keeps the identity provider's keys fresh, until the server stops.
-    pub async fn watch(self, stop: CancellationToken) {
+    pub(crate) async fn watch(self, stop: CancellationToken) {
         // Not one of the readers: long queries are not to put it off.
         let db = self.0.db.watching();
         let look = async {

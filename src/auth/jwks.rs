@@ -17,10 +17,10 @@ use tokio::{
 };
 use tokio_rustls::rustls::{ClientConfig, RootCertStore, crypto::ring};
 
-use super::verify::rsa_key;
 use crate::{
-    config::JwksUrl,
-    error::{Error, Result, StartError},
+    auth::signature::rsa_key,
+    config::token::JwksUrl,
+    domain::error::{CommandError, Error, Result},
 };
 
 /// How often the keys are fetched …
@@ -36,23 +36,23 @@ const MAX_BYTES: usize = 256 * 1024;
 
 /// The provider's keys, as far as they are known.
 #[derive(Debug)]
-pub(super) struct Keys {
+pub(crate) struct KeySet {
     url: JwksUrl,
     http: Client,
-    fetched: watch::Sender<Fetched>,
+    fetched: watch::Sender<FetchedKeys>,
     wanted: Notify,
 }
 
 #[derive(Debug, Default)]
-struct Fetched {
+struct FetchedKeys {
     /// None as long as the provider has never answered.
-    keys: Option<Vec<Key>>,
+    keys: Option<Vec<VerifyingKey>>,
     /// When it was tried last.
     tried: Option<Instant>,
 }
 
 #[derive(Debug)]
-struct Key {
+struct VerifyingKey {
     id: Option<String>,
     /// The one that it is for, where it says so.
     only: Option<Algorithm>,
@@ -60,8 +60,8 @@ struct Key {
     verifying: Arc<DecodingKey>,
 }
 
-impl Keys {
-    pub(super) fn new(url: &JwksUrl) -> Result<Self, StartError> {
+impl KeySet {
+    pub(crate) fn new(url: &JwksUrl) -> Result<Self, CommandError> {
         let mut http = Client::builder()
             .timeout(PATIENCE)
             // The keys are where the operator says they are, and nowhere else.
@@ -79,7 +79,7 @@ impl Keys {
     }
 
     /// Fetches the keys for as long as it is run.
-    pub(super) async fn keep_fresh(&self) {
+    pub(crate) async fn keep_fresh(&self) {
         loop {
             let next = match self.fetch().await {
                 Ok(keys) => {
@@ -107,7 +107,7 @@ impl Keys {
         }
     }
 
-    async fn fetch(&self) -> Result<Vec<Key>, String> {
+    async fn fetch(&self) -> Result<Vec<VerifyingKey>, String> {
         let answer = self.http.get(self.url.as_str()).send().await;
         let mut answer = answer.map_err(shown)?;
         if !answer.status().is_success() {
@@ -125,11 +125,11 @@ impl Keys {
         let keys = set["keys"]
             .as_array()
             .ok_or("the answer has no list of keys")?;
-        Ok(keys.iter().filter_map(Key::read).collect())
+        Ok(keys.iter().filter_map(VerifyingKey::read).collect())
     }
 
     /// The keys that a token with this header may be signed with. Where none is known, the provider may have a new one.
-    pub(super) async fn fitting(&self, header: &Header) -> Result<Vec<Arc<DecodingKey>>> {
+    pub(crate) async fn fitting(&self, header: &Header) -> Result<Vec<Arc<DecodingKey>>> {
         let mut fetched = self.fetched.subscribe();
         let (found, tried) = {
             let now = fetched.borrow_and_update();
@@ -148,11 +148,12 @@ impl Keys {
     }
 }
 
-impl Fetched {
+impl FetchedKeys {
     fn fitting(&self, header: &Header) -> Result<Vec<Arc<DecodingKey>>> {
         let keys = self.keys.as_ref().ok_or(Error::KeysUnavailable)?;
-        let fits =
-            |key: &&Key| key.takes(header.alg) && (header.kid.is_none() || header.kid == key.id);
+        let fits = |key: &&VerifyingKey| {
+            key.takes(header.alg) && (header.kid.is_none() || header.kid == key.id)
+        };
         Ok(keys
             .iter()
             .filter(fits)
@@ -161,7 +162,7 @@ impl Fetched {
     }
 }
 
-impl Key {
+impl VerifyingKey {
     /// A key of a set; none where it is for something else than signatures, or of a kind that is not known.
     fn read(key: &Value) -> Option<Self> {
         let key: Jwk = serde_json::from_value(key.clone()).ok()?;

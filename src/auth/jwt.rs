@@ -6,10 +6,10 @@ use jsonwebtoken::{
 };
 use serde_json::{Map, Value};
 
-use super::{Caller, Identity, Lasts, Scope, access::EXPIRED, jwks::Keys, verify};
 use crate::{
-    config::TokenConfig,
-    error::{Error, Result, StartError},
+    auth::{Caller, Identity, Scope, Validity, access::EXPIRED, jwks::KeySet, signature},
+    config::token::TokenConfig,
+    domain::error::{CommandError, Error, Result},
 };
 
 /// How far the clocks of the provider and of this server may be apart, in seconds.
@@ -26,8 +26,8 @@ const NO_KEY: Error =
 
 /// What is expected of JWTs.
 #[derive(Debug)]
-pub(super) struct Jwt {
-    keys: Keys,
+pub(crate) struct JwtVerification {
+    keys: KeySet,
     issuer: String,
     audience: String,
     scope_claim: String,
@@ -35,17 +35,17 @@ pub(super) struct Jwt {
     write: String,
 }
 
-impl Jwt {
+impl JwtVerification {
     /// None where none are to be taken.
-    pub(super) fn new(config: &TokenConfig) -> Result<Option<Self>, StartError> {
+    pub(crate) fn new(config: &TokenConfig) -> Result<Option<Self>, CommandError> {
         let (Some(url), Some(issuer), Some(audience)) =
             (&config.jwks_url, &config.jwt_issuer, &config.jwt_audience)
         else {
             return Ok(None);
         };
-        verify::install();
+        signature::install();
         Ok(Some(Self {
-            keys: Keys::new(url)?,
+            keys: KeySet::new(url)?,
             issuer: issuer.clone(),
             audience: audience.clone(),
             scope_claim: config.jwt_scope_claim.clone(),
@@ -55,18 +55,18 @@ impl Jwt {
     }
 
     /// Fetches the provider's keys, again and again.
-    pub(super) async fn keep_fresh(&self) {
+    pub(crate) async fn keep_fresh(&self) {
         self.keys.keep_fresh().await;
     }
 
     /// Who has shown this.
-    pub(super) async fn caller(&self, token: &str) -> Result<Caller> {
+    pub(crate) async fn caller(&self, token: &str) -> Result<Caller> {
         if token.len() > MAX_LENGTH {
             return Err(TOO_LONG);
         }
         let header = decode_header(token).map_err(|_| NO_JWT)?;
         // What `crit` names must be understood, and nothing is.
-        if !verify::ALGORITHMS.contains(&header.alg) || header.crit.is_some() {
+        if !signature::ALGORITHMS.contains(&header.alg) || header.crit.is_some() {
             return Err(NO_JWT);
         }
         let expected = self.expected(header.alg);
@@ -120,7 +120,7 @@ impl Jwt {
         Caller {
             may,
             identity: Some(Identity::Subject(subject.unwrap_or_default().into())),
-            lasts: Lasts::Until(end),
+            lasts: Validity::Until(end),
         }
     }
 }

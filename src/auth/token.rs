@@ -16,7 +16,7 @@ pub struct PlainToken(String);
 
 impl PlainToken {
     /// What every token of ours begins with: people and scanners for secrets know it by that.
-    pub const PREFIX: &str = "bbg_";
+    pub(crate) const PREFIX: &str = "bbg_";
 
     /// A new one, of 256 random bits; none where the system has no randomness.
     #[must_use]
@@ -68,7 +68,7 @@ pub struct TokenHash(String);
 impl TokenHash {
     /// As the database has it.
     #[must_use]
-    pub fn as_str(&self) -> &str {
+    pub(crate) fn as_str(&self) -> &str {
         &self.0
     }
 }

@@ -5,11 +5,11 @@ use std::{net::IpAddr, path::PathBuf, time::Duration};
 use clap::{Args, value_parser};
 use ipnet::IpNet;
 
-use super::DAY;
+use crate::config::DAY;
 
 /// The way in.
 #[derive(Args, Clone, Debug)]
-pub struct ConnectionConfig {
+pub(crate) struct ConnectionConfig {
     /// Speak TLS with this certificate, a file in PEM that begins with the server's own; it is read anew on SIGHUP
     #[arg(
         long,
@@ -17,7 +17,7 @@ pub struct ConnectionConfig {
         value_name = "FILE",
         requires = "tls_key"
     )]
-    pub tls_cert: Option<PathBuf>,
+    pub(crate) tls_cert: Option<PathBuf>,
     /// The certificate's private key, a file in PEM; it is read anew on SIGHUP
     #[arg(
         long,
@@ -25,7 +25,7 @@ pub struct ConnectionConfig {
         value_name = "FILE",
         requires = "tls_cert"
     )]
-    pub tls_key: Option<PathBuf>,
+    pub(crate) tls_key: Option<PathBuf>,
     /// A request's body, or a TLS handshake, that is not all there after so many seconds is given up
     #[arg(
         long,
@@ -33,7 +33,7 @@ pub struct ConnectionConfig {
         default_value_t = 30,
         value_parser = value_parser!(u64).range(1..=DAY)
     )]
-    pub read_timeout_seconds: u64,
+    pub(crate) read_timeout_seconds: u64,
     /// A connection that has sent no whole head of a next request for so many seconds is closed
     #[arg(
         long,
@@ -41,21 +41,21 @@ pub struct ConnectionConfig {
         default_value_t = 75,
         value_parser = value_parser!(u64).range(1..=DAY)
     )]
-    pub idle_timeout_seconds: u64,
+    pub(crate) idle_timeout_seconds: u64,
     /// How many connections there may be at once; 0 is without a limit
     #[arg(
         long,
         env = "BUILDBOT_GRAPHQL_MAX_CONNECTIONS",
         default_value_t = 50_000
     )]
-    pub max_connections: usize,
+    pub(crate) max_connections: usize,
     /// How many connections one address may have at once, a trusted proxy excepted; 0 is without a limit
     #[arg(
         long,
         env = "BUILDBOT_GRAPHQL_MAX_CONNECTIONS_PER_ADDRESS",
         default_value_t = 1_000
     )]
-    pub max_connections_per_address: usize,
+    pub(crate) max_connections_per_address: usize,
     /// Proxies whose X-Forwarded-For is believed, such as 127.0.0.1 or 10.0.0.0/8; give several with commas
     #[arg(
         long,
@@ -64,25 +64,25 @@ pub struct ConnectionConfig {
         value_delimiter = ',',
         value_parser = network
     )]
-    pub trusted_proxy: Vec<IpNet>,
+    pub(crate) trusted_proxy: Vec<IpNet>,
 }
 
 impl ConnectionConfig {
     /// TLS is spoken.
     #[must_use]
-    pub fn is_tls(&self) -> bool {
+    pub(crate) fn is_tls(&self) -> bool {
         self.tls_cert.is_some()
     }
 
     /// What this address says of where a request came from is believed.
     #[must_use]
-    pub fn trusts(&self, address: IpAddr) -> bool {
+    pub(crate) fn trusts(&self, address: IpAddr) -> bool {
         self.trusted_proxy.iter().any(|net| net.contains(&address))
     }
 
     /// How long a body or a handshake may take.
     #[must_use]
-    pub fn read_timeout(&self) -> Duration {
+    pub(crate) fn read_timeout(&self) -> Duration {
         Duration::from_secs(self.read_timeout_seconds)
     }
 }

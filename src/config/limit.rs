@@ -12,17 +12,17 @@ const DAY: u64 = 86_400;
 
 /// The limits of operations; what goes beyond one is refused as LIMIT_EXCEEDED, which names it.
 #[derive(Args, Clone, Debug)]
-pub struct LimitConfig {
+pub(crate) struct LimitConfig {
     /// The largest document, in bytes
     #[arg(
         long,
         env = "BUILDBOT_GRAPHQL_MAX_DOCUMENT_BYTES",
         default_value_t = 100_000
     )]
-    pub max_document_bytes: u64,
+    pub(crate) max_document_bytes: u64,
     /// How many tokens (names, numbers, texts, signs) a document may have
     #[arg(long, env = "BUILDBOT_GRAPHQL_MAX_TOKENS", default_value_t = 2_000)]
-    pub max_tokens: u64,
+    pub(crate) max_tokens: u64,
     /// How deep brackets may nest in a document, also where fragments stand for what is in them
     #[arg(
         long,
@@ -30,25 +30,25 @@ pub struct LimitConfig {
         default_value_t = 50,
         value_parser = value_parser!(u64).range(1..=MAX_NESTING)
     )]
-    pub max_nesting: u64,
+    pub(crate) max_nesting: u64,
     /// How deep fields may nest; introspection is bounded by other rules
     #[arg(long, env = "BUILDBOT_GRAPHQL_MAX_DEPTH", default_value_t = 12)]
-    pub max_depth: u64,
+    pub(crate) max_depth: u64,
     /// How many aliases a document may have
     #[arg(long, env = "BUILDBOT_GRAPHQL_MAX_ALIASES", default_value_t = 30)]
-    pub max_aliases: u64,
+    pub(crate) max_aliases: u64,
     /// How many directives a document may have
     #[arg(long, env = "BUILDBOT_GRAPHQL_MAX_DIRECTIVES", default_value_t = 50)]
-    pub max_directives: u64,
+    pub(crate) max_directives: u64,
     /// How many fields and fragments an operation may have, each counted wherever a fragment brings it in
     #[arg(long, env = "BUILDBOT_GRAPHQL_MAX_FIELDS", default_value_t = 2_000)]
-    pub max_fields: u64,
+    pub(crate) max_fields: u64,
     /// How many objects an operation may return: a list counts its page size, a build's steps without a limit 20, urls 2
     #[arg(long, env = "BUILDBOT_GRAPHQL_MAX_COST", default_value_t = 20_000)]
-    pub max_cost: u64,
+    pub(crate) max_cost: u64,
     /// How many fields all these objects may have together
     #[arg(long, env = "BUILDBOT_GRAPHQL_MAX_VALUES", default_value_t = 500_000)]
-    pub max_values: u64,
+    pub(crate) max_values: u64,
     /// How many seconds an operation or a REST request may take, 2 or more; 0 is for ever. What is being written is not cut off
     #[arg(
         long,
@@ -56,35 +56,35 @@ pub struct LimitConfig {
         default_value_t = 10,
         value_parser = value_parser!(u64).range(..=DAY)
     )]
-    pub max_seconds: u64,
+    pub(crate) max_seconds: u64,
     /// How many rows an operation may read from the database
     #[arg(long, env = "BUILDBOT_GRAPHQL_MAX_ROWS", default_value_t = 100_000)]
-    pub max_rows: u64,
+    pub(crate) max_rows: u64,
     /// About how many bytes of memory documents may take that were read and checked, to be used again; 0 keeps none
     #[arg(
         long,
         env = "BUILDBOT_GRAPHQL_DOCUMENT_CACHE_BYTES",
         default_value_t = 16_777_216
     )]
-    pub document_cache_bytes: usize,
+    pub(crate) document_cache_bytes: usize,
     /// A JSON file with documents by their ids, or Apollo's manifest of persisted queries
     #[arg(long, env = "BUILDBOT_GRAPHQL_DOCUMENTS", value_name = "FILE")]
-    pub documents: Option<PathBuf>,
+    pub(crate) documents: Option<PathBuf>,
     /// Run the documents of --documents and no others
     #[arg(long, env = "BUILDBOT_GRAPHQL_ONLY_DOCUMENTS", requires = "documents", value_parser = clap::builder::FalseyValueParser::new())]
-    pub only_documents: bool,
+    pub(crate) only_documents: bool,
     /// Do not show the schema: no introspection, and no suggestions in errors
     #[arg(long, env = "BUILDBOT_GRAPHQL_NO_INTROSPECTION", value_parser = clap::builder::FalseyValueParser::new())]
-    pub no_introspection: bool,
+    pub(crate) no_introspection: bool,
     /// Do not serve the IDE at /graphiql
     #[arg(long, env = "BUILDBOT_GRAPHQL_NO_GRAPHIQL", value_parser = clap::builder::FalseyValueParser::new())]
-    pub no_graphiql: bool,
+    pub(crate) no_graphiql: bool,
 }
 
 impl LimitConfig {
     /// How long an operation may take.
     #[must_use]
-    pub fn time(&self) -> Option<Duration> {
+    pub(crate) fn time(&self) -> Option<Duration> {
         (self.max_seconds > 0).then(|| Duration::from_secs(self.max_seconds))
     }
 }

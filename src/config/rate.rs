@@ -4,10 +4,10 @@ use clap::{Args, value_parser};
 
 /// What one caller may take.
 #[derive(Args, Clone, Debug)]
-pub struct RateConfig {
+pub(crate) struct RateConfig {
     /// How many cost points a token, or an address without one, may spend at once; 0 is without a limit
     #[arg(long, env = "BUILDBOT_GRAPHQL_RATE_POINTS", default_value_t = 200_000)]
-    pub rate_points: u64,
+    pub(crate) rate_points: u64,
     /// How many cost points come back each second
     #[arg(
         long,
@@ -15,19 +15,19 @@ pub struct RateConfig {
         default_value_t = 2_000,
         value_parser = value_parser!(u64).range(1..=1_000_000_000)
     )]
-    pub rate_points_per_second: u64,
+    pub(crate) rate_points_per_second: u64,
     /// How many WebSockets one address may have open; 0 is without a limit
     #[arg(
         long,
         env = "BUILDBOT_GRAPHQL_MAX_SOCKETS_PER_ADDRESS",
         default_value_t = 500
     )]
-    pub max_sockets_per_address: usize,
+    pub(crate) max_sockets_per_address: usize,
     /// How many subscriptions may run on this server; 0 is without a limit
     #[arg(
         long,
         env = "BUILDBOT_GRAPHQL_MAX_SUBSCRIPTIONS",
         default_value_t = 20_000
     )]
-    pub max_subscriptions: usize,
+    pub(crate) max_subscriptions: usize,
 }

@@ -5,7 +5,7 @@ use url::{Host, Url};
 
 /// JWTs of an identity provider.
 #[derive(Args, Clone, Debug)]
-pub struct TokenConfig {
+pub(crate) struct TokenConfig {
     /// Take JWTs that are signed with one of the keys at this URL, the `jwks_uri` of an identity provider
     #[arg(
         long,
@@ -13,13 +13,13 @@ pub struct TokenConfig {
         requires = "jwt_issuer",
         requires = "jwt_audience"
     )]
-    pub jwks_url: Option<JwksUrl>,
+    pub(crate) jwks_url: Option<JwksUrl>,
     /// The issuer (iss) of these JWTs
     #[arg(long, env = "BUILDBOT_GRAPHQL_JWT_ISSUER", requires = "jwks_url", value_parser = NonEmptyStringValueParser::new())]
-    pub jwt_issuer: Option<String>,
+    pub(crate) jwt_issuer: Option<String>,
     /// The audience (aud) that these JWTs are for, or one of it
     #[arg(long, env = "BUILDBOT_GRAPHQL_JWT_AUDIENCE", requires = "jwks_url", value_parser = NonEmptyStringValueParser::new())]
-    pub jwt_audience: Option<String>,
+    pub(crate) jwt_audience: Option<String>,
     /// The claim with what a JWT may do: a text with spaces or a list; a path such as `realm_access.roles`
     #[arg(
         long,
@@ -27,7 +27,7 @@ pub struct TokenConfig {
         default_value = "scope",
         value_parser = NonEmptyStringValueParser::new()
     )]
-    pub jwt_scope_claim: String,
+    pub(crate) jwt_scope_claim: String,
     /// What stands in that claim where a JWT may read
     #[arg(
         long,
@@ -35,7 +35,7 @@ pub struct TokenConfig {
         default_value = "buildbot:read",
         value_parser = NonEmptyStringValueParser::new()
     )]
-    pub jwt_read: String,
+    pub(crate) jwt_read: String,
     /// What stands in that claim where a JWT may write too
     #[arg(
         long,
@@ -43,23 +43,23 @@ pub struct TokenConfig {
         default_value = "buildbot:write",
         value_parser = NonEmptyStringValueParser::new()
     )]
-    pub jwt_write: String,
+    pub(crate) jwt_write: String,
 }
 
 /// Where an identity provider shows its keys: over https, or http on this machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct JwksUrl(Url);
+pub(crate) struct JwksUrl(Url);
 
 impl JwksUrl {
     /// The whole URL.
     #[must_use]
-    pub fn as_str(&self) -> &str {
+    pub(crate) fn as_str(&self) -> &str {
         self.0.as_str()
     }
 
     /// It is https.
     #[must_use]
-    pub fn is_secure(&self) -> bool {
+    pub(crate) fn is_secure(&self) -> bool {
         self.0.scheme() == "https"
     }
 }

@@ -1,7 +1,9 @@
 //! The cursors of the change feed, given anything.
 
-use super::{cursor_of, place_of};
-use crate::{error::Code, model::id::Position};
+use crate::{
+    domain::{error::ErrorCode, id::Position},
+    feed::{cursor_of, place_of},
+};
 
 /// Eight bytes are a place, and the rest is a cursor and a feed's name.
 ///
@@ -24,11 +26,11 @@ pub fn event_cursor(data: &[u8]) {
     for cursor in [text.to_owned(), format!("{FEED}{text}")] {
         match place_of(&cursor, FEED) {
             Ok(place) => assert_eq!(cursor_of(FEED, place), cursor),
-            Err(error) if error.code() == Code::CursorExpired => {
+            Err(error) if error.code() == ErrorCode::CursorExpired => {
                 assert_eq!(cursor.len(), FEED.len() + 16);
                 assert!(!cursor.starts_with(FEED), "{cursor}");
             }
-            Err(error) => assert_eq!(error.code(), Code::BadUserInput, "{cursor}"),
+            Err(error) => assert_eq!(error.code(), ErrorCode::BadUserInput, "{cursor}"),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use crate::{model::id::Position, store::event::Event};
+use crate::{domain::id::Position, store::event::Event};
 
 /// How many bytes of events are kept.
 const MAX_BYTES: usize = 1 << 20;
@@ -11,21 +11,21 @@ const EVENT_BYTES: usize = 256;
 
 /// The events behind a place, none left out but those that cannot be read.
 #[derive(Debug, Default)]
-pub(super) struct Recent {
+pub(crate) struct RecentEvents {
     floor: Position,
     events: VecDeque<Event>,
     bytes: usize,
 }
 
 /// About how much memory an event takes.
-pub(super) fn bytes(event: &Event) -> usize {
+pub(crate) fn bytes(event: &Event) -> usize {
     let step = &event.step;
     EVENT_BYTES + step.name.len() + step.state_string.len() + step.urls_json.len()
 }
 
-impl Recent {
+impl RecentEvents {
     /// Those behind this place, of which there are none yet.
-    pub(super) fn behind(place: Position) -> Self {
+    pub(crate) fn behind(place: Position) -> Self {
         Self {
             floor: place,
             ..Self::default()
@@ -33,7 +33,7 @@ impl Recent {
     }
 
     /// Adds the next event; the oldest go where there are too many.
-    pub(super) fn push(&mut self, event: &Event) {
+    pub(crate) fn push(&mut self, event: &Event) {
         self.bytes += bytes(event);
         self.events.push_back(event.clone());
         while self.bytes > MAX_BYTES
@@ -45,7 +45,7 @@ impl Recent {
     }
 
     /// The events behind a place, if all of them are here.
-    pub(super) fn after(&self, place: Position) -> Option<impl Iterator<Item = &Event>> {
+    pub(crate) fn after(&self, place: Position) -> Option<impl Iterator<Item = &Event>> {
         let first = self.events.partition_point(|event| event.position <= place);
         (self.floor <= place).then(|| self.events.range(first..))
     }

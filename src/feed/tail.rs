@@ -4,13 +4,15 @@ use std::time::{Duration, Instant};
 
 use tokio::time::sleep;
 
-use super::{BATCH, Feed, recent::Recent};
 use crate::{
-    error::{Error, Result},
-    model::id::Position,
+    domain::{
+        error::{Error, Result},
+        id::Position,
+    },
+    feed::{BATCH, Feed, recent::RecentEvents},
     store::{
         event,
-        place::{self, News},
+        sequencer::{self, FeedNews},
     },
 };
 
@@ -20,10 +22,10 @@ const AT_LEAST_EVERY: Duration = Duration::from_secs(1);
 const RETRY: Duration = Duration::from_millis(200);
 
 /// Reads and hands on until the server stops. While nobody listens it sleeps.
-pub async fn run(feed: Feed) {
+pub(crate) async fn run(feed: Feed) {
     let stop = feed.0.stop.clone();
     let work = async {
-        let mut seen = place::Seen::default();
+        let mut seen = sequencer::FeedProbe::default();
         let mut idle = Duration::ZERO;
         let mut is_failing = false;
         loop {
@@ -54,7 +56,7 @@ pub async fn run(feed: Feed) {
                     feed.0.metrics.feed_failures.inc();
                     tracing::warn!(%error, "the feed could not be read; it is read again");
                     tell_if_stale(&feed);
-                    seen = place::Seen::default();
+                    seen = sequencer::FeedProbe::default();
                     sleep(RETRY).await;
                 }
             }
@@ -84,13 +86,13 @@ fn tell_if_stale(feed: &Feed) {
 }
 
 /// Reads, if there may be something to read; says whether it did.
-async fn turn(feed: &Feed, must: bool, seen: &mut place::Seen) -> Result<bool> {
+async fn turn(feed: &Feed, must: bool, seen: &mut sequencer::FeedProbe) -> Result<bool> {
     if !must {
         let position = feed.hub().position;
-        match place::news(&feed.0.db, position, seen).await? {
-            News::None => return Ok(false),
-            News::Some => {}
-            News::Waiting => feed.place_all().await?,
+        match sequencer::news(&feed.0.db, position, seen).await? {
+            FeedNews::None => return Ok(false),
+            FeedNews::Some => {}
+            FeedNews::Waiting => feed.place_all().await?,
         }
     }
     loop {
@@ -103,7 +105,7 @@ async fn turn(feed: &Feed, must: bool, seen: &mut place::Seen) -> Result<bool> {
     }
 }
 
-fn hand_on(feed: &Feed, from: Position, last: Position, batch: &event::Batch) {
+fn hand_on(feed: &Feed, from: Position, last: Position, batch: &event::EventBatch) {
     let mut hub = feed.hub();
     // All had left and somebody else came while this was read: read again from where that one stands.
     if hub.position != from {
@@ -120,7 +122,7 @@ fn hand_on(feed: &Feed, from: Position, last: Position, batch: &event::Batch) {
         );
         let gone = "the feed has lost events behind this cursor";
         hub.listeners.end(&Error::CursorExpired(gone));
-        hub.recent = Recent::behind(last);
+        hub.recent = RecentEvents::behind(last);
         return;
     }
     for event in &batch.events {

@@ -1,5 +1,8 @@
 //! GraphQL over HTTP: what is taken as a request, which media type and status the answer has, and what is refused unread.
 
+pub(crate) mod request;
+pub(crate) mod sse;
+
 use std::collections::BTreeMap;
 
 use async_graphql::{ServerError, Value};
@@ -14,18 +17,19 @@ use mime::Mime;
 use serde::Serialize;
 use tokio::time::timeout;
 
-use super::{
-    call,
-    request::{from_body, from_query},
-    sse, ws,
-};
 use crate::{
-    auth::Call,
+    auth::RequestContext,
     config::Config,
-    error::{Code, Error},
+    domain::error::{Error, ErrorCode},
     graphql::{
-        Api, Asked, error,
-        live::{Outcome, is_refused},
+        Api, PreparedOperation,
+        execute::errors,
+        subscribe::stream::{Outcome, is_refused},
+    },
+    http::{
+        graphql::request::{from_body, from_query},
+        request_context,
+        websocket::upgrade,
     },
 };
 
@@ -36,27 +40,27 @@ const PREFLIGHT: HeaderName = HeaderName::from_static("graphql-require-preflight
 
 /// An answer without a GraphQL result.
 #[derive(Debug)]
-pub(super) struct Refusal {
+pub(crate) struct HttpRefusal {
     status: StatusCode,
     error: Box<ServerError>,
-    media: Media,
+    media: ResponseMedia,
     header: Option<(HeaderName, HeaderValue)>,
 }
 
-impl Refusal {
-    pub(super) fn new(status: StatusCode, message: impl Into<String>) -> Self {
+impl HttpRefusal {
+    pub(crate) fn new(status: StatusCode, message: impl Into<String>) -> Self {
         Self {
             status,
-            error: Box::new(error::refusal(message, Code::BadUserInput.name())),
-            media: Media::Json,
+            error: Box::new(errors::refusal(message, ErrorCode::BadUserInput.name())),
+            media: ResponseMedia::Json,
             header: None,
         }
     }
 
     /// The client has more than its share.
-    pub(super) fn too_many(error: &Error) -> Self {
+    pub(crate) fn too_many(error: &Error) -> Self {
         Self {
-            error: Box::new(error::from_error(error)),
+            error: Box::new(errors::from_error(error)),
             ..Self::new(StatusCode::TOO_MANY_REQUESTS, "")
         }
     }
@@ -69,20 +73,20 @@ impl Refusal {
         }
     }
 
-    pub(super) fn bad(message: impl Into<String>) -> Self {
+    pub(crate) fn bad(message: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, message)
     }
 
     /// What is wrong.
-    pub(super) fn message(self) -> String {
+    pub(crate) fn message(self) -> String {
         self.error.message
     }
 
-    fn answer(self, api: &Api, call: &Call) -> Response {
+    fn answer(self, api: &Api, call: &RequestContext) -> Response {
         let errors = [api.signature(call).signed(*self.error)];
         let mut response = self.media.answer(
             self.status,
-            &Answer {
+            &ResponseBody {
                 data: None,
                 errors: &errors,
                 extensions: None,
@@ -97,7 +101,7 @@ impl Refusal {
 
 /// The body of every answer; `data` is left out where nothing was executed.
 #[derive(Serialize)]
-struct Answer<'a> {
+struct ResponseBody<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     data: Option<&'a Value>,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
@@ -106,7 +110,7 @@ struct Answer<'a> {
     extensions: Option<&'a BTreeMap<String, Value>>,
 }
 
-impl<'a> Answer<'a> {
+impl<'a> ResponseBody<'a> {
     fn of(response: &'a async_graphql::Response) -> Self {
         Self {
             data: (!is_refused(response)).then_some(&response.data),
@@ -117,16 +121,16 @@ impl<'a> Answer<'a> {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Media {
+enum ResponseMedia {
     Json,
     GraphqlResponse,
     /// What is refused is JSON here too.
     EventStream,
 }
 
-impl Media {
+impl ResponseMedia {
     /// The one of ours that the client likes best; plain JSON where it has no wish.
-    fn accepted(headers: &HeaderMap) -> Result<Self, Refusal> {
+    fn accepted(headers: &HeaderMap) -> Result<Self, HttpRefusal> {
         let mut best: Option<(f32, Self)> = None;
         let mut any_wish = false;
         for range in headers.get_all(header::ACCEPT) {
@@ -156,7 +160,7 @@ impl Media {
         match best {
             Some((_, media)) => Ok(media),
             None if !any_wish => Ok(Self::Json),
-            None => Err(Refusal::new(
+            None => Err(HttpRefusal::new(
                 StatusCode::NOT_ACCEPTABLE,
                 format!(
                     "Accept: {GRAPHQL_RESPONSE}, application/json or {EVENT_STREAM} is what this server answers"
@@ -165,7 +169,7 @@ impl Media {
         }
     }
 
-    fn answer(self, status: StatusCode, answer: &Answer<'_>) -> Response {
+    fn answer(self, status: StatusCode, answer: &ResponseBody<'_>) -> Response {
         let content_type = match self {
             Self::Json | Self::EventStream => "application/json; charset=utf-8",
             Self::GraphqlResponse => "application/graphql-response+json; charset=utf-8",
@@ -181,15 +185,15 @@ impl Media {
 }
 
 /// POST: one operation in a JSON body.
-pub(super) async fn post(
+pub(crate) async fn post(
     State(api): State<Api>,
-    Extension(call): Extension<Call>,
+    Extension(call): Extension<RequestContext>,
     request: Request<Body>,
 ) -> Response {
     let answer = async {
         let (parts, body) = request.into_parts();
-        let media = Media::accepted(&parts.headers)?;
-        let in_media = |refusal: Refusal| Refusal { media, ..refusal };
+        let media = ResponseMedia::accepted(&parts.headers)?;
+        let in_media = |refusal: HttpRefusal| HttpRefusal { media, ..refusal };
         check_content_type(&parts.headers).map_err(in_media)?;
         let body = read(body, &parts.headers, &api.app().config);
         let body = body.await.map_err(in_media)?;
@@ -202,27 +206,27 @@ pub(super) async fn post(
 }
 
 /// GET: one query in the URL, or a WebSocket.
-pub(super) async fn get(
+pub(crate) async fn get(
     State(api): State<Api>,
-    Extension(call): Extension<Call>,
+    Extension(call): Extension<RequestContext>,
     request: Request<Body>,
 ) -> Response {
     let answer = async {
-        if ws::is_upgrade(request.headers()) {
-            return ws::upgrade(api.clone(), call.clone(), request).await;
+        if upgrade::is_upgrade(request.headers()) {
+            return upgrade::upgrade(api.clone(), call.clone(), request).await;
         }
-        let media = Media::accepted(request.headers())?;
-        let in_media = |refusal: Refusal| Refusal { media, ..refusal };
+        let media = ResponseMedia::accepted(request.headers())?;
+        let in_media = |refusal: HttpRefusal| HttpRefusal { media, ..refusal };
         // An EventSource cannot send a header of ours; which page it belongs to is looked at instead.
-        if media != Media::EventStream {
+        if media != ResponseMedia::EventStream {
             check_preflight(request.headers()).map_err(in_media)?;
         }
         let operation = from_query(request.uri().query().unwrap_or_default()).map_err(in_media)?;
         let asked = api.open(operation, &call);
-        if asked.as_ref().is_ok_and(Asked::is_mutation) {
-            return Err(Refusal {
+        if asked.as_ref().is_ok_and(PreparedOperation::is_mutation) {
+            return Err(HttpRefusal {
                 header: Some((header::ALLOW, HeaderValue::from_static("POST"))),
-                ..in_media(Refusal::new(
+                ..in_media(HttpRefusal::new(
                     StatusCode::METHOD_NOT_ALLOWED,
                     "a mutation goes over POST",
                 ))
@@ -236,13 +240,13 @@ pub(super) async fn get(
 
 async fn respond(
     api: &Api,
-    call: &Call,
-    media: Media,
+    call: &RequestContext,
+    media: ResponseMedia,
     headers: &HeaderMap,
-    asked: Result<Asked, ServerError>,
-) -> Result<Response, Refusal> {
+    asked: Result<PreparedOperation, ServerError>,
+) -> Result<Response, HttpRefusal> {
     let refused = |error| async_graphql::Response::from_errors(vec![error]);
-    if media != Media::EventStream {
+    if media != ResponseMedia::EventStream {
         let response = match asked {
             Ok(asked) => api.execute(asked, call).await,
             Err(error) => refused(error),
@@ -261,27 +265,31 @@ async fn respond(
         }
         // Also where it was refused: who reads a stream sees nothing else.
         Outcome::Answer(response) => {
-            let payload = serde_json::to_string(&Answer::of(&response));
+            let payload = serde_json::to_string(&ResponseBody::of(&response));
             sse::once(&payload.unwrap_or_default())
         }
     })
 }
 
 /// The status of what was refused because of who asks or how much, whichever media type was asked for.
-fn status_of(call: &Call, response: &async_graphql::Response) -> Option<StatusCode> {
+fn status_of(call: &RequestContext, response: &async_graphql::Response) -> Option<StatusCode> {
     if retry_after(response).is_some() {
         return Some(StatusCode::TOO_MANY_REQUESTS);
     }
-    call::refusal(call).map(|(status, _)| status)
+    request_context::refusal(call).map(|(status, _)| status)
 }
 
-fn answer(media: Media, call: &Call, response: &async_graphql::Response) -> Response {
+fn answer(
+    media: ResponseMedia,
+    call: &RequestContext,
+    response: &async_graphql::Response,
+) -> Response {
     let status = match (status_of(call, response), media) {
         (Some(status), _) => status,
-        (None, Media::GraphqlResponse) if is_refused(response) => StatusCode::BAD_REQUEST,
+        (None, ResponseMedia::GraphqlResponse) if is_refused(response) => StatusCode::BAD_REQUEST,
         _ => StatusCode::OK,
     };
-    let mut answer = media.answer(status, &Answer::of(response));
+    let mut answer = media.answer(status, &ResponseBody::of(response));
     if status == StatusCode::TOO_MANY_REQUESTS {
         let after = retry_after(response).map(|after| (header::RETRY_AFTER, after));
         answer.headers_mut().extend(after);
@@ -297,7 +305,7 @@ fn retry_after(response: &async_graphql::Response) -> Option<HeaderValue> {
 }
 
 /// Only JSON: every other type a page of another site may post without asking first.
-fn check_content_type(headers: &HeaderMap) -> Result<(), Refusal> {
+fn check_content_type(headers: &HeaderMap) -> Result<(), HttpRefusal> {
     let given = headers
         .get(header::CONTENT_TYPE)
         .and_then(|v| v.to_str().ok());
@@ -309,17 +317,17 @@ fn check_content_type(headers: &HeaderMap) -> Result<(), Refusal> {
         return check_content_encoding(headers);
     }
     let got = given.map_or_else(|| "none".to_owned(), |v| format!("{v:?}"));
-    Err(Refusal::new(
+    Err(HttpRefusal::new(
         StatusCode::UNSUPPORTED_MEDIA_TYPE,
         format!("Content-Type: application/json is needed, got {got}"),
     ))
 }
 
-fn check_content_encoding(headers: &HeaderMap) -> Result<(), Refusal> {
+fn check_content_encoding(headers: &HeaderMap) -> Result<(), HttpRefusal> {
     let mut given = headers.get_all(header::CONTENT_ENCODING).iter();
     match given.find(|encoding| !encoding.as_bytes().eq_ignore_ascii_case(b"identity")) {
         None => Ok(()),
-        Some(encoding) => Err(Refusal::new(
+        Some(encoding) => Err(HttpRefusal::new(
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
             format!("Content-Encoding: a body is not compressed here, got {encoding:?}"),
         )),
@@ -327,7 +335,7 @@ fn check_content_encoding(headers: &HeaderMap) -> Result<(), Refusal> {
 }
 
 /// A query in a URL needs a sign that no other site's page or image tag has made the browser send it.
-fn check_preflight(headers: &HeaderMap) -> Result<(), Refusal> {
+fn check_preflight(headers: &HeaderMap) -> Result<(), HttpRefusal> {
     let accepts = headers
         .get_all(header::ACCEPT)
         .iter()
@@ -335,15 +343,15 @@ fn check_preflight(headers: &HeaderMap) -> Result<(), Refusal> {
     if accepts || headers.contains_key(PREFLIGHT) {
         return Ok(());
     }
-    Err(Refusal::bad(format!(
+    Err(HttpRefusal::bad(format!(
         "a GET needs `Accept: {GRAPHQL_RESPONSE}` or the header `GraphQL-Require-Preflight: 1`; the playground is at /graphiql"
     )))
 }
 
-async fn read(body: Body, headers: &HeaderMap, config: &Config) -> Result<Bytes, Refusal> {
+async fn read(body: Body, headers: &HeaderMap, config: &Config) -> Result<Bytes, HttpRefusal> {
     let limit = config.http.max_body_bytes;
     let too_large = || {
-        Refusal::new(
+        HttpRefusal::new(
             StatusCode::PAYLOAD_TOO_LARGE,
             format!("max-body-bytes is {limit}, and this body is larger"),
         )
@@ -357,7 +365,7 @@ async fn read(body: Body, headers: &HeaderMap, config: &Config) -> Result<Bytes,
     }
     let Ok(read) = timeout(config.connection.read_timeout(), to_bytes(body, limit)).await else {
         let seconds = config.connection.read_timeout_seconds;
-        return Err(Refusal::new(
+        return Err(HttpRefusal::new(
             StatusCode::REQUEST_TIMEOUT,
             format!("read-timeout-seconds is {seconds}, and the body was not all there by then"),
         )
@@ -371,6 +379,6 @@ async fn read(body: Body, headers: &HeaderMap, config: &Config) -> Result<Bytes,
             }
             cause = error.source();
         }
-        Refusal::bad("the body broke off")
+        HttpRefusal::bad("the body broke off")
     })
 }

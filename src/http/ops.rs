@@ -11,26 +11,26 @@ use axum::{
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
-use super::call;
 use crate::{
     app::App,
-    auth::Call,
-    error::Error,
+    auth::RequestContext,
+    domain::error::Error,
     graphql::Api,
+    http::request_context,
     metrics::{Metrics, PoolLabels},
-    store::Fit,
+    store::db::schema_status::SchemaStatus,
 };
 
 /// Whoever asks whether a server is ready does not wait for long.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// The process runs.
-pub(super) async fn healthz() -> &'static str {
+pub(crate) async fn healthz() -> &'static str {
     "ok\n"
 }
 
 /// Whether the database answers, its schema fits and the feed is read; says too whether it can be written to.
-pub(super) async fn readyz(State(api): State<Api>) -> (StatusCode, Json<Value>) {
+pub(crate) async fn readyz(State(api): State<Api>) -> (StatusCode, Json<Value>) {
     let app = api.app();
     let look = async {
         app.db.ping().await?;
@@ -43,7 +43,7 @@ pub(super) async fn readyz(State(api): State<Api>) -> (StatusCode, Json<Value>) 
         (Ok(_), true) => "stale: the database does not let it be read".to_owned(),
         (Ok(_), false) => "ok".to_owned(),
     };
-    let is_served = looked.as_ref().is_ok_and(Fit::is_served);
+    let is_served = looked.as_ref().is_ok_and(SchemaStatus::is_served);
     let status = if is_served && !app.feed.is_stale() {
         StatusCode::OK
     } else {
@@ -65,8 +65,11 @@ pub(super) async fn readyz(State(api): State<Api>) -> (StatusCode, Json<Value>) 
 }
 
 /// Every metric, for who may read.
-pub(super) async fn metrics(State(api): State<Api>, Extension(call): Extension<Call>) -> Response {
-    if let Some((status, why)) = call::refusal(&call) {
+pub(crate) async fn metrics(
+    State(api): State<Api>,
+    Extension(call): Extension<RequestContext>,
+) -> Response {
+    if let Some((status, why)) = request_context::refusal(&call) {
         return (status, format!("{why}\n")).into_response();
     }
     let app = api.app();

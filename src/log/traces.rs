@@ -23,13 +23,13 @@ const PATIENCE: Duration = Duration::from_secs(3);
 const STATEMENTS: &str = "sea_orm";
 
 /// What sends the traces.
-pub(super) struct Traces(SdkTracerProvider);
+pub(crate) struct Traces(SdkTracerProvider);
 
 /// A layer of the log.
 type Boxed = Box<dyn Layer<Registry> + Send + Sync>;
 
 /// Begins to send traces, if the environment says where to.
-pub(super) fn start() -> Result<Option<(Traces, Boxed)>, ExporterBuildError> {
+pub(crate) fn start() -> Result<Option<(Traces, Boxed)>, ExporterBuildError> {
     let is_set = |name| env::var(name).is_ok_and(|value: String| !value.is_empty());
     if !ENDPOINTS.into_iter().any(is_set) {
         return Ok(None);
@@ -62,13 +62,13 @@ pub(super) fn start() -> Result<Option<(Traces, Boxed)>, ExporterBuildError> {
 }
 
 /// The span of a statement, which the log leaves out.
-pub(super) fn is_statement(metadata: &Metadata<'_>) -> bool {
+pub(crate) fn is_statement(metadata: &Metadata<'_>) -> bool {
     metadata.is_span() && metadata.target().starts_with(STATEMENTS)
 }
 
 impl Traces {
     /// Sends what waits.
-    pub(super) fn end(self) {
+    pub(crate) fn end(self) {
         if let Err(error) = self.0.shutdown_with_timeout(PATIENCE) {
             tracing::warn!(%error, "the last traces could not be sent");
         }
@@ -76,7 +76,7 @@ impl Traces {
 }
 
 /// Makes a request's span part of the trace that its headers name, if they do.
-pub fn adopt<'h>(span: &Span, header: impl Fn(&str) -> Option<&'h str>) {
+pub(crate) fn adopt<'h>(span: &Span, header: impl Fn(&str) -> Option<&'h str>) {
     let carried: HashMap<String, String> = ["traceparent", "tracestate"]
         .into_iter()
         .filter_map(|name| Some((name.to_owned(), header(name)?.to_owned())))
@@ -91,7 +91,7 @@ pub fn adopt<'h>(span: &Span, header: impl Fn(&str) -> Option<&'h str>) {
 }
 
 /// Says in a request's span what it was and how it was answered.
-pub fn note(span: &Span, method: &str, route: &str, status: u16) {
+pub(crate) fn note(span: &Span, method: &str, route: &str, status: u16) {
     span.set_attribute("http.request.method", method.to_owned());
     span.set_attribute("http.route", route.to_owned());
     span.set_attribute("http.response.status_code", i64::from(status));

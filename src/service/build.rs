@@ -3,8 +3,8 @@
 use crate::{
     app::App,
     auth::Caller,
-    error::Result,
-    model::{
+    domain::{
+        error::Result,
         id::{BuildId, BuilderId},
         results::Results,
     },
@@ -15,9 +15,9 @@ use crate::{
 ///
 /// # Errors
 /// `NotFound` for the builder, and as every write.
-pub async fn add_build(app: &App, caller: &Caller, builderid: BuilderId) -> Result<Model> {
+pub(crate) async fn add_build(app: &App, caller: &Caller, builderid: BuilderId) -> Result<Model> {
     let now = app.clock.now();
-    super::write(app, caller, |txn| {
+    crate::service::write(app, caller, |txn| {
         Box::pin(txn.insert_build(builderid, now))
     })
     .await
@@ -27,13 +27,13 @@ pub async fn add_build(app: &App, caller: &Caller, builderid: BuilderId) -> Resu
 ///
 /// # Errors
 /// `NotFound` for the build, `Invalid` for the text, and as every write.
-pub async fn set_build_state_string(
+pub(crate) async fn set_build_state_string(
     app: &App,
     caller: &Caller,
     buildid: BuildId,
     state_string: String,
 ) -> Result<Model> {
-    super::check_state_string(&state_string)?;
+    crate::service::check_state_string(&state_string)?;
     change(app, caller, buildid, Change::StateString(state_string)).await
 }
 
@@ -41,7 +41,7 @@ pub async fn set_build_state_string(
 ///
 /// # Errors
 /// `NotFound` for the build, and as every write.
-pub async fn finish_build(
+pub(crate) async fn finish_build(
     app: &App,
     caller: &Caller,
     buildid: BuildId,
@@ -61,7 +61,7 @@ pub async fn finish_build(
 }
 
 async fn change(app: &App, caller: &Caller, buildid: BuildId, change: Change) -> Result<Model> {
-    super::write(app, caller, |txn| {
+    crate::service::write(app, caller, |txn| {
         Box::pin(txn.update_build(buildid, change.clone()))
     })
     .await

@@ -3,7 +3,7 @@
 use crate::{
     app::App,
     auth::Caller,
-    error::{Error, Result},
+    domain::error::{Error, Result},
     store::builder,
 };
 
@@ -14,7 +14,7 @@ const MAX_NAME: usize = 255;
 ///
 /// # Errors
 /// `Invalid` for the name, and as every write.
-pub async fn find_builder(app: &App, caller: &Caller, name: &str) -> Result<builder::Model> {
+pub(crate) async fn find_builder(app: &App, caller: &Caller, name: &str) -> Result<builder::Model> {
     let length = name.chars().count();
     if length == 0 || length > MAX_NAME || name.chars().any(char::is_control) {
         let rule = format!("1 to {MAX_NAME} characters, none of them a control character");
@@ -25,7 +25,7 @@ pub async fn find_builder(app: &App, caller: &Caller, name: &str) -> Result<buil
         };
         return Err(Error::invalid("name", format!("{rule}, got {value}")));
     }
-    super::write(app, caller, |txn| {
+    crate::service::write(app, caller, |txn| {
         let name = name.to_owned();
         Box::pin(async move { txn.find_or_insert_builder(&name).await })
     })

@@ -5,35 +5,40 @@ use futures_util::future::BoxFuture;
 use crate::{
     app::App,
     auth::Caller,
-    error::{Error, Result},
-    model::{
+    domain::{
+        error::{Error, Result},
+        event::EventKind,
         id::{BuildId, ChangeId, Position, StepId},
-        identifier,
         results::Results,
+        step,
         url::Url,
     },
     store::{
         Txn,
-        event::Kind,
         step::{Change, Model},
     },
 };
 
 /// A step after an update, and the position of the event that the update caused.
-pub type Updated = (Model, Position);
+pub(crate) type Updated = (Model, Position);
 
 /// Adds a step to a build, under the first free form of its name.
 ///
 /// # Errors
 /// `NotFound` for the build, `Invalid` for the name, and as every write.
-pub async fn new_step(app: &App, caller: &Caller, buildid: BuildId, name: &str) -> Result<Updated> {
-    identifier::check_step_name(name).map_err(|reason| Error::invalid("name", reason))?;
+pub(crate) async fn new_step(
+    app: &App,
+    caller: &Caller,
+    buildid: BuildId,
+    name: &str,
+) -> Result<Updated> {
+    step::check_step_name(name).map_err(|reason| Error::invalid("name", reason))?;
     let name = name.to_owned();
     write(app, caller, |txn| {
         let name = name.clone();
         Box::pin(async move {
             let stepid = txn.insert_step(buildid, &name).await?;
-            txn.event_of(stepid, Kind::New).await
+            txn.event_of(stepid, EventKind::New).await
         })
     })
     .await
@@ -43,38 +48,38 @@ pub async fn new_step(app: &App, caller: &Caller, buildid: BuildId, name: &str) 
 ///
 /// # Errors
 /// `NotFound` for the step, `Invalid` for the time, and as every write.
-pub async fn start_step(
+pub(crate) async fn start_step(
     app: &App,
     caller: &Caller,
     stepid: StepId,
     started_at: Option<i64>,
     locks_acquired: bool,
 ) -> Result<Updated> {
-    let started_at = super::time_or_now(app, "startedAt", started_at)?;
+    let started_at = crate::service::time_or_now(app, "startedAt", started_at)?;
     let change = Change::Start {
         started_at,
         locks_acquired,
     };
-    update(app, caller, stepid, change, Kind::Started).await
+    update(app, caller, stepid, change, EventKind::Started).await
 }
 
 /// Says when a step had all its locks.
 ///
 /// # Errors
 /// `NotFound` for the step, `Invalid` for the time, and as every write.
-pub async fn set_step_locks_acquired_at(
+pub(crate) async fn set_step_locks_acquired_at(
     app: &App,
     caller: &Caller,
     stepid: StepId,
     locks_acquired_at: Option<i64>,
 ) -> Result<Updated> {
-    let at = super::time_or_now(app, "locksAcquiredAt", locks_acquired_at)?;
+    let at = crate::service::time_or_now(app, "locksAcquiredAt", locks_acquired_at)?;
     update(
         app,
         caller,
         stepid,
         Change::LocksAcquiredAt(at),
-        Kind::Updated,
+        EventKind::Updated,
     )
     .await
 }
@@ -83,19 +88,19 @@ pub async fn set_step_locks_acquired_at(
 ///
 /// # Errors
 /// `NotFound` for the step, `Invalid` for the text, and as every write.
-pub async fn set_step_state_string(
+pub(crate) async fn set_step_state_string(
     app: &App,
     caller: &Caller,
     stepid: StepId,
     state_string: String,
 ) -> Result<Updated> {
-    super::check_state_string(&state_string)?;
+    crate::service::check_state_string(&state_string)?;
     update(
         app,
         caller,
         stepid,
         Change::StateString(state_string),
-        Kind::Updated,
+        EventKind::Updated,
     )
     .await
 }
@@ -104,7 +109,12 @@ pub async fn set_step_state_string(
 ///
 /// # Errors
 /// `NotFound` for the step, `Invalid` for the name or URL, and as every write.
-pub async fn add_step_url(app: &App, caller: &Caller, stepid: StepId, url: Url) -> Result<Updated> {
+pub(crate) async fn add_step_url(
+    app: &App,
+    caller: &Caller,
+    stepid: StepId,
+    url: Url,
+) -> Result<Updated> {
     url.check()?;
     write(app, caller, |txn| {
         let url = url.clone();
@@ -115,7 +125,7 @@ pub async fn add_step_url(app: &App, caller: &Caller, stepid: StepId, url: Url) 
                 urls.push(url);
             }
             txn.update_step(stepid, Change::Urls(urls)).await?;
-            txn.event_of(stepid, Kind::Updated).await
+            txn.event_of(stepid, EventKind::Updated).await
         })
     })
     .await
@@ -125,7 +135,7 @@ pub async fn add_step_url(app: &App, caller: &Caller, stepid: StepId, url: Url) 
 ///
 /// # Errors
 /// `NotFound` for the step, and as every write.
-pub async fn finish_step(
+pub(crate) async fn finish_step(
     app: &App,
     caller: &Caller,
     stepid: StepId,
@@ -137,7 +147,7 @@ pub async fn finish_step(
         results,
         hidden,
     };
-    update(app, caller, stepid, change, Kind::Finished).await
+    update(app, caller, stepid, change, EventKind::Finished).await
 }
 
 async fn update(
@@ -145,7 +155,7 @@ async fn update(
     caller: &Caller,
     stepid: StepId,
     change: Change,
-    kind: Kind,
+    kind: EventKind,
 ) -> Result<Updated> {
     write(app, caller, |txn| {
         let change = change.clone();
@@ -163,6 +173,6 @@ async fn write(
     caller: &Caller,
     work: impl for<'t> Fn(&'t Txn) -> BoxFuture<'t, Result<(ChangeId, Model)>> + Send + Sync,
 ) -> Result<Updated> {
-    let (change, step) = super::write(app, caller, work).await?;
+    let (change, step) = crate::service::write(app, caller, work).await?;
     Ok((step, app.feed.place(change).await?))
 }

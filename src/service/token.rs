@@ -1,11 +1,11 @@
 //! Tokens: made, listed and revoked by whoever may open the database.
 
 use crate::{
-    auth::{PlainToken, Scope},
+    auth::{Scope, token::PlainToken},
     clock::Clock,
     config::DatabaseConfig,
-    error::{Error, StartError},
-    store::{Changes, Db, token::Model},
+    domain::error::{CommandError, Error},
+    store::{Db, feed_install::SchemaChanges, token::Model},
 };
 
 /// The longest name, in characters.
@@ -15,11 +15,11 @@ const MAX_NAME: usize = 64;
 ///
 /// # Errors
 /// The name is taken or breaks the rule, or the database cannot be written to.
-pub async fn create(
+pub(crate) async fn create(
     database: &DatabaseConfig,
     name: &str,
     scope: Scope,
-) -> Result<(PlainToken, Changes), StartError> {
+) -> Result<(PlainToken, SchemaChanges), CommandError> {
     check_name(name)?;
     let token = PlainToken::generate()
         .ok_or_else(|| Error::internal(std::io::Error::other("the system has no randomness")))?;
@@ -37,7 +37,7 @@ pub async fn create(
 ///
 /// # Errors
 /// The database is not there or cannot be read.
-pub async fn list(database: &DatabaseConfig) -> Result<Vec<Model>, StartError> {
+pub(crate) async fn list(database: &DatabaseConfig) -> Result<Vec<Model>, CommandError> {
     Db::tokens(database).await
 }
 
@@ -45,7 +45,7 @@ pub async fn list(database: &DatabaseConfig) -> Result<Vec<Model>, StartError> {
 ///
 /// # Errors
 /// There is no token of this name, or the database is not there or cannot be written to.
-pub async fn revoke(database: &DatabaseConfig, name: &str) -> Result<(), StartError> {
+pub(crate) async fn revoke(database: &DatabaseConfig, name: &str) -> Result<(), CommandError> {
     Db::remove_token(database, name).await
 }
 

@@ -9,82 +9,82 @@ use sea_orm::{
     sea_query::ExprTrait,
 };
 
-use super::{Db, Txn, filter, list, loose::Loose};
 use crate::{
-    error::{Error, Result},
-    model::{
+    domain::{
+        error::{Error, Result},
         filter::{BuildField, Filter},
         id::{BuildId, BuilderId},
-        page::{PageArgs, Part, PartArgs, Read},
+        page::{OffsetPage, OffsetPageArgs, PageArgs, Rows},
         results::Results,
+    },
+    store::{
+        Db, Txn,
+        query::{filter, list},
+        unchecked_int::UncheckedInt,
     },
 };
 
 /// A row of `builds`.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "builds")]
-#[expect(missing_docs, reason = "Buildbot's columns")]
-pub struct Model {
+pub(crate) struct Model {
     #[sea_orm(primary_key)]
-    pub id: BuildId,
-    pub number: i32,
-    pub builderid: BuilderId,
-    pub buildrequestid: Option<i32>,
-    pub workerid: Option<i32>,
-    pub masterid: Option<i32>,
-    pub started_at: Loose,
-    pub complete_at: Option<Loose>,
-    pub locks_duration_s: i32,
-    pub state_string: String,
-    pub results: Option<Loose>,
+    pub(crate) id: BuildId,
+    pub(crate) number: i32,
+    pub(crate) builderid: BuilderId,
+    pub(crate) buildrequestid: Option<i32>,
+    pub(crate) workerid: Option<i32>,
+    pub(crate) masterid: Option<i32>,
+    pub(crate) started_at: UncheckedInt,
+    pub(crate) complete_at: Option<UncheckedInt>,
+    pub(crate) locks_duration_s: i32,
+    pub(crate) state_string: String,
+    pub(crate) results: Option<UncheckedInt>,
 }
 
 #[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]
-#[expect(missing_docs, reason = "there are none: joins are spelled out")]
-pub enum Relation {}
+pub(crate) enum Relation {}
 
 impl ActiveModelBehavior for ActiveModel {}
 
-#[expect(unreachable_pub, reason = "sea-orm's derives want it")]
 mod property {
     use sea_orm::entity::prelude::*;
 
-    use crate::model::id::BuildId;
+    use crate::domain::id::BuildId;
 
     #[derive(Clone, Debug, DeriveEntityModel)]
     #[sea_orm(table_name = "build_properties")]
-    pub struct Model {
+    pub(crate) struct Model {
         // The table has no key; sea-orm wants one.
         #[sea_orm(primary_key, auto_increment = false)]
-        pub buildid: BuildId,
+        pub(crate) buildid: BuildId,
         #[sea_orm(primary_key, auto_increment = false)]
-        pub name: String,
-        pub value: String,
-        pub source: String,
+        pub(crate) name: String,
+        pub(crate) value: String,
+        pub(crate) source: String,
     }
 
     #[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]
-    pub enum Relation {}
+    pub(crate) enum Relation {}
 
     impl ActiveModelBehavior for ActiveModel {}
 }
 
 /// A property of a build.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the columns of the same names")]
-pub struct Property {
-    pub name: String,
+pub(crate) struct Property {
+    pub(crate) name: String,
     /// In JSON.
-    pub value: String,
-    pub source: String,
+    pub(crate) value: String,
+    pub(crate) source: String,
 }
 
-impl list::Listed for Entity {
+impl list::ListedEntity for Entity {
     type Field = BuildField;
     const TABLE: &'static str = "builds";
 }
 
-impl filter::Field for BuildField {
+impl filter::FilterField for BuildField {
     fn sql(self) -> Expr {
         let column = |column| Expr::col((Entity, column));
         column(match self {
@@ -121,8 +121,7 @@ impl filter::Field for BuildField {
 
 /// A change of a build's columns.
 #[derive(Clone, Debug)]
-#[expect(missing_docs, reason = "the columns of the same names")]
-pub enum Change {
+pub(crate) enum Change {
     StateString(String),
     Finish { complete_at: i64, results: Results },
 }
@@ -148,7 +147,7 @@ impl From<Change> for ActiveModel {
 ///
 /// # Errors
 /// As every read: `Unavailable`, or `Internal`.
-pub async fn by_ids(db: &Db, ids: &[BuildId]) -> Result<HashMap<BuildId, Model>> {
+pub(crate) async fn by_ids(db: &Db, ids: &[BuildId]) -> Result<HashMap<BuildId, Model>> {
     let rows = list::by_key::<Entity, _>(db, Column::Id, ids).await?;
     Ok(rows.into_iter().map(|row| (row.id, row)).collect())
 }
@@ -157,7 +156,7 @@ pub async fn by_ids(db: &Db, ids: &[BuildId]) -> Result<HashMap<BuildId, Model>>
 ///
 /// # Errors
 /// As every read: `Unavailable`, or `Internal`.
-pub async fn by_numbers(
+pub(crate) async fn by_numbers(
     db: &Db,
     keys: &[(BuilderId, i32)],
 ) -> Result<HashMap<(BuilderId, i32), Model>> {
@@ -179,11 +178,11 @@ pub async fn by_numbers(
 ///
 /// # Errors
 /// As every read: `Unavailable`, or `Internal`.
-pub async fn part(
+pub(crate) async fn part(
     db: &Db,
     builder: Option<BuilderId>,
-    args: &PartArgs<BuildField>,
-) -> Result<Part<Model>> {
+    args: &OffsetPageArgs<BuildField>,
+) -> Result<OffsetPage<Model>> {
     let parent = builder.map(|id| Column::Builderid.eq(id));
     list::part::<Entity>(db, args, parent).await
 }
@@ -193,7 +192,7 @@ pub async fn part(
 ///
 /// # Errors
 /// As every read: `Unavailable`, or `Internal`.
-pub async fn properties_of(
+pub(crate) async fn properties_of(
     db: &Db,
     ids: &[BuildId],
     names: Option<&[String]>,
@@ -233,7 +232,7 @@ pub async fn properties_of(
 ///
 /// # Errors
 /// As every read: `Unavailable`, or `Internal`.
-pub async fn page(db: &Db, args: &PageArgs<BuildField>) -> Result<Read<Model>> {
+pub(crate) async fn page(db: &Db, args: &PageArgs<BuildField>) -> Result<Rows<Model>> {
     list::page::<Entity>(db, args).await
 }
 
@@ -241,11 +240,11 @@ pub async fn page(db: &Db, args: &PageArgs<BuildField>) -> Result<Read<Model>> {
 ///
 /// # Errors
 /// As every read: `Unavailable`, or `Internal`.
-pub async fn pages_of(
+pub(crate) async fn pages_of(
     db: &Db,
     args: &PageArgs<BuildField>,
     builders: &[BuilderId],
-) -> Result<HashMap<BuilderId, Read<Model>>> {
+) -> Result<HashMap<BuilderId, Rows<Model>>> {
     list::pages::<Entity, _>(db, &args.into(), Column::Builderid, builders).await
 }
 
@@ -253,7 +252,7 @@ pub async fn pages_of(
 ///
 /// # Errors
 /// As every read: `Unavailable`, or `Internal`.
-pub async fn count(db: &Db, filter: &Filter<BuildField>) -> Result<u64> {
+pub(crate) async fn count(db: &Db, filter: &Filter<BuildField>) -> Result<u64> {
     list::count::<Entity>(db, filter).await
 }
 
@@ -261,7 +260,7 @@ pub async fn count(db: &Db, filter: &Filter<BuildField>) -> Result<u64> {
 ///
 /// # Errors
 /// As every read: `Unavailable`, or `Internal`.
-pub async fn counts_of(
+pub(crate) async fn counts_of(
     db: &Db,
     filter: &Filter<BuildField>,
     builders: &[BuilderId],
@@ -274,7 +273,7 @@ impl Txn {
     ///
     /// # Errors
     /// `NotFound`, `Unavailable`, or `Internal`.
-    pub async fn build(&self, id: BuildId) -> Result<Model> {
+    pub(crate) async fn build(&self, id: BuildId) -> Result<Model> {
         Entity::find_by_id(id)
             .one(&self.0)
             .await?
@@ -282,7 +281,7 @@ impl Txn {
     }
 
     /// The same, and nobody else adds steps to it or changes it until this ends.
-    pub(super) async fn lock_build(&self, id: BuildId) -> Result<Model> {
+    pub(crate) async fn lock_build(&self, id: BuildId) -> Result<Model> {
         self.locked(Entity::find_by_id(id))
             .one(&self.0)
             .await?
@@ -293,9 +292,13 @@ impl Txn {
     ///
     /// # Errors
     /// `NotFound` for the builder, `Unavailable`, or `Internal`.
-    pub async fn insert_build(&self, builderid: BuilderId, started_at: i64) -> Result<Model> {
+    pub(crate) async fn insert_build(
+        &self,
+        builderid: BuilderId,
+        started_at: i64,
+    ) -> Result<Model> {
         // Locked, so that two who add a build find different numbers.
-        self.locked(super::builder::Entity::find_by_id(builderid))
+        self.locked(crate::store::builder::Entity::find_by_id(builderid))
             .one(&self.0)
             .await?
             .ok_or_else(|| Error::not_found("builder", builderid))?;
@@ -326,7 +329,7 @@ impl Txn {
     ///
     /// # Errors
     /// `NotFound`, `Unavailable`, or `Internal`.
-    pub async fn update_build(&self, id: BuildId, change: Change) -> Result<Model> {
+    pub(crate) async fn update_build(&self, id: BuildId, change: Change) -> Result<Model> {
         let done = Entity::update_many()
             .set(ActiveModel::from(change))
             .filter(Column::Id.eq(id))
@@ -339,7 +342,7 @@ impl Txn {
     }
 
     /// Writes how long the steps of a build have waited for locks, in seconds.
-    pub(super) async fn set_lock_waits(&self, id: BuildId, seconds: i32) -> Result<()> {
+    pub(crate) async fn set_lock_waits(&self, id: BuildId, seconds: i32) -> Result<()> {
         Entity::update_many()
             .col_expr(Column::LocksDurationS, seconds.into())
             .filter(Column::Id.eq(id))

@@ -10,71 +10,70 @@ use sea_orm::{
 };
 use sha1::{Digest, Sha1};
 
-use super::{Db, Txn, filter, list};
 use crate::{
-    error::{Error, Result},
-    model::{
+    domain::{
+        error::{Error, Result},
         filter::{BuilderField, Filter, Test},
         id::BuilderId,
-        page::{PageArgs, Part, PartArgs, Read},
+        page::{OffsetPage, OffsetPageArgs, PageArgs, Rows},
+    },
+    store::{
+        Db, Txn,
+        query::{filter, list},
     },
 };
 
 /// A row of `builders`.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "builders")]
-#[expect(missing_docs, reason = "Buildbot's columns")]
-pub struct Model {
+pub(crate) struct Model {
     #[sea_orm(primary_key)]
-    pub id: BuilderId,
-    pub name: String,
-    pub description: Option<String>,
-    pub description_format: Option<String>,
-    pub description_html: Option<String>,
-    pub projectid: Option<i32>,
-    pub name_hash: String,
+    pub(crate) id: BuilderId,
+    pub(crate) name: String,
+    pub(crate) description: Option<String>,
+    pub(crate) description_format: Option<String>,
+    pub(crate) description_html: Option<String>,
+    pub(crate) projectid: Option<i32>,
+    pub(crate) name_hash: String,
 }
 
 #[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]
-#[expect(missing_docs, reason = "there are none: joins are spelled out")]
-pub enum Relation {}
+pub(crate) enum Relation {}
 
 impl ActiveModelBehavior for ActiveModel {}
 
-#[expect(unreachable_pub, reason = "sea-orm's derives want it")]
 mod tag {
     use sea_orm::entity::prelude::*;
 
     #[derive(Clone, Debug, DeriveEntityModel)]
     #[sea_orm(table_name = "tags")]
-    pub struct Model {
+    pub(crate) struct Model {
         #[sea_orm(primary_key)]
-        pub id: i32,
-        pub name: String,
-        pub name_hash: String,
+        pub(crate) id: i32,
+        pub(crate) name: String,
+        pub(crate) name_hash: String,
     }
 
     #[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]
-    pub enum Relation {}
+    pub(crate) enum Relation {}
 
     impl ActiveModelBehavior for ActiveModel {}
 }
 
-#[expect(unreachable_pub, reason = "sea-orm's derives want it")]
 mod builder_tag {
     use sea_orm::entity::prelude::*;
 
     #[derive(Clone, Debug, DeriveEntityModel)]
     #[sea_orm(table_name = "builders_tags")]
-    pub struct Model {
+    pub(crate) struct Model {
         #[sea_orm(primary_key)]
-        pub id: i32,
-        pub builderid: i32,
-        pub tagid: i32,
+        pub(crate) id: i32,
+        pub(crate) builderid: i32,
+        pub(crate) tagid: i32,
     }
 
     #[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]
-    pub enum Relation {
+    pub(crate) enum Relation {
         #[sea_orm(
             belongs_to = "super::tag::Entity",
             from = "Column::Tagid",
@@ -86,31 +85,30 @@ mod builder_tag {
     impl ActiveModelBehavior for ActiveModel {}
 }
 
-#[expect(unreachable_pub, reason = "sea-orm's derives want it")]
 mod builder_master {
     use sea_orm::entity::prelude::*;
 
     #[derive(Clone, Debug, DeriveEntityModel)]
     #[sea_orm(table_name = "builder_masters")]
-    pub struct Model {
+    pub(crate) struct Model {
         #[sea_orm(primary_key)]
-        pub id: i32,
-        pub builderid: i32,
-        pub masterid: i32,
+        pub(crate) id: i32,
+        pub(crate) builderid: i32,
+        pub(crate) masterid: i32,
     }
 
     #[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]
-    pub enum Relation {}
+    pub(crate) enum Relation {}
 
     impl ActiveModelBehavior for ActiveModel {}
 }
 
-impl list::Listed for Entity {
+impl list::ListedEntity for Entity {
     type Field = BuilderField;
     const TABLE: &'static str = "builders";
 }
 
-impl filter::Field for BuilderField {
+impl filter::FilterField for BuilderField {
     fn sql(self) -> Expr {
         match self {
             Self::Builderid | Self::Masterids | Self::Tags => Expr::col((Entity, Column::Id)),
@@ -211,7 +209,7 @@ fn name_hash(name: &str) -> String {
 ///
 /// # Errors
 /// As every read: `Unavailable`, or `Internal`.
-pub async fn by_ids(db: &Db, ids: &[BuilderId]) -> Result<HashMap<BuilderId, Model>> {
+pub(crate) async fn by_ids(db: &Db, ids: &[BuilderId]) -> Result<HashMap<BuilderId, Model>> {
     let rows = list::by_key::<Entity, _>(db, Column::Id, ids).await?;
     Ok(rows.into_iter().map(|row| (row.id, row)).collect())
 }
@@ -220,7 +218,7 @@ pub async fn by_ids(db: &Db, ids: &[BuilderId]) -> Result<HashMap<BuilderId, Mod
 ///
 /// # Errors
 /// As every read: `Unavailable`, or `Internal`.
-pub async fn by_names(db: &Db, names: &[String]) -> Result<HashMap<String, Model>> {
+pub(crate) async fn by_names(db: &Db, names: &[String]) -> Result<HashMap<String, Model>> {
     let hashes: Vec<String> = names.iter().map(|name| name_hash(name)).collect();
     let rows = list::by_key::<Entity, _>(db, Column::NameHash, &hashes).await?;
     Ok(rows
@@ -233,7 +231,10 @@ pub async fn by_names(db: &Db, names: &[String]) -> Result<HashMap<String, Model
 ///
 /// # Errors
 /// As every read: `Unavailable`, or `Internal`.
-pub async fn part(db: &Db, args: &PartArgs<BuilderField>) -> Result<Part<Model>> {
+pub(crate) async fn part(
+    db: &Db,
+    args: &OffsetPageArgs<BuilderField>,
+) -> Result<OffsetPage<Model>> {
     if db.is_buildbots() {
         return list::part::<Entity>(db, args, None).await;
     }
@@ -260,7 +261,7 @@ fn without_masters(filter: Filter<BuilderField>) -> Filter<BuilderField> {
 ///
 /// # Errors
 /// As every read: `Unavailable`, or `Internal`.
-pub async fn masters_of(db: &Db, ids: &[BuilderId]) -> Result<HashMap<BuilderId, Vec<i32>>> {
+pub(crate) async fn masters_of(db: &Db, ids: &[BuilderId]) -> Result<HashMap<BuilderId, Vec<i32>>> {
     let mut masters: HashMap<BuilderId, Vec<i32>> = HashMap::new();
     if !db.is_buildbots() {
         return Ok(masters);
@@ -286,7 +287,7 @@ pub async fn masters_of(db: &Db, ids: &[BuilderId]) -> Result<HashMap<BuilderId,
 ///
 /// # Errors
 /// As every read: `Unavailable`, or `Internal`.
-pub async fn page(db: &Db, args: &PageArgs<BuilderField>) -> Result<Read<Model>> {
+pub(crate) async fn page(db: &Db, args: &PageArgs<BuilderField>) -> Result<Rows<Model>> {
     list::page::<Entity>(db, args).await
 }
 
@@ -294,7 +295,7 @@ pub async fn page(db: &Db, args: &PageArgs<BuilderField>) -> Result<Read<Model>>
 ///
 /// # Errors
 /// As every read: `Unavailable`, or `Internal`.
-pub async fn count(db: &Db, filter: &Filter<BuilderField>) -> Result<u64> {
+pub(crate) async fn count(db: &Db, filter: &Filter<BuilderField>) -> Result<u64> {
     list::count::<Entity>(db, filter).await
 }
 
@@ -302,7 +303,7 @@ pub async fn count(db: &Db, filter: &Filter<BuilderField>) -> Result<u64> {
 ///
 /// # Errors
 /// As every read: `Unavailable`, or `Internal`.
-pub async fn tags_of(db: &Db, ids: &[BuilderId]) -> Result<HashMap<BuilderId, Vec<String>>> {
+pub(crate) async fn tags_of(db: &Db, ids: &[BuilderId]) -> Result<HashMap<BuilderId, Vec<String>>> {
     let mut tags: HashMap<BuilderId, Vec<String>> = HashMap::new();
     for ids in ids.chunks(list::MAX_BINDS) {
         let rows: Vec<(i32, String)> = builder_tag::Entity::find()
@@ -327,7 +328,7 @@ impl Txn {
     ///
     /// # Errors
     /// `Unavailable`, or `Internal`.
-    pub async fn find_or_insert_builder(&self, name: &str) -> Result<Model> {
+    pub(crate) async fn find_or_insert_builder(&self, name: &str) -> Result<Model> {
         let hash = name_hash(name);
         let find = || {
             Entity::find()

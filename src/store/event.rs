@@ -8,47 +8,46 @@ use sea_orm::{
     QueryTrait, Statement, TransactionTrait, entity::prelude::*, sea_query::ExprTrait,
 };
 
-use super::{
-    Db, Txn, build, list,
-    loose::Loose,
-    place::{place, place_name, waiting},
-    step,
-};
 use crate::{
-    error::{Error, Result},
-    model::{
-        filter::Filter,
-        filter::StepField,
+    domain::{
+        error::{Error, Result},
+        event::EventKind,
+        filter::{Filter, StepField},
         id::{BuildId, BuilderId, ChangeId, Position, StepId},
-        page::{Order, Read},
+        page::{Order, Rows},
+    },
+    store::{
+        Db, Txn, build,
+        query::list,
+        sequencer::{place, place_name, waiting},
+        step,
+        unchecked_int::UncheckedInt,
     },
 };
 
 /// A row of `graphql_step_events`: a step as a change left it.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "graphql_step_events")]
-#[expect(missing_docs, reason = "the columns of `steps`, and of the migration")]
-pub struct Model {
+pub(crate) struct Model {
     #[sea_orm(primary_key)]
-    pub id: ChangeId,
-    pub kind: i16,
-    pub occurred_at: i64,
-    pub stepid: StepId,
-    pub number: i32,
-    pub name: String,
-    pub buildid: BuildId,
-    pub started_at: Option<Loose>,
-    pub locks_acquired_at: Option<Loose>,
-    pub complete_at: Option<Loose>,
-    pub state_string: String,
-    pub results: Option<Loose>,
-    pub urls_json: String,
-    pub hidden: Loose,
+    pub(crate) id: ChangeId,
+    pub(crate) kind: i16,
+    pub(crate) occurred_at: i64,
+    pub(crate) stepid: StepId,
+    pub(crate) number: i32,
+    pub(crate) name: String,
+    pub(crate) buildid: BuildId,
+    pub(crate) started_at: Option<UncheckedInt>,
+    pub(crate) locks_acquired_at: Option<UncheckedInt>,
+    pub(crate) complete_at: Option<UncheckedInt>,
+    pub(crate) state_string: String,
+    pub(crate) results: Option<UncheckedInt>,
+    pub(crate) urls_json: String,
+    pub(crate) hidden: UncheckedInt,
 }
 
 #[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]
-#[expect(missing_docs, reason = "a step's build, for its builder")]
-pub enum Relation {
+pub(crate) enum Relation {
     #[sea_orm(
         belongs_to = "build::Entity",
         from = "Column::Buildid",
@@ -59,57 +58,21 @@ pub enum Relation {
 
 impl ActiveModelBehavior for ActiveModel {}
 
-/// What a change was.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Kind {
-    /// Not a change: the step as it is, at the start of a stream.
-    Snapshot,
-    /// The step was added.
-    New,
-    /// It was started.
-    Started,
-    /// Anything else changed.
-    Updated,
-    /// It was finished.
-    Finished,
-}
-
-impl Kind {
-    fn code(self) -> i16 {
-        match self {
-            Self::Snapshot => 0,
-            Self::New => 1,
-            Self::Started => 2,
-            Self::Updated => 3,
-            Self::Finished => 4,
-        }
-    }
-
-    fn from_code(code: i16) -> Self {
-        match code {
-            1 => Self::New,
-            2 => Self::Started,
-            4 => Self::Finished,
-            _ => Self::Updated,
-        }
-    }
-}
-
 /// An event, ready to be handed on.
 #[derive(Clone, Debug)]
-pub struct Event {
+pub(crate) struct Event {
     /// The change that it is.
-    pub change: ChangeId,
+    pub(crate) change: ChangeId,
     /// Its place in the feed.
-    pub position: Position,
+    pub(crate) position: Position,
     /// What it was.
-    pub kind: Kind,
+    pub(crate) kind: EventKind,
     /// When, in seconds since the epoch.
-    pub occurred_at: i64,
+    pub(crate) occurred_at: i64,
     /// The builder of the step's build; none where the build has no row.
-    pub builderid: Option<BuilderId>,
+    pub(crate) builderid: Option<BuilderId>,
     /// The step as the change left it.
-    pub step: std::sync::Arc<step::Model>,
+    pub(crate) step: std::sync::Arc<step::Model>,
 }
 
 impl From<Model> for step::Model {
@@ -132,14 +95,14 @@ impl From<Model> for step::Model {
 
 /// The places of the feed that are still there: the newest event's, and the one before the oldest's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Reach {
+pub(crate) struct FeedReach {
     /// A reader who stands here has missed nothing that is gone.
-    pub floor: Position,
+    pub(crate) floor: Position,
     /// The newest event's place.
-    pub newest: Position,
+    pub(crate) newest: Position,
 }
 
-async fn reach_in(db: &impl ConnectionTrait) -> Result<Reach> {
+async fn reach_in(db: &impl ConnectionTrait) -> Result<FeedReach> {
     #[derive(FromQueryResult)]
     struct Row {
         oldest: Option<i64>,
@@ -157,7 +120,7 @@ async fn reach_in(db: &impl ConnectionTrait) -> Result<Reach> {
     );
     let row = Row::find_by_statement(statement).one(db).await?;
     let (oldest, newest) = row.map_or((None, None), |row| (row.oldest, row.newest));
-    Ok(Reach {
+    Ok(FeedReach {
         floor: Position(oldest.map_or(0, |id| id - 1)),
         newest: Position(newest.unwrap_or(0)),
     })
@@ -167,26 +130,26 @@ async fn reach_in(db: &impl ConnectionTrait) -> Result<Reach> {
 ///
 /// # Errors
 /// As every read: `Unavailable`, or `Internal`.
-pub async fn reach(db: &Db) -> Result<Reach> {
+pub(crate) async fn reach(db: &Db) -> Result<FeedReach> {
     reach_in(db.reader()).await
 }
 
 /// Events read together.
 #[derive(Clone, Debug)]
-pub struct Batch {
+pub(crate) struct EventBatch {
     /// Those that can be read, in order.
-    pub events: Vec<Event>,
+    pub(crate) events: Vec<Event>,
     /// The place of the last, readable or not; none where there is nothing behind the place asked for.
-    pub last: Option<Position>,
+    pub(crate) last: Option<Position>,
     /// None is missing between the place asked for and the last.
-    pub is_whole: bool,
+    pub(crate) is_whole: bool,
 }
 
 /// At most `limit` events behind a place, in order.
 ///
 /// # Errors
 /// As every read: `Unavailable`, or `Internal`.
-pub async fn after(db: &Db, position: Position, limit: u64) -> Result<Batch> {
+pub(crate) async fn after(db: &Db, position: Position, limit: u64) -> Result<EventBatch> {
     #[derive(FromQueryResult)]
     struct Row {
         #[sea_orm(nested)]
@@ -211,7 +174,7 @@ pub async fn after(db: &Db, position: Position, limit: u64) -> Result<Batch> {
     let event = |row: Row| Event {
         change: row.event.id,
         position: row.place,
-        kind: Kind::from_code(row.event.kind),
+        kind: EventKind::from_code(row.event.kind),
         occurred_at: row.event.occurred_at,
         builderid: row.builderid,
         step: std::sync::Arc::new(row.event.into()),
@@ -219,7 +182,7 @@ pub async fn after(db: &Db, position: Position, limit: u64) -> Result<Batch> {
     let readable = rows
         .iter()
         .filter_map(|row| list::readable(Row::from_query_result(row, "")));
-    Ok(Batch {
+    Ok(EventBatch {
         events: readable.map(event).collect(),
         // Places have no holes, so so many rows reach so far.
         is_whole: last.is_none_or(|last| i64::try_from(rows.len()) == Ok(last.0 - position.0)),
@@ -231,7 +194,7 @@ pub async fn after(db: &Db, position: Position, limit: u64) -> Result<Batch> {
 ///
 /// # Errors
 /// As every read: `Unavailable`, or `Internal`.
-pub async fn newest_at(db: &Db) -> Result<Option<i64>> {
+pub(crate) async fn newest_at(db: &Db) -> Result<Option<i64>> {
     let place = place(db.backend());
     Ok(Entity::find()
         .select_only()
@@ -246,26 +209,26 @@ pub async fn newest_at(db: &Db) -> Result<Option<i64>> {
 
 /// Steps as they are at one moment of the feed.
 #[derive(Clone, Debug)]
-pub struct Snapshot {
+pub(crate) struct StepSnapshot {
     /// The newest event's place.
-    pub position: Position,
+    pub(crate) position: Position,
     /// Changes that the steps show already, and that have no place yet: they will come behind the newest.
-    pub shown: Vec<ChangeId>,
+    pub(crate) shown: Vec<ChangeId>,
     /// The steps.
-    pub steps: Read<step::Model>,
+    pub(crate) steps: Rows<step::Model>,
 }
 
 /// At most `size` steps that pass the filter, and where the feed is, all of one moment.
 ///
 /// # Errors
 /// As every read: `Unavailable`, or `Internal`.
-pub async fn snapshot(
+pub(crate) async fn snapshot(
     db: &Db,
     filter: &Filter<StepField>,
     builder: Option<BuilderId>,
     order: &Order<StepField>,
     size: u64,
-) -> Result<Snapshot> {
+) -> Result<StepSnapshot> {
     let backend = db.backend();
     // A transaction reads one moment (SQLite's always do), but only from its first read on: begin, then read.
     let level = (backend != DbBackend::Sqlite).then_some(IsolationLevel::RepeatableRead);
@@ -276,7 +239,8 @@ pub async fn snapshot(
     } else {
         waiting(&txn, None).await?
     };
-    let mut query = step::Entity::find().filter(super::filter::condition(backend, filter));
+    let mut query =
+        step::Entity::find().filter(crate::store::query::filter::condition(backend, filter));
     if let Some(builderid) = builder {
         let builds = sea_orm::sea_query::Query::select()
             .column(build::Column::Id)
@@ -286,10 +250,10 @@ pub async fn snapshot(
         query = query.filter(Expr::col((step::Entity, step::Column::Buildid)).in_subquery(builds));
     }
     let mut select = query.limit(size + 1).into_query();
-    super::filter::order_by(backend, &mut select, order, false);
+    crate::store::query::filter::order_by(backend, &mut select, order, false);
     let raw = txn.query_all_raw(db.statement(&select)).await?;
     txn.commit().await?;
-    Ok(Snapshot {
+    Ok(StepSnapshot {
         position,
         shown,
         steps: list::read(&raw.iter().collect::<Vec<_>>(), size),
@@ -301,7 +265,7 @@ pub async fn snapshot(
 ///
 /// # Errors
 /// `Unavailable`, or `Internal`.
-pub async fn prune(db: &Db, up_to: Position, before: i64, batch: u64) -> Result<u64> {
+pub(crate) async fn prune(db: &Db, up_to: Position, before: i64, batch: u64) -> Result<u64> {
     let newest = reach(db).await?.newest;
     let place = place(db.backend());
     let oldest: Vec<(i64, i64)> = Entity::find()
@@ -335,7 +299,11 @@ impl Txn {
     ///
     /// # Errors
     /// `FeedDetached` where there is no such event: the triggers are gone. Else `Unavailable`, or `Internal`.
-    pub async fn event_of(&self, stepid: StepId, kind: Kind) -> Result<(ChangeId, step::Model)> {
+    pub(crate) async fn event_of(
+        &self,
+        stepid: StepId,
+        kind: EventKind,
+    ) -> Result<(ChangeId, step::Model)> {
         let mut events = Entity::find().filter(Column::Stepid.eq(stepid));
         if self.0.get_database_backend() == DbBackend::Postgres {
             // What this session's trigger wrote last; a planner may take another way than backwards through the ids.

@@ -9,58 +9,60 @@ use sea_orm::{
     sea_query::ExprTrait,
 };
 
-use super::{Db, Txn, filter, list, loose::Loose};
 use crate::{
-    error::{Error, Result},
-    model::{
+    domain::{
+        error::{Error, Result},
         filter::{Direction, Filter, StepField},
         id::{BuildId, StepId},
-        identifier,
-        page::{Order, PageArgs, Part, PartArgs, Read},
+        page::{OffsetPage, OffsetPageArgs, Order, PageArgs, Rows},
         results::Results,
+        step,
         url::Url,
+    },
+    store::{
+        Db, Txn,
+        query::{filter, list},
+        unchecked_int::UncheckedInt,
     },
 };
 
 /// A row of `steps`.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "steps")]
-#[expect(missing_docs, reason = "Buildbot's columns")]
-pub struct Model {
+pub(crate) struct Model {
     #[sea_orm(primary_key)]
-    pub id: StepId,
-    pub number: i32,
-    pub name: String,
-    pub buildid: BuildId,
-    pub started_at: Option<Loose>,
-    pub locks_acquired_at: Option<Loose>,
-    pub complete_at: Option<Loose>,
-    pub state_string: String,
-    pub results: Option<Loose>,
-    pub urls_json: String,
-    pub hidden: Loose,
+    pub(crate) id: StepId,
+    pub(crate) number: i32,
+    pub(crate) name: String,
+    pub(crate) buildid: BuildId,
+    pub(crate) started_at: Option<UncheckedInt>,
+    pub(crate) locks_acquired_at: Option<UncheckedInt>,
+    pub(crate) complete_at: Option<UncheckedInt>,
+    pub(crate) state_string: String,
+    pub(crate) results: Option<UncheckedInt>,
+    pub(crate) urls_json: String,
+    pub(crate) hidden: UncheckedInt,
 }
 
 #[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]
-#[expect(missing_docs, reason = "there are none: joins are spelled out")]
-pub enum Relation {}
+pub(crate) enum Relation {}
 
 impl ActiveModelBehavior for ActiveModel {}
 
 impl Model {
     /// The step should not be displayed: any number but 0 says so.
     #[must_use]
-    pub fn is_hidden(&self) -> bool {
+    pub(crate) fn is_hidden(&self) -> bool {
         self.hidden.int() != Some(0)
     }
 }
 
-impl list::Listed for Entity {
+impl list::ListedEntity for Entity {
     type Field = StepField;
     const TABLE: &'static str = "steps";
 }
 
-impl filter::Field for StepField {
+impl filter::FilterField for StepField {
     fn sql(self) -> Expr {
         let column = |column| Expr::col((Entity, column));
         column(match self {
@@ -105,8 +107,7 @@ impl filter::Field for StepField {
 
 /// A change of a step's columns, as an update method makes it.
 #[derive(Clone, Debug)]
-#[expect(missing_docs, reason = "the columns of the same names")]
-pub enum Change {
+pub(crate) enum Change {
     Start {
         started_at: i64,
         locks_acquired: bool,
@@ -153,18 +154,18 @@ impl From<Change> for ActiveModel {
 
 /// The steps of a build as they are asked for.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct StepsArgs {
+pub(crate) struct StepsArgs {
     /// Which of them.
-    pub filter: Filter<StepField>,
+    pub(crate) filter: Filter<StepField>,
     /// Their order.
-    pub order: Order<StepField>,
+    pub(crate) order: Order<StepField>,
     /// At most so many, after leaving out so many; none is all of them.
-    pub range: Option<(u64, u64)>,
+    pub(crate) range: Option<(u64, u64)>,
 }
 
 /// The order of a build's steps when nobody says: by number.
 #[must_use]
-pub fn by_number() -> Order<StepField> {
+pub(crate) fn by_number() -> Order<StepField> {
     vec![
         (StepField::Number, Direction::Asc),
         (StepField::Stepid, Direction::Asc),
@@ -175,7 +176,7 @@ pub fn by_number() -> Order<StepField> {
 ///
 /// # Errors
 /// As every read: `Unavailable`, or `Internal`.
-pub async fn by_ids(db: &Db, ids: &[StepId]) -> Result<HashMap<StepId, Model>> {
+pub(crate) async fn by_ids(db: &Db, ids: &[StepId]) -> Result<HashMap<StepId, Model>> {
     let rows = list::by_key::<Entity, _>(db, Column::Id, ids).await?;
     Ok(rows.into_iter().map(|row| (row.id, row)).collect())
 }
@@ -184,17 +185,17 @@ pub async fn by_ids(db: &Db, ids: &[StepId]) -> Result<HashMap<StepId, Model>> {
 ///
 /// # Errors
 /// As every read: `Unavailable`, or `Internal`.
-pub async fn of_builds(
+pub(crate) async fn of_builds(
     db: &Db,
     args: &StepsArgs,
     builds: &[BuildId],
     most: u64,
 ) -> Result<HashMap<BuildId, Vec<Model>>> {
     if let Some((limit, offset)) = args.range {
-        let slice = list::Slice {
+        let slice = list::Selection {
             filter: &args.filter,
             order: &args.order,
-            range: list::Range::Offset { limit, offset },
+            range: list::RowRange::Offset { limit, offset },
         };
         let pages = list::pages::<Entity, _>(db, &slice, Column::Buildid, builds).await?;
         return Ok(pages
@@ -215,7 +216,11 @@ pub async fn of_builds(
 ///
 /// # Errors
 /// As every read: `Unavailable`, or `Internal`.
-pub async fn part_of(db: &Db, build: BuildId, args: &PartArgs<StepField>) -> Result<Part<Model>> {
+pub(crate) async fn part_of(
+    db: &Db,
+    build: BuildId,
+    args: &OffsetPageArgs<StepField>,
+) -> Result<OffsetPage<Model>> {
     list::part::<Entity>(db, args, Some(Column::Buildid.eq(build))).await
 }
 
@@ -223,7 +228,7 @@ pub async fn part_of(db: &Db, build: BuildId, args: &PartArgs<StepField>) -> Res
 ///
 /// # Errors
 /// As every read: `Unavailable`, or `Internal`.
-pub async fn page(db: &Db, args: &PageArgs<StepField>) -> Result<Read<Model>> {
+pub(crate) async fn page(db: &Db, args: &PageArgs<StepField>) -> Result<Rows<Model>> {
     list::page::<Entity>(db, args).await
 }
 
@@ -231,7 +236,7 @@ pub async fn page(db: &Db, args: &PageArgs<StepField>) -> Result<Read<Model>> {
 ///
 /// # Errors
 /// As every read: `Unavailable`, or `Internal`.
-pub async fn count(db: &Db, filter: &Filter<StepField>) -> Result<u64> {
+pub(crate) async fn count(db: &Db, filter: &Filter<StepField>) -> Result<u64> {
     list::count::<Entity>(db, filter).await
 }
 
@@ -240,7 +245,7 @@ impl Txn {
     ///
     /// # Errors
     /// `NotFound`, `Unavailable`, or `Internal`.
-    pub async fn step(&self, id: StepId) -> Result<Model> {
+    pub(crate) async fn step(&self, id: StepId) -> Result<Model> {
         Entity::find_by_id(id)
             .one(&self.0)
             .await?
@@ -251,7 +256,7 @@ impl Txn {
     ///
     /// # Errors
     /// `NotFound` for the build, `Unavailable`, or `Internal`.
-    pub async fn insert_step(&self, buildid: BuildId, name: &str) -> Result<StepId> {
+    pub(crate) async fn insert_step(&self, buildid: BuildId, name: &str) -> Result<StepId> {
         self.lock_build(buildid).await?;
         let siblings: Vec<(i32, String)> = Entity::find()
             .select_only()
@@ -269,7 +274,7 @@ impl Txn {
         let new = ActiveModel {
             id: NotSet,
             number: Set(number),
-            name: Set(identifier::free_name(name, |n| names.contains(n))),
+            name: Set(step::free_name(name, |n| names.contains(n))),
             buildid: Set(buildid),
             started_at: Set(None),
             locks_acquired_at: Set(None),
@@ -287,7 +292,7 @@ impl Txn {
     ///
     /// # Errors
     /// `NotFound`, `Unavailable`, or `Internal`.
-    pub async fn lock_step(&self, id: StepId) -> Result<Model> {
+    pub(crate) async fn lock_step(&self, id: StepId) -> Result<Model> {
         self.locked(Entity::find_by_id(id))
             .one(&self.0)
             .await?
@@ -298,7 +303,7 @@ impl Txn {
     ///
     /// # Errors
     /// `NotFound`, `Unavailable`, or `Internal`.
-    pub async fn update_step(&self, id: StepId, change: Change) -> Result<()> {
+    pub(crate) async fn update_step(&self, id: StepId, change: Change) -> Result<()> {
         let mut waits_in = None;
         if matches!(change, Change::Start { .. } | Change::LocksAcquiredAt(_)) {
             // First the build, then its step, as whoever adds a step: two writers never wait for each other.
@@ -322,14 +327,14 @@ impl Txn {
 
     /// Buildbot adds each wait to the build's `locks_duration_s` as it ends; summed anew, it stays true when a step is dated again.
     async fn sum_lock_waits(&self, build: BuildId) -> Result<()> {
-        let steps: Vec<(Option<Loose>, Option<Loose>)> = Entity::find()
+        let steps: Vec<(Option<UncheckedInt>, Option<UncheckedInt>)> = Entity::find()
             .select_only()
             .columns([Column::StartedAt, Column::LocksAcquiredAt])
             .filter(Column::Buildid.eq(build))
             .into_tuple()
             .all(&self.0)
             .await?;
-        let wait = |(started, acquired): &(Option<Loose>, Option<Loose>)| {
+        let wait = |(started, acquired): &(Option<UncheckedInt>, Option<UncheckedInt>)| {
             let wait = acquired
                 .as_ref()?
                 .int()?

@@ -5,36 +5,37 @@ use sea_orm::{
     entity::prelude::*, sqlx,
 };
 
-use super::{
-    Changes, Db, Trouble,
-    attach::Session,
-    connect::{Owner, Place},
-    pool::Purpose,
-    trouble_of,
-};
 use crate::{
     config::DatabaseConfig,
-    error::{Error, Result, StartError},
+    domain::error::{CommandError, Error, Result},
+    store::{
+        Db, DbErrorKind,
+        db::{
+            connect::{DatabaseLocation, DatabaseOwner},
+            pool::Purpose,
+        },
+        feed_install::{InstallSession, SchemaChanges},
+        trouble_of,
+    },
 };
 
 /// A row of `graphql_tokens`.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "graphql_tokens")]
-pub struct Model {
+pub(crate) struct Model {
     /// The SHA-256 of the token's text, in hexadecimal.
     #[sea_orm(primary_key, auto_increment = false)]
-    pub hash: String,
+    pub(crate) hash: String,
     /// What people call it.
-    pub name: String,
+    pub(crate) name: String,
     /// What it may do: "read" or "write".
-    pub scope: String,
+    pub(crate) scope: String,
     /// When it was made, in seconds since the epoch.
-    pub created_at: i64,
+    pub(crate) created_at: i64,
 }
 
 #[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]
-#[expect(missing_docs, reason = "there are none")]
-pub enum Relation {}
+pub(crate) enum Relation {}
 
 impl ActiveModelBehavior for ActiveModel {}
 
@@ -43,7 +44,7 @@ impl Db {
     ///
     /// # Errors
     /// `Unavailable` where the database does not answer.
-    pub async fn token(&self, hash: &str) -> Result<Option<Model>> {
+    pub(crate) async fn token(&self, hash: &str) -> Result<Option<Model>> {
         let found = Entity::find_by_id(hash).one(self.reader()).await;
         Ok(unless_missing(found)?)
     }
@@ -52,7 +53,7 @@ impl Db {
     ///
     /// # Errors
     /// `Unavailable` where the database does not answer.
-    pub async fn token_hashes(&self) -> Result<Vec<String>> {
+    pub(crate) async fn token_hashes(&self) -> Result<Vec<String>> {
         let hashes = Entity::find().select_only().column(Column::Hash);
         Ok(unless_missing(
             hashes.into_tuple().all(self.reader()).await,
@@ -90,15 +91,18 @@ impl Db {
     ///
     /// # Errors
     /// The name is taken, or the reason why the database cannot be written to.
-    pub async fn add_token(config: &DatabaseConfig, token: Model) -> Result<Changes, StartError> {
-        let place = Place::of(config)?;
+    pub(crate) async fn add_token(
+        config: &DatabaseConfig,
+        token: Model,
+    ) -> Result<SchemaChanges, CommandError> {
+        let place = DatabaseLocation::of(config)?;
         let changes = match place.owner(config).await? {
-            Owner::Us => {
+            DatabaseOwner::Us => {
                 Self::migrate(config).await?;
-                Changes::default()
+                SchemaChanges::default()
             }
-            Owner::Buildbot => {
-                let session = Session::open(config).await?;
+            DatabaseOwner::Buildbot => {
+                let session = InstallSession::open(config).await?;
                 let added = session.add_tokens().await;
                 session.close(added).await?
             }
@@ -115,7 +119,7 @@ impl Db {
         close(db).await;
         match added {
             Ok(_) => Ok(changes),
-            Err(error) if trouble_of(&error) == Trouble::Conflict => {
+            Err(error) if trouble_of(&error) == DbErrorKind::Conflict => {
                 let rule = format!("a name that is free, got {name:?}: revoke that token first");
                 Err(Error::invalid("--name", rule).into())
             }
@@ -127,7 +131,7 @@ impl Db {
     ///
     /// # Errors
     /// There is no such database, or it cannot be read.
-    pub async fn tokens(config: &DatabaseConfig) -> Result<Vec<Model>, StartError> {
+    pub(crate) async fn tokens(config: &DatabaseConfig) -> Result<Vec<Model>, CommandError> {
         let (place, db) = existing(config).await?;
         let found = Entity::find().order_by_asc(Column::Name).all(&db).await;
         close(db).await;
@@ -138,7 +142,10 @@ impl Db {
     ///
     /// # Errors
     /// `NotFound`, or the database is not there or cannot be written to.
-    pub async fn remove_token(config: &DatabaseConfig, name: &str) -> Result<(), StartError> {
+    pub(crate) async fn remove_token(
+        config: &DatabaseConfig,
+        name: &str,
+    ) -> Result<(), CommandError> {
         let (place, db) = existing(config).await?;
         let named = Entity::delete_many().filter(Column::Name.eq(name));
         let gone = named.exec(&db).await.map(|gone| gone.rows_affected);
@@ -151,8 +158,10 @@ impl Db {
 }
 
 /// A database that must be there already, ours or a master's, and a connection to it.
-async fn existing(config: &DatabaseConfig) -> Result<(Place, DatabaseConnection), StartError> {
-    let place = Place::existing(config)?;
+async fn existing(
+    config: &DatabaseConfig,
+) -> Result<(DatabaseLocation, DatabaseConnection), CommandError> {
+    let place = DatabaseLocation::existing(config)?;
     place.owner(config).await?;
     let db = place.pool(config, Purpose::Look, 1).await?;
     Ok((place, db))

@@ -2,7 +2,7 @@
 
 mod harmless;
 
-use buildbot_graphql::clock::Clock;
+use buildbot_graphql::testing::Clock;
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
@@ -36,7 +36,7 @@ pub(crate) async fn master() -> (Database, Sql) {
 }
 
 pub(crate) async fn serve(database: &Database, flags: &[&str]) -> Server {
-    Server::on(database.clone(), flags, Clock::System, |_| {}).await
+    Server::on(database.clone(), flags, Clock::System, None).await
 }
 
 /// What a command says about a database: on stdout where it did it, on stderr where it did not.

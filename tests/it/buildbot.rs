@@ -95,8 +95,8 @@ async fn a_masters_database_is_read_and_not_written() {
     let server = Server::on(
         database,
         &["--anonymous", "write"],
-        buildbot_graphql::clock::Clock::System,
-        |_| {},
+        buildbot_graphql::testing::Clock::System,
+        None,
     )
     .await;
     let client = server.client();
@@ -129,8 +129,8 @@ async fn a_masters_texts_are_compared_as_ours() {
     let server = Server::on(
         database,
         &[],
-        buildbot_graphql::clock::Clock::System,
-        |_| {},
+        buildbot_graphql::testing::Clock::System,
+        None,
     )
     .await;
     let client = server.client();

@@ -6,7 +6,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use buildbot_graphql::clock::Clock;
+use buildbot_graphql::testing::Clock;
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
@@ -129,9 +129,14 @@ async fn a_number_taken_meanwhile_is_passed_over() {
     for has_keys in [true, false] {
         let log = Arc::new(Mutex::new(Vec::new()));
         let seen = log.clone();
-        let server = Server::on(Database::fresh().await, &WRITE, Clock::System, move |db| {
-            db.on_statement(move |sql| seen.lock().unwrap().push(sql.to_owned()));
-        })
+        let server = Server::on(
+            Database::fresh().await,
+            &WRITE,
+            Clock::System,
+            Some(Box::new(move |sql| {
+                seen.lock().unwrap().push(sql.to_owned())
+            })),
+        )
         .await;
         let client = server.client();
         let build = client.add_build("b").await;

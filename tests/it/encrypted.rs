@@ -1,7 +1,7 @@
 //! Connections to a PostgreSQL or MariaDB that encrypts them. `DATABASE_CA` names the certificate of who vouches for it;
 //! `scripts/test` starts such servers.
 
-use buildbot_graphql::clock::Clock;
+use buildbot_graphql::testing::Clock;
 
 use crate::{
     attach::run,
@@ -50,7 +50,7 @@ async fn every_connection_is_encrypted() {
         assert!(refused.contains("Access denied"), "{refused}");
     }
     let database = verified(database, Some(&authority));
-    let server = Server::on(database, &["--anonymous", "write"], Clock::System, |_| {}).await;
+    let server = Server::on(database, &["--anonymous", "write"], Clock::System, None).await;
     let client = server.client();
     let build = client.add_build("b").await;
     let (stepid, _) = client.new_step(build, "s").await;

@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use buildbot_graphql::{clock::Clock, error::Error};
+use buildbot_graphql::testing::{Clock, OnStatement};
 use serde_json::{Value, json};
 use tokio::time::{sleep, timeout};
 
@@ -40,17 +40,15 @@ impl Counted {
     async fn start(flags: &[&str]) -> Self {
         let (reads, ends) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
         let counts = [reads.clone(), ends.clone()];
-        let watch = |db: &mut buildbot_graphql::store::Db| {
-            db.on_statement(move |sql| {
-                let sql = sql.replace('`', "\"");
-                let parts = [r#"FROM "builds" WHERE"#, "AS oldest"];
-                for (count, table) in counts.iter().zip(parts) {
-                    count.fetch_add(usize::from(sql.contains(table)), SeqCst);
-                }
-            });
-        };
+        let watch: OnStatement = Box::new(move |sql| {
+            let sql = sql.replace('`', "\"");
+            let parts = [r#"FROM "builds" WHERE"#, "AS oldest"];
+            for (count, table) in counts.iter().zip(parts) {
+                count.fetch_add(usize::from(sql.contains(table)), SeqCst);
+            }
+        });
         let flags = [&["--anonymous", "write"], flags].concat();
-        let server = Server::build(&flags, None, Clock::System, watch).await;
+        let server = Server::build(&flags, None, Clock::System, Some(watch)).await;
         let client = server.client();
         let builds = [client.add_build("a").await, client.add_build("b").await];
         let steps = [
@@ -95,7 +93,7 @@ impl Counted {
     /// Waits until so many groups listen.
     async fn groups_are(&self, count: usize) {
         let reached = async {
-            while self.server.app.feed.listeners() != count {
+            while self.server.handle.shared_subscriptions() != count {
                 sleep(Duration::from_millis(5)).await;
             }
         };
@@ -103,7 +101,7 @@ impl Counted {
         assert!(
             groups.is_ok(),
             "{} groups, not {count}",
-            self.server.app.feed.listeners()
+            self.server.handle.shared_subscriptions()
         );
     }
 }
@@ -196,7 +194,7 @@ async fn events_of_another_build_cost_a_subscriber_nothing() {
 #[tokio::test]
 async fn a_group_ends_with_its_last_member() {
     let counted = Counted::start(&[]).await;
-    let tasks = counted.server.app.tasks.len();
+    let tasks = counted.server.handle.tasks();
     // Two groups may listen before the first of these has begun: it must miss nothing.
     let start = now(&counted.client).await;
     let variables = |of: usize| json!({ "after": start, "of": counted.builds[of] });
@@ -215,7 +213,7 @@ async fn a_group_ends_with_its_last_member() {
     counted.groups_are(0).await;
     drop(first);
     let gone = async {
-        while counted.server.app.tasks.len() > tasks {
+        while counted.server.handle.tasks() > tasks {
             sleep(Duration::from_millis(5)).await;
         }
     };
@@ -242,7 +240,7 @@ async fn who_is_told_that_the_feed_fails_hears_where_to_go_on() {
     for ws in &mut all {
         assert_eq!(ws.event().await["cursor"], last.as_str());
     }
-    counted.server.app.feed.end(&Error::Unavailable);
+    counted.server.handle.end_subscriptions();
     counted.groups_are(0).await;
     let missed = counted.client.set_state(counted.steps[0], "missed").await;
     for ws in &mut all {

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use buildbot_graphql::clock::Clock;
+use buildbot_graphql::testing::Clock;
 use serde_json::{Value, json};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -112,7 +112,7 @@ async fn without_a_start_it_begins_now() {
 async fn each_update_is_one_event_of_its_kind_with_the_step_as_it_left_it() {
     // The clock stands, so that what is done twice is done in the same second.
     let flags = ["--anonymous", "write"];
-    let server = Server::build(&flags, None, Clock::fixed(1_800_000_000), |_| {}).await;
+    let server = Server::build(&flags, None, Clock::fixed(1_800_000_000), None).await;
     let client = server.client();
     let build = client.add_build("b").await;
     let start = now(&client).await;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use buildbot_graphql::clock::Clock;
+use buildbot_graphql::testing::Clock;
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
@@ -130,7 +130,7 @@ async fn a_builder_is_made_once_and_its_builds_are_numbered_from_1() {
 #[tokio::test]
 async fn a_build_is_told_and_finished() {
     let clock = Clock::fixed(1_000);
-    let server = Server::build(&["--anonymous", "write"], None, clock.clone(), |_| {}).await;
+    let server = Server::build(&["--anonymous", "write"], None, clock.clone(), None).await;
     let client = server.client();
     let build = client.add_build("b").await;
     let state = "mutation($b: Int!, $t: String!) { setBuildStateString(buildid: $b, stateString: $t) { build { stateString complete } } }";
@@ -161,7 +161,7 @@ async fn a_build_is_told_and_finished() {
 #[tokio::test]
 async fn updates_overwrite_and_clear_nothing() {
     let clock = Clock::fixed(100);
-    let server = Server::build(&["--anonymous", "write"], None, clock.clone(), |_| {}).await;
+    let server = Server::build(&["--anonymous", "write"], None, clock.clone(), None).await;
     let client = server.client();
     let build = client.add_build("b").await;
     let (step, _) = client.new_step(build, "s").await;
@@ -226,7 +226,7 @@ async fn updates_overwrite_and_clear_nothing() {
 
 #[tokio::test]
 async fn a_finish_that_changes_no_value_is_a_finish() {
-    let server = Server::build(&["--anonymous", "write"], None, Clock::fixed(100), |_| {}).await;
+    let server = Server::build(&["--anonymous", "write"], None, Clock::fixed(100), None).await;
     let client = server.client();
     let build = client.add_build("b").await;
     let (step, _) = client.new_step(build, "s").await;

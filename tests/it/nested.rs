@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use buildbot_graphql::clock::Clock;
+use buildbot_graphql::testing::{Clock, OnStatement};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
@@ -32,10 +32,8 @@ impl Watched {
     async fn over(database: Option<&std::path::Path>) -> Self {
         let statements = Arc::new(Mutex::new(Vec::new()));
         let log = statements.clone();
-        let watch = |db: &mut buildbot_graphql::store::Db| {
-            db.on_statement(move |sql| log.lock().unwrap().push(sql.to_owned()));
-        };
-        let server = Server::build(&FLAGS, database, Clock::System, watch).await;
+        let watch: OnStatement = Box::new(move |sql| log.lock().unwrap().push(sql.to_owned()));
+        let server = Server::build(&FLAGS, database, Clock::System, Some(watch)).await;
         let client = server.client();
         Self {
             server,

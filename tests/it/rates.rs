@@ -1,17 +1,11 @@
 //! What one caller may take: points, sockets; and subscriptions, of which all have so many together.
 
-use buildbot_graphql::auth::Call;
-use clap::Parser;
+use buildbot_graphql::testing::check_flags;
 use reqwest::{Response, header::HeaderMap};
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
-use crate::support::{
-    PATIENCE,
-    server::{Args, Server},
-    until,
-    ws::Ws,
-};
+use crate::support::{PATIENCE, server::Server, until, ws::Ws};
 
 /// Points that do not come back while a test runs.
 const FEW: [&str; 6] = [
@@ -42,13 +36,7 @@ fn numbers(headers: &HeaderMap, name: &str) -> Vec<u64> {
 
 /// Lets an address owe more than comes back while a test runs.
 pub(crate) fn owe(server: &Server, address: &str) {
-    let call = Call {
-        caller: server.app.access.stranger(),
-        address: address.parse().unwrap(),
-        id: "".into(),
-        wants_cost: false,
-    };
-    server.app.rates.charge(&call, 100_000_000);
+    server.handle.charge(address.parse().unwrap(), 100_000_000);
 }
 
 #[tokio::test]
@@ -300,7 +288,7 @@ fn a_flag_that_makes_no_sense_is_refused() {
         ("--tls-cert", "only.pem"),
         ("--tls-key", "only.pem"),
     ] {
-        let refused = Args::try_parse_from(["test", flag, bad]).unwrap_err();
+        let refused = check_flags(&["test", flag, bad]).unwrap_err();
         assert!(refused.to_string().contains(flag), "{flag} {bad}");
     }
 }

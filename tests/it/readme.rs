@@ -2,7 +2,6 @@
 
 use std::path::Path;
 
-use buildbot_graphql::demo;
 use serde_json::{Value, json};
 
 use crate::support::server::Server;
@@ -28,7 +27,7 @@ async fn the_readmes_answers_are_real() {
     let readme = std::fs::read_to_string(readme).unwrap();
     let server = Server::start().await;
     // The history alone: the builds that run would come in between.
-    demo::prepare(&server.app).await.unwrap();
+    server.handle.add_demo_history().await.unwrap();
     let examples = examples(&readme);
     assert_eq!(examples.len(), 3);
     // The name of a request is its own, so it asks by that of the example.

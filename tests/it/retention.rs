@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use buildbot_graphql::clock::Clock;
+use buildbot_graphql::testing::Clock;
 use serde_json::json;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
@@ -25,7 +25,7 @@ async fn end(sql: &Sql, of: &str) -> i64 {
 /// A server with these flags too, and thirty events: the cursor before them and that of each.
 async fn with_events(clock: Clock, flags: &[&str]) -> (Server, Client, Vec<String>) {
     let flags = [&["--anonymous", "write"], flags].concat();
-    let server = Server::build(&flags, None, clock, |_| {}).await;
+    let server = Server::build(&flags, None, clock, None).await;
     let client = server.client();
     let build = client.add_build("b").await;
     let mut cursors = vec![now(&client).await];
@@ -55,8 +55,8 @@ async fn reaches_back_to(server: &Server, cursors: &[String], gone: usize) {
 async fn as_many_events_stay_as_are_to_be_kept() {
     let (server, _, cursors) = with_events(Clock::System, &["--feed-keep-events", "10"]).await;
     reaches_back_to(&server, &cursors, 0).await;
-    assert_eq!(server.app.feed.prune().await.unwrap(), 20);
-    assert_eq!(server.app.feed.prune().await.unwrap(), 0);
+    assert_eq!(server.handle.prune().await.unwrap(), 20);
+    assert_eq!(server.handle.prune().await.unwrap(), 0);
     reaches_back_to(&server, &cursors, 20).await;
 }
 
@@ -73,9 +73,9 @@ async fn events_stay_as_long_as_they_are_to_be_kept() {
     ))
     .await;
     clock.set(day + 100);
-    assert_eq!(server.app.feed.prune().await.unwrap(), 0);
+    assert_eq!(server.handle.prune().await.unwrap(), 0);
     clock.set(day + 107);
-    assert_eq!(server.app.feed.prune().await.unwrap(), 7);
+    assert_eq!(server.handle.prune().await.unwrap(), 7);
     reaches_back_to(&server, &cursors, 7).await;
     // A clock that was wrong for a while tears no hole: what is old behind something young waits for it.
     sql.run(&format!(
@@ -84,7 +84,7 @@ async fn events_stay_as_long_as_they_are_to_be_kept() {
     ))
     .await;
     clock.set(day + 108);
-    assert_eq!(server.app.feed.prune().await.unwrap(), 1);
+    assert_eq!(server.handle.prune().await.unwrap(), 1);
     reaches_back_to(&server, &cursors, 8).await;
 }
 
@@ -93,11 +93,11 @@ async fn the_newest_event_always_stays() {
     let flags = ["--feed-keep-events", "0", "--feed-keep-seconds", "0"];
     let clock = Clock::fixed(4_000_000_000);
     let (server, client, mut cursors) = with_events(clock, &flags).await;
-    assert_eq!(server.app.feed.prune().await.unwrap(), 29);
+    assert_eq!(server.handle.prune().await.unwrap(), 29);
     assert_eq!(now(&client).await, cursors[30]);
     cursors.push(client.set_state(30, "next").await);
     reaches_back_to(&server, &cursors, 29).await;
-    assert_eq!(server.app.feed.prune().await.unwrap(), 1);
+    assert_eq!(server.handle.prune().await.unwrap(), 1);
     reaches_back_to(&server, &cursors, 30).await;
 }
 
@@ -108,7 +108,7 @@ async fn more_than_a_batch_is_dropped_at_once() {
     server.client().add_build("b").await;
     let sql = server.sql().await;
     add_rows(&sql, 1_503, "'x'").await;
-    assert_eq!(server.app.feed.prune().await.unwrap(), 1_500);
+    assert_eq!(server.handle.prune().await.unwrap(), 1_500);
     assert_eq!(end(&sql, "MIN").await, 1_501);
     assert_eq!(end(&sql, "MAX").await, 1_503);
 }
@@ -137,7 +137,7 @@ async fn a_live_subscriber_hears_on_while_old_events_go() {
     for i in 0..30 {
         let written = client.set_state(1, &i.to_string()).await;
         assert_eq!(ws.event().await["cursor"], written.as_str());
-        server.app.feed.prune().await.unwrap();
+        server.handle.prune().await.unwrap();
     }
 }
 
@@ -174,7 +174,7 @@ async fn a_replay_that_retention_overtakes_says_so() {
     let mut ws = Ws::with_small_buffer(server.address).await;
     ws.subscribe(&after(&start)).await;
     assert_eq!(position(&ws.event().await["cursor"]), 1);
-    assert_eq!(server.app.feed.prune().await.unwrap(), 1_150);
+    assert_eq!(server.handle.prune().await.unwrap(), 1_150);
     let (at, code) = until_cut_off(&mut ws, 1).await;
     assert_eq!(code, "CURSOR_EXPIRED");
     assert!(at < 1_150, "{at}");
@@ -196,10 +196,10 @@ async fn retention_under_writers_never_leaves_a_silent_gap() {
         }
     });
     let pruner = tokio::spawn({
-        let (feed, stop) = (server.app.feed.clone(), stop.clone());
+        let (handle, stop) = (server.handle.clone(), stop.clone());
         async move {
             while !stop.is_cancelled() {
-                feed.prune().await.unwrap();
+                handle.prune().await.unwrap();
             }
         }
     });

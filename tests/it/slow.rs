@@ -35,14 +35,14 @@ async fn one_step(server: &Server) -> (Client, i64, String) {
 /// Waits until only so many tasks run beside the requests.
 async fn tasks_are(server: &Server, count: usize) {
     let shrunk = timeout(PATIENCE, async {
-        while server.app.tasks.len() > count {
+        while server.handle.tasks() > count {
             sleep(Duration::from_millis(20)).await;
         }
     });
     assert!(
         shrunk.await.is_ok(),
         "{} tasks, not {count}",
-        server.app.tasks.len()
+        server.handle.tasks()
     );
 }
 
@@ -184,7 +184,7 @@ async fn a_client_that_never_reads_is_dropped() {
     ];
     let server = Server::with(&flags).await;
     let (client, stepid, start) = one_step(&server).await;
-    let before = server.app.tasks.len();
+    let before = server.handle.tasks();
     let mut deaf = Ws::with_small_buffer(server.address).await;
     let mut fast = server.ws().await;
     for ws in [&mut deaf, &mut fast] {
@@ -197,7 +197,7 @@ async fn a_client_that_never_reads_is_dropped() {
     // The other socket stays.
     // It, and the task of its group.
     tasks_are(&server, before + 2).await;
-    assert_eq!(server.app.tasks.len(), before + 2);
+    assert_eq!(server.handle.tasks(), before + 2);
     let written = client.set_state(stepid, "still heard").await;
     assert_eq!(fast.event().await["cursor"], written.as_str());
     server.stop().await;
@@ -215,9 +215,9 @@ async fn a_server_stops_while_a_client_takes_nothing() {
     for i in 0..MANY {
         client.set_state(stepid, &long(i)).await;
     }
-    let app = server.app.clone();
+    let handle = server.handle.clone();
     server.stop().await;
-    assert_eq!(app.tasks.len(), 0, "a socket outlived the server");
+    assert_eq!(handle.tasks(), 0, "a socket outlived the server");
     drop(deaf);
 }
 
@@ -239,7 +239,7 @@ fn dice(seed: usize) -> impl FnMut(usize) -> usize {
 async fn subscribers_that_come_and_go_leave_nothing_behind() {
     let server = Server::start().await;
     let (client, stepid, start) = one_step(&server).await;
-    let before = server.app.tasks.len();
+    let before = server.handle.tasks();
     let stop = CancellationToken::new();
     let writer = tokio::spawn({
         let (client, stop) = (client.clone(), stop.clone());

@@ -268,7 +268,7 @@ async fn a_server_that_stops_just_ends_the_stream() {
     client.set_state(stepid, "one").await;
     stream.event().await;
     let mut silent = events(get(&client, &subscription(""))).await;
-    server.app.stop.cancel();
+    server.handle.stop();
     assert_eq!(stream.next().await, None);
     assert_eq!(silent.next().await, None);
     server.stop().await;
@@ -278,7 +278,7 @@ async fn a_server_that_stops_just_ends_the_stream() {
 async fn a_client_that_leaves_ends_its_subscription() {
     let server = Server::start().await;
     let (client, stepid, start) = one_step(&server).await;
-    let before = server.app.tasks.len();
+    let before = server.handle.tasks();
     let mut streams = Vec::new();
     for _ in 0..5 {
         let mut stream = events(get(&client, &subscription(&after(&start)))).await;
@@ -287,10 +287,10 @@ async fn a_client_that_leaves_ends_its_subscription() {
         streams.push(stream);
     }
     // Each stream, and their group.
-    assert_eq!(server.app.tasks.len(), before + 6);
+    assert_eq!(server.handle.tasks(), before + 6);
     drop(streams);
     let gone = timeout(PATIENCE, async {
-        while server.app.tasks.len() > before {
+        while server.handle.tasks() > before {
             sleep(Duration::from_millis(20)).await;
         }
     });

@@ -2,8 +2,7 @@
 
 use std::{fs, net::SocketAddr, path::Path, sync::Arc};
 
-use buildbot_graphql::http::Tls;
-use clap::Parser;
+use buildbot_graphql::testing::load_tls;
 use futures_util::{SinkExt, StreamExt};
 use rcgen::{CertifiedKey, KeyPair, generate_simple_self_signed};
 use serde_json::{Value, json};
@@ -23,13 +22,7 @@ use tokio_tungstenite::{
     tungstenite::{Message, client::IntoClientRequest, http::HeaderValue},
 };
 
-use crate::support::{
-    PATIENCE,
-    database::Database,
-    process::Process,
-    server::{Args, Server},
-    until,
-};
+use crate::support::{PATIENCE, database::Database, process::Process, server::Server, until};
 
 /// A certificate and its key, where a server is told to look for them.
 struct Pair {
@@ -156,7 +149,7 @@ async fn queries_sockets_and_streams_go_over_tls() {
     let mut listening = connect(server.address, &pair.cert).await.unwrap();
     let head = post(&mut listening, "text/event-stream", events, "\r\n\r\n").await;
     assert!(head.contains("text/event-stream"), "{head}");
-    until(async || server.app.metrics.feed_subscribers.get() >= 1).await;
+    until(async || server.handle.subscribers() >= 1).await;
 
     for query in [
         "mutation { findBuilder(name: \"b\") { builderid } }",
@@ -193,7 +186,7 @@ async fn what_is_no_handshake_holds_nobody_up() {
         let _ = timeout(PATIENCE, reading).await.expect("it is not closed");
         assert!(!rest.starts_with(b"HTTP"), "it was answered in the open");
     }
-    until(async || server.app.metrics.connections.get() == 1).await;
+    until(async || server.handle.connections() == 1).await;
 }
 
 #[tokio::test]
@@ -240,13 +233,9 @@ async fn sighup_ends_no_server() {
 #[test]
 fn files_that_are_no_pair_are_refused() {
     let (pair, other) = (Pair::new(), Pair::new());
-    let load = |cert: &str, key: &str| {
-        let args = ["test", "--tls-cert", cert, "--tls-key", key];
-        let config = Args::parse_from(args).config();
-        Tls::load(&config.connection).map_err(|error| error.to_string())
-    };
+    let load = |cert: &str, key: &str| load_tls(&["test", "--tls-cert", cert, "--tls-key", key]);
     let (cert, key) = (&pair.file("cert.pem"), &pair.file("key.pem"));
-    assert!(load(cert, key).unwrap().is_some());
+    assert!(load(cert, key).unwrap());
     for (bad_cert, bad_key, flag) in [
         (&pair.file("none.pem"), key, "--tls-cert"),
         (cert, &pair.file("none.pem"), "--tls-key"),

@@ -1,6 +1,6 @@
 //! Tokens: made and revoked on the command line, shown on every transport, and what they hold open.
 
-use buildbot_graphql::{auth::Scope, service};
+use buildbot_graphql::testing::Scope;
 use serde_json::{Value, json};
 
 use crate::support::{client::Client, server::Server};
@@ -19,14 +19,11 @@ const LISTEN: &str = "subscription { stepEvents { cursor } }";
 
 /// A new token of this server's database: its text.
 async fn create(server: &Server, name: &str, scope: Scope) -> String {
-    let database = &server.app.config.database;
-    let (token, _) = service::token::create(database, name, scope).await.unwrap();
-    token.reveal().to_owned()
+    server.handle.create_token(name, scope).await.unwrap()
 }
 
 async fn revoke(server: &Server, name: &str) {
-    let database = &server.app.config.database;
-    service::token::revoke(database, name).await.unwrap();
+    server.handle.revoke_token(name).await.unwrap();
 }
 
 async fn builders(server: &Server) -> i64 {

@@ -6,7 +6,7 @@ use std::{
     sync::atomic::{AtomicI64, Ordering},
 };
 
-use buildbot_graphql::clock::Clock;
+use buildbot_graphql::testing::Clock;
 use futures_util::future::join_all;
 use serde_json::{Map, Value, json};
 
@@ -259,7 +259,7 @@ async fn traced_calls_give_the_same_steps_and_events() {
         .collect();
 
     let clock = Clock::fixed(0);
-    let server = Server::build(&["--anonymous", "write"], None, clock.clone(), |_| {}).await;
+    let server = Server::build(&["--anonymous", "write"], None, clock.clone(), None).await;
     let sql = server.sql().await;
     sql.run("INSERT INTO builders (id, name, name_hash) VALUES (1, 'b', 'b')")
         .await;

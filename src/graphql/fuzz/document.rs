@@ -10,8 +10,13 @@ use async_graphql::{
     },
 };
 
-use super::super::{build_schema, check, cost, scan::scan, types::Types};
-use crate::config::LimitConfig;
+use crate::{
+    config::limit::LimitConfig,
+    graphql::{
+        build_schema,
+        prepare::{cost, lexical_limits::scan, schema_types::SchemaTypes, validation},
+    },
+};
 
 /// Small, so that a small document can pass them.
 const FLAGS: [&str; 10] = [
@@ -101,7 +106,8 @@ fn inlined(set: &SelectionSet, document: &ExecutableDocument) -> SelectionSet {
 /// A document passes that is beyond a limit, one that can be read is refused as one that cannot, or a fragment
 /// costs something else than what it stands for.
 pub fn document(data: &[u8]) {
-    static TYPES: LazyLock<Types> = LazyLock::new(|| Types::read(&build_schema().finish().sdl()));
+    static TYPES: LazyLock<SchemaTypes> =
+        LazyLock::new(|| SchemaTypes::read(&build_schema().finish().sdl()));
     static LIMITS: LazyLock<LimitConfig> = LazyLock::new(|| LimitConfig::of(&FLAGS));
     let (types, limits) = (&*TYPES, &*LIMITS);
     let mut parts = data.splitn(2, |byte| *byte == 0).map(str::from_utf8);
@@ -139,7 +145,7 @@ pub fn document(data: &[u8]) {
         "{written} in {} tokens",
         size.tokens
     );
-    if let Err(error) = check::document(&document, types, limits) {
+    if let Err(error) = validation::document(&document, types, limits) {
         assert!(
             !error.message.is_empty() && error.extensions.is_some(),
             "{error:?}"
@@ -164,7 +170,7 @@ pub fn document(data: &[u8]) {
             size.depth <= limits.max_depth || text.contains("__"),
             "{size:?}"
         );
-        if check::variables(operation, &variables, types).is_err() {
+        if validation::variables(operation, &variables, types).is_err() {
             continue;
         }
         let costs =

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::Ordering;
 
-use buildbot_graphql::clock::Clock;
+use buildbot_graphql::testing::Clock;
 use futures_util::future::join_all;
 use serde_json::json;
 
@@ -58,7 +58,7 @@ async fn a_thousand_come_back_at_once() {
 #[tokio::test]
 async fn a_clock_that_jumps_moves_no_event() {
     let clock = Clock::fixed(1_700_000_000);
-    let server = Server::build(&["--anonymous", "write"], None, clock.clone(), |_| {}).await;
+    let server = Server::build(&["--anonymous", "write"], None, clock.clone(), None).await;
     let client = server.client();
     let build = client.add_build("b").await;
     let (stepid, start) = client.new_step(build, "s").await;
@@ -74,7 +74,7 @@ async fn a_clock_that_jumps_moves_no_event() {
         };
         now.fetch_add(jump, Ordering::Relaxed);
         // Retention goes by the same clock: it may drop what is old, but tears no hole.
-        server.app.feed.prune().await.unwrap();
+        server.handle.prune().await.unwrap();
         let finish = format!(
             "mutation {{ finishStep(stepid: {stepid}, results: SUCCESS, hidden: {}) {{ cursor step {{ completeAt }} }} }}",
             i % 2 == 0

@@ -79,7 +79,7 @@ async fn nothing_is_written() {
     );
     // Bytes 18 and 19 say whether the journal is a write-ahead log: 1 is not, 2 is.
     assert_eq!(before[18..20], [1, 1]);
-    server.app.db.close().await;
+    server.handle.close_database().await;
     assert_eq!(beside(), ["steps.sqlite"]);
     assert!(
         std::fs::read(&file).unwrap() == before,

@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use buildbot_graphql::{clock::Clock, store::Db};
+use buildbot_graphql::testing::{Clock, OnStatement};
 use serde_json::{Value, json};
 
 use super::HONEST;
@@ -32,15 +32,13 @@ const BRIEF: [&str; 6] = [
 async fn slow_at(part: &'static str) -> (Server, Arc<AtomicBool>) {
     let armed = Arc::new(AtomicBool::new(false));
     let watched = armed.clone();
-    let watch = move |db: &mut Db| {
-        db.on_statement(move |sql| {
-            if sql.contains(part) && watched.swap(false, Ordering::SeqCst) {
-                thread::sleep(Duration::from_millis(2_500));
-            }
-        });
-    };
+    let watch: OnStatement = Box::new(move |sql| {
+        if sql.contains(part) && watched.swap(false, Ordering::SeqCst) {
+            thread::sleep(Duration::from_millis(2_500));
+        }
+    });
     (
-        Server::build(&BRIEF, None, Clock::System, watch).await,
+        Server::build(&BRIEF, None, Clock::System, Some(watch)).await,
         armed,
     )
 }
@@ -104,11 +102,9 @@ async fn a_mutation_begins_nothing_after_its_deadline_and_says_what_it_did() {
 async fn an_operation_reads_so_many_rows() {
     let statements = Arc::new(Mutex::new(Vec::new()));
     let log = statements.clone();
-    let watch = move |db: &mut Db| {
-        db.on_statement(move |sql| log.lock().unwrap().push(sql.to_owned()));
-    };
+    let watch: OnStatement = Box::new(move |sql| log.lock().unwrap().push(sql.to_owned()));
     let flags = ["--anonymous", "write", "--max-rows", "12"];
-    let server = Server::build(&flags, None, Clock::System, watch).await;
+    let server = Server::build(&flags, None, Clock::System, Some(watch)).await;
     let client = server.client();
     let build = client.add_build("b").await;
     for i in 0..11 {
@@ -200,28 +196,26 @@ async fn a_client_that_goes_away_takes_its_query_along() {
         Arc::new(AtomicBool::new(false)),
         Arc::new(AtomicUsize::new(0)),
     );
-    let watch = {
+    let watch: OnStatement = {
         let (held, gone, armed, deeper) =
             (held.clone(), gone.clone(), armed.clone(), deeper.clone());
-        move |db: &mut Db| {
-            db.on_statement(move |sql| {
-                if sql.contains("steps") {
-                    deeper.fetch_add(1, Ordering::SeqCst);
-                }
-                // The first level takes until its client is gone.
-                if sql.contains("builds") && armed.swap(false, Ordering::SeqCst) {
-                    held.store(true, Ordering::SeqCst);
-                    // What else this thread has to do goes to another.
-                    tokio::task::block_in_place(|| {
-                        while !gone.load(Ordering::SeqCst) {
-                            thread::sleep(Duration::from_millis(10));
-                        }
-                    });
-                }
-            });
-        }
+        Box::new(move |sql| {
+            if sql.contains("steps") {
+                deeper.fetch_add(1, Ordering::SeqCst);
+            }
+            // The first level takes until its client is gone.
+            if sql.contains("builds") && armed.swap(false, Ordering::SeqCst) {
+                held.store(true, Ordering::SeqCst);
+                // What else this thread has to do goes to another.
+                tokio::task::block_in_place(|| {
+                    while !gone.load(Ordering::SeqCst) {
+                        thread::sleep(Duration::from_millis(10));
+                    }
+                });
+            }
+        })
     };
-    let server = Server::build(&["--anonymous", "write"], None, Clock::System, watch).await;
+    let server = Server::build(&["--anonymous", "write"], None, Clock::System, Some(watch)).await;
     let client = server.client();
     let build = client.add_build("b").await;
     client.new_step(build, "s").await;

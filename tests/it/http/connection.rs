@@ -87,7 +87,7 @@ async fn who_sends_no_whole_head_is_closed() {
     for (name, connection) in [("silent", silent), ("slow", slow), ("idle", idle)] {
         assert_eq!(connection.rest().await, "", "{name}");
     }
-    until(async || server.app.metrics.connections.get() == 0).await;
+    until(async || server.handle.connections() == 0).await;
 }
 
 #[tokio::test]
@@ -130,8 +130,8 @@ async fn who_takes_no_answer_is_closed() {
     let file = "GET /graphiql/graphiql.min.js HTTP/1.1\r\nHost: x\r\n\r\n";
     // More than the operating system takes for a client that does not read.
     deaf.send(file.repeat(100)).await;
-    until(async || server.app.metrics.connections.get() == 1).await;
-    until(async || server.app.metrics.connections.get() == 0).await;
+    until(async || server.handle.connections() == 1).await;
+    until(async || server.handle.connections() == 0).await;
     let rest = deaf.rest().await;
     assert!(rest.matches("HTTP/1.1 200").count() < 100);
 }
@@ -152,14 +152,14 @@ async fn who_takes_no_events_is_closed() {
     )))
     .await;
     deaf.send(query).await;
-    until(async || server.app.metrics.feed_subscribers.get() == 1).await;
-    let tasks = server.app.tasks.len();
+    until(async || server.handle.subscribers() == 1).await;
+    let tasks = server.handle.tasks();
     for i in 0..500 {
         let long = format!("{i:06}{}", "x".repeat(16_000));
         client.set_state(stepid, &long).await;
     }
-    until(async || server.app.tasks.len() < tasks).await;
-    until(async || server.app.metrics.feed_subscribers.get() == 0).await;
+    until(async || server.handle.tasks() < tasks).await;
+    until(async || server.handle.subscribers() == 0).await;
     deaf.rest().await;
 }
 
@@ -179,12 +179,12 @@ async fn there_are_only_so_many_connections() {
         }
         let third = Bare::open(&server).await;
         assert_eq!(third.rest().await, "", "{flag}");
-        assert_eq!(server.app.metrics.connections_refused.get(), 1);
+        assert_eq!(server.handle.connections_refused(), 1);
         // Those that are there are not disturbed.
         first.send(HEALTH).await;
         first.answer().await;
         drop(second);
-        until(async || server.app.metrics.connections.get() == 1).await;
+        until(async || server.handle.connections() == 1).await;
         let mut fourth = Bare::open(&server).await;
         fourth.send(HEALTH).await;
         fourth.answer().await;
@@ -216,7 +216,7 @@ async fn a_socket_counts_as_a_connection() {
     let other = Bare::open(&server).await;
     assert_eq!(other.rest().await, "");
     drop(ws);
-    until(async || server.app.metrics.connections.get() == 0).await;
+    until(async || server.handle.connections() == 0).await;
     server.ws().await;
 }
 

@@ -151,7 +151,7 @@ async fn the_feed_and_the_pools_are_looked_at() {
 
 #[expect(clippy::cast_precision_loss, reason = "until the year 280 million")]
 fn chrono_now() -> f64 {
-    buildbot_graphql::clock::Clock::System.now() as f64
+    buildbot_graphql::testing::Clock::System.now() as f64
 }
 
 #[tokio::test]

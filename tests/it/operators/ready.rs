@@ -46,7 +46,7 @@ async fn a_database_that_is_gone_is_said_and_nothing_of_it() {
         return;
     }
     let server = Server::start().await;
-    server.app.db.close().await;
+    server.handle.close_database().await;
     let (status, said) = ready(&server).await;
     assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE, "{said}");
     assert!(

@@ -186,7 +186,7 @@ async fn a_server_that_stops_says_1001() {
         is_alive(&mut busy, protocol).await;
         sockets.push(busy);
     }
-    server.app.stop.cancel();
+    server.handle.stop();
     for ws in &mut sockets {
         closes(ws, 1001, "going down").await;
     }

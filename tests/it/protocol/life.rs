@@ -102,19 +102,19 @@ async fn who_answers_no_ping_is_dropped() {
         // Not without a ping, an empty frame.
         assert!(said.windows(2).any(|w| w == [0x89, 0]), "{said:?}");
     }
-    assert_eq!(server.app.tasks.len(), quiet(&server).await);
+    assert_eq!(server.handle.tasks(), quiet(&server).await);
 }
 
 /// How many tasks run when no socket is open.
 async fn quiet(server: &Server) -> usize {
     let fewest = timeout(PATIENCE, async {
         // The tail, whoever drops old events, and whoever looks for revoked tokens.
-        while server.app.tasks.len() > 3 {
+        while server.handle.tasks() > 3 {
             sleep(Duration::from_millis(20)).await;
         }
     });
     fewest.await.expect("a socket is left");
-    server.app.tasks.len()
+    server.handle.tasks()
 }
 
 /// What it sends counts, even if it is no answer to a ping.

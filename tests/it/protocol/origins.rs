@@ -1,13 +1,13 @@
 //! Which pages may open a socket.
 
-use clap::Parser;
+use buildbot_graphql::testing::check_flags;
 use tokio_tungstenite::{
     connect_async,
     tungstenite::{Error, client::IntoClientRequest, http::HeaderValue},
 };
 
 use super::NEW;
-use crate::support::server::{Args, Server};
+use crate::support::server::Server;
 
 /// The status of an upgrade asked for by a page of this origin.
 async fn upgrade(server: &Server, origin: &str) -> u16 {
@@ -78,7 +78,7 @@ fn a_flag_that_is_no_origin_is_refused() {
         "",
         "https://ci.example.org,nonsense",
     ] {
-        let refused = Args::try_parse_from(["test", "--allow-origin", bad]).unwrap_err();
+        let refused = check_flags(&["test", "--allow-origin", bad]).unwrap_err();
         let text = refused.to_string();
         assert!(
             text.contains("--allow-origin") && text.contains("an origin is"),
@@ -91,7 +91,7 @@ fn a_flag_that_is_no_origin_is_refused() {
         "--write-timeout-seconds",
     ] {
         for bad in ["0", "86401", "x"] {
-            let refused = Args::try_parse_from(["test", flag, bad]).unwrap_err();
+            let refused = check_flags(&["test", flag, bad]).unwrap_err();
             assert!(refused.to_string().contains(flag), "{flag} {bad}");
         }
     }

@@ -249,10 +249,15 @@ async fn no_whole_table_is_read() {
     let log: Arc<Mutex<Vec<String>>> = Arc::default();
     let seen = log.clone();
     let database = seeded().await.database.clone();
-    let clock = buildbot_graphql::clock::Clock::System;
-    let server = Server::on(database, &[], clock, |db| {
-        db.on_statement(move |sql| seen.lock().unwrap().push(sql.to_owned()));
-    })
+    let clock = buildbot_graphql::testing::Clock::System;
+    let server = Server::on(
+        database,
+        &[],
+        clock,
+        Some(Box::new(move |sql| {
+            seen.lock().unwrap().push(sql.to_owned())
+        })),
+    )
     .await;
     let rest = Rest::of(&server);
     for (path, statements) in [
@@ -345,6 +350,6 @@ async fn a_database_that_does_not_answer() {
         rest.refused("/api/v2/steps/1").await,
         (500, "internal error".into())
     );
-    server.app.db.close().await;
+    server.handle.close_database().await;
     assert_eq!(rest.refused("/api/v2/builds/1").await.0, 503);
 }

@@ -50,8 +50,8 @@ pub(super) async fn serve(file: &str, flags: &[&str]) -> Server {
     sql.run(lets_in).await;
     sql.run("INSERT INTO alembic_version VALUES ('067')").await;
     load::copy_all(&file, &sql).await;
-    let clock = buildbot_graphql::clock::Clock::System;
-    Server::on(database, flags, clock, |_| {}).await
+    let clock = buildbot_graphql::testing::Clock::System;
+    Server::on(database, flags, clock, None).await
 }
 
 /// Every recorded request, with what was answered.

@@ -2,35 +2,14 @@
 
 use std::{net::SocketAddr, path::Path, time::Duration};
 
-use buildbot_graphql::{
-    app::App,
-    clock::Clock,
-    config::Config,
-    graphql::Api,
-    http::{self, Tls},
-    store::{Db, OnPending},
-};
-use clap::Parser;
-use tokio::{net::TcpListener, task::JoinHandle, time::timeout};
+use buildbot_graphql::testing::{Clock, OnStatement, ServerHandle, TestServer};
+use tokio::{task::JoinHandle, time::timeout};
 
 use super::{client::Client, database::Database, sql::Sql, ws::Ws};
 
-/// The flags of `serve`.
-#[derive(Debug, Parser)]
-pub(crate) struct Args {
-    #[command(flatten)]
-    config: Config,
-}
-
-impl Args {
-    pub(crate) fn config(self) -> Config {
-        self.config
-    }
-}
-
 /// A server that stops when dropped.
 pub(crate) struct Server {
-    pub(crate) app: App,
+    pub(crate) handle: ServerHandle,
     pub(crate) address: SocketAddr,
     pub(crate) database: Database,
     running: Option<JoinHandle<()>>,
@@ -44,26 +23,26 @@ impl Server {
 
     /// The same with these flags.
     pub(crate) async fn with(flags: &[&str]) -> Self {
-        Self::build(flags, None, Clock::System, |_| {}).await
+        Self::build(flags, None, Clock::System, None).await
     }
 
     /// Over a copy of a database.
     pub(crate) async fn over(database: &Path, flags: &[&str]) -> Self {
-        Self::build(flags, Some(database), Clock::System, |_| {}).await
+        Self::build(flags, Some(database), Clock::System, None).await
     }
 
-    /// With everything there is to choose; `watch` sees the database before it is used.
+    /// With everything there is to choose; `on_statement` is told each statement.
     pub(crate) async fn build(
         flags: &[&str],
         database: Option<&Path>,
         clock: Clock,
-        watch: impl FnOnce(&mut Db),
+        on_statement: Option<OnStatement>,
     ) -> Self {
         let database = match database {
             Some(file) => Database::copy_of(file),
             None => Database::fresh().await,
         };
-        Self::on(database, flags, clock, watch).await
+        Self::on(database, flags, clock, on_statement).await
     }
 
     /// Over this database.
@@ -71,37 +50,31 @@ impl Server {
         database: Database,
         flags: &[&str],
         clock: Clock,
-        watch: impl FnOnce(&mut Db),
+        on_statement: Option<OnStatement>,
     ) -> Self {
-        let listen = ["test", "--listen", "127.0.0.1:0", "--database-url"];
-        let mut args = [&listen[..], &[database.url.as_str()]].concat();
-        args.extend(flags);
+        let mut arguments = vec!["test", "--database-url", database.url.as_str()];
+        arguments.extend(flags);
         // A test asks more than any caller's share, unless it is about that.
         if !flags.contains(&"--rate-points") {
-            args.extend(["--rate-points", "0"]);
+            arguments.extend(["--rate-points", "0"]);
         }
-        let config = Args::parse_from(args).config;
-        let mut db = Db::connect(&config.database, OnPending::Apply)
-            .await
-            .unwrap();
-        watch(&mut db);
-        let app = App::new(config, db, clock).await.unwrap();
-        let api = Api::new(app.clone()).await.unwrap();
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
-        let tls = Tls::load(&app.config.connection).unwrap();
-        let running = tokio::spawn(http::serve(api, listener, tls));
+        let started = TestServer::start(&arguments, clock, on_statement).await;
+        let TestServer {
+            handle,
+            address,
+            serving,
+        } = started.unwrap();
         Self {
-            app,
+            handle,
             address,
             database,
-            running: Some(running),
+            running: Some(serving),
         }
     }
 
     /// Another server over the same database.
     pub(crate) async fn beside(&self, flags: &[&str]) -> Self {
-        Self::on(self.database.clone(), flags, Clock::System, |_| {}).await
+        Self::on(self.database.clone(), flags, Clock::System, None).await
     }
 
     /// A client of its GraphQL endpoint.
@@ -121,7 +94,7 @@ impl Server {
 
     /// Stops it, and waits until it has.
     pub(crate) async fn stop(mut self) {
-        self.app.stop.cancel();
+        self.handle.stop();
         let running = self.running.take().unwrap();
         timeout(Duration::from_secs(20), running)
             .await
@@ -132,6 +105,6 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        self.app.stop.cancel();
+        self.handle.stop();
     }
 }

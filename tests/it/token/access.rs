@@ -1,6 +1,6 @@
 //! What a token opens, and that a wrong one opens nothing, on each transport.
 
-use buildbot_graphql::auth::Scope;
+use buildbot_graphql::testing::Scope;
 use serde_json::{Value, json};
 
 use super::{QUERY, WRITE, answer, builders, create, reads, revoke};
@@ -199,7 +199,7 @@ async fn a_socket_takes_a_token_from_its_first_message_or_its_upgrade() {
 async fn a_database_that_does_not_answer_is_not_the_tokens_fault() {
     let server = Server::start().await;
     let good = create(&server, "good", Scope::Write).await;
-    server.app.db.close().await;
+    server.handle.close_database().await;
     for (what, request) in reads(&server) {
         let (status, challenge, body) = answer(request.bearer_auth(&good)).await;
         assert_eq!((status, &*challenge), (503, ""), "{what}: {body}");

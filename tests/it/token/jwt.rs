@@ -1,6 +1,6 @@
 //! JWTs of an identity provider: which are good, what they may do, and where the keys come from.
 
-use buildbot_graphql::auth::Scope;
+use buildbot_graphql::testing::Scope;
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 use tempfile::tempdir;

@@ -1,6 +1,6 @@
 //! Tokens in a Buildbot master's database.
 
-use buildbot_graphql::auth::Scope;
+use buildbot_graphql::testing::Scope;
 use serde_json::json;
 
 use super::{QUERY, create, revoke};

@@ -1,6 +1,6 @@
 //! What a token holds open when it is revoked: sockets, streams, and what is sent on them.
 
-use buildbot_graphql::auth::Scope;
+use buildbot_graphql::testing::Scope;
 use serde_json::{Value, json};
 use tokio::time::{sleep, timeout};
 
@@ -200,7 +200,7 @@ async fn subscribers_with_different_tokens_share_an_execution() {
         tokens.push(create(&server, name, Scope::Read).await);
     }
     let writer = create(&server, "writer", Scope::Write).await;
-    let before = server.app.tasks.len();
+    let before = server.handle.tasks();
     let mut sockets = Vec::new();
     for token in &tokens {
         let mut ws = open(&server, "graphql-transport-ws", token).await;
@@ -208,8 +208,8 @@ async fn subscribers_with_different_tokens_share_an_execution() {
         sockets.push(ws);
     }
     // Each socket, and one group.
-    until(async || server.app.metrics.feed_subscribers.get() == 3).await;
-    assert_eq!(server.app.tasks.len(), before + 4);
+    until(async || server.handle.subscribers() == 3).await;
+    assert_eq!(server.handle.tasks(), before + 4);
     // It goes on for the others when whoever has begun it may no longer listen.
     revoke(&server, "one").await;
     assert_eq!(sockets.remove(0).close_code().await, Some(4403));

@@ -13,7 +13,7 @@ use axum::{
     routing::get,
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use buildbot_graphql::clock::Clock;
+use buildbot_graphql::testing::Clock;
 use ring::{
     hmac,
     rand::SystemRandom,

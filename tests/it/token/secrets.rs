@@ -125,7 +125,7 @@ async fn no_token_stands_in_the_database_or_the_log() {
 
 #[test]
 fn a_token_does_not_show_itself() {
-    let token = buildbot_graphql::auth::PlainToken::generate().unwrap();
+    let token = buildbot_graphql::testing::PlainToken::generate().unwrap();
     let shown = format!("{token:?} {:?}", token.hash());
     assert!(!shown.contains(&token.reveal()[4..12]), "{shown}");
 }

@@ -1,6 +1,6 @@
 //! Conditions of any shape: every operator, nested in every way, as the JSON of a filter's input.
 
-use buildbot_graphql::model::time::format;
+use buildbot_graphql::testing::format_time as format;
 use proptest::{collection::vec, prelude::*, sample::select};
 use serde_json::{Map, Value, json};
 

@@ -1,0 +1,94 @@
+//! Signatures of JWTs, verified by ring, the one cryptography in this program.
+
+use jsonwebtoken::{
+    Algorithm, DecodingKey,
+    crypto::{CryptoProvider, JwtVerifier, KeyUtils},
+    errors::ErrorKind,
+};
+use ring::signature::{
+    ECDSA_P256_SHA256_FIXED, ED25519, RSA_PKCS1_2048_8192_SHA256, RSA_PSS_2048_8192_SHA256,
+    UnparsedPublicKey, VerificationAlgorithm,
+};
+use signature::{Error, Verifier};
+
+/// What JWTs may be signed with: never with a secret that both sides know, and never not at all.
+pub(crate) const ALGORITHMS: [Algorithm; 4] = [
+    Algorithm::RS256,
+    Algorithm::PS256,
+    Algorithm::ES256,
+    Algorithm::EdDSA,
+];
+
+static RING: CryptoProvider = CryptoProvider {
+    signer_factory: |_, _| Err(ErrorKind::UnsupportedAlgorithm.into()),
+    verifier_factory: |algorithm, key| {
+        Ok(Box::new(RingVerifier {
+            algorithm: *algorithm,
+            key: key.clone(),
+        }))
+    },
+    key_utils: KeyUtils::new_unimplemented(),
+};
+
+/// Lets jsonwebtoken verify with ring.
+pub(crate) fn install() {
+    // The library keeps this for the whole process; a second server in it finds it done.
+    let _ = RING.install_default();
+}
+
+struct RingVerifier {
+    algorithm: Algorithm,
+    key: DecodingKey,
+}
+
+impl Verifier<Vec<u8>> for RingVerifier {
+    fn verify(&self, message: &[u8], signature: &Vec<u8>) -> Result<(), Error> {
+        let algorithm: &dyn VerificationAlgorithm = match self.algorithm {
+            Algorithm::RS256 => &RSA_PKCS1_2048_8192_SHA256,
+            Algorithm::PS256 => &RSA_PSS_2048_8192_SHA256,
+            Algorithm::ES256 => &ECDSA_P256_SHA256_FIXED,
+            Algorithm::EdDSA => &ED25519,
+            _ => return Err(Error::new()),
+        };
+        let key = self.key.try_get_as_bytes().map_err(Error::from_source)?;
+        UnparsedPublicKey::new(algorithm, key)
+            .verify(message, signature)
+            .map_err(|_| Error::new())
+    }
+}
+
+impl JwtVerifier for RingVerifier {
+    fn algorithm(&self) -> Algorithm {
+        self.algorithm
+    }
+}
+
+/// An RSA key as ring reads it, the `RSAPublicKey` of PKCS #1 in DER: the library keeps the two numbers of a key to itself.
+pub(crate) fn rsa_key(modulus: &[u8], exponent: &[u8]) -> DecodingKey {
+    let numbers = [integer(modulus), integer(exponent)].concat();
+    DecodingKey::from_rsa_der(&tagged(0x30, &numbers))
+}
+
+/// Positive, so never with its first bit set, and with no more zeros before it than that takes.
+fn integer(bytes: &[u8]) -> Vec<u8> {
+    let zeros = bytes.iter().take_while(|byte| **byte == 0).count();
+    let mut number = vec![0];
+    number.extend_from_slice(&bytes[zeros..]);
+    let is_positive = number.get(1).is_some_and(|first| *first < 0x80);
+    tagged(0x02, &number[usize::from(is_positive)..])
+}
+
+fn tagged(tag: u8, content: &[u8]) -> Vec<u8> {
+    let length = content.len().to_be_bytes();
+    let length: Vec<u8> = length.into_iter().skip_while(|byte| *byte == 0).collect();
+    let mut der = vec![tag];
+    match (content.len(), u8::try_from(length.len())) {
+        (0..0x80, _) => der.extend(u8::try_from(content.len())),
+        (_, many) => {
+            der.extend(many.map(|many| 0x80 | many));
+            der.extend(length);
+        }
+    }
+    der.extend_from_slice(content);
+    der
+}

@@ -1,0 +1,307 @@
+//! The one error type, free of any transport, and the code that each of its kinds has.
+
+use std::sync::Arc;
+
+use crate::domain::page::InvalidArgument;
+
+/// What can go wrong. Texts are for the caller: lower case, no full stop, no SQL, no path, no secret.
+#[derive(Clone, Debug, thiserror::Error)]
+pub(crate) enum Error {
+    /// The thing asked for does not exist.
+    #[error("there is no {kind} {id}")]
+    NotFound {
+        /// "build", "step", …
+        kind: &'static str,
+        /// Which one.
+        id: String,
+    },
+    /// An argument breaks a rule.
+    #[error("{argument}: {reason}")]
+    Invalid {
+        /// The argument's name.
+        argument: String,
+        /// The rule, and the value that broke it.
+        reason: String,
+    },
+    /// The caller is not known, and unknown callers may not do this.
+    #[error("this server answers nobody without a token")]
+    Unauthenticated,
+    /// The caller has shown a token that is not good; says what is wrong with it, and nothing of it.
+    #[error("{0}")]
+    BadToken(&'static str),
+    /// The caller is known and may not do this.
+    #[error("this needs the scope {scope:?}, and {has}")]
+    Forbidden {
+        /// The scope that is missing.
+        scope: &'static str,
+        /// Who has which instead, in words.
+        has: &'static str,
+    },
+    /// More was asked for than the server gives.
+    #[error("{limit} is {max}, and this asks for more: {advice}")]
+    LimitExceeded {
+        /// The setting's name.
+        limit: &'static str,
+        /// Its value.
+        max: u64,
+        /// How much was asked for, where that is known.
+        asked: Option<u64>,
+        /// What the caller can do.
+        advice: &'static str,
+    },
+    /// The caller has spent its points.
+    #[error(
+        "rate-points is {max}, of which {left} are left, and this costs {cost}: try again in {seconds} s"
+    )]
+    RateLimited {
+        /// What this would have cost, in points.
+        cost: u64,
+        /// What the caller has, in points.
+        left: u64,
+        /// The most that a caller can have, in points.
+        max: u64,
+        /// When there will be enough, in whole seconds from now.
+        seconds: u64,
+    },
+    /// The cursor's place is no longer, or not, in the feed.
+    #[error("after: {0}; subscribe with snapshot: true to start afresh")]
+    CursorExpired(&'static str),
+    /// The subscriber read too slowly.
+    #[error(
+        "the client reads too slowly; subscribe again with after: the cursor in the extensions"
+    )]
+    FeedLagged,
+    /// The database has no change feed.
+    #[error(
+        "this is a Buildbot database without a change feed: run `buildbot-graphql attach` to add one"
+    )]
+    FeedDetached,
+    /// There is a change feed, and the server may not use it.
+    #[error(
+        "the change feed is out of reach: the server's database user needs SELECT, UPDATE and DELETE on the tables named graphql_…"
+    )]
+    FeedDenied,
+    /// The database belongs to Buildbot.
+    #[error("this database belongs to a Buildbot master and is served read-only")]
+    ReadOnly,
+    /// Other writers were in the way, again and again; nothing was written.
+    #[error("other writers were in the way and nothing was written; try again")]
+    Conflict,
+    /// The database does not answer in time.
+    #[error("the database does not answer; try again")]
+    Unavailable,
+    /// The identity provider has not named its keys yet, so that a JWT cannot be judged.
+    #[error("the identity provider does not name its keys; try again")]
+    KeysUnavailable,
+    /// The change is written, but the database does not say where in the feed.
+    #[error(
+        "the change is written, but the database does not answer where in the feed; do not repeat it"
+    )]
+    Unplaced,
+    /// Something that is nobody's business but the operator's; the source is for the log.
+    #[error("internal error")]
+    Internal(#[source] Arc<dyn std::error::Error + Send + Sync>),
+}
+
+/// What a fallible call of this crate returns.
+pub(crate) type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// The stable name of an error's kind, as clients match on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ErrorCode {
+    /// NOT_FOUND
+    NotFound,
+    /// BAD_USER_INPUT
+    BadUserInput,
+    /// UNAUTHENTICATED
+    Unauthenticated,
+    /// FORBIDDEN
+    Forbidden,
+    /// LIMIT_EXCEEDED
+    LimitExceeded,
+    /// RATE_LIMITED
+    RateLimited,
+    /// CURSOR_EXPIRED
+    CursorExpired,
+    /// FEED_LAGGED
+    FeedLagged,
+    /// FEED_DETACHED
+    FeedDetached,
+    /// READ_ONLY
+    ReadOnly,
+    /// CONFLICT
+    Conflict,
+    /// UNAVAILABLE
+    Unavailable,
+    /// INTERNAL
+    Internal,
+}
+
+impl ErrorCode {
+    /// The name as it stands in `extensions.code`.
+    #[must_use]
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::NotFound => "NOT_FOUND",
+            Self::BadUserInput => "BAD_USER_INPUT",
+            Self::Unauthenticated => "UNAUTHENTICATED",
+            Self::Forbidden => "FORBIDDEN",
+            Self::LimitExceeded => "LIMIT_EXCEEDED",
+            Self::RateLimited => "RATE_LIMITED",
+            Self::CursorExpired => "CURSOR_EXPIRED",
+            Self::FeedLagged => "FEED_LAGGED",
+            Self::FeedDetached => "FEED_DETACHED",
+            Self::ReadOnly => "READ_ONLY",
+            Self::Conflict => "CONFLICT",
+            Self::Unavailable => "UNAVAILABLE",
+            Self::Internal => "INTERNAL",
+        }
+    }
+}
+
+impl Error {
+    /// The kind of this error.
+    #[must_use]
+    pub(crate) fn code(&self) -> ErrorCode {
+        match self {
+            Self::NotFound { .. } => ErrorCode::NotFound,
+            Self::Invalid { .. } => ErrorCode::BadUserInput,
+            Self::Unauthenticated | Self::BadToken(_) => ErrorCode::Unauthenticated,
+            Self::Forbidden { .. } => ErrorCode::Forbidden,
+            Self::LimitExceeded { .. } => ErrorCode::LimitExceeded,
+            Self::RateLimited { .. } => ErrorCode::RateLimited,
+            Self::CursorExpired(_) => ErrorCode::CursorExpired,
+            Self::FeedLagged => ErrorCode::FeedLagged,
+            Self::FeedDetached | Self::FeedDenied => ErrorCode::FeedDetached,
+            Self::ReadOnly => ErrorCode::ReadOnly,
+            Self::Conflict => ErrorCode::Conflict,
+            Self::Unavailable | Self::KeysUnavailable | Self::Unplaced => ErrorCode::Unavailable,
+            Self::Internal(_) => ErrorCode::Internal,
+        }
+    }
+
+    /// An argument that breaks a rule.
+    pub(crate) fn invalid(argument: impl Into<String>, reason: impl Into<String>) -> Self {
+        Self::Invalid {
+            argument: argument.into(),
+            reason: reason.into(),
+        }
+    }
+
+    /// A row that is not there.
+    pub(crate) fn not_found(kind: &'static str, id: impl std::fmt::Display) -> Self {
+        Self::NotFound {
+            kind,
+            id: id.to_string(),
+        }
+    }
+
+    /// Something unexpected, kept for the log.
+    pub(crate) fn internal(source: impl std::error::Error + Send + Sync + 'static) -> Self {
+        Self::Internal(Arc::new(source))
+    }
+}
+
+impl From<InvalidArgument> for Error {
+    fn from((argument, reason): InvalidArgument) -> Self {
+        Self::invalid(argument, reason)
+    }
+}
+
+/// Why the server cannot start; its text is for the operator, who may read paths.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum CommandError {
+    /// Settings contradict each other.
+    #[error("{0}")]
+    Config(String),
+    /// One of the operator's documents cannot be run.
+    #[error("--documents {file}: {reason}")]
+    Documents {
+        /// The file as named on the command line.
+        file: String,
+        /// Which document, and what is wrong.
+        reason: String,
+    },
+    /// The database URL is not one that this program understands.
+    #[error("--database-url: {0}")]
+    Url(String),
+    /// The database cannot be opened.
+    #[error("cannot open the database {url}: {reason}")]
+    Open {
+        /// The database as named on the command line, without a password.
+        url: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The database was written by a newer version of this program.
+    #[error(
+        "the database {url} is newer than this program: it has the migration {migration}, which this one does not know"
+    )]
+    Newer {
+        /// The database as named on the command line, without a password.
+        url: String,
+        /// The first unknown migration.
+        migration: String,
+    },
+    /// The database needs migrations, and `--no-migrate` forbids them.
+    #[error("the database {url} has pending migrations: {}; run `buildbot-graphql migrate`, or serve without --no-migrate", pending.join(", "))]
+    Pending {
+        /// The database as named on the command line, without a password.
+        url: String,
+        /// The migrations that are missing.
+        pending: Vec<String>,
+    },
+    /// The database is Buildbot's, and this command is for our own.
+    #[error("the database {url} belongs to a Buildbot master: {advice}")]
+    Buildbot {
+        /// The database as named on the command line, without a password.
+        url: String,
+        /// What to do instead.
+        advice: String,
+    },
+    /// The database is ours or empty, and this command is for a Buildbot master's.
+    #[error(
+        "the database {url} is not a Buildbot master's: it has no table alembic_version; our own records its changes by itself"
+    )]
+    NotBuildbots {
+        /// The database as named on the command line, without a password.
+        url: String,
+    },
+    /// The database's schema cannot be changed.
+    #[error("cannot change the database {url}: {reason}")]
+    Change {
+        /// The database as named on the command line, without a password.
+        url: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// There is no copy of the database.
+    #[error("cannot make the backup {file}: {reason}")]
+    Backup {
+        /// The file that was to be made.
+        file: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// The address cannot be listened on.
+    #[error("cannot listen on {address}: {source}")]
+    Listen {
+        /// The address of `--listen`.
+        address: std::net::SocketAddr,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// There is no TLS with these files.
+    #[error("{flag} {}: {reason}", file.display())]
+    Tls {
+        /// The flag that named the file.
+        flag: &'static str,
+        /// The file.
+        file: std::path::PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A service failed while the server was starting.
+    #[error("{0}")]
+    Service(#[from] Error),
+}

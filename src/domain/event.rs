@@ -1,0 +1,37 @@
+//! What an event of the change feed says.
+
+/// What a change was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum EventKind {
+    /// Not a change: the step as it is, at the start of a stream.
+    Snapshot,
+    /// The step was added.
+    New,
+    /// It was started.
+    Started,
+    /// Anything else changed.
+    Updated,
+    /// It was finished.
+    Finished,
+}
+
+impl EventKind {
+    pub(crate) fn code(self) -> i16 {
+        match self {
+            Self::Snapshot => 0,
+            Self::New => 1,
+            Self::Started => 2,
+            Self::Updated => 3,
+            Self::Finished => 4,
+        }
+    }
+
+    pub(crate) fn from_code(code: i16) -> Self {
+        match code {
+            1 => Self::New,
+            2 => Self::Started,
+            4 => Self::Finished,
+            _ => Self::Updated,
+        }
+    }
+}

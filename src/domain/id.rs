@@ -1,0 +1,40 @@
+//! The ids of builders, builds and steps, and the position of an event, as types that cannot be mixed up.
+
+use sea_orm::DeriveValueType;
+
+macro_rules! id {
+    ($(#[$doc:meta])* $name:ident($inner:ty)) => {
+        $(#[$doc])*
+        #[derive(
+            Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, DeriveValueType,
+        )]
+        pub(crate) struct $name(pub $inner);
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+    };
+}
+
+id!(
+    /// The id of a builder (`builders.id`).
+    BuilderId(i32)
+);
+id!(
+    /// The id of a build (`builds.id`), unique over all builders.
+    BuildId(i32)
+);
+id!(
+    /// The id of a step (`steps.id`), unique over all builds.
+    StepId(i32)
+);
+id!(
+    /// The place of an event in the change feed: 1 for the first, and one more for each commit order; 0 is before all.
+    Position(i64)
+);
+id!(
+    /// A change of a step (`graphql_step_events.id`), in no order that means anything but for the changes of one step.
+    ChangeId(i64)
+);

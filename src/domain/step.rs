@@ -1,0 +1,146 @@
+//! What a step may be called, how a taken name gets its suffix, and how a text asks for a step.
+
+/// The longest step name, in characters (`steps.name` is `VARCHAR(50)`).
+pub(crate) const MAX_STEP_NAME: usize = 50;
+
+/// First ASCII letter, `_`, `-` or from U+00A0 on; after that ASCII digits and `.` too.
+fn allowed(c: char, first: bool) -> bool {
+    c.is_ascii_alphabetic()
+        || matches!(c, '_' | '-')
+        || c >= '\u{a0}'
+        || (!first && (c.is_ascii_digit() || c == '.'))
+}
+
+/// Says why a name is not one for a new step, and offers the nearest one that is.
+///
+/// # Errors
+/// The rule that the name breaks, for the caller to put behind the argument's name.
+pub(crate) fn check_step_name(name: &str) -> Result<(), String> {
+    let length = name.chars().count();
+    if length == 0 {
+        return Err("a step name has 1 to 50 characters, got an empty one".into());
+    }
+    let legal = name.chars().enumerate().all(|(i, c)| allowed(c, i == 0));
+    if length <= MAX_STEP_NAME && legal {
+        return Ok(());
+    }
+    let offer: String = name
+        .chars()
+        .take(MAX_STEP_NAME)
+        .enumerate()
+        .map(|(i, c)| if allowed(c, i == 0) { c } else { '_' })
+        .collect();
+    let rule = if legal {
+        format!("a step name has 1 to 50 characters, got {length}")
+    } else {
+        "a step name starts with an ASCII letter, '_', '-' or a character from U+00A0 on, \
+         and goes on with those, ASCII digits and '.'"
+            .to_owned()
+    };
+    Err(format!("{rule}; {offer:?} would do"))
+}
+
+/// The first free name for a step: the name itself, else cut and followed by `_1`, `_2`, …, counted in characters.
+///
+/// `taken` says whether the build already has a step of that name.
+pub(crate) fn free_name(name: &str, taken: impl Fn(&str) -> bool) -> String {
+    if !taken(name) {
+        return name.to_owned();
+    }
+    let mut n = 1_u64;
+    loop {
+        let suffix = format!("_{n}");
+        let kept = MAX_STEP_NAME - suffix.len();
+        let candidate = name.chars().take(kept).collect::<String>() + &suffix;
+        if !taken(&candidate) {
+            return candidate;
+        }
+        n += 1;
+    }
+}
+
+/// How a step of a build is asked for: by its number, or by its name.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum NameOrNumber {
+    /// The step with this number.
+    Number(i32),
+    /// The step with exactly this name.
+    Name(String),
+}
+
+impl NameOrNumber {
+    /// A text of ASCII digits is a number, any other a name, as given.
+    ///
+    /// # Errors
+    /// Digits beyond 32 bits: no step has such a number.
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
+        if text.is_empty() || !text.bytes().all(|b| b.is_ascii_digit()) {
+            return Ok(Self::Name(text.to_owned()));
+        }
+        text.parse()
+            .map(Self::Number)
+            .map_err(|_| format!("a step number is at most {}, got {text}", i32::MAX))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_keep_the_rule() {
+        for good in [
+            "a",
+            "_",
+            "-",
+            "-1",
+            "a.b_c-9",
+            "ü",
+            "日本語",
+            "🙂x1",
+            &"é".repeat(50),
+        ] {
+            assert_eq!(check_step_name(good), Ok(()), "{good}");
+        }
+        for (bad, offer) in [
+            ("has space", "\"has_space\""),
+            ("9x", "\"_x\""),
+            (".x", "\"_x\""),
+            ("日本 語", "\"日本_語\""),
+            ("42", "\"_2\""),
+            ("nul\0", "\"nul_\""),
+        ] {
+            let reason = check_step_name(bad).expect_err(bad);
+            assert!(reason.contains(offer), "{reason}");
+        }
+        let long = check_step_name(&"x".repeat(51)).expect_err("51 characters");
+        assert!(long.contains("got 51"), "{long}");
+        assert!(check_step_name("").is_err());
+    }
+
+    #[test]
+    fn suffixes_are_counted_in_characters() {
+        let taken = |names: &'static [&'static str]| move |n: &str| names.contains(&n);
+        assert_eq!(free_name("x", taken(&[])), "x");
+        assert_eq!(free_name("x", taken(&["x"])), "x_1");
+        assert_eq!(free_name("x_1", taken(&["x", "x_1"])), "x_1_1");
+        assert_eq!(free_name("x", taken(&["x", "x_1", "x_3"])), "x_2");
+        let long = "é".repeat(50);
+        assert_eq!(
+            free_name(&long, |n| n == long),
+            format!("{}_1", "é".repeat(48))
+        );
+        let ten = free_name(&long, |n| n.chars().rev().nth(1) == Some('_') || n == long);
+        assert_eq!(ten, format!("{}_10", "é".repeat(47)));
+    }
+
+    #[test]
+    fn digits_are_a_number_and_all_else_a_name() {
+        let parse = NameOrNumber::parse;
+        assert_eq!(parse("007"), Ok(NameOrNumber::Number(7)));
+        assert_eq!(parse("-1"), Ok(NameOrNumber::Name("-1".into())));
+        assert_eq!(parse("٣"), Ok(NameOrNumber::Name("٣".into())));
+        assert_eq!(parse(""), Ok(NameOrNumber::Name(String::new())));
+        assert!(parse("99999999999").is_err());
+    }
+}

@@ -1,0 +1,147 @@
+//! The links of a step, as `steps.urls_json` holds them, and what a new one may be.
+
+use serde::{Deserialize, Serialize};
+
+/// A link shown with a step.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Url {
+    /// The text of the link.
+    pub(crate) name: String,
+    /// Where it leads.
+    pub(crate) url: String,
+}
+
+/// The longest name of a link, in characters.
+pub(crate) const MAX_NAME: usize = 255;
+/// The longest address of a link, in characters.
+pub(crate) const MAX_URL: usize = 2_048;
+
+impl Url {
+    /// Reads `urls_json`, or none where it is not a list of names and addresses.
+    #[must_use]
+    pub(crate) fn read(json: &str) -> Option<Vec<Self>> {
+        serde_json::from_str(json).ok()
+    }
+
+    /// Writes `urls_json` in the very form that Buildbot's Python does, so that both read alike:
+    /// a space after comma and colon, and every character beyond ASCII escaped.
+    #[must_use]
+    pub(crate) fn write(urls: &[Self]) -> String {
+        let items: Vec<String> = urls
+            .iter()
+            .map(|u| {
+                format!(
+                    "{{\"name\": {}, \"url\": {}}}",
+                    quote(&u.name),
+                    quote(&u.url)
+                )
+            })
+            .collect();
+        format!("[{}]", items.join(", "))
+    }
+
+    /// Says which argument of a new link breaks which rule. Pages render these links, so only http and https pass.
+    ///
+    /// # Errors
+    /// The argument's name and the rule with the value.
+    pub(crate) fn check(&self) -> Result<(), (&'static str, String)> {
+        let length = self.name.chars().count();
+        if length > MAX_NAME {
+            return Err((
+                "name",
+                format!("at most {MAX_NAME} characters, got {length}"),
+            ));
+        }
+        if self.name.chars().any(char::is_control) {
+            return Err((
+                "name",
+                format!("no control characters, got {:?}", self.name),
+            ));
+        }
+        let length = self.url.chars().count();
+        if length > MAX_URL {
+            return Err(("url", format!("at most {MAX_URL} characters, got {length}")));
+        }
+        if self.url.chars().any(char::is_control) {
+            return Err(("url", format!("no control characters, got {:?}", self.url)));
+        }
+        match url::Url::parse(&self.url) {
+            Ok(u) if matches!(u.scheme(), "http" | "https") => Ok(()),
+            _ => Err((
+                "url",
+                format!("an absolute http or https URL, got {:?}", self.url),
+            )),
+        }
+    }
+}
+
+fn quote(text: &str) -> String {
+    use std::fmt::Write;
+    let mut out = String::with_capacity(text.len() + 2);
+    for c in serde_json::Value::from(text).to_string().chars() {
+        if c.is_ascii() && c != '\u{7f}' {
+            out.push(c);
+        } else {
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                // Writing to a String cannot fail.
+                let _ = write!(out, "\\u{unit:04x}");
+            }
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn url(name: &str, url: &str) -> Url {
+        Url {
+            name: name.into(),
+            url: url.into(),
+        }
+    }
+
+    #[test]
+    fn writes_what_pythons_json_writes() {
+        let urls = [url("ü \"<b>\" 🙂", "https://example.org/"), url("a", "b")];
+        let text = Url::write(&urls);
+        assert_eq!(
+            text,
+            r#"[{"name": "\u00fc \"<b>\" \ud83d\ude42", "url": "https://example.org/"}, {"name": "a", "url": "b"}]"#
+        );
+        assert_eq!(Url::read(&text).as_deref(), Some(&urls[..]));
+        assert_eq!(Url::write(&[]), "[]");
+        assert_eq!(Url::read(r#"[{"name": null, "url": "x"}]"#), None);
+        assert_eq!(Url::read("{"), None);
+    }
+
+    #[test]
+    fn only_plain_http_links_pass() {
+        assert_eq!(url("docs", "https://example.org/a?b#c").check(), Ok(()));
+        assert_eq!(url("", "HTTP://example.org").check(), Ok(()));
+        for bad in [
+            "",
+            "docs",
+            "/a",
+            "javascript:alert(1)",
+            "ftp://x/",
+            "https://a/\n",
+        ] {
+            assert_eq!(url("n", bad).check().expect_err(bad).0, "url", "{bad}");
+        }
+        assert_eq!(
+            url("a\nb", "https://x/").check().expect_err("control").0,
+            "name"
+        );
+        assert_eq!(
+            url(&"n".repeat(256), "https://x/")
+                .check()
+                .expect_err("long")
+                .0,
+            "name"
+        );
+        let long = format!("https://x/{}", "a".repeat(2_039));
+        assert_eq!(url("n", &long).check().expect_err("long").0, "url");
+    }
+}

@@ -1,0 +1,6 @@
+//! What an operation runs with, and what becomes of its response.
+
+pub(crate) mod budget;
+pub(crate) mod errors;
+pub(crate) mod loader;
+pub(crate) mod response;

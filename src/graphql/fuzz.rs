@@ -1,0 +1,65 @@
+//! The scalars, the ids of nodes, and the pass over a document, given anything.
+
+pub(crate) mod document;
+
+pub use crate::graphql::fuzz::document::document;
+
+use async_graphql::{ScalarType, Value};
+
+use crate::{
+    domain::{step, time::LATEST},
+    graphql::schema::{
+        node::NodeId,
+        scalar::{DateTime, NameOrNumber},
+    },
+};
+
+const YEAR_0: i64 = -62_167_219_200;
+
+/// JSON, else a text as it is.
+fn value(data: &[u8]) -> Value {
+    let json = serde_json::from_slice::<serde_json::Value>(data);
+    let value = json.map(|json| Value::from_json(json).unwrap_or_default());
+    value.unwrap_or_else(|_| Value::String(String::from_utf8_lossy(data).into_owned()))
+}
+
+/// A value for each of the scalars.
+///
+/// # Panics
+/// What was read is something else when it is written and read again, or a refusal says more than it was told.
+pub fn scalar(data: &[u8]) {
+    let value = value(data);
+    let longest = 10 * data.len() + 200;
+    match DateTime::read(&value) {
+        Ok(time) => match time.to_value() {
+            // In UTC its year has no four digits.
+            Value::Null => assert!(!(YEAR_0..=LATEST).contains(&time.0), "{value}"),
+            written => assert_eq!(DateTime::read(&written).map(|t| t.0), Ok(time.0)),
+        },
+        Err(refusal) => assert!(refusal.len() <= longest, "{refusal}"),
+    }
+    match NameOrNumber::read(&value) {
+        Ok(which) => {
+            let digits = |text: &str| text.bytes().all(|b| b.is_ascii_digit());
+            if let step::NameOrNumber::Name(name) = &which.0 {
+                assert!(name.is_empty() || !digits(name), "{name}");
+            }
+            let again = NameOrNumber::read(&which.to_value()).map(|again| again.0);
+            assert_eq!(again, Ok(which.0));
+        }
+        Err(refusal) => assert!(refusal.len() <= longest, "{refusal}"),
+    }
+}
+
+/// The text of an id.
+///
+/// # Panics
+/// An id that was taken is another one when it is given out.
+pub fn node_id(data: &[u8]) {
+    let Ok(text) = str::from_utf8(data) else {
+        return;
+    };
+    if let Some(id) = NodeId::decode(text) {
+        assert_eq!(NodeId::decode(&id.encode()), Some(id));
+    }
+}

@@ -1,0 +1,8 @@
+//! From the text of a request to an operation that may run.
+
+pub(crate) mod cost;
+pub(crate) mod document;
+pub(crate) mod lexical_limits;
+pub(crate) mod schema_types;
+pub(crate) mod trusted_documents;
+pub(crate) mod validation;

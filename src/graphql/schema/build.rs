@@ -1,0 +1,188 @@
+//! The GraphQL type Build: a newtype over the row, its fields, and its lists.
+
+use std::sync::Arc;
+
+use async_graphql::{Context, ID, Object};
+
+use crate::{
+    domain::{
+        error::{Error, Result},
+        filter::{BuildField, Filter, StepField},
+        page::{self, PageArgs, PageInput},
+        time,
+    },
+    graphql::{
+        ContextExt,
+        schema::{
+            builder::Builder,
+            connection::{self, Connection},
+            filter::{self, BuildFilter, StepFilter},
+            node,
+            order::{self, BuildOrder, StepOrder},
+            results::Results,
+            scalar::{DateTime, NameOrNumber},
+            step::Step,
+        },
+    },
+    store::{
+        build::{self, Model},
+        step::{StepsArgs, by_number},
+    },
+};
+
+/// A build of a builder.
+#[derive(Clone)]
+pub(crate) struct Build(pub(crate) Arc<Model>);
+
+impl From<Model> for Build {
+    fn from(row: Model) -> Self {
+        Self(Arc::new(row))
+    }
+}
+
+/// A build of a builder.
+#[Object]
+impl Build {
+    /// The ID of this object among all objects.
+    pub(crate) async fn id(&self) -> ID {
+        node::NodeId::Build(self.0.id).encode()
+    }
+
+    /// The unique ID of this build.
+    async fn buildid(&self) -> i32 {
+        self.0.id.0
+    }
+
+    /// Sequential within the builder, from 1.
+    async fn number(&self) -> i32 {
+        self.0.number
+    }
+
+    /// The builder that this build belongs to.
+    async fn builderid(&self) -> i32 {
+        self.0.builderid.0
+    }
+
+    /// The builder that this build belongs to.
+    async fn builder(&self, ctx: &Context<'_>) -> Result<Builder> {
+        let id = self.0.builderid;
+        ctx.loaders()
+            .builder(id)
+            .await?
+            .ok_or_else(|| Error::not_found("builder", id))
+    }
+
+    /// The ID of the build request that this build answers, on a Buildbot master's database.
+    async fn buildrequestid(&self) -> Option<i32> {
+        self.0.buildrequestid
+    }
+
+    /// The ID of the worker that this build runs on, on a Buildbot master's database.
+    async fn workerid(&self) -> Option<i32> {
+        self.0.workerid
+    }
+
+    /// The ID of the master that runs this build, on a Buildbot master's database.
+    async fn masterid(&self) -> Option<i32> {
+        self.0.masterid
+    }
+
+    /// When the build started.
+    async fn started_at(&self) -> DateTime {
+        // Not null by contract: what cannot be written shows as the nearest time that can.
+        let seconds = self.0.started_at.int().unwrap_or(time::EARLIEST);
+        DateTime(if time::format(seconds).is_some() {
+            seconds
+        } else {
+            time::LATEST
+        })
+    }
+
+    /// True once the build has a time of completion.
+    async fn complete(&self) -> bool {
+        self.0.complete_at.is_some()
+    }
+
+    /// Null while the build is running.
+    async fn complete_at(&self) -> Option<DateTime> {
+        DateTime::of(self.0.complete_at.as_ref())
+    }
+
+    /// How many seconds the steps of this build have waited for locks, in all.
+    async fn locks_duration_s(&self) -> i32 {
+        self.0.locks_duration_s
+    }
+
+    /// First one word or phrase, then text sized for a one-line display.
+    async fn state_string(&self) -> &str {
+        &self.0.state_string
+    }
+
+    /// Null until the build is complete.
+    async fn results(&self, ctx: &Context<'_>) -> Option<Results> {
+        let results = Results::of(self.0.results.as_ref());
+        if results.is_none() && self.0.results.is_some() {
+            ctx.odd("builds.results", self.0.id.0);
+        }
+        results
+    }
+
+    /// The steps of this build, by number. With nameOrNumber: the one step of that number or name, or none.
+    async fn steps(
+        &self,
+        ctx: &Context<'_>,
+        name_or_number: Option<NameOrNumber>,
+        #[graphql(name = "where")] filter: Option<StepFilter>,
+        order_by: Option<Vec<StepOrder>>,
+        limit: Option<i32>,
+        offset: Option<i32>,
+    ) -> Result<Vec<Step>> {
+        let mut filter = filter::filter(filter)?;
+        if let Some(NameOrNumber(which)) = name_or_number {
+            let (field, test) = Filter::name_or_number(&which);
+            filter = Filter::All(vec![Filter::Field(field, test), filter]);
+        }
+        let bounded = |argument, value: Option<i32>, max| {
+            value.map(|v| page::bounded(argument, v, max)).transpose()
+        };
+        let limit = bounded("limit", limit, page::MAX_LIMIT)?;
+        let offset = bounded("offset", offset, i32::MAX as u64)?;
+        let range = (limit.is_some() || offset.is_some())
+            .then(|| (limit.unwrap_or(page::MAX_LIMIT), offset.unwrap_or(0)));
+        let order = match order_by.filter(|keys| !keys.is_empty()) {
+            None => by_number(),
+            keys => order::order(keys, StepField::Stepid),
+        };
+        let args = StepsArgs {
+            filter,
+            order,
+            range,
+        };
+        ctx.loaders().steps_of(self.0.id, Arc::new(args)).await
+    }
+}
+
+/// A list of builds as its arguments ask for it.
+pub(crate) async fn connection(
+    ctx: &Context<'_>,
+    of: Option<&Builder>,
+    filter: Option<BuildFilter>,
+    order: Option<Vec<BuildOrder>>,
+    page: PageInput,
+) -> Result<Connection<Build>> {
+    let order = order::order(order, BuildField::Buildid);
+    let args = Arc::new(PageArgs {
+        filter: filter::filter(filter)?,
+        window: page.window(&order)?,
+        order,
+    });
+    if let Some(builder) = of {
+        let (id, loaders) = (builder.0.id, ctx.loaders());
+        let rows = loaders.builds_of(id, args.clone());
+        let count = loaders.build_count(id, args.filter.clone());
+        return Connection::load(ctx, &args, rows, count).await;
+    }
+    let db = &ctx.app().db;
+    let rows = connection::rows(ctx, build::page(db, &args));
+    Connection::load(ctx, &args, rows, build::count(db, &args.filter)).await
+}

@@ -1,0 +1,122 @@
+//! The GraphQL type Builder: a newtype over the row, its fields, and its list.
+
+use std::sync::Arc;
+
+use async_graphql::{Context, ID, Object};
+
+use crate::{
+    domain::{
+        error::Result,
+        filter::BuilderField,
+        page::{PageArgs, PageInput},
+    },
+    graphql::{
+        ContextExt,
+        schema::{
+            build::{self, Build},
+            connection::{self, Connection},
+            filter::{self, BuildFilter, BuilderFilter},
+            node,
+            order::{self, BuildOrder, BuilderOrder},
+        },
+    },
+    store::builder::{self, Model},
+};
+
+/// Something that is built again and again.
+#[derive(Clone)]
+pub(crate) struct Builder(pub(crate) Arc<Model>);
+
+impl From<Model> for Builder {
+    fn from(row: Model) -> Self {
+        Self(Arc::new(row))
+    }
+}
+
+/// Something that is built again and again.
+#[Object]
+impl Builder {
+    /// The ID of this object among all objects.
+    pub(crate) async fn id(&self) -> ID {
+        node::NodeId::Builder(self.0.id).encode()
+    }
+
+    /// The unique ID of this builder.
+    async fn builderid(&self) -> i32 {
+        self.0.id.0
+    }
+
+    /// The name, unique among builders.
+    async fn name(&self) -> &str {
+        &self.0.name
+    }
+
+    /// What this builder is for, as written in the configuration.
+    async fn description(&self) -> Option<&str> {
+        self.0.description.as_deref()
+    }
+
+    /// The markup that the description is written in.
+    async fn description_format(&self) -> Option<&str> {
+        self.0.description_format.as_deref()
+    }
+
+    /// The description as HTML, made by Buildbot from the description.
+    async fn description_html(&self) -> Option<&str> {
+        self.0.description_html.as_deref()
+    }
+
+    /// The ID of the project that this builder belongs to, on a Buildbot master's database.
+    async fn projectid(&self) -> Option<i32> {
+        self.0.projectid
+    }
+
+    /// The tags of this builder.
+    async fn tags(&self, ctx: &Context<'_>) -> Result<Vec<String>> {
+        ctx.loaders().tags(self.0.id).await
+    }
+
+    /// The build with this number, unique within the builder.
+    async fn build(&self, ctx: &Context<'_>, number: i32) -> Result<Option<Build>> {
+        ctx.loaders().build_by_number(self.0.id, number).await
+    }
+
+    /// The builds of this builder.
+    #[expect(clippy::too_many_arguments, reason = "the contract's arguments")]
+    async fn builds(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(name = "where")] filter: Option<BuildFilter>,
+        order_by: Option<Vec<BuildOrder>>,
+        first: Option<i32>,
+        after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
+    ) -> Result<Connection<Build>> {
+        let page = PageInput {
+            first,
+            after,
+            last,
+            before,
+        };
+        build::connection(ctx, Some(self), filter, order_by, page).await
+    }
+}
+
+/// A list of builders as its arguments ask for it.
+pub(crate) async fn connection(
+    ctx: &Context<'_>,
+    filter: Option<BuilderFilter>,
+    order: Option<Vec<BuilderOrder>>,
+    page: PageInput,
+) -> Result<Connection<Builder>> {
+    let order = order::order(order, BuilderField::Builderid);
+    let args = PageArgs {
+        filter: filter::filter(filter)?,
+        window: page.window(&order)?,
+        order,
+    };
+    let db = &ctx.app().db;
+    let rows = connection::rows(ctx, builder::page(db, &args));
+    Connection::load(ctx, &args, rows, builder::count(db, &args.filter)).await
+}

@@ -1,0 +1,190 @@
+//! The root of mutations: Buildbot's update methods of steps, and what gives steps a home.
+
+use async_graphql::{Context, Object, SimpleObject};
+
+use crate::{
+    domain::{
+        error::Result,
+        id::{BuildId, BuilderId, StepId},
+        url::Url,
+    },
+    feed::Feed,
+    graphql::{
+        ContextExt,
+        schema::{
+            build::Build,
+            builder::Builder,
+            results::Results,
+            scalar::{DateTime, EventCursor},
+            step::Step,
+        },
+    },
+    service,
+};
+
+/// The step after the update, and the position of the event the update caused.
+#[derive(SimpleObject)]
+pub(crate) struct StepPayload {
+    /// The step after the update.
+    step: Step,
+    /// The position of the event that the update caused.
+    cursor: EventCursor,
+}
+
+impl StepPayload {
+    fn new(feed: &Feed, (step, position): service::step::Updated) -> Self {
+        Self {
+            step: step.into(),
+            cursor: EventCursor(feed.cursor(position)),
+        }
+    }
+}
+
+/// The build after the update.
+#[derive(SimpleObject)]
+pub(crate) struct BuildPayload {
+    /// The build after the update.
+    build: Build,
+}
+
+impl From<crate::store::build::Model> for BuildPayload {
+    fn from(row: crate::store::build::Model) -> Self {
+        Self { build: row.into() }
+    }
+}
+
+/// Everything that can be written. Each update is one transaction: it happens whole or not at all.
+pub(crate) struct Mutation;
+
+/// Everything that can be written. Each update is one transaction: it happens whole or not at all.
+#[Object]
+impl Mutation {
+    /// Adds a step to a build. A name already in use gets a suffix, so the step's name may differ from the one asked for.
+    async fn new_step(&self, ctx: &Context<'_>, buildid: i32, name: String) -> Result<StepPayload> {
+        ctx.begin()?;
+        let (app, caller) = (ctx.app(), ctx.caller());
+        let updated = service::step::new_step(app, caller, BuildId(buildid), &name).await?;
+        Ok(StepPayload::new(&app.feed, updated))
+    }
+
+    /// Starts a step, now or at `startedAt`; with `locksAcquired` it has all its locks from the start.
+    async fn start_step(
+        &self,
+        ctx: &Context<'_>,
+        stepid: i32,
+        started_at: Option<DateTime>,
+        #[graphql(default = false)] locks_acquired: bool,
+    ) -> Result<StepPayload> {
+        ctx.begin()?;
+        let (app, caller, at) = (ctx.app(), ctx.caller(), started_at.map(|t| t.0));
+        let updated =
+            service::step::start_step(app, caller, StepId(stepid), at, locks_acquired).await?;
+        Ok(StepPayload::new(&app.feed, updated))
+    }
+
+    /// Says that a step has all its locks, now or since `locksAcquiredAt`.
+    async fn set_step_locks_acquired_at(
+        &self,
+        ctx: &Context<'_>,
+        stepid: i32,
+        locks_acquired_at: Option<DateTime>,
+    ) -> Result<StepPayload> {
+        ctx.begin()?;
+        let (app, caller, at) = (ctx.app(), ctx.caller(), locks_acquired_at.map(|t| t.0));
+        let updated =
+            service::step::set_step_locks_acquired_at(app, caller, StepId(stepid), at).await?;
+        Ok(StepPayload::new(&app.feed, updated))
+    }
+
+    /// Replaces a step's state string: at most 16,384 characters, no NUL.
+    async fn set_step_state_string(
+        &self,
+        ctx: &Context<'_>,
+        stepid: i32,
+        state_string: String,
+    ) -> Result<StepPayload> {
+        ctx.begin()?;
+        let (app, caller) = (ctx.app(), ctx.caller());
+        let updated =
+            service::step::set_step_state_string(app, caller, StepId(stepid), state_string).await?;
+        Ok(StepPayload::new(&app.feed, updated))
+    }
+
+    /// Adds a link to a step: an absolute http or https URL. One that the step has already is not added again.
+    #[graphql(name = "addStepURL")]
+    async fn add_step_url(
+        &self,
+        ctx: &Context<'_>,
+        stepid: i32,
+        name: String,
+        url: String,
+    ) -> Result<StepPayload> {
+        ctx.begin()?;
+        let (app, caller) = (ctx.app(), ctx.caller());
+        let updated =
+            service::step::add_step_url(app, caller, StepId(stepid), Url { name, url }).await?;
+        Ok(StepPayload::new(&app.feed, updated))
+    }
+
+    /// Marks a step as finished now, with these results.
+    async fn finish_step(
+        &self,
+        ctx: &Context<'_>,
+        stepid: i32,
+        results: Results,
+        #[graphql(default = false)] hidden: bool,
+    ) -> Result<StepPayload> {
+        ctx.begin()?;
+        let (app, caller) = (ctx.app(), ctx.caller());
+        let updated =
+            service::step::finish_step(app, caller, StepId(stepid), results.into(), hidden).await?;
+        Ok(StepPayload::new(&app.feed, updated))
+    }
+
+    /// The builder of this name, made if there is none.
+    async fn find_builder(&self, ctx: &Context<'_>, name: String) -> Result<Builder> {
+        ctx.begin()?;
+        Ok(
+            service::builder::find_builder(ctx.app(), ctx.caller(), &name)
+                .await?
+                .into(),
+        )
+    }
+
+    /// Adds a running build with the builder's next number.
+    async fn add_build(&self, ctx: &Context<'_>, builderid: i32) -> Result<BuildPayload> {
+        ctx.begin()?;
+        let build =
+            service::build::add_build(ctx.app(), ctx.caller(), BuilderId(builderid)).await?;
+        Ok(build.into())
+    }
+
+    /// Replaces a build's state string: at most 16,384 characters, no NUL.
+    async fn set_build_state_string(
+        &self,
+        ctx: &Context<'_>,
+        buildid: i32,
+        state_string: String,
+    ) -> Result<BuildPayload> {
+        ctx.begin()?;
+        let (app, caller) = (ctx.app(), ctx.caller());
+        let build =
+            service::build::set_build_state_string(app, caller, BuildId(buildid), state_string)
+                .await?;
+        Ok(build.into())
+    }
+
+    /// Marks a build as finished now, with these results.
+    async fn finish_build(
+        &self,
+        ctx: &Context<'_>,
+        buildid: i32,
+        results: Results,
+    ) -> Result<BuildPayload> {
+        ctx.begin()?;
+        let (app, caller) = (ctx.app(), ctx.caller());
+        let build =
+            service::build::finish_build(app, caller, BuildId(buildid), results.into()).await?;
+        Ok(build.into())
+    }
+}

@@ -1,0 +1,90 @@
+//! The interface Node, and the ids by which `node(id:)` finds every object.
+
+use async_graphql::{Context, ID, Interface};
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+
+use crate::{
+    domain::{
+        error::{Error, Result},
+        id::{BuildId, BuilderId, StepId},
+    },
+    graphql::{
+        ContextExt,
+        schema::{build::Build, builder::Builder, step::Step},
+    },
+};
+
+/// An object with an ID of its own.
+#[derive(Interface)]
+#[graphql(field(
+    name = "id",
+    ty = "ID",
+    desc = "The ID of this object among all objects."
+))]
+pub(crate) enum Node {
+    Builder(Builder),
+    Build(Build),
+    Step(Step),
+}
+
+/// What an ID stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum NodeId {
+    Builder(BuilderId),
+    Build(BuildId),
+    Step(StepId),
+}
+
+impl NodeId {
+    /// The opaque text of it.
+    pub(crate) fn encode(self) -> ID {
+        let plain = match self {
+            Self::Builder(id) => format!("Builder:{id}"),
+            Self::Build(id) => format!("Build:{id}"),
+            Self::Step(id) => format!("Step:{id}"),
+        };
+        URL_SAFE_NO_PAD.encode(plain).into()
+    }
+
+    pub(crate) fn decode(id: &str) -> Option<Self> {
+        let plain = String::from_utf8(URL_SAFE_NO_PAD.decode(id).ok()?).ok()?;
+        let (kind, number) = plain.split_once(':')?;
+        let number = number.parse().ok()?;
+        match kind {
+            "Builder" => Some(Self::Builder(BuilderId(number))),
+            "Build" => Some(Self::Build(BuildId(number))),
+            "Step" => Some(Self::Step(StepId(number))),
+            _ => None,
+        }
+    }
+}
+
+/// The object with this ID, or none.
+pub(crate) async fn find(ctx: &Context<'_>, id: &str) -> Result<Option<Node>> {
+    let refused = || Error::invalid("id", format!("an ID that this server gave, got {id:?}"));
+    let loaders = ctx.loaders();
+    Ok(match NodeId::decode(id).ok_or_else(refused)? {
+        NodeId::Builder(id) => loaders.builder(id).await?.map(Node::Builder),
+        NodeId::Build(id) => loaders.build(id).await?.map(Node::Build),
+        NodeId::Step(id) => loaders.step(id).await?.map(Node::Step),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_come_back() {
+        for id in [
+            NodeId::Builder(BuilderId(1)),
+            NodeId::Build(BuildId(-2)),
+            NodeId::Step(StepId(3)),
+        ] {
+            assert_eq!(NodeId::decode(&id.encode()), Some(id));
+        }
+        for bad in ["", "1", "Step:1", "U3RlcDp4", "///"] {
+            assert_eq!(NodeId::decode(bad), None, "{bad}");
+        }
+    }
+}

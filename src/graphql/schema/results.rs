@@ -1,0 +1,28 @@
+//! The enum of results.
+
+use async_graphql::Enum;
+
+use crate::{domain::results, store::unchecked_int::UncheckedInt};
+
+/// Buildbot's result codes, 0 to 6 in this order.
+#[derive(Enum, Clone, Copy, Debug, PartialEq, Eq)]
+#[graphql(remote = "results::Results")]
+pub(crate) enum Results {
+    Success,
+    Warnings,
+    Failure,
+    Skipped,
+    Exception,
+    Retry,
+    Cancelled,
+}
+
+impl Results {
+    /// The result in a column that may hold anything; what is none of the seven is null.
+    pub(crate) fn of(column: Option<&UncheckedInt>) -> Option<Self> {
+        column?
+            .int()
+            .and_then(results::Results::from_code)
+            .map(Self::from)
+    }
+}

@@ -1,0 +1,100 @@
+//! The scalars of the contract: DateTime, NameOrNumber, EventCursor.
+
+use async_graphql::{InputValueError, InputValueResult, Scalar, ScalarType, Value};
+
+use crate::{
+    domain::{step, time},
+    store::unchecked_int::UncheckedInt,
+};
+
+/// An instant in UTC. Written as RFC 3339 with a Z, whole seconds: 2026-11-22T06:16:00Z. Read as RFC 3339 (any offset) or as an Int of seconds since the Unix epoch.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct DateTime(pub(crate) i64);
+
+/// An instant in UTC. Written as RFC 3339 with a Z, whole seconds: 2026-11-22T06:16:00Z. Read as RFC 3339 (any offset) or as an Int of seconds since the Unix epoch.
+#[Scalar(specified_by_url = "https://www.rfc-editor.org/rfc/rfc3339")]
+impl ScalarType for DateTime {
+    fn parse(value: Value) -> InputValueResult<Self> {
+        Self::read(&value).map_err(InputValueError::custom)
+    }
+
+    fn to_value(&self) -> Value {
+        time::format(self.0).map_or(Value::Null, Value::String)
+    }
+}
+
+impl DateTime {
+    /// Reads a value, or says what it should be.
+    pub(crate) fn read(value: &Value) -> Result<Self, String> {
+        let seconds = match value {
+            Value::String(text) => time::parse(text),
+            Value::Number(number) => number.as_i64(),
+            _ => None,
+        };
+        seconds.map(Self).ok_or_else(|| {
+            format!(
+                "an RFC 3339 time such as 2026-11-22T06:16:00Z or an Int of seconds since the epoch, got {value}"
+            )
+        })
+    }
+
+    /// The time in a column that may be null, unreadable, or beyond the years that RFC 3339 can write.
+    pub(crate) fn of(column: Option<&UncheckedInt>) -> Option<Self> {
+        let seconds = column?.int()?;
+        time::format(seconds).map(|_| Self(seconds))
+    }
+}
+
+/// A step's number (an Int, or a String of ASCII digits) or its name.
+#[derive(Clone, Debug)]
+pub(crate) struct NameOrNumber(pub(crate) step::NameOrNumber);
+
+/// A step's number (an Int, or a String of ASCII digits) or its name.
+#[Scalar]
+impl ScalarType for NameOrNumber {
+    fn parse(value: Value) -> InputValueResult<Self> {
+        Self::read(&value).map_err(InputValueError::custom)
+    }
+
+    fn to_value(&self) -> Value {
+        match &self.0 {
+            step::NameOrNumber::Number(n) => (*n).into(),
+            step::NameOrNumber::Name(name) => name.as_str().into(),
+        }
+    }
+}
+
+impl NameOrNumber {
+    /// Reads a value, or says what it should be.
+    pub(crate) fn read(value: &Value) -> Result<Self, String> {
+        let number = match value {
+            Value::String(text) => return step::NameOrNumber::parse(text).map(Self),
+            Value::Number(number) => number.as_i64().and_then(|n| i32::try_from(n).ok()),
+            _ => None,
+        };
+        number
+            .map(|n| Self(step::NameOrNumber::Number(n)))
+            .ok_or_else(|| format!("a 32-bit Int or a String, got {value}"))
+    }
+}
+
+/// A position in the change feed. Opaque, totally ordered, good on every server that shares the database, across restarts.
+#[derive(Clone, Debug)]
+pub(crate) struct EventCursor(pub(crate) String);
+
+/// A position in the change feed. Opaque, totally ordered, good on every server that shares the database, across restarts.
+#[Scalar]
+impl ScalarType for EventCursor {
+    fn parse(value: Value) -> InputValueResult<Self> {
+        match value {
+            Value::String(text) => Ok(Self(text)),
+            other => Err(InputValueError::custom(format!(
+                "a String that this server gave, got {other}"
+            ))),
+        }
+    }
+
+    fn to_value(&self) -> Value {
+        self.0.as_str().into()
+    }
+}

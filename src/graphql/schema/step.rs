@@ -1,0 +1,176 @@
+//! The GraphQL type Step: a newtype over the row, its fields, and its lists.
+
+use std::sync::Arc;
+
+use async_graphql::{Context, ID, Object, SimpleObject};
+
+use crate::{
+    domain::{
+        error::{Error, Result},
+        filter::StepField,
+        page::{PageArgs, PageInput},
+        url,
+    },
+    graphql::{
+        ContextExt,
+        schema::{
+            build::Build,
+            connection::{self, Connection},
+            filter::{self, StepFilter},
+            node,
+            order::{self, StepOrder},
+            results::Results,
+            scalar::DateTime,
+        },
+    },
+    store::{
+        step::{self, Model},
+        unchecked_int::UncheckedInt,
+    },
+};
+
+/// A step of a build.
+#[derive(Clone)]
+pub(crate) struct Step(pub(crate) Arc<Model>);
+
+impl From<Model> for Step {
+    fn from(row: Model) -> Self {
+        Self(Arc::new(row))
+    }
+}
+
+/// A link shown with a step.
+#[derive(SimpleObject)]
+pub(crate) struct Url {
+    /// The text of the link.
+    name: String,
+    /// Where it leads.
+    url: String,
+}
+
+/// A step of a build.
+#[Object]
+impl Step {
+    /// The ID of this object among all objects.
+    pub(crate) async fn id(&self) -> ID {
+        node::NodeId::Step(self.0.id).encode()
+    }
+
+    /// The unique ID of this step.
+    async fn stepid(&self) -> i32 {
+        self.0.id.0
+    }
+
+    /// The build that this step belongs to.
+    async fn buildid(&self) -> i32 {
+        self.0.buildid.0
+    }
+
+    /// The build that this step belongs to.
+    async fn build(&self, ctx: &Context<'_>) -> Result<Build> {
+        let id = self.0.buildid;
+        ctx.loaders()
+            .build(id)
+            .await?
+            .ok_or_else(|| Error::not_found("build", id))
+    }
+
+    /// Sequential within the build, from 0.
+    async fn number(&self) -> i32 {
+        self.0.number
+    }
+
+    /// An identifier of at most 50 characters, unique within the build.
+    async fn name(&self) -> &str {
+        &self.0.name
+    }
+
+    /// Null until the step starts.
+    async fn started_at(&self) -> Option<DateTime> {
+        DateTime::of(self.0.started_at.as_ref())
+    }
+
+    /// Null until the step holds all its locks.
+    async fn locks_acquired_at(&self) -> Option<DateTime> {
+        DateTime::of(self.0.locks_acquired_at.as_ref())
+    }
+
+    /// True once the step has a time of completion.
+    async fn complete(&self) -> bool {
+        self.0.complete_at.is_some()
+    }
+
+    /// Null while the step is running.
+    async fn complete_at(&self) -> Option<DateTime> {
+        DateTime::of(self.0.complete_at.as_ref())
+    }
+
+    /// Null until the step is complete.
+    async fn results(&self, ctx: &Context<'_>) -> Option<Results> {
+        let results = Results::of(self.0.results.as_ref());
+        if results.is_none() && self.0.results.is_some() {
+            ctx.odd("steps.results", self.0.id.0);
+        }
+        results
+    }
+
+    /// First one word or phrase, then text sized for a one-line display.
+    async fn state_string(&self) -> &str {
+        &self.0.state_string
+    }
+
+    /// The links shown with this step, in the order they were added.
+    async fn urls(&self, ctx: &Context<'_>) -> Vec<Url> {
+        let urls = url::Url::read(&self.0.urls_json).unwrap_or_else(|| {
+            ctx.odd("steps.urls_json", self.0.id.0);
+            Vec::new()
+        });
+        urls.into_iter()
+            .map(|u| Url {
+                name: u.name,
+                url: u.url,
+            })
+            .collect()
+    }
+
+    /// True if the step should not be displayed.
+    async fn hidden(&self) -> bool {
+        self.0.is_hidden()
+    }
+
+    /// Seconds from start to completion, or null before that.
+    async fn duration_s(&self) -> Option<i32> {
+        self.since_start(self.0.complete_at.as_ref())
+    }
+
+    /// Seconds from start until all locks were held, or null before that.
+    async fn lock_wait_s(&self) -> Option<i32> {
+        self.since_start(self.0.locks_acquired_at.as_ref())
+    }
+}
+
+impl Step {
+    /// Seconds from the start to then; a span that no Int holds is none.
+    fn since_start(&self, then: Option<&UncheckedInt>) -> Option<i32> {
+        let (start, then) = (self.0.started_at.as_ref()?.int()?, then?.int()?);
+        i32::try_from(then.checked_sub(start)?).ok()
+    }
+}
+
+/// A list of steps as its arguments ask for it.
+pub(crate) async fn connection(
+    ctx: &Context<'_>,
+    filter: Option<StepFilter>,
+    order: Option<Vec<StepOrder>>,
+    page: PageInput,
+) -> Result<Connection<Step>> {
+    let order = order::order(order, StepField::Stepid);
+    let args = PageArgs {
+        filter: filter::filter(filter)?,
+        window: page.window(&order)?,
+        order,
+    };
+    let db = &ctx.app().db;
+    let rows = connection::rows(ctx, step::page(db, &args));
+    Connection::load(ctx, &args, rows, step::count(db, &args.filter)).await
+}

@@ -1,0 +1,107 @@
+//! What is taken as an operation: the same parameters in a JSON body, a URL or a socket's message.
+
+use async_graphql::Variables;
+use serde_json::{Map, Value as Json};
+
+use crate::{
+    graphql::prepare::document::{DocumentHash, DocumentSource, OperationRequest},
+    http::graphql::HttpRefusal,
+};
+
+/// The one operation of a JSON body.
+pub(crate) fn from_body(body: &[u8]) -> Result<OperationRequest, HttpRefusal> {
+    let json: Json = serde_json::from_slice(body)
+        .map_err(|e| HttpRefusal::bad(format!("the body is not JSON: {e}")))?;
+    match json {
+        Json::Object(parameters) => from_parameters(parameters),
+        Json::Array(_) => Err(HttpRefusal::bad(
+            "one operation in a JSON object; batches are not taken",
+        )),
+        _ => Err(HttpRefusal::bad("one operation in a JSON object")),
+    }
+}
+
+/// The operation of a URL's parameters.
+pub(crate) fn from_query(query: &str) -> Result<OperationRequest, HttpRefusal> {
+    let mut parameters = Map::new();
+    for (name, value) in url::form_urlencoded::parse(query.as_bytes()) {
+        let value = match name.as_ref() {
+            "query" | "operationName" | "documentId" => Json::String(value.into_owned()),
+            "variables" | "extensions" if !value.is_empty() => serde_json::from_str(&value)
+                .map_err(|e| {
+                    HttpRefusal::bad(format!("{name}: a JSON object, got no JSON: {e}"))
+                })?,
+            _ => continue,
+        };
+        parameters.insert(name.into_owned(), value);
+    }
+    from_parameters(parameters)
+}
+
+/// An operation as every transport takes it.
+pub(crate) fn from_parameters(
+    mut parameters: Map<String, Json>,
+) -> Result<OperationRequest, HttpRefusal> {
+    let query = text(&mut parameters, "query")?;
+    let id = text(&mut parameters, "documentId")?;
+    let hash = persisted(&mut parameters)?;
+    let source = match (query, id, hash) {
+        (Some(query), None, None) => DocumentSource::Text(query),
+        (Some(query), None, Some(hash)) => DocumentSource::Register(query, hash),
+        (None, None, Some(hash)) => DocumentSource::Known(hash),
+        (None, Some(id), None) => DocumentSource::Id(id),
+        (None, None, None) => return Err(HttpRefusal::bad("query: a GraphQL document is needed")),
+        (_, Some(_), _) => {
+            let message = "documentId: not together with query or extensions.persistedQuery";
+            return Err(HttpRefusal::bad(message));
+        }
+    };
+    let variables = match parameters.remove("variables") {
+        None | Some(Json::Null) => Variables::default(),
+        Some(object @ Json::Object(_)) => Variables::from_json(object),
+        Some(other) => return Err(wrong("variables", "an object", &other)),
+    };
+    Ok(OperationRequest {
+        source,
+        // An empty name is what a form without one sends.
+        name: text(&mut parameters, "operationName")?.filter(|name| !name.is_empty()),
+        variables,
+    })
+}
+
+/// What Apollo's clients send in place of a document, or beside one that they want to be known.
+fn persisted(parameters: &mut Map<String, Json>) -> Result<Option<DocumentHash>, HttpRefusal> {
+    let mut extensions = match parameters.remove("extensions") {
+        None | Some(Json::Null) => return Ok(None),
+        Some(Json::Object(extensions)) => extensions,
+        Some(other) => return Err(wrong("extensions", "an object", &other)),
+    };
+    let persisted = match extensions.remove("persistedQuery") {
+        None | Some(Json::Null) => return Ok(None),
+        Some(persisted) => persisted,
+    };
+    if persisted["version"] != 1 {
+        let version = &persisted["version"];
+        return Err(wrong("persistedQuery.version", "1", version));
+    }
+    let hash = &persisted["sha256Hash"];
+    let read = hash.as_str().and_then(DocumentHash::read);
+    let wanted = "64 hexadecimal digits";
+    read.map(Some)
+        .ok_or_else(|| wrong("persistedQuery.sha256Hash", wanted, hash))
+}
+
+/// A parameter that is a text; null is none.
+fn text(parameters: &mut Map<String, Json>, name: &str) -> Result<Option<String>, HttpRefusal> {
+    match parameters.remove(name) {
+        None | Some(Json::Null) => Ok(None),
+        Some(Json::String(text)) => Ok(Some(text)),
+        Some(other) => Err(wrong(name, "a String", &other)),
+    }
+}
+
+fn wrong(name: &str, wanted: &str, got: &Json) -> HttpRefusal {
+    let got = got.to_string();
+    let shown: String = got.chars().take(80).collect();
+    HttpRefusal::bad(format!("{name}: {wanted}, got {shown}"))
+}

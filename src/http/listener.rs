@@ -1,0 +1,5 @@
+//! Connections: accepted, encrypted, ended in time.
+
+pub(crate) mod accept_loop;
+pub(crate) mod deadlines;
+pub(crate) mod tls;

@@ -1,0 +1,147 @@
+//! The words of the two subprotocols on a socket: kinds of messages, their parts, and the codes that a socket is closed with.
+
+use std::sync::Arc;
+
+use serde_json::{Map, Value as Json, json};
+
+use crate::domain::error::Error;
+
+/// The longest id of an operation, in bytes: each of its messages carries it.
+const MAX_ID: usize = 256;
+/// The longest reason that fits into a close frame, in bytes.
+const MAX_REASON: usize = 123;
+
+/// A subprotocol.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Subprotocol {
+    /// graphql-transport-ws.
+    Transport,
+    /// graphql-ws, which Apollo's subscriptions-transport-ws speaks.
+    Legacy,
+}
+
+impl Subprotocol {
+    /// All that we speak.
+    pub(crate) const ALL: [Self; 2] = [Self::Transport, Self::Legacy];
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Transport => "graphql-transport-ws",
+            Self::Legacy => "graphql-ws",
+        }
+    }
+
+    pub(crate) fn kind(self, name: &str) -> Option<MessageKind> {
+        Some(match (self, name) {
+            (_, "connection_init") => MessageKind::Init,
+            (Self::Transport, "subscribe") | (Self::Legacy, "start") => MessageKind::Start,
+            (Self::Transport, "complete") | (Self::Legacy, "stop") => MessageKind::Stop,
+            (Self::Transport, "ping") => MessageKind::Ping,
+            (Self::Transport, "pong") => MessageKind::Pong,
+            (Self::Legacy, "connection_terminate") => MessageKind::Terminate,
+            _ => return None,
+        })
+    }
+}
+
+/// What a client's message asks for.
+pub(crate) enum MessageKind {
+    Init,
+    Start,
+    Stop,
+    Ping,
+    Pong,
+    Terminate,
+}
+
+/// Why a socket is closed.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct CloseReason {
+    pub(crate) code: u16,
+    pub(crate) reason: String,
+}
+
+impl CloseReason {
+    pub(crate) fn new(code: u16, reason: impl Into<String>) -> Self {
+        let mut reason = reason.into();
+        reason.truncate(reason.floor_char_boundary(MAX_REASON));
+        Self { code, reason }
+    }
+
+    /// The caller may do nothing here, or no longer.
+    pub(crate) fn forbidden(why: &Error) -> Self {
+        Self::new(4403, why.to_string())
+    }
+
+    pub(crate) fn init_timeout() -> Self {
+        Self::new(4408, "connection_init did not come in time")
+    }
+
+    pub(crate) fn binary() -> Self {
+        Self::bad("a message is JSON in a text frame, not a binary one")
+    }
+
+    pub(crate) fn bad(reason: impl Into<String>) -> Self {
+        Self::new(4400, reason)
+    }
+}
+
+/// What an operation's messages are marked with.
+#[derive(Debug)]
+pub(crate) struct MessageLabel {
+    pub(crate) id: Arc<str>,
+    /// A message with a result, up to its payload.
+    opening: Box<str>,
+}
+
+impl MessageLabel {
+    pub(crate) fn new(protocol: Subprotocol, id: &str) -> Self {
+        let event = match protocol {
+            Subprotocol::Transport => "next",
+            Subprotocol::Legacy => "data",
+        };
+        let opening = format!(r#"{{"id":{},"type":"{event}","payload":"#, Json::from(id));
+        Self {
+            id: id.into(),
+            opening: opening.into(),
+        }
+    }
+
+    /// The message with this result, which is JSON already.
+    pub(crate) fn result(&self, payload: &str) -> String {
+        let mut text = String::with_capacity(self.opening.len() + payload.len() + 1);
+        text.push_str(&self.opening);
+        text.push_str(payload);
+        text.push('}');
+        text
+    }
+}
+
+/// The message that an operation has come to its end.
+pub(crate) fn complete(id: &str) -> String {
+    json!({ "id": id, "type": "complete" }).to_string()
+}
+
+/// The id of the operation that a message is about.
+pub(crate) fn id(message: &Map<String, Json>) -> Result<&str, CloseReason> {
+    match message.get("id") {
+        Some(Json::String(id)) if id.is_empty() => Err(CloseReason::bad("id: it may not be empty")),
+        Some(Json::String(id)) if id.len() > MAX_ID => Err(CloseReason::bad(format!(
+            "id: at most {MAX_ID} bytes, got {}",
+            id.len()
+        ))),
+        Some(Json::String(id)) => Ok(id),
+        _ => Err(CloseReason::bad("id: a String is needed")),
+    }
+}
+
+/// A message's payload, taken out of it.
+pub(crate) fn payload(
+    message: &mut Map<String, Json>,
+) -> Result<Option<Map<String, Json>>, CloseReason> {
+    match message.remove("payload") {
+        None | Some(Json::Null) => Ok(None),
+        Some(Json::Object(payload)) => Ok(Some(payload)),
+        Some(_) => Err(CloseReason::bad("payload: an object is needed")),
+    }
+}

@@ -1,0 +1,274 @@
+//! What is said on a socket, without any I/O: a client's message goes in, and out come messages to send, an operation
+//! to run, or the reason to close the socket.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::Arc,
+};
+
+use async_graphql::{Response, ServerError};
+use futures_util::stream::{AbortHandle, AbortRegistration};
+use serde_json::{Map, Value as Json, json};
+
+use crate::{
+    auth::{Caller, RequestContext},
+    domain::error::Error,
+    graphql::{
+        execute::errors::{ErrorSigner, from_error},
+        prepare::document::OperationRequest,
+        subscribe::stream::is_refused,
+    },
+    http::{
+        graphql::request::from_parameters,
+        websocket::protocol::{
+            CloseReason, MessageKind, MessageLabel, Subprotocol, complete, id, payload,
+        },
+    },
+};
+
+/// What a client's message asks for that takes more than words.
+#[derive(Debug)]
+pub(crate) enum SessionRequest {
+    /// To be let in, with these values of `Authorization`; none where it shows what it has shown at the upgrade.
+    Init(Vec<Option<String>>),
+    /// To run an operation.
+    Start(Box<StartRequest>),
+}
+
+/// An operation that a client has asked for.
+#[derive(Debug)]
+pub(crate) struct StartRequest {
+    pub(crate) label: MessageLabel,
+    pub(crate) operation: OperationRequest,
+    pub(crate) call: RequestContext,
+    /// Cut when the client ends the operation.
+    pub(crate) ending: AbortRegistration,
+}
+
+/// Messages to send, oldest first.
+pub(crate) type Outbox = VecDeque<String>;
+
+/// One socket's side of the conversation.
+#[derive(Debug)]
+pub(crate) struct Session {
+    protocol: Subprotocol,
+    call: RequestContext,
+    signature: ErrorSigner,
+    max_operations: usize,
+    is_open: bool,
+    /// How many operations were asked for.
+    asked: u64,
+    running: HashMap<Arc<str>, AbortHandle>,
+}
+
+impl Session {
+    pub(crate) fn new(
+        protocol: Subprotocol,
+        call: RequestContext,
+        signature: ErrorSigner,
+        max_operations: usize,
+    ) -> Self {
+        Self {
+            protocol,
+            call,
+            signature,
+            max_operations,
+            is_open: false,
+            asked: 0,
+            running: HashMap::new(),
+        }
+    }
+
+    /// The client was let in.
+    pub(crate) fn is_open(&self) -> bool {
+        self.is_open
+    }
+
+    /// Takes a client's message: perhaps the client is to be let in, an operation to be run, or the socket to be closed.
+    pub(crate) fn receive(
+        &mut self,
+        text: &str,
+        out: &mut Outbox,
+    ) -> Result<Option<SessionRequest>, CloseReason> {
+        let mut message = match serde_json::from_str(text) {
+            Ok(Json::Object(message)) => message,
+            Ok(_) => return Err(CloseReason::bad("a message is a JSON object")),
+            Err(error) => return Err(CloseReason::bad(format!("a message is JSON: {error}"))),
+        };
+        let kind = match message.get("type") {
+            Some(Json::String(name)) => self.protocol.kind(name).ok_or_else(|| {
+                let protocol = self.protocol.name();
+                let shown: String = name.chars().take(40).collect();
+                CloseReason::bad(format!("type: {protocol} knows no {shown:?} from a client"))
+            })?,
+            _ => return Err(CloseReason::bad("type: a String is needed")),
+        };
+        match kind {
+            MessageKind::Init => {
+                let payload = payload(&mut message)?.unwrap_or_default();
+                if self.is_open {
+                    return Err(CloseReason::new(4429, "connection_init came a second time"));
+                }
+                return Ok(Some(SessionRequest::Init(authorization(&payload))));
+            }
+            MessageKind::Ping => {
+                let pong = match payload(&mut message)? {
+                    Some(payload) => json!({ "type": "pong", "payload": payload }),
+                    None => json!({ "type": "pong" }),
+                };
+                out.push_back(pong.to_string());
+            }
+            MessageKind::Pong => {
+                payload(&mut message)?;
+            }
+            MessageKind::Start => return self.start(&mut message, out),
+            MessageKind::Stop => {
+                let id = id(&message)?;
+                if let Some(running) = self.running.remove(id) {
+                    running.abort();
+                    // Its clients know the end of an operation from this.
+                    if self.protocol == Subprotocol::Legacy {
+                        out.push_back(complete(id));
+                    }
+                }
+            }
+            MessageKind::Terminate => return Err(CloseReason::new(1000, "")),
+        }
+        Ok(None)
+    }
+
+    /// Who has opened the socket, as far as the upgrade showed.
+    pub(crate) fn caller(&self) -> &Caller {
+        &self.call.caller
+    }
+
+    /// Lets this caller in, or not, as `admit` says.
+    pub(crate) fn init(
+        &mut self,
+        caller: Caller,
+        admit: impl FnOnce(&RequestContext) -> Result<(), Error>,
+        out: &mut Outbox,
+    ) -> Result<(), CloseReason> {
+        self.call.caller = caller;
+        if let Err(refusal) = admit(&self.call) {
+            if self.protocol == Subprotocol::Legacy {
+                let payload = self.signature.signed(from_error(&refusal));
+                out.push_back(
+                    json!({ "type": "connection_error", "payload": payload }).to_string(),
+                );
+            }
+            return Err(CloseReason::forbidden(&refusal));
+        }
+        self.is_open = true;
+        out.push_back(json!({ "type": "connection_ack" }).to_string());
+        self.keep_alive(out);
+        Ok(())
+    }
+
+    /// The client is to be told again and again that the server lives.
+    pub(crate) fn is_kept_alive(&self) -> bool {
+        self.is_open && self.protocol == Subprotocol::Legacy
+    }
+
+    /// Says that the server lives, where the subprotocol has a word for it.
+    pub(crate) fn keep_alive(&self, out: &mut Outbox) {
+        if self.is_kept_alive() {
+            out.push_back(json!({ "type": "ka" }).to_string());
+        }
+    }
+
+    fn start(
+        &mut self,
+        message: &mut Map<String, Json>,
+        out: &mut Outbox,
+    ) -> Result<Option<SessionRequest>, CloseReason> {
+        let payload =
+            payload(message)?.ok_or_else(|| CloseReason::bad("payload: an object is needed"))?;
+        let id = id(message)?;
+        let operation =
+            from_parameters(payload).map_err(|refusal| CloseReason::bad(refusal.message()))?;
+        if !self.is_open {
+            return Err(CloseReason::new(
+                4401,
+                "connection_init and its ack come first",
+            ));
+        }
+        if self.running.contains_key(id) {
+            return Err(CloseReason::new(
+                4409,
+                format!("an operation with the id {id} runs already"),
+            ));
+        }
+        if self.running.len() >= self.max_operations {
+            let refusal = Error::LimitExceeded {
+                limit: "max-socket-operations",
+                max: self.max_operations as u64,
+                asked: Some(self.running.len() as u64 + 1),
+                advice: "end another operation of this socket first, or open another socket",
+            };
+            let refusal = self.signature.signed(from_error(&refusal));
+            out.push_back(self.error(id, &[refusal]));
+            return Ok(None);
+        }
+        let label = MessageLabel::new(self.protocol, id);
+        let (handle, ending) = AbortHandle::new_pair();
+        self.running.insert(label.id.clone(), handle);
+        self.asked += 1;
+        let name = format!("{}.{}", self.call.id, self.asked);
+        Ok(Some(SessionRequest::Start(Box::new(StartRequest {
+            label,
+            operation,
+            call: RequestContext {
+                id: name.into(),
+                ..self.call.clone()
+            },
+            ending,
+        }))))
+    }
+
+    /// An operation that gives one answer has given it.
+    pub(crate) fn answered(&mut self, label: &MessageLabel, response: &Response, out: &mut Outbox) {
+        if is_refused(response) {
+            self.failed(label, &response.errors, out);
+        } else {
+            out.push_back(label.result(&serde_json::to_string(response).unwrap_or_default()));
+            self.ended(label, out);
+        }
+    }
+
+    /// An operation was refused before it ran, or ends with these errors.
+    pub(crate) fn failed(
+        &mut self,
+        label: &MessageLabel,
+        errors: &[ServerError],
+        out: &mut Outbox,
+    ) {
+        self.running.remove(&label.id);
+        out.push_back(self.error(&label.id, errors));
+    }
+
+    /// An operation has said all that it had to say.
+    pub(crate) fn ended(&mut self, label: &MessageLabel, out: &mut Outbox) {
+        self.running.remove(&label.id);
+        out.push_back(complete(&label.id));
+    }
+
+    /// The message that is an operation's end and the reason for it.
+    fn error(&self, id: &str, errors: &[ServerError]) -> String {
+        let payload = match self.protocol {
+            Subprotocol::Transport => json!(errors),
+            // One object is what its clients look for a `message` in.
+            Subprotocol::Legacy => json!(errors.first()),
+        };
+        json!({ "id": id, "type": "error", "payload": payload }).to_string()
+    }
+}
+
+/// The values of `Authorization` in the first message's payload, however it is spelled; none stands for what is no text.
+fn authorization(payload: &Map<String, Json>) -> Vec<Option<String>> {
+    payload
+        .iter()
+        .filter(|(name, value)| name.eq_ignore_ascii_case("authorization") && !value.is_null())
+        .map(|(_, value)| value.as_str().map(str::to_owned))
+        .collect()
+}

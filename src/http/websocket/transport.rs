@@ -1,0 +1,167 @@
+//! A socket's two ends: what waits is written, many messages at once, and only then the next one is read.
+//! So a client that sends without reading is held by its own unread answers, and costs no memory.
+
+use std::{
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use axum::{
+    Error,
+    body::Bytes,
+    extract::ws::{CloseFrame, Message, WebSocket, close_code},
+};
+use futures_util::{SinkExt, StreamExt};
+use tokio::time::{sleep, timeout};
+use tungstenite::error::ProtocolError;
+
+use crate::http::websocket::{protocol::CloseReason, session::Outbox};
+
+/// How long a closing handshake may take.
+const CLOSING: Duration = Duration::from_secs(1);
+
+/// What happens on a socket.
+pub(crate) enum TransportEvent {
+    /// All that waited is written.
+    Written,
+    /// The client takes nothing more; said anew each time that it has taken something in between.
+    Blocked,
+    /// A message has come, and all that waited is written.
+    Received(Message),
+    /// What has come is no message that we take.
+    Refused(CloseReason),
+    /// The connection is lost.
+    Gone,
+}
+
+/// A socket and what is to be written to it.
+pub(crate) struct Transport {
+    socket: WebSocket,
+    /// Messages that wait to be written.
+    pub(crate) outbox: Outbox,
+    is_ping_due: bool,
+    is_flushed: bool,
+    is_blocked: bool,
+}
+
+impl Transport {
+    pub(crate) fn new(socket: WebSocket) -> Self {
+        Self {
+            socket,
+            outbox: Outbox::new(),
+            is_ping_due: false,
+            is_flushed: true,
+            is_blocked: false,
+        }
+    }
+
+    /// Sends a ping next.
+    pub(crate) fn ping(&mut self) {
+        self.is_ping_due = true;
+    }
+
+    /// Waits for what happens next; may be dropped at any time without loss.
+    pub(crate) async fn next(&mut self) -> TransportEvent {
+        std::future::poll_fn(|cx| self.poll(cx)).await
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<TransportEvent> {
+        let has_written = !self.outbox.is_empty() || self.is_ping_due || !self.is_flushed;
+        if has_written {
+            match self.poll_write(cx) {
+                Poll::Ready(Ok(())) => self.is_blocked = false,
+                Poll::Ready(Err(_)) => return Poll::Ready(TransportEvent::Gone),
+                Poll::Pending if self.is_blocked => return Poll::Pending,
+                Poll::Pending => {
+                    self.is_blocked = true;
+                    return Poll::Ready(TransportEvent::Blocked);
+                }
+            }
+        }
+        match self.socket.poll_next_unpin(cx) {
+            Poll::Ready(message) => Poll::Ready(self.received(message)),
+            Poll::Pending if has_written => Poll::Ready(TransportEvent::Written),
+            Poll::Pending => Poll::Pending,
+        }
+    }
+
+    fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        while self.is_ping_due || !self.outbox.is_empty() {
+            ready!(self.socket.poll_ready_unpin(cx))?;
+            if std::mem::take(&mut self.is_ping_due) {
+                self.socket.start_send_unpin(Message::Ping(Bytes::new()))?;
+            } else if let Some(text) = self.outbox.pop_front() {
+                self.socket.start_send_unpin(Message::Text(text.into()))?;
+            }
+            self.is_flushed = false;
+            self.is_blocked = false;
+        }
+        ready!(self.socket.poll_flush_unpin(cx))?;
+        self.is_flushed = true;
+        Poll::Ready(Ok(()))
+    }
+
+    fn received(&mut self, message: Option<Result<Message, Error>>) -> TransportEvent {
+        match message {
+            Some(Ok(message)) => {
+                // The library has queued a pong, which goes out before the next message is read.
+                if matches!(message, Message::Ping(_)) {
+                    self.is_flushed = false;
+                }
+                TransportEvent::Received(message)
+            }
+            Some(Err(error)) => {
+                refusal(error).map_or(TransportEvent::Gone, TransportEvent::Refused)
+            }
+            None => TransportEvent::Gone,
+        }
+    }
+
+    /// Closes the socket, and waits for the client to do so too.
+    pub(crate) async fn close(mut self, closing: CloseReason) {
+        if self.say_last(closing).await {
+            self.drain().await;
+        }
+    }
+
+    /// Closes a socket on which nothing can be read any more.
+    pub(crate) async fn refuse(mut self, closing: CloseReason) {
+        if self.say_last(closing).await {
+            // Cut at once, with bytes unread, the connection would take our last words with it.
+            sleep(CLOSING).await;
+        }
+    }
+
+    /// Takes what the client still sends, up to the end of the connection.
+    pub(crate) async fn drain(mut self) {
+        let rest = async { while let Some(Ok(_)) = self.socket.next().await {} };
+        let _ = timeout(CLOSING, rest).await;
+    }
+
+    /// Writes what waits and the close frame; says whether the client has taken it.
+    async fn say_last(&mut self, closing: CloseReason) -> bool {
+        let all = async {
+            std::future::poll_fn(|cx| self.poll_write(cx)).await?;
+            let frame = CloseFrame {
+                code: closing.code,
+                reason: closing.reason.into(),
+            };
+            self.socket.send(Message::Close(Some(frame))).await
+        };
+        timeout(CLOSING, all).await.is_ok_and(|sent| sent.is_ok())
+    }
+}
+
+/// Why a socket is closed on which this has come; none where the connection itself has failed.
+fn refusal(error: Error) -> Option<CloseReason> {
+    use tungstenite::Error as Cause;
+    let cause = error.into_inner().downcast::<Cause>().ok()?;
+    let code = match *cause {
+        Cause::Capacity(_) => close_code::SIZE,
+        Cause::Utf8(_) => close_code::INVALID,
+        Cause::Protocol(ProtocolError::ResetWithoutClosingHandshake) => return None,
+        Cause::Protocol(_) => close_code::PROTOCOL,
+        _ => return None,
+    };
+    Some(CloseReason::new(code, cause.to_string()))
+}

@@ -1,0 +1,205 @@
+//! Buckets of points that refill. A bucket is kept as the moment at which it is full again; a full one is not kept.
+
+use std::{collections::HashMap, hash::Hash, time::Duration};
+
+use tokio::time::Instant;
+
+use crate::{
+    domain::error::{Error, Result},
+    rate_limit::RateStatus,
+};
+
+/// How many callers are known at once, so that nobody fills the memory by coming from everywhere.
+const MAX_BUCKETS: usize = 100_000;
+
+/// How much a bucket holds and how fast it refills.
+#[derive(Debug)]
+pub(crate) struct BucketPolicy {
+    points: u64,
+    per_second: u64,
+}
+
+impl BucketPolicy {
+    /// None where there are no points to count.
+    pub(crate) fn new(points: u64, per_second: u64) -> Option<Self> {
+        (points > 0).then_some(Self { points, per_second })
+    }
+
+    /// How long so many points take to come back.
+    fn time(&self, points: u64) -> Duration {
+        let nanos = u128::from(points) * 1_000_000_000 / u128::from(self.per_second);
+        Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
+    }
+
+    /// How many points come back in this time.
+    fn points(&self, time: Duration) -> u64 {
+        let points = time.as_nanos() * u128::from(self.per_second) / 1_000_000_000;
+        u64::try_from(points).unwrap_or(u64::MAX)
+    }
+}
+
+/// Everybody's buckets.
+#[derive(Debug)]
+pub(crate) struct Buckets<K> {
+    full_at: HashMap<K, Instant>,
+}
+
+impl<K> Default for Buckets<K> {
+    fn default() -> Self {
+        Self {
+            full_at: HashMap::new(),
+        }
+    }
+}
+
+impl<K: Eq + Hash> Buckets<K> {
+    /// What is missing in a bucket, as the time that it takes to come back.
+    fn missing(&self, who: &K, now: Instant) -> Duration {
+        self.full_at
+            .get(who)
+            .map_or(Duration::ZERO, |at| at.saturating_duration_since(now))
+    }
+
+    /// Takes the points, or nothing where there are fewer.
+    pub(crate) fn spend(
+        &mut self,
+        policy: &BucketPolicy,
+        who: K,
+        cost: u64,
+        now: Instant,
+    ) -> Result<()> {
+        let may_miss = policy.time(policy.points - cost.min(policy.points));
+        let wait = self.missing(&who, now).saturating_sub(may_miss);
+        if !wait.is_zero() {
+            return Err(Error::RateLimited {
+                cost,
+                left: self.standing(policy, &who, now).left,
+                max: policy.points,
+                seconds: up(wait),
+            });
+        }
+        self.charge(policy, who, cost.min(policy.points), now);
+        Ok(())
+    }
+
+    /// Takes the points, whether they are there or not.
+    pub(crate) fn charge(&mut self, policy: &BucketPolicy, who: K, cost: u64, now: Instant) {
+        let missing = self.missing(&who, now) + policy.time(cost);
+        if self.full_at.len() >= MAX_BUCKETS && !self.full_at.contains_key(&who) {
+            self.make_room(now);
+        }
+        // A time that does not exist is as far as nobody waits.
+        if let Some(at) = now.checked_add(missing) {
+            self.full_at.insert(who, at);
+        }
+    }
+
+    pub(crate) fn standing(&self, policy: &BucketPolicy, who: &K, now: Instant) -> RateStatus {
+        let (missing, all) = (self.missing(who, now), policy.time(policy.points));
+        RateStatus {
+            max: policy.points,
+            window: up(all),
+            left: policy.points(all.saturating_sub(missing)),
+            full_in: up(missing),
+        }
+    }
+
+    /// Forgets who has all its points again; where that are too few, the tenth of all that misses the fewest.
+    fn make_room(&mut self, now: Instant) {
+        self.full_at.retain(|_, at| *at > now);
+        if self.full_at.len() < MAX_BUCKETS {
+            return;
+        }
+        let mut times: Vec<Instant> = self.full_at.values().copied().collect();
+        let (_, latest, _) = times.select_nth_unstable(MAX_BUCKETS / 10);
+        let latest = *latest;
+        self.full_at.retain(|_, at| *at > latest);
+    }
+}
+
+/// Whole seconds, rounded up.
+fn up(time: Duration) -> u64 {
+    time.as_secs() + u64::from(time.subsec_nanos() > 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn bucket() -> (BucketPolicy, Buckets<u32>, Instant) {
+        let policy = BucketPolicy::new(1_000, 10).expect("points");
+        (policy, Buckets::default(), Instant::now())
+    }
+
+    #[test]
+    fn points_are_spent_and_come_back() {
+        let (policy, mut all, now) = bucket();
+        let left = |all: &Buckets<u32>, now| all.standing(&policy, &1, now).left;
+        assert_eq!(left(&all, now), 1_000);
+        all.spend(&policy, 1, 990, now).expect("there are enough");
+        assert_eq!(left(&all, now), 10);
+        let refused = all.spend(&policy, 1, 25, now).expect_err("too few");
+        let Error::RateLimited {
+            cost,
+            left: shown,
+            max,
+            seconds,
+        } = refused
+        else {
+            panic!("{refused}");
+        };
+        assert_eq!((cost, shown, max, seconds), (25, 10, 1_000, 2));
+        assert_eq!(left(&all, now), 10, "what is refused costs nothing");
+        all.spend(&policy, 2, 1_000, now).expect("another's bucket");
+        assert!(all.spend(&policy, 1, 25, now + SECOND).is_err());
+        all.spend(&policy, 1, 25, now + 2 * SECOND)
+            .expect("what was said is true");
+        let standing = all.standing(&policy, &1, now + 2 * SECOND);
+        assert_eq!((standing.left, standing.full_in), (5, 100));
+        assert_eq!(left(&all, now + 1_000 * SECOND), 1_000, "not above full");
+    }
+
+    #[test]
+    fn what_costs_more_than_a_bucket_holds_needs_a_full_one() {
+        let (policy, mut all, now) = bucket();
+        all.spend(&policy, 1, 10, now).expect("it is full");
+        assert!(all.spend(&policy, 1, 5_000, now).is_err());
+        all.spend(&policy, 1, 5_000, now + SECOND)
+            .expect("it is full again");
+        assert_eq!(all.standing(&policy, &1, now + SECOND).left, 0);
+        all.spend(&policy, 1, 1_000, now + 101 * SECOND)
+            .expect("an emptied one fills in the usual time");
+    }
+
+    #[test]
+    fn what_is_done_already_is_owed() {
+        let (policy, mut all, now) = bucket();
+        all.charge(&policy, 1, 1_500, now);
+        assert_eq!(all.standing(&policy, &1, now).left, 0);
+        assert!(all.spend(&policy, 1, 1, now + 50 * SECOND).is_err());
+        all.spend(&policy, 1, 1, now + 51 * SECOND)
+            .expect("the debt is paid");
+        all.charge(&policy, 1, u64::MAX, now);
+        assert!(all.spend(&policy, 1, 1, now).is_err());
+    }
+
+    #[test]
+    fn memory_is_bounded_and_who_owes_most_is_remembered() {
+        let (policy, mut all, now) = bucket();
+        let most = u32::try_from(MAX_BUCKETS).expect("a small number");
+        for who in 0..most {
+            all.charge(&policy, who, 1, now);
+        }
+        all.charge(&policy, most, 1, now + SECOND);
+        assert_eq!(all.full_at.len(), 1, "full buckets are forgotten");
+
+        for who in 0..3 * most {
+            all.charge(&policy, who, u64::from(who % 900 + 100), now);
+            all.charge(&policy, 7, 1, now);
+        }
+        assert!(all.full_at.len() <= MAX_BUCKETS);
+        assert_eq!(all.standing(&policy, &7, now).left, 0);
+    }
+}

@@ -1,0 +1,105 @@
+//! Places of which each address may have so many at once.
+
+use std::{
+    collections::HashMap,
+    net::IpAddr,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use crate::rate_limit::client_network;
+
+/// Places, counted by address. Cheap to clone.
+#[derive(Clone, Debug)]
+pub(crate) struct AddressPermits {
+    max: usize,
+    /// Who has none has no entry.
+    taken: Arc<Mutex<HashMap<IpAddr, usize>>>,
+}
+
+/// A place, given back when dropped.
+#[derive(Debug)]
+pub(crate) struct AddressPermit {
+    places: AddressPermits,
+    address: IpAddr,
+}
+
+impl AddressPermits {
+    /// Each address may have so many; 0 is without a limit.
+    #[must_use]
+    pub(crate) fn new(max: usize) -> Self {
+        Self {
+            max,
+            taken: Arc::default(),
+        }
+    }
+
+    /// How many each address may have.
+    #[must_use]
+    pub(crate) fn max(&self) -> usize {
+        self.max
+    }
+
+    /// A place for this address, or for the network of an IPv6 one; none where it has as many as it may.
+    #[must_use]
+    pub(crate) fn take(&self, address: IpAddr) -> Option<AddressPermit> {
+        let address = client_network(address);
+        {
+            let mut taken = self.taken();
+            let count = taken.entry(address).or_default();
+            if self.max > 0 && *count >= self.max {
+                return None;
+            }
+            *count += 1;
+        }
+        Some(AddressPermit {
+            places: self.clone(),
+            address,
+        })
+    }
+
+    fn taken(&self) -> MutexGuard<'_, HashMap<IpAddr, usize>> {
+        self.taken.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for AddressPermit {
+    fn drop(&mut self) {
+        let mut taken = self.places.taken();
+        if let Some(count) = taken.get_mut(&self.address) {
+            *count -= 1;
+            if *count == 0 {
+                taken.remove(&self.address);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_has_so_many_and_an_ipv6_network_is_one() {
+        let places = AddressPermits::new(2);
+        let of = |text: &str| places.take(text.parse().expect("an address"));
+        let first = of("2001:db8::1");
+        let second = of("2001:db8::ffff:2");
+        assert!(first.is_some() && second.is_some());
+        assert!(of("2001:db8::3").is_none());
+        assert!(of("2001:db8:0:1::3").is_some(), "another client_network");
+        assert!(of("192.0.2.1").is_some());
+        drop(first);
+        let third = of("2001:db8::3");
+        assert!(third.is_some() && of("2001:db8::1").is_none());
+        drop((second, third));
+        assert!(places.taken().is_empty(), "who has none is forgotten");
+    }
+
+    #[test]
+    fn zero_is_without_a_limit() {
+        let places = AddressPermits::new(0);
+        let address = "192.0.2.1".parse().expect("an address");
+        let many: Vec<_> = (0..100).map_while(|_| places.take(address)).collect();
+        assert_eq!(many.len(), 100);
+    }
+}

@@ -1,0 +1,197 @@
+//! The server as this crate's tests start it: inside their own process, with a clock and an eye on its statements.
+//! Everything else they ask over HTTP and the command line.
+
+use std::net::{IpAddr, SocketAddr};
+
+use clap::Parser;
+use tokio::{net::TcpListener, task::JoinHandle};
+
+use crate::{
+    app::App,
+    auth::RequestContext,
+    config::Config,
+    demo,
+    domain::error::Error,
+    graphql::Api,
+    http::{self, listener::tls::Tls},
+    service,
+    store::{Db, db::connect::PendingMigrations},
+};
+
+pub use crate::{
+    auth::{Scope, token::PlainToken},
+    clock::Clock,
+    domain::time::format as format_time,
+    graphql::sdl,
+};
+
+/// Called with the text of each statement that reads or writes.
+pub type OnStatement = Box<dyn Fn(&str) + Send + Sync>;
+
+/// The flags of `serve`.
+#[derive(Debug, Parser)]
+struct Flags {
+    #[command(flatten)]
+    config: Config,
+}
+
+/// Reads flags of `serve`; the first argument is the program's name.
+///
+/// # Errors
+/// What the command line would print.
+pub fn check_flags(arguments: &[&str]) -> Result<(), String> {
+    let flags = Flags::try_parse_from(arguments);
+    flags.map(drop).map_err(|refusal| refusal.to_string())
+}
+
+/// Loads the certificate and key that flags of `serve` name; says whether there are any.
+///
+/// # Errors
+/// What the command line would print.
+pub fn load_tls(arguments: &[&str]) -> Result<bool, String> {
+    let config = Flags::parse_from(arguments).config;
+    let tls = Tls::load(&config.connection);
+    tls.map(|tls| tls.is_some()).map_err(|e| e.to_string())
+}
+
+/// A server in this process.
+#[derive(Debug)]
+pub struct TestServer {
+    /// What a test may see and do of it.
+    pub handle: ServerHandle,
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// Ends when the server has stopped.
+    pub serving: JoinHandle<()>,
+}
+
+impl TestServer {
+    /// Starts a server with these flags of `serve`, the first argument being the program's name. It listens on a free
+    /// port of 127.0.0.1.
+    ///
+    /// # Errors
+    /// What the command line would print.
+    pub async fn start(
+        arguments: &[&str],
+        clock: Clock,
+        on_statement: Option<OnStatement>,
+    ) -> Result<Self, String> {
+        let start = async {
+            let config = Flags::parse_from(arguments).config;
+            let tls = Tls::load(&config.connection)?;
+            let mut db = Db::connect(&config.database, PendingMigrations::Apply).await?;
+            if let Some(on_statement) = on_statement {
+                db.on_statement(on_statement);
+            }
+            let app = App::new(config, db, clock).await?;
+            Ok((tls, Api::new(app.clone()).await?, app))
+        };
+        let started: Result<_, crate::domain::error::CommandError> = start.await;
+        let (tls, api, app) = started.map_err(|e| e.to_string())?;
+        let listener = TcpListener::bind("127.0.0.1:0").await;
+        let listener = listener.map_err(|e| e.to_string())?;
+        let address = listener.local_addr().map_err(|e| e.to_string())?;
+        Ok(Self {
+            handle: ServerHandle(app),
+            address,
+            serving: tokio::spawn(http::serve(api, listener, tls)),
+        })
+    }
+}
+
+/// What a test may see and do of a server behind its front doors; it outlives the server.
+#[derive(Clone, Debug)]
+pub struct ServerHandle(App);
+
+impl ServerHandle {
+    /// Tells the server to stop.
+    pub fn stop(&self) {
+        self.0.stop.cancel();
+    }
+
+    /// How many tasks run beside the requests: background work, sockets, event streams, shared subscriptions.
+    #[must_use]
+    pub fn tasks(&self) -> usize {
+        self.0.tasks.len()
+    }
+
+    /// How many connections are open.
+    #[must_use]
+    pub fn connections(&self) -> i64 {
+        self.0.metrics.connections.get()
+    }
+
+    /// How many connections were closed because there were too many.
+    #[must_use]
+    pub fn connections_refused(&self) -> u64 {
+        self.0.metrics.connections_refused.get()
+    }
+
+    /// How many subscribers hear events live.
+    #[must_use]
+    pub fn subscribers(&self) -> i64 {
+        self.0.metrics.feed_subscribers.get()
+    }
+
+    /// How many shared subscriptions hear events live.
+    #[must_use]
+    pub fn shared_subscriptions(&self) -> usize {
+        self.0.feed.listeners()
+    }
+
+    /// Ends every live subscription with UNAVAILABLE.
+    pub fn end_subscriptions(&self) {
+        self.0.feed.end(&Error::Unavailable);
+    }
+
+    /// Drops old events from the feed; says how many went.
+    ///
+    /// # Errors
+    /// What the log would say.
+    pub async fn prune(&self) -> Result<u64, String> {
+        self.0.feed.prune().await.map_err(|e| e.to_string())
+    }
+
+    /// Closes the database under the running server.
+    pub async fn close_database(&self) {
+        self.0.db.close().await;
+    }
+
+    /// Fills the database with the demo's builders and their history.
+    ///
+    /// # Errors
+    /// What the log would say.
+    pub async fn add_demo_history(&self) -> Result<(), String> {
+        demo::prepare(&self.0).await.map_err(|e| e.to_string())
+    }
+
+    /// Makes a token in the server's database; its text.
+    ///
+    /// # Errors
+    /// What the command line would print.
+    pub async fn create_token(&self, name: &str, scope: Scope) -> Result<String, String> {
+        let created = service::token::create(&self.0.config.database, name, scope).await;
+        let (token, _) = created.map_err(|e| e.to_string())?;
+        Ok(token.reveal().to_owned())
+    }
+
+    /// Revokes a token in the server's database.
+    ///
+    /// # Errors
+    /// What the command line would print.
+    pub async fn revoke_token(&self, name: &str) -> Result<(), String> {
+        let revoked = service::token::revoke(&self.0.config.database, name).await;
+        revoked.map_err(|e| e.to_string())
+    }
+
+    /// Takes points from whoever calls from this address without a token, whether it has them or not.
+    pub fn charge(&self, address: IpAddr, points: u64) {
+        let context = RequestContext {
+            caller: self.0.access.stranger(),
+            address,
+            id: "".into(),
+            wants_cost: false,
+        };
+        self.0.rates.charge(&context, points);
+    }
+}
