@@ -30,9 +30,9 @@ pub(crate) struct App {
     /// What is measured.
     pub(crate) metrics: Arc<Metrics>,
     /// What each caller may still take.
-    pub(crate) rates: RateLimiter,
+    pub(crate) rate_limiter: RateLimiter,
     /// Which odd values the log has named.
-    pub(crate) oddities: InvalidValues,
+    pub(crate) invalid_values: InvalidValues,
     /// What was configured.
     pub(crate) config: Arc<Config>,
     /// What runs beside the requests, waited for on the way out.
@@ -69,8 +69,8 @@ impl App {
             feed,
             clock,
             metrics,
-            rates: RateLimiter::new(&config.rate),
-            oddities: InvalidValues::default(),
+            rate_limiter: RateLimiter::new(&config.rate),
+            invalid_values: InvalidValues::default(),
             config: Arc::new(config),
             tasks: TaskTracker::new(),
             stop,

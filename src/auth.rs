@@ -48,7 +48,7 @@ pub(crate) struct Caller {
     /// Up to which scope, or why it may do nothing at all, not even what callers without a token may.
     may: Result<Scope>,
     identity: Option<Identity>,
-    lasts: Validity,
+    validity: Validity,
 }
 
 /// Whose token a caller has shown, the same for each token of the same name or subject.
@@ -78,7 +78,7 @@ pub(crate) struct RequestContext {
     /// The address of who asks: what is counted against callers without a token.
     pub(crate) address: IpAddr,
     /// The request's name in the log and in the errors of its answer.
-    pub(crate) id: Arc<str>,
+    pub(crate) request_id: Arc<str>,
     /// The answer is to say what it cost.
     pub(crate) wants_cost: bool,
 }
@@ -90,7 +90,7 @@ impl Caller {
         Self {
             may: scope.ok_or(Error::Unauthenticated),
             identity: None,
-            lasts: Validity::Always,
+            validity: Validity::Always,
         }
     }
 
@@ -105,7 +105,7 @@ impl Caller {
         Self {
             may: Err(why),
             identity: None,
-            lasts: Validity::Always,
+            validity: Validity::Always,
         }
     }
 

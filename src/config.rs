@@ -315,7 +315,7 @@ impl Config {
 impl HttpConfig {
     /// Lets in pages of this origin: one of this server itself, whose `Host` this is, or one that was allowed.
     #[must_use]
-    pub(crate) fn admits(&self, origin: &[u8], host: Option<&[u8]>) -> bool {
+    pub(crate) fn allows_origin(&self, origin: &[u8], host: Option<&[u8]>) -> bool {
         let origin = str::from_utf8(origin).unwrap_or_default();
         let from = origin.split_once("://").map(|(_, from)| from.as_bytes());
         let is_own = from.is_some() && from == host;

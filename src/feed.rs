@@ -55,8 +55,8 @@ struct Inner {
     /// The feed's name in every cursor, or why there is none.
     epoch: Mutex<Result<Arc<str>>>,
     looking: tokio::sync::Mutex<()>,
-    hub: Mutex<Dispatcher>,
-    placing: crate::feed::sequencer::Sequencer,
+    dispatcher: Mutex<Dispatcher>,
+    sequencer: crate::feed::sequencer::Sequencer,
     /// When the feed was last read to its end; none while nobody listens.
     read_at: Mutex<Option<Instant>>,
     metrics: Arc<Metrics>,
@@ -154,8 +154,8 @@ impl Feed {
             config,
             epoch: Mutex::new(Err(Error::FeedDetached)),
             looking: tokio::sync::Mutex::default(),
-            hub: Mutex::default(),
-            placing: crate::feed::sequencer::Sequencer::default(),
+            dispatcher: Mutex::default(),
+            sequencer: crate::feed::sequencer::Sequencer::default(),
             read_at: Mutex::default(),
             metrics,
             wake: Notify::new(),
@@ -177,7 +177,7 @@ impl Feed {
     /// `FeedDetached` where there is no feed; else as every read.
     pub(crate) async fn position(&self) -> Result<Position> {
         self.expect_feed().await?;
-        self.place_all().await?;
+        self.sequence_all().await?;
         Ok(event::reach(&self.0.db).await?.newest)
     }
 
@@ -197,13 +197,13 @@ impl Feed {
 
     /// How many listen: groups of subscribers, not each of them.
     #[must_use]
-    pub(crate) fn listeners(&self) -> usize {
-        self.hub().listeners.len()
+    pub(crate) fn subscriber_count(&self) -> usize {
+        self.dispatcher().subscribers.len()
     }
 
     /// Ends what everybody hears live, for this reason; they are told where to resume.
     pub(crate) fn end(&self, why: &Error) {
-        self.hub().listeners.end(why);
+        self.dispatcher().subscribers.end(why);
     }
 
     /// Drops events that are older, or more, than the configuration keeps; in small batches, so that no other
@@ -218,7 +218,7 @@ impl Feed {
         let config = &self.0.config;
         let before = self.0.clock.now() - config.feed_keep_seconds;
         // Also where nobody listens: what has no place yet cannot grow old.
-        self.place_all().await?;
+        self.sequence_all().await?;
         let mut pruned = 0;
         loop {
             let up_to = Position(self.position().await?.0 - config.feed_keep_events);
@@ -273,9 +273,12 @@ impl Feed {
         self.0.epoch.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn hub(&self) -> MutexGuard<'_, Dispatcher> {
+    fn dispatcher(&self) -> MutexGuard<'_, Dispatcher> {
         // The hub is whole between any two of its statements, so a panic elsewhere does not spoil it.
-        self.0.hub.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0
+            .dispatcher
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 }
 

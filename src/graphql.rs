@@ -74,7 +74,7 @@ trait ContextExt {
     fn begin(&self) -> crate::domain::error::Result<()>;
     fn event_cursor(&self) -> crate::domain::error::Result<EventCursor>;
     /// Logs, once, that a row holds a value that no Buildbot should have written.
-    fn odd(&self, column: &'static str, id: i32);
+    fn report_invalid(&self, column: &'static str, id: i32);
 }
 
 impl ContextExt for Context<'_> {
@@ -98,8 +98,8 @@ impl ContextExt for Context<'_> {
         self.data_unchecked::<RequestCursor>().0.clone()
     }
 
-    fn odd(&self, column: &'static str, id: i32) {
-        self.app().oddities.note(column, id);
+    fn report_invalid(&self, column: &'static str, id: i32) {
+        self.app().invalid_values.report(column, id);
     }
 }
 
@@ -179,9 +179,9 @@ impl Api {
     }
 
     /// What the errors of this call are marked with.
-    pub(crate) fn signature(&self, call: &RequestContext) -> ErrorSigner {
+    pub(crate) fn signature(&self, context: &RequestContext) -> ErrorSigner {
         ErrorSigner {
-            name: call.id.clone(),
+            name: context.request_id.clone(),
             metrics: self.app.metrics.clone(),
         }
     }
@@ -190,34 +190,34 @@ impl Api {
     pub(crate) fn open(
         &self,
         operation: OperationRequest,
-        call: &RequestContext,
+        context: &RequestContext,
     ) -> Result<PreparedOperation, ServerError> {
         let begun = Instant::now();
-        self.check(operation, call).map_err(|refusal| {
+        self.check(operation, context).map_err(|refusal| {
             let metrics = &self.app.metrics;
-            metrics.operated(
+            metrics.record_operation(
                 OperationLabel::Unknown,
                 OutcomeLabel::Refused,
                 begun.elapsed(),
             );
-            self.signature(call).signed(refusal)
+            self.signature(context).signed(refusal)
         })
     }
 
     fn check(
         &self,
         operation: OperationRequest,
-        call: &RequestContext,
+        context: &RequestContext,
     ) -> Result<PreparedOperation, ServerError> {
-        let rates = &self.app.rates;
+        let rates = &self.app.rate_limiter;
         rates
-            .admit(call)
+            .admit(context)
             .map_err(|e| crate::graphql::execute::errors::from_error(&e))?;
         let asked = self.measure(operation);
         let points = asked
             .as_ref()
             .map_or(REFUSED, |asked| asked.cost.objects.max(ASKED));
-        let spent = rates.spend(call, points);
+        let spent = rates.spend(context, points);
         spent.map_err(|e| crate::graphql::execute::errors::from_error(&e))?;
         asked
     }
@@ -245,7 +245,7 @@ impl Api {
     }
 
     /// What the library executes: a copy of the document, with all that resolvers need.
-    async fn request(&self, asked: &PreparedOperation, call: &RequestContext) -> Request {
+    async fn request(&self, asked: &PreparedOperation, context: &RequestContext) -> Request {
         let cursor = if asked.document.wants_cursor {
             let position = self.app.feed.position().await;
             position.map(|p| EventCursor(self.app.feed.cursor(p)))
@@ -257,7 +257,7 @@ impl Api {
         let budget = Budget::new(self.app.config.limit.max_rows, deadline);
         let mut request = Request::new("")
             .variables(asked.variables.clone())
-            .data(call.caller.clone())
+            .data(context.caller.clone())
             .data(Loaders::new(self.app.db.clone(), budget))
             .data(RequestCursor(cursor));
         request.operation_name.clone_from(&asked.operation);
@@ -338,19 +338,19 @@ impl Api {
     pub(crate) async fn execute(
         &self,
         asked: PreparedOperation,
-        call: &RequestContext,
+        context: &RequestContext,
     ) -> Response {
         let begun = Instant::now();
-        let mut response = self.answer(&asked, call).await;
+        let mut response = self.answer(&asked, context).await;
         let outcome = match response.errors.as_slice() {
             [] => OutcomeLabel::Ok,
             _ if crate::graphql::subscribe::stream::is_refused(&response) => OutcomeLabel::Refused,
             _ => OutcomeLabel::Failed,
         };
         let metrics = &self.app.metrics;
-        metrics.operated(asked.kind(), outcome, begun.elapsed());
-        self.signature(call).sign(&mut response.errors);
-        if call.wants_cost && outcome != OutcomeLabel::Refused {
+        metrics.record_operation(asked.kind(), outcome, begun.elapsed());
+        self.signature(context).sign(&mut response.errors);
+        if context.wants_cost && outcome != OutcomeLabel::Refused {
             let max = self.app.config.limit.max_cost;
             let cost = value!({ "objects": asked.cost.objects, "max": max });
             return response.extension("cost", cost);
@@ -358,7 +358,7 @@ impl Api {
         response
     }
 
-    async fn answer(&self, asked: &PreparedOperation, call: &RequestContext) -> Response {
+    async fn answer(&self, asked: &PreparedOperation, context: &RequestContext) -> Response {
         if asked.is(OperationType::Subscription) {
             let refusal = crate::graphql::execute::errors::refusal(
                 ONE_ANSWER,
@@ -369,7 +369,7 @@ impl Api {
         let name = asked.name();
         let span = tracing::debug_span!("operation", kind = asked.kind().name(), name);
         let executing = async {
-            let request = self.request(asked, call).await;
+            let request = self.request(asked, context).await;
             self.schema.execute(request).await
         };
         let executing = executing.instrument(span);

@@ -353,7 +353,7 @@ impl Metrics {
     }
 
     /// Counts a request with this status, whose answer began so long after it.
-    pub(crate) fn requested(&self, route: RouteLabel, status: u16, after: Duration) {
+    pub(crate) fn record_request(&self, route: RouteLabel, status: u16, after: Duration) {
         let (route, status) = (route.name(), class(status));
         let labels = RequestLabels { route, status };
         self.requests.get_or_create(&labels).inc();
@@ -362,7 +362,12 @@ impl Metrics {
     }
 
     /// Counts an operation that ended, or a subscription that began, so long after it was asked for.
-    pub(crate) fn operated(&self, kind: OperationLabel, outcome: OutcomeLabel, after: Duration) {
+    pub(crate) fn record_operation(
+        &self,
+        kind: OperationLabel,
+        outcome: OutcomeLabel,
+        after: Duration,
+    ) {
         self.operations.get_or_create(&labels(kind, outcome)).inc();
         let kind = kind.name();
         let seconds = self.operation_seconds.get_or_create(&KindLabels { kind });

@@ -38,10 +38,10 @@ enum RateKey {
 }
 
 impl RateKey {
-    fn of(call: &RequestContext) -> Self {
-        match call.caller.identity() {
+    fn of(context: &RequestContext) -> Self {
+        match context.caller.identity() {
             Some(token) => Self::Token(token.clone()),
-            None => Self::Address(client_network(call.address)),
+            None => Self::Address(client_network(context.address)),
         }
     }
 }
@@ -89,7 +89,7 @@ impl RateLimiter {
     /// Nobody has taken anything yet.
     #[must_use]
     pub(crate) fn new(config: &RateConfig) -> Self {
-        let places = match config.max_subscriptions {
+        let permits = match config.max_subscriptions {
             0 => Semaphore::MAX_PERMITS,
             max => max.min(Semaphore::MAX_PERMITS),
         };
@@ -97,7 +97,7 @@ impl RateLimiter {
             policy: BucketPolicy::new(config.rate_points, config.rate_points_per_second),
             buckets: Mutex::default(),
             sockets: AddressPermits::new(config.max_sockets_per_address),
-            subscriptions: Arc::new(Semaphore::new(places)),
+            subscriptions: Arc::new(Semaphore::new(permits)),
             max_subscriptions: config.max_subscriptions,
         }))
     }
@@ -106,9 +106,9 @@ impl RateLimiter {
     ///
     /// # Errors
     /// Why the caller may not read, or `RateLimited` where it has asked too often.
-    pub(crate) fn admit(&self, call: &RequestContext) -> Result<()> {
-        call.caller.require(Scope::Read).or_else(|refusal| {
-            self.spend(call, STRANGER)?;
+    pub(crate) fn admit(&self, context: &RequestContext) -> Result<()> {
+        context.caller.require(Scope::Read).or_else(|refusal| {
+            self.spend(context, STRANGER)?;
             Err(refusal)
         })
     }
@@ -117,31 +117,31 @@ impl RateLimiter {
     ///
     /// # Errors
     /// `RateLimited` where the caller has less; then nothing is taken.
-    pub(crate) fn spend(&self, call: &RequestContext, cost: u64) -> Result<()> {
-        self.with(call, |policy, buckets, who, now| {
+    pub(crate) fn spend(&self, context: &RequestContext, cost: u64) -> Result<()> {
+        self.with(context, |policy, buckets, who, now| {
             buckets.spend(policy, who, cost, now)
         })
         .unwrap_or(Ok(()))
     }
 
     /// Takes so many points for what is done already; what the caller does not have it owes.
-    pub(crate) fn charge(&self, call: &RequestContext, cost: u64) {
-        self.with(call, |policy, buckets, who, now| {
+    pub(crate) fn charge(&self, context: &RequestContext, cost: u64) {
+        self.with(context, |policy, buckets, who, now| {
             buckets.charge(policy, who, cost, now);
         });
     }
 
     /// How the caller stands; none where points are not counted.
     #[must_use]
-    pub(crate) fn standing(&self, call: &RequestContext) -> Option<RateStatus> {
-        self.with(call, |policy, buckets, who, now| {
+    pub(crate) fn standing(&self, context: &RequestContext) -> Option<RateStatus> {
+        self.with(context, |policy, buckets, who, now| {
             buckets.standing(policy, &who, now)
         })
     }
 
     fn with<T>(
         &self,
-        call: &RequestContext,
+        context: &RequestContext,
         act: impl FnOnce(&BucketPolicy, &mut Buckets<RateKey>, RateKey, Instant) -> T,
     ) -> Option<T> {
         let policy = self.0.policy.as_ref()?;
@@ -150,20 +150,25 @@ impl RateLimiter {
             .buckets
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        Some(act(policy, &mut buckets, RateKey::of(call), Instant::now()))
+        Some(act(
+            policy,
+            &mut buckets,
+            RateKey::of(context),
+            Instant::now(),
+        ))
     }
 
     /// A place for a socket of the caller's address.
     ///
     /// # Errors
     /// `LimitExceeded` where it has as many as it may.
-    pub(crate) fn socket(&self, call: &RequestContext) -> Result<AddressPermit> {
-        let places = &self.0.sockets;
-        places
-            .take(call.address)
+    pub(crate) fn socket(&self, context: &RequestContext) -> Result<AddressPermit> {
+        let permits = &self.0.sockets;
+        permits
+            .take(context.address)
             .ok_or_else(|| Error::LimitExceeded {
                 limit: "max-sockets-per-address",
-                max: places.max() as u64,
+                max: permits.max() as u64,
                 asked: None,
                 advice: "close another socket of your address first, or run several operations on one",
             })
@@ -174,8 +179,8 @@ impl RateLimiter {
     /// # Errors
     /// `LimitExceeded` where the server has as many as it may.
     pub(crate) fn subscription(&self) -> Result<OwnedSemaphorePermit> {
-        let places = self.0.subscriptions.clone();
-        places
+        let permits = self.0.subscriptions.clone();
+        permits
             .try_acquire_owned()
             .map_err(|_| Error::LimitExceeded {
                 limit: "max-subscriptions",

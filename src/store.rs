@@ -112,7 +112,7 @@ impl Db {
 
     /// Its events get their places only after their commit.
     #[must_use]
-    pub(crate) fn places_events(&self) -> bool {
+    pub(crate) fn needs_sequencing(&self) -> bool {
         self.backend() != DbBackend::Sqlite
     }
 

@@ -136,7 +136,7 @@ impl ServerHandle {
     /// How many shared subscriptions hear events live.
     #[must_use]
     pub fn shared_subscriptions(&self) -> usize {
-        self.0.feed.listeners()
+        self.0.feed.subscriber_count()
     }
 
     /// Ends every live subscription with UNAVAILABLE.
@@ -187,11 +187,11 @@ impl ServerHandle {
     /// Takes points from whoever calls from this address without a token, whether it has them or not.
     pub fn charge(&self, address: IpAddr, points: u64) {
         let context = RequestContext {
-            caller: self.0.access.stranger(),
+            caller: self.0.access.anonymous(),
             address,
-            id: "".into(),
+            request_id: "".into(),
             wants_cost: false,
         };
-        self.0.rates.charge(&context, points);
+        self.0.rate_limiter.charge(&context, points);
     }
 }

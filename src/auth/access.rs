@@ -39,9 +39,9 @@ pub(crate) struct Access(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     db: Db,
-    stranger: Caller,
+    anonymous: Caller,
     jwt: Option<JwtVerification>,
-    holds: TokenLeases,
+    leases: TokenLeases,
 }
 
 impl Access {
@@ -50,38 +50,41 @@ impl Access {
     /// # Errors
     /// JWTs are configured, and no client can be made that fetches their keys.
     pub(crate) fn new(config: &Config, db: Db) -> Result<Self, CommandError> {
-        let stranger = Caller::anonymous(match config.anonymous() {
+        let anonymous = Caller::anonymous(match config.anonymous() {
             Anonymous::None => None,
             Anonymous::Read => Some(Scope::Read),
             Anonymous::Write => Some(Scope::Write),
         });
         Ok(Self(Arc::new(Inner {
             db,
-            stranger,
+            anonymous,
             jwt: JwtVerification::new(&config.token)?,
-            holds: TokenLeases::default(),
+            leases: TokenLeases::default(),
         })))
     }
 
     /// A caller who shows nothing.
     #[must_use]
-    pub(crate) fn stranger(&self) -> Caller {
-        self.0.stranger.clone()
+    pub(crate) fn anonymous(&self) -> Caller {
+        self.0.anonymous.clone()
     }
 
     /// Who has sent these values of the header `Authorization`, if any.
-    pub(crate) async fn by_header(&self, values: impl IntoIterator<Item = &[u8]>) -> Caller {
+    pub(crate) async fn authenticate_header(
+        &self,
+        values: impl IntoIterator<Item = &[u8]>,
+    ) -> Caller {
         let mut values = values.into_iter();
         let token = match (values.next(), values.next()) {
-            (None, _) => return self.stranger(),
+            (None, _) => return self.anonymous(),
             (Some(value), None) => str::from_utf8(value).map_err(|_| NO_TEXT).and_then(bearer),
             (Some(_), Some(_)) => Err(TWO_HEADERS),
         };
-        self.by_token(token).await
+        self.authenticate(token).await
     }
 
     /// Who has sent these values of `Authorization` in a socket's first message, where the word `Bearer` may be left out.
-    pub(crate) async fn by_payload(&self, values: &[Option<String>]) -> Caller {
+    pub(crate) async fn authenticate_payload(&self, values: &[Option<String>]) -> Caller {
         let token = match values {
             [Some(value)] => match value.trim() {
                 "" => Err(NO_TOKEN),
@@ -91,10 +94,10 @@ impl Access {
             [None] => Err(NO_TEXT),
             _ => Err(TWO_HEADERS),
         };
-        self.by_token(token).await
+        self.authenticate(token).await
     }
 
-    async fn by_token(&self, token: Result<&str>) -> Caller {
+    async fn authenticate(&self, token: Result<&str>) -> Caller {
         let found = match (token, &self.0.jwt) {
             (Err(why), _) => Err(why),
             (Ok(text), _) if text.starts_with(PlainToken::PREFIX) => match text.parse() {
@@ -113,19 +116,19 @@ impl Access {
         let found = found.filter(|row| TokenHash::from(row.hash.clone()) == hash);
         let scope = found.as_ref().and_then(|row| Scope::named(&row.scope));
         let (Some(row), Some(scope)) = (found, scope) else {
-            self.0.holds.end(&hash);
+            self.0.leases.end(&hash);
             return Err(otherwise);
         };
         Ok(Caller {
             may: Ok(scope),
             identity: Some(Identity::Token(row.name.into())),
-            lasts: Validity::Stored(hash),
+            validity: Validity::Stored(hash),
         })
     }
 
     /// The same caller, judged anew before it does something on an open socket.
-    pub(crate) async fn again(&self, caller: &Caller) -> Caller {
-        match &caller.lasts {
+    pub(crate) async fn revalidate(&self, caller: &Caller) -> Caller {
+        match &caller.validity {
             Validity::Stored(hash) => {
                 let found = self.stored(hash.clone(), REVOKED).await;
                 found.unwrap_or_else(Caller::refused)
@@ -137,10 +140,10 @@ impl Access {
 
     /// Holds a socket or a stream open for as long as the caller's token is good.
     #[must_use]
-    pub(crate) fn hold(&self, caller: &Caller) -> TokenLease {
-        match &caller.lasts {
+    pub(crate) fn lease(&self, caller: &Caller) -> TokenLease {
+        match &caller.validity {
             Validity::Always => TokenLease::always(),
-            Validity::Stored(hash) => self.0.holds.hold(hash, REVOKED),
+            Validity::Stored(hash) => self.0.leases.lease(hash, REVOKED),
             Validity::Until(end) => TokenLease::until(*end, EXPIRED),
         }
     }
@@ -154,12 +157,12 @@ impl Access {
                 sleep(EVERY).await;
                 // The database is asked only while somebody holds something open, and after these were written down:
                 // so their tokens were there before.
-                let held = self.0.holds.held();
-                if held.is_empty() {
+                let leased = self.0.leases.leased();
+                if leased.is_empty() {
                     continue;
                 }
                 match db.token_hashes().await {
-                    Ok(stored) => self.0.holds.end_all_but(&held, stored),
+                    Ok(stored) => self.0.leases.end_all_but(&leased, stored),
                     // A database that is away revokes nothing.
                     Err(error) => {
                         tracing::warn!(%error, "it cannot be told whether tokens were revoked");

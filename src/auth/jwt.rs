@@ -120,7 +120,7 @@ impl JwtVerification {
         Caller {
             may,
             identity: Some(Identity::Subject(subject.unwrap_or_default().into())),
-            lasts: Validity::Until(end),
+            validity: Validity::Until(end),
         }
     }
 }

@@ -64,12 +64,12 @@ impl TokenLeases {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(crate) fn hold(&self, hash: &TokenHash, why: Error) -> TokenLease {
-        let mut held = self.lock();
-        let known = held.get(hash).and_then(Weak::upgrade);
+    pub(crate) fn lease(&self, hash: &TokenHash, why: Error) -> TokenLease {
+        let mut leased = self.lock();
+        let known = leased.get(hash).and_then(Weak::upgrade);
         let ended = known.unwrap_or_else(|| {
             let ended = Arc::new(CancellationToken::new());
-            held.insert(hash.clone(), Arc::downgrade(&ended));
+            leased.insert(hash.clone(), Arc::downgrade(&ended));
             ended
         });
         TokenLease(Box::pin(async move {
@@ -79,10 +79,10 @@ impl TokenLeases {
     }
 
     /// The tokens that hold something open; the others are forgotten.
-    pub(crate) fn held(&self) -> Vec<TokenHash> {
-        let mut held = self.lock();
-        held.retain(|_, ended| ended.strong_count() > 0);
-        held.keys().cloned().collect()
+    pub(crate) fn leased(&self) -> Vec<TokenHash> {
+        let mut leased = self.lock();
+        leased.retain(|_, ended| ended.strong_count() > 0);
+        leased.keys().cloned().collect()
     }
 
     /// Ends what this token holds open.
@@ -93,9 +93,9 @@ impl TokenLeases {
     }
 
     /// Ends what those of these tokens hold open that are not stored.
-    pub(crate) fn end_all_but(&self, held: &[TokenHash], stored: Vec<String>) {
+    pub(crate) fn end_all_but(&self, leased: &[TokenHash], stored: Vec<String>) {
         let stored: HashSet<TokenHash> = stored.into_iter().map(Into::into).collect();
-        for hash in held.iter().filter(|hash| !stored.contains(hash)) {
+        for hash in leased.iter().filter(|hash| !stored.contains(hash)) {
             self.end(hash);
         }
     }

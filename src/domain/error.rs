@@ -97,7 +97,7 @@ pub(crate) enum Error {
     #[error(
         "the change is written, but the database does not answer where in the feed; do not repeat it"
     )]
-    Unplaced,
+    Unsequenced,
     /// Something that is nobody's business but the operator's; the source is for the log.
     #[error("internal error")]
     Internal(#[source] Arc<dyn std::error::Error + Send + Sync>),
@@ -175,7 +175,7 @@ impl Error {
             Self::FeedDetached | Self::FeedDenied => ErrorCode::FeedDetached,
             Self::ReadOnly => ErrorCode::ReadOnly,
             Self::Conflict => ErrorCode::Conflict,
-            Self::Unavailable | Self::KeysUnavailable | Self::Unplaced => ErrorCode::Unavailable,
+            Self::Unavailable | Self::KeysUnavailable | Self::Unsequenced => ErrorCode::Unavailable,
             Self::Internal(_) => ErrorCode::Internal,
         }
     }

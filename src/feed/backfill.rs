@@ -28,7 +28,7 @@ pub(crate) struct Backfill {
     feed: Feed,
     filter: EventFilter,
     at: Position,
-    told: Option<Position>,
+    delivered: Option<Position>,
     ready: VecDeque<Event>,
     /// Changes that the snapshot shows and that have their places behind it.
     shown: HashSet<ChangeId>,
@@ -51,7 +51,7 @@ impl Feed {
     ///
     /// # Errors
     /// `FeedDetached`, `CursorExpired`, `Invalid` for the cursor, `LimitExceeded` for the snapshot; else as every read.
-    pub(crate) async fn replay(
+    pub(crate) async fn backfill(
         &self,
         filter: EventFilter,
         start: StartPosition,
@@ -68,13 +68,13 @@ impl Feed {
             StartPosition::After(cursor) => {
                 let at = self.reached(&cursor).await?;
                 // While nobody listened, much may have been written that has no place yet.
-                self.place_all().await?;
+                self.sequence_all().await?;
                 Backfill::behind(self, filter, at)
             }
             StartPosition::Snapshot => {
                 let (at, ready, shown) = snapshot(self, &filter).await?;
                 Backfill {
-                    told: None,
+                    delivered: None,
                     ready,
                     shown,
                     ..Backfill::behind(self, filter, at)
@@ -86,7 +86,7 @@ impl Feed {
     /// The place of a cursor that the feed reaches back to.
     async fn reached(&self, cursor: &str) -> Result<Position> {
         let at = self.parse(cursor)?;
-        if self.hub().recent(at).is_some() {
+        if self.dispatcher().recent(at).is_some() {
             return Ok(at);
         }
         let reach = event::reach(&self.0.db).await?;
@@ -120,7 +120,7 @@ async fn snapshot(
         });
     }
     // From here on they have places, so they are met, and left out, before others are joined.
-    feed.place_all().await?;
+    feed.sequence_all().await?;
     let now = feed.0.clock.now();
     let events = steps.rows.into_iter().map(|step| Event {
         change: ChangeId::default(),
@@ -140,7 +140,7 @@ impl Backfill {
             feed: feed.clone(),
             filter,
             at,
-            told: Some(at),
+            delivered: Some(at),
             ready: VecDeque::new(),
             shown: HashSet::new(),
             until: ReadUntil::LittleIsLeft,
@@ -156,7 +156,7 @@ impl Backfill {
             if let Some(event) = self.ready.pop_front() {
                 // Who resumes from the middle of a snapshot would miss the rest of it.
                 let is_place = event.kind != EventKind::Snapshot || self.ready.is_empty();
-                self.told = is_place.then_some(event.position);
+                self.delivered = is_place.then_some(event.position);
                 return Ok(Some(event));
             }
             match self.until {
@@ -172,7 +172,7 @@ impl Backfill {
                     }
                 }
                 ReadUntil::Now | ReadUntil::Place(_) => {
-                    self.told = Some(self.at);
+                    self.delivered = Some(self.at);
                     return Ok(None);
                 }
             }
@@ -180,7 +180,7 @@ impl Backfill {
     }
 
     /// Those who hear live were joined, for the events behind this place.
-    pub(crate) fn joined(&mut self, from: Position) {
+    pub(crate) fn hand_off(&mut self, from: Position) {
         self.until = ReadUntil::Place(from);
     }
 
@@ -198,18 +198,20 @@ impl Backfill {
     }
 
     /// Who has taken all events so far has everything up to here; none in the middle of a snapshot.
-    pub(crate) fn told(&self) -> Option<Position> {
-        self.told
+    pub(crate) fn delivered(&self) -> Option<Position> {
+        self.delivered
     }
 
     /// The same as [`read`](Self::read), where what is behind `at` is still in memory.
     fn read_recent(&mut self) -> Option<u64> {
-        let hub = self.feed.hub();
+        let dispatcher = self.feed.dispatcher();
         let filter = &self.filter;
-        let events = hub.recent(self.at)?.filter(|event| filter.matches(event));
+        let events = dispatcher
+            .recent(self.at)?
+            .filter(|event| filter.matches(event));
         self.ready.extend(events.cloned());
-        let read = hub.position.0.abs_diff(self.at.0);
-        self.at = hub.position;
+        let read = dispatcher.position.0.abs_diff(self.at.0);
+        self.at = dispatcher.position;
         Some(read)
     }
 

@@ -19,7 +19,7 @@ use crate::{
 /// Who listens, and how far they have been told.
 #[derive(Debug, Default)]
 pub(crate) struct Dispatcher {
-    pub(crate) listeners: Subscribers,
+    pub(crate) subscribers: Subscribers,
     /// Every event up to here was handed to the listeners; means nothing while there are none.
     pub(crate) position: Position,
     /// What was handed to them last, up to that place.
@@ -29,7 +29,7 @@ pub(crate) struct Dispatcher {
 impl Dispatcher {
     /// The events behind a place, up to the newest that is known; none where only the table has them.
     pub(crate) fn recent(&self, place: Position) -> Option<impl Iterator<Item = &Event>> {
-        let is_live = !self.listeners.is_empty() && place <= self.position;
+        let is_live = !self.subscribers.is_empty() && place <= self.position;
         self.recent.after(place).filter(|_| is_live)
     }
 }
@@ -75,7 +75,7 @@ impl Subscribers {
     }
 
     /// Puts an event into the queues of those it concerns; a queue that it does not fit into is ended with `FeedLagged`.
-    pub(crate) fn hand_on(&mut self, event: &Event) {
+    pub(crate) fn dispatch(&mut self, event: &Event) {
         let (step, bytes) = (&event.step, recent::bytes(event));
         let routes = [
             Some(Topic::Step(step.id)),
@@ -84,16 +84,16 @@ impl Subscribers {
             Some(Topic::All),
         ];
         for route in routes.into_iter().flatten() {
-            let Some(listeners) = self.routes.get_mut(&route) else {
+            let Some(subscribers) = self.routes.get_mut(&route) else {
                 continue;
             };
-            let full = listeners.extract_if(|_, listener| {
-                listener.filter.matches(event) && !listener.queue.push(event.clone(), bytes)
+            let full = subscribers.extract_if(|_, subscriber| {
+                subscriber.filter.matches(event) && !subscriber.queue.push(event.clone(), bytes)
             });
-            for (_, listener) in full {
-                listener.queue.end(Error::FeedLagged);
+            for (_, subscriber) in full {
+                subscriber.queue.end(Error::FeedLagged);
             }
-            if listeners.is_empty() {
+            if subscribers.is_empty() {
                 self.routes.remove(&route);
             }
         }
@@ -101,8 +101,8 @@ impl Subscribers {
 
     /// Ends all queues for this reason.
     pub(crate) fn end(&mut self, why: &Error) {
-        for (_, listener) in self.routes.drain().flat_map(|(_, listeners)| listeners) {
-            listener.queue.end(why.clone());
+        for (_, subscriber) in self.routes.drain().flat_map(|(_, subscribers)| subscribers) {
+            subscriber.queue.end(why.clone());
         }
     }
 }
@@ -122,21 +122,21 @@ impl Registration {
     fn new(feed: &Feed, filter: &EventFilter, read: Position) -> Self {
         let (sender, receiver) = byte_queue::queue(feed.0.config.feed_queue_bytes);
         let route = Topic::of(filter);
-        let listener = Subscriber {
+        let subscriber = Subscriber {
             filter: filter.clone(),
             queue: sender,
         };
-        let mut hub = feed.hub();
-        if hub.listeners.is_empty() {
-            hub.position = read;
-            hub.recent = RecentEvents::behind(read);
+        let mut dispatcher = feed.dispatcher();
+        if dispatcher.subscribers.is_empty() {
+            dispatcher.position = read;
+            dispatcher.recent = RecentEvents::behind(read);
         }
-        let id = hub.listeners.next_id;
-        hub.listeners.next_id += 1;
-        let on_route = hub.listeners.routes.entry(route).or_default();
-        on_route.insert(id, listener);
-        let from = hub.position;
-        drop(hub);
+        let id = dispatcher.subscribers.next_id;
+        dispatcher.subscribers.next_id += 1;
+        let on_route = dispatcher.subscribers.routes.entry(route).or_default();
+        on_route.insert(id, subscriber);
+        let from = dispatcher.position;
+        drop(dispatcher);
         feed.wake();
         Self {
             feed: feed.clone(),
@@ -150,11 +150,11 @@ impl Registration {
 
 impl Drop for Registration {
     fn drop(&mut self) {
-        let mut hub = self.feed.hub();
-        let routes = &mut hub.listeners.routes;
-        if let Some(listeners) = routes.get_mut(&self.route) {
-            listeners.remove(&self.id);
-            if listeners.is_empty() {
+        let mut dispatcher = self.feed.dispatcher();
+        let routes = &mut dispatcher.subscribers.routes;
+        if let Some(subscribers) = routes.get_mut(&self.route) {
+            subscribers.remove(&self.id);
+            if subscribers.is_empty() {
                 routes.remove(&self.route);
             }
         }
@@ -164,9 +164,9 @@ impl Drop for Registration {
 /// Hears the events behind a place live; where they were more than its queue holds, it reads them from the table.
 #[derive(Debug)]
 pub(crate) struct LiveEvents {
-    replay: Backfill,
+    backfill: Backfill,
     place: Option<Registration>,
-    told: Position,
+    delivered: Position,
     waits: Option<Result<Event>>,
 }
 
@@ -174,12 +174,12 @@ impl Feed {
     /// Joins the tail for one who has read everything up to `read`.
     pub(crate) fn listen(&self, filter: EventFilter, read: Position) -> LiveEvents {
         let place = Registration::new(self, &filter, read);
-        let mut replay = Backfill::behind(self, filter, place.from);
-        replay.joined(place.from);
+        let mut backfill = Backfill::behind(self, filter, place.from);
+        backfill.hand_off(place.from);
         LiveEvents {
-            told: place.from,
+            delivered: place.from,
             place: Some(place),
-            replay,
+            backfill,
             waits: None,
         }
     }
@@ -187,8 +187,8 @@ impl Feed {
 
 impl LiveEvents {
     /// Every event up to here has been taken, or does not match.
-    pub(crate) fn told(&self) -> Position {
-        self.told
+    pub(crate) fn delivered(&self) -> Position {
+        self.delivered
     }
 
     /// Waits until there is a next event, or none any more.
@@ -205,29 +205,29 @@ impl LiveEvents {
     pub(crate) async fn next(&mut self) -> Result<Event> {
         self.wait().await;
         let event = self.waits.take().unwrap_or(Err(Error::Unavailable))?;
-        self.told = event.position;
+        self.delivered = event.position;
         Ok(event)
     }
 
     async fn hear(&mut self) -> Result<Event> {
         loop {
-            if let Some(event) = self.replay.next().await? {
+            if let Some(event) = self.backfill.next().await? {
                 return Ok(event);
             }
-            self.told = self.told.max(self.replay.at());
-            let (feed, filter) = (self.replay.feed(), self.replay.filter());
+            self.delivered = self.delivered.max(self.backfill.at());
+            let (feed, filter) = (self.backfill.feed(), self.backfill.filter());
             let Some(place) = &mut self.place else {
-                let place = Registration::new(feed, filter, self.told);
-                self.replay.joined(place.from);
+                let place = Registration::new(feed, filter, self.delivered);
+                self.backfill.hand_off(place.from);
                 self.place = Some(place);
                 continue;
             };
             match place.queue.next().await {
-                Ok(event) if event.position > self.told => return Ok(event),
+                Ok(event) if event.position > self.delivered => return Ok(event),
                 // It was read already.
                 Ok(_) => {}
                 Err(Error::FeedLagged) => {
-                    self.replay = Backfill::behind(feed, filter.clone(), self.told);
+                    self.backfill = Backfill::behind(feed, filter.clone(), self.delivered);
                     self.place = None;
                 }
                 Err(error) => return Err(error),

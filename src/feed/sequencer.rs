@@ -27,13 +27,13 @@ impl Feed {
     ///
     /// # Errors
     /// `Unplaced`; the change is written all the same.
-    pub(crate) async fn place(&self, change: ChangeId) -> Result<Position> {
+    pub(crate) async fn sequence(&self, change: ChangeId) -> Result<Position> {
         loop {
-            let placed = match self.place_all().await {
-                Ok(()) => sequencer::place_of(&self.0.db, change).await,
+            let sequenced = match self.sequence_all().await {
+                Ok(()) => sequencer::position_of(&self.0.db, change).await,
                 Err(error) => Err(error),
             };
-            match placed {
+            match sequenced {
                 Ok(Some(position)) => {
                     self.wake();
                     return Ok(position);
@@ -41,36 +41,36 @@ impl Feed {
                 Ok(None) => {}
                 Err(error) => {
                     tracing::warn!(%error, %change, "a change is written and has no place in the feed yet");
-                    return Err(Error::Unplaced);
+                    return Err(Error::Unsequenced);
                 }
             }
         }
     }
 
     /// Gives all that is committed by now its place.
-    pub(crate) async fn place_all(&self) -> Result<()> {
-        if !self.0.db.places_events() {
+    pub(crate) async fn sequence_all(&self) -> Result<()> {
+        if !self.0.db.needs_sequencing() {
             return Ok(());
         }
-        let placing = &self.0.placing;
+        let sequencer = &self.0.sequencer;
         // A pass that has begun may have looked before the caller's change was committed.
-        let wanted = placing.begun.load(Ordering::Acquire) + 1;
-        let _turn = placing.turn.lock().await;
-        if placing.done.load(Ordering::Acquire) >= wanted {
+        let wanted = sequencer.begun.load(Ordering::Acquire) + 1;
+        let _turn = sequencer.turn.lock().await;
+        if sequencer.done.load(Ordering::Acquire) >= wanted {
             return Ok(());
         }
         // Nobody waits for a lock that somebody has waited for in vain meanwhile.
-        if placing.failed.load(Ordering::Acquire) >= wanted {
+        if sequencer.failed.load(Ordering::Acquire) >= wanted {
             return Err(Error::Unavailable);
         }
-        let pass = placing.begun.fetch_add(1, Ordering::AcqRel) + 1;
-        let placed = sequencer::place_changes(&self.0.db).await;
-        let ended = if placed.is_ok() {
-            &placing.done
+        let pass = sequencer.begun.fetch_add(1, Ordering::AcqRel) + 1;
+        let sequenced = sequencer::sequence_changes(&self.0.db).await;
+        let ended = if sequenced.is_ok() {
+            &sequencer.done
         } else {
-            &placing.failed
+            &sequencer.failed
         };
         ended.store(pass, Ordering::Release);
-        placed
+        sequenced
     }
 }

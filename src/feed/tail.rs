@@ -30,7 +30,7 @@ pub(crate) async fn run(feed: Feed) {
         let mut is_failing = false;
         loop {
             // A database that did not answer is asked until it does, for `/readyz`.
-            while !is_failing && feed.hub().listeners.is_empty() {
+            while !is_failing && feed.dispatcher().subscribers.is_empty() {
                 *feed.read_at() = None;
                 feed.0.wake.notified().await;
             }
@@ -81,37 +81,37 @@ async fn watched<T>(feed: &Feed, turn: impl Future<Output = T>) -> T {
 /// Whoever listens must know that what it has may be old; it resumes when the database is back.
 fn tell_if_stale(feed: &Feed) {
     if feed.is_stale() {
-        feed.hub().listeners.end(&Error::Unavailable);
+        feed.dispatcher().subscribers.end(&Error::Unavailable);
     }
 }
 
 /// Reads, if there may be something to read; says whether it did.
 async fn turn(feed: &Feed, must: bool, seen: &mut sequencer::FeedProbe) -> Result<bool> {
     if !must {
-        let position = feed.hub().position;
+        let position = feed.dispatcher().position;
         match sequencer::news(&feed.0.db, position, seen).await? {
             FeedNews::None => return Ok(false),
             FeedNews::Some => {}
-            FeedNews::Waiting => feed.place_all().await?,
+            FeedNews::Waiting => feed.sequence_all().await?,
         }
     }
     loop {
-        let from = feed.hub().position;
+        let from = feed.dispatcher().position;
         let batch = event::after(&feed.0.db.watching(), from, BATCH).await?;
         let Some(last) = batch.last else {
             return Ok(true);
         };
-        hand_on(feed, from, last, &batch);
+        dispatch(feed, from, last, &batch);
     }
 }
 
-fn hand_on(feed: &Feed, from: Position, last: Position, batch: &event::EventBatch) {
-    let mut hub = feed.hub();
+fn dispatch(feed: &Feed, from: Position, last: Position, batch: &event::EventBatch) {
+    let mut dispatcher = feed.dispatcher();
     // All had left and somebody else came while this was read: read again from where that one stands.
-    if hub.position != from {
+    if dispatcher.position != from {
         return;
     }
-    hub.position = last;
+    dispatcher.position = last;
     feed.0.metrics.feed_position.set(last.0);
     // A hole is something lost: retention overtook the tail, or the file was replaced.
     if !batch.is_whole {
@@ -121,12 +121,12 @@ fn hand_on(feed: &Feed, from: Position, last: Position, batch: &event::EventBatc
             "the feed has a hole; subscribers are cut off"
         );
         let gone = "the feed has lost events behind this cursor";
-        hub.listeners.end(&Error::CursorExpired(gone));
-        hub.recent = RecentEvents::behind(last);
+        dispatcher.subscribers.end(&Error::CursorExpired(gone));
+        dispatcher.recent = RecentEvents::behind(last);
         return;
     }
     for event in &batch.events {
-        hub.listeners.hand_on(event);
-        hub.recent.push(event);
+        dispatcher.subscribers.dispatch(event);
+        dispatcher.recent.push(event);
     }
 }

@@ -30,7 +30,7 @@ pub(crate) fn check(
         return Ok(None);
     };
     let host = headers.get(header::HOST).map(HeaderValue::as_bytes);
-    if config.admits(origin.as_bytes(), host) {
+    if config.allows_origin(origin.as_bytes(), host) {
         return Ok(Some(origin.clone()));
     }
     Err(HttpRefusal::new(

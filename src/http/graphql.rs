@@ -82,8 +82,8 @@ impl HttpRefusal {
         self.error.message
     }
 
-    fn answer(self, api: &Api, call: &RequestContext) -> Response {
-        let errors = [api.signature(call).signed(*self.error)];
+    fn answer(self, api: &Api, context: &RequestContext) -> Response {
+        let errors = [api.signature(context).signed(*self.error)];
         let mut response = self.media.answer(
             self.status,
             &ResponseBody {
@@ -187,7 +187,7 @@ impl ResponseMedia {
 /// POST: one operation in a JSON body.
 pub(crate) async fn post(
     State(api): State<Api>,
-    Extension(call): Extension<RequestContext>,
+    Extension(context): Extension<RequestContext>,
     request: Request<Body>,
 ) -> Response {
     let answer = async {
@@ -198,22 +198,22 @@ pub(crate) async fn post(
         let body = read(body, &parts.headers, &api.app().config);
         let body = body.await.map_err(in_media)?;
         let operation = from_body(&body).map_err(in_media)?;
-        let asked = api.open(operation, &call);
-        respond(&api, &call, media, &parts.headers, asked).await
+        let asked = api.open(operation, &context);
+        respond(&api, &context, media, &parts.headers, asked).await
     };
     let answer = answer.await;
-    answer.unwrap_or_else(|refusal| refusal.answer(&api, &call))
+    answer.unwrap_or_else(|refusal| refusal.answer(&api, &context))
 }
 
 /// GET: one query in the URL, or a WebSocket.
 pub(crate) async fn get(
     State(api): State<Api>,
-    Extension(call): Extension<RequestContext>,
+    Extension(context): Extension<RequestContext>,
     request: Request<Body>,
 ) -> Response {
     let answer = async {
         if upgrade::is_upgrade(request.headers()) {
-            return upgrade::upgrade(api.clone(), call.clone(), request).await;
+            return upgrade::upgrade(api.clone(), context.clone(), request).await;
         }
         let media = ResponseMedia::accepted(request.headers())?;
         let in_media = |refusal: HttpRefusal| HttpRefusal { media, ..refusal };
@@ -222,7 +222,7 @@ pub(crate) async fn get(
             check_preflight(request.headers()).map_err(in_media)?;
         }
         let operation = from_query(request.uri().query().unwrap_or_default()).map_err(in_media)?;
-        let asked = api.open(operation, &call);
+        let asked = api.open(operation, &context);
         if asked.as_ref().is_ok_and(PreparedOperation::is_mutation) {
             return Err(HttpRefusal {
                 header: Some((header::ALLOW, HeaderValue::from_static("POST"))),
@@ -232,15 +232,15 @@ pub(crate) async fn get(
                 ))
             });
         }
-        respond(&api, &call, media, request.headers(), asked).await
+        respond(&api, &context, media, request.headers(), asked).await
     };
     let answer = answer.await;
-    answer.unwrap_or_else(|refusal| refusal.answer(&api, &call))
+    answer.unwrap_or_else(|refusal| refusal.answer(&api, &context))
 }
 
 async fn respond(
     api: &Api,
-    call: &RequestContext,
+    context: &RequestContext,
     media: ResponseMedia,
     headers: &HeaderMap,
     asked: Result<PreparedOperation, ServerError>,
@@ -248,20 +248,20 @@ async fn respond(
     let refused = |error| async_graphql::Response::from_errors(vec![error]);
     if media != ResponseMedia::EventStream {
         let response = match asked {
-            Ok(asked) => api.execute(asked, call).await,
+            Ok(asked) => api.execute(asked, context).await,
             Err(error) => refused(error),
         };
-        return Ok(answer(media, call, &response));
+        return Ok(answer(media, context, &response));
     }
     let mut wish = sse::Wish::read(headers, api.app())?;
     let outcome = match asked {
-        Ok(asked) => api.run(asked, call, wish.resume.take()).await,
+        Ok(asked) => api.run(asked, context, wish.resume.take()).await,
         Err(error) => Outcome::Answer(Box::new(refused(error))),
     };
     Ok(match outcome {
-        Outcome::Stream(updates) => sse::stream(api, call, updates),
-        Outcome::Answer(response) if status_of(call, &response).is_some() => {
-            answer(media, call, &response)
+        Outcome::Stream(updates) => sse::stream(api, context, updates),
+        Outcome::Answer(response) if status_of(context, &response).is_some() => {
+            answer(media, context, &response)
         }
         // Also where it was refused: who reads a stream sees nothing else.
         Outcome::Answer(response) => {
@@ -272,19 +272,19 @@ async fn respond(
 }
 
 /// The status of what was refused because of who asks or how much, whichever media type was asked for.
-fn status_of(call: &RequestContext, response: &async_graphql::Response) -> Option<StatusCode> {
+fn status_of(context: &RequestContext, response: &async_graphql::Response) -> Option<StatusCode> {
     if retry_after(response).is_some() {
         return Some(StatusCode::TOO_MANY_REQUESTS);
     }
-    request_context::refusal(call).map(|(status, _)| status)
+    request_context::refusal(context).map(|(status, _)| status)
 }
 
 fn answer(
     media: ResponseMedia,
-    call: &RequestContext,
+    context: &RequestContext,
     response: &async_graphql::Response,
 ) -> Response {
-    let status = match (status_of(call, response), media) {
+    let status = match (status_of(context, response), media) {
         (Some(status), _) => status,
         (None, ResponseMedia::GraphqlResponse) if is_refused(response) => StatusCode::BAD_REQUEST,
         _ => StatusCode::OK,

@@ -67,9 +67,9 @@ pub(crate) async fn readyz(State(api): State<Api>) -> (StatusCode, Json<Value>) 
 /// Every metric, for who may read.
 pub(crate) async fn metrics(
     State(api): State<Api>,
-    Extension(call): Extension<RequestContext>,
+    Extension(context): Extension<RequestContext>,
 ) -> Response {
-    if let Some((status, why)) = request_context::refusal(&call) {
+    if let Some((status, why)) = request_context::refusal(&context) {
         return (status, format!("{why}\n")).into_response();
     }
     let app = api.app();

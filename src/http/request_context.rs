@@ -30,23 +30,23 @@ pub(crate) async fn identify(
     next: Next,
 ) -> Response {
     let name = request.extensions().get::<RequestId>();
-    let call = RequestContext {
-        caller: api.app().access.stranger(),
+    let context = RequestContext {
+        caller: api.app().access.anonymous(),
         address: client_address::of_client(
             peer.ip(),
             request.headers(),
             &api.app().config.connection,
         ),
-        id: name.map_or_else(|| Arc::from(""), |name| name.0.clone()),
+        request_id: name.map_or_else(|| Arc::from(""), |name| name.0.clone()),
         wants_cost: request.headers().get(COST).is_some_and(|v| v == "1"),
     };
-    request.extensions_mut().insert(call);
+    request.extensions_mut().insert(context);
     next.run(request).await
 }
 
 /// The status of an answer to a caller who may not even read, and why; none where it may.
-pub(crate) fn refusal(call: &RequestContext) -> Option<(StatusCode, Error)> {
-    let why = call.caller.require(Scope::Read).err()?;
+pub(crate) fn refusal(context: &RequestContext) -> Option<(StatusCode, Error)> {
+    let why = context.caller.require(Scope::Read).err()?;
     let status = match why.code() {
         ErrorCode::Unauthenticated => StatusCode::UNAUTHORIZED,
         ErrorCode::Forbidden => StatusCode::FORBIDDEN,
@@ -67,10 +67,10 @@ pub(crate) async fn authenticate(
     let has_token = values.iter().next().is_some();
     let values: Vec<HeaderValue> = values.iter().cloned().collect();
     let values = values.iter().map(HeaderValue::as_bytes);
-    let caller = api.app().access.by_header(values).await;
-    if let Some(call) = request.extensions_mut().get_mut::<RequestContext>() {
-        call.caller = caller;
-        note_caller(call);
+    let caller = api.app().access.authenticate_header(values).await;
+    if let Some(context) = request.extensions_mut().get_mut::<RequestContext>() {
+        context.caller = caller;
+        note_caller(context);
     }
     let mut response = next.run(request).await;
     let challenge = match (response.status(), has_token) {

@@ -103,7 +103,10 @@ pub(crate) async fn watch(
     #[cfg(feature = "otel")]
     note(&span, method.as_str(), path, status.as_u16());
     let route = route(path, &response);
-    watch.app.metrics.requested(route, status.as_u16(), after);
+    watch
+        .app
+        .metrics
+        .record_request(route, status.as_u16(), after);
     span.in_scope(|| {
         tracing::debug!(
             target: "buildbot_graphql::access",
@@ -132,18 +135,18 @@ fn route(path: &str, response: &Response) -> RouteLabel {
 }
 
 /// Says in the log, from here on, what a request's caller may do.
-pub(crate) fn note_caller(call: &RequestContext) {
-    Span::current().record("caller", rights(call));
+pub(crate) fn note_caller(context: &RequestContext) {
+    Span::current().record("caller", rights(context));
 }
 
 /// The span of an operation on a socket, or of the socket itself: no part of the handshake's, which has ended.
-pub(crate) fn apart(call: &RequestContext) -> Span {
-    tracing::error_span!(parent: None, "request", id = %call.id, caller = rights(call))
+pub(crate) fn apart(context: &RequestContext) -> Span {
+    tracing::error_span!(parent: None, "request", id = %context.request_id, caller = rights(context))
 }
 
 /// What a caller may do, in a word.
-fn rights(call: &RequestContext) -> &'static str {
-    let may = |scope| call.caller.require(scope).is_ok();
+fn rights(context: &RequestContext) -> &'static str {
+    let may = |scope| context.caller.require(scope).is_ok();
     if may(Scope::Write) {
         "write"
     } else if may(Scope::Read) {

@@ -49,7 +49,7 @@ pub(crate) async fn secure(State(api): State<Api>, request: Request, next: Next)
 /// Tells what the caller may still spend, and that the answer is nobody else's.
 pub(crate) async fn rate(
     State(api): State<Api>,
-    Extension(call): Extension<RequestContext>,
+    Extension(context): Extension<RequestContext>,
     request: Request,
     next: Next,
 ) -> Response {
@@ -63,7 +63,7 @@ pub(crate) async fn rate(
         header::CACHE_CONTROL,
         HeaderValue::from_static("no-store"),
     );
-    if let Some(standing) = api.app().rates.standing(&call) {
+    if let Some(standing) = api.app().rate_limiter.standing(&context) {
         let (max, window) = (standing.max, standing.window);
         let (left, full_in) = (standing.left, standing.full_in);
         for (name, text) in [

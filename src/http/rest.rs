@@ -61,7 +61,7 @@ pub(crate) fn router(app: App) -> Router {
 
 async fn serve(
     State(app): State<App>,
-    Extension(call): Extension<RequestContext>,
+    Extension(context): Extension<RequestContext>,
     request: Request,
 ) -> Response {
     let (parts, _) = request.into_parts();
@@ -71,7 +71,7 @@ async fn serve(
     };
     let answer = match parts.method {
         Method::GET | Method::HEAD => {
-            let answer = answer(&app, &call, &parts.uri, &parts.headers);
+            let answer = answer(&app, &context, &parts.uri, &parts.headers);
             let in_time = app.deadline().keep(answer).await;
             in_time.unwrap_or_else(|late| Err(late.into()))
         }
@@ -94,7 +94,7 @@ fn origin(headers: &HeaderMap, config: &HttpConfig) -> Result<Option<HeaderValue
         return Ok(None);
     };
     let host = headers.get(header::HOST).map(HeaderValue::as_bytes);
-    if config.admits(origin.as_bytes(), host) {
+    if config.allows_origin(origin.as_bytes(), host) {
         Ok(Some(origin.clone()))
     } else {
         Err(RestError::bad(
@@ -115,12 +115,12 @@ fn options(headers: &HeaderMap) -> Result<Response, RestError> {
 /// Who asks, then the path, then the parameters, then the database.
 async fn answer(
     app: &App,
-    call: &RequestContext,
+    context: &RequestContext,
     uri: &Uri,
     headers: &HeaderMap,
 ) -> Result<Response, RestError> {
-    app.rates.admit(call)?;
-    app.rates.spend(call, ASKED)?;
+    app.rate_limiter.admit(context)?;
+    app.rate_limiter.spend(context, ASKED)?;
     let route = crate::http::rest::path::read(uri.path())?;
     let parameters = Parameters::read(uri.query().unwrap_or_default())?;
     let body = match &route {
@@ -139,7 +139,7 @@ async fn answer(
         ResourcePath::OpenApi => crate::http::rest::openapi::document(),
     };
     // Each row costs one more.
-    app.rates.charge(call, rows(&body));
+    app.rate_limiter.charge(context, rows(&body));
     Ok(crate::http::rest::response::ok(&body, headers))
 }
 

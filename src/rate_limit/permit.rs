@@ -19,7 +19,7 @@ pub(crate) struct AddressPermits {
 /// A place, given back when dropped.
 #[derive(Debug)]
 pub(crate) struct AddressPermit {
-    places: AddressPermits,
+    permits: AddressPermits,
     address: IpAddr,
 }
 
@@ -52,7 +52,7 @@ impl AddressPermits {
             *count += 1;
         }
         Some(AddressPermit {
-            places: self.clone(),
+            permits: self.clone(),
             address,
         })
     }
@@ -64,7 +64,7 @@ impl AddressPermits {
 
 impl Drop for AddressPermit {
     fn drop(&mut self) {
-        let mut taken = self.places.taken();
+        let mut taken = self.permits.taken();
         if let Some(count) = taken.get_mut(&self.address) {
             *count -= 1;
             if *count == 0 {
@@ -80,26 +80,26 @@ mod tests {
 
     #[test]
     fn an_address_has_so_many_and_an_ipv6_network_is_one() {
-        let places = AddressPermits::new(2);
-        let of = |text: &str| places.take(text.parse().expect("an address"));
+        let permits = AddressPermits::new(2);
+        let of = |text: &str| permits.take(text.parse().expect("an address"));
         let first = of("2001:db8::1");
         let second = of("2001:db8::ffff:2");
         assert!(first.is_some() && second.is_some());
         assert!(of("2001:db8::3").is_none());
-        assert!(of("2001:db8:0:1::3").is_some(), "another client_network");
+        assert!(of("2001:db8:0:1::3").is_some(), "another network");
         assert!(of("192.0.2.1").is_some());
         drop(first);
         let third = of("2001:db8::3");
         assert!(third.is_some() && of("2001:db8::1").is_none());
         drop((second, third));
-        assert!(places.taken().is_empty(), "who has none is forgotten");
+        assert!(permits.taken().is_empty(), "who has none is forgotten");
     }
 
     #[test]
     fn zero_is_without_a_limit() {
-        let places = AddressPermits::new(0);
+        let permits = AddressPermits::new(0);
         let address = "192.0.2.1".parse().expect("an address");
-        let many: Vec<_> = (0..100).map_while(|_| places.take(address)).collect();
+        let many: Vec<_> = (0..100).map_while(|_| permits.take(address)).collect();
         assert_eq!(many.len(), 100);
     }
 }

@@ -174,5 +174,5 @@ async fn write(
     work: impl for<'t> Fn(&'t Txn) -> BoxFuture<'t, Result<(ChangeId, Model)>> + Send + Sync,
 ) -> Result<Updated> {
     let (change, step) = crate::service::write(app, caller, work).await?;
-    Ok((step, app.feed.place(change).await?))
+    Ok((step, app.feed.sequence(change).await?))
 }

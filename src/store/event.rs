@@ -19,7 +19,7 @@ use crate::{
     store::{
         Db, Txn, build,
         query::list,
-        sequencer::{place, place_name, waiting},
+        sequencer::{position_column, position_expr, unsequenced},
         step,
         unchecked_int::UncheckedInt,
     },
@@ -110,12 +110,12 @@ async fn reach_in(db: &impl ConnectionTrait) -> Result<FeedReach> {
     }
     // Two look-ups at the ends of the key; one query for both ends would read the whole table.
     let backend = db.get_database_backend();
-    let place = place_name(backend);
+    let position = position_column(backend);
     let statement = Statement::from_string(
         backend,
         format!(
-            "SELECT (SELECT MIN({place}) FROM graphql_step_events) AS oldest, \
-             (SELECT MAX({place}) FROM graphql_step_events) AS newest"
+            "SELECT (SELECT MIN({position}) FROM graphql_step_events) AS oldest, \
+             (SELECT MAX({position}) FROM graphql_step_events) AS newest"
         ),
     );
     let row = Row::find_by_statement(statement).one(db).await?;
@@ -154,26 +154,26 @@ pub(crate) async fn after(db: &Db, position: Position, limit: u64) -> Result<Eve
     struct Row {
         #[sea_orm(nested)]
         event: Model,
-        place: Position,
+        position: Position,
         builderid: Option<BuilderId>,
     }
-    let place = place(db.backend());
+    let column = position_expr(db.backend());
     let query = Entity::find()
-        .expr_as(place.clone(), "place")
+        .expr_as(column.clone(), "position")
         .column(build::Column::Builderid)
         .join(JoinType::LeftJoin, Relation::Build.def())
-        .filter(place.clone().gt(position))
-        .order_by_asc(place)
+        .filter(column.clone().gt(position))
+        .order_by_asc(column)
         .limit(limit)
         .into_query();
     let rows = db.reader().query_all_raw(db.statement(&query)).await?;
     let last: Option<Position> = rows
         .last()
-        .map(|row| row.try_get("", "place"))
+        .map(|row| row.try_get("", "position"))
         .transpose()?;
     let event = |row: Row| Event {
         change: row.event.id,
-        position: row.place,
+        position: row.position,
         kind: EventKind::from_code(row.event.kind),
         occurred_at: row.event.occurred_at,
         builderid: row.builderid,
@@ -195,12 +195,12 @@ pub(crate) async fn after(db: &Db, position: Position, limit: u64) -> Result<Eve
 /// # Errors
 /// As every read: `Unavailable`, or `Internal`.
 pub(crate) async fn newest_at(db: &Db) -> Result<Option<i64>> {
-    let place = place(db.backend());
+    let column = position_expr(db.backend());
     Ok(Entity::find()
         .select_only()
         .column(Column::OccurredAt)
-        .filter(place.clone().is_not_null())
-        .order_by_desc(place)
+        .filter(column.clone().is_not_null())
+        .order_by_desc(column)
         .limit(1)
         .into_tuple()
         .one(db.reader())
@@ -237,7 +237,7 @@ pub(crate) async fn snapshot(
     let shown = if backend == DbBackend::Sqlite {
         Vec::new()
     } else {
-        waiting(&txn, None).await?
+        unsequenced(&txn, None).await?
     };
     let mut query =
         step::Entity::find().filter(crate::store::query::filter::condition(backend, filter));
@@ -267,13 +267,13 @@ pub(crate) async fn snapshot(
 /// `Unavailable`, or `Internal`.
 pub(crate) async fn prune(db: &Db, up_to: Position, before: i64, batch: u64) -> Result<u64> {
     let newest = reach(db).await?.newest;
-    let place = place(db.backend());
+    let column = position_expr(db.backend());
     let oldest: Vec<(i64, i64)> = Entity::find()
         .select_only()
-        .expr_as(place.clone(), "place")
+        .expr_as(column.clone(), "position")
         .column(Column::OccurredAt)
-        .filter(place.clone().is_not_null())
-        .order_by_asc(place.clone())
+        .filter(column.clone().is_not_null())
+        .order_by_asc(column.clone())
         .limit(batch)
         .into_tuple()
         .all(db.reader())
@@ -281,13 +281,13 @@ pub(crate) async fn prune(db: &Db, up_to: Position, before: i64, batch: u64) -> 
     // Only from the old end on: a clock that jumped must not tear a hole.
     let Some((last, _)) = oldest
         .into_iter()
-        .take_while(|(place, at)| *place < newest.0 && (*place <= up_to.0 || *at < before))
+        .take_while(|(position, at)| *position < newest.0 && (*position <= up_to.0 || *at < before))
         .last()
     else {
         return Ok(0);
     };
     let done = Entity::delete_many()
-        .filter(place.lte(last))
+        .filter(column.lte(last))
         .exec(&db.writer)
         .await?;
     Ok(done.rows_affected)

@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// The column that holds an event's position.
-pub(crate) fn place_name(backend: DbBackend) -> &'static str {
+pub(crate) fn position_column(backend: DbBackend) -> &'static str {
     match backend {
         DbBackend::Sqlite => "id",
         _ => "position",
@@ -25,19 +25,19 @@ pub(crate) fn place_name(backend: DbBackend) -> &'static str {
 }
 
 /// The same as an expression.
-pub(crate) fn place(backend: DbBackend) -> Expr {
-    Expr::col((Entity, place_name(backend)))
+pub(crate) fn position_expr(backend: DbBackend) -> Expr {
+    Expr::col((Entity, position_column(backend)))
 }
 
 /// Changes that are committed and have no place yet.
-pub(crate) async fn waiting(
+pub(crate) async fn unsequenced(
     db: &impl ConnectionTrait,
     limit: Option<u64>,
 ) -> Result<Vec<ChangeId>> {
     Ok(Entity::find()
         .select_only()
         .column(Column::Id)
-        .filter(place(db.get_database_backend()).is_null())
+        .filter(position_expr(db.get_database_backend()).is_null())
         .order_by_asc(Column::Id)
         .limit(limit)
         .into_tuple()
@@ -109,32 +109,32 @@ async fn query_one(db: &impl ConnectionTrait, sql: String) -> Result<Option<Quer
 ///
 /// # Errors
 /// `Unavailable` where the row is not to be had in time; else as every write.
-pub(crate) async fn place_changes(db: &Db) -> Result<()> {
+pub(crate) async fn sequence_changes(db: &Db) -> Result<()> {
     loop {
-        let placed = match db.backend() {
+        let sequenced = match db.backend() {
             DbBackend::Sqlite => return Ok(()),
-            DbBackend::Postgres => place_on_postgres(db).await?,
-            _ => place_on_mysql(db).await?,
+            DbBackend::Postgres => sequence_on_postgres(db).await?,
+            _ => sequence_on_mysql(db).await?,
         };
-        if placed < PLACED_AT_ONCE {
+        if sequenced < SEQUENCED_AT_ONCE {
             return Ok(());
         }
     }
 }
 
 /// How many changes are given their places in one transaction.
-const PLACED_AT_ONCE: u64 = 500;
+const SEQUENCED_AT_ONCE: u64 = 500;
 
 /// One message holds both statements, so they are one transaction that the database ends by itself, however this process
 /// fares meanwhile. The second sees what was committed when the first had the lock.
-async fn place_on_postgres(db: &Db) -> Result<u64> {
+async fn sequence_on_postgres(db: &Db) -> Result<u64> {
     let done = db
         .watcher
         .execute_unprepared(&format!(
             "SELECT position FROM graphql_feed FOR UPDATE; \
              WITH waiting AS ( \
                  SELECT id, row_number() OVER (ORDER BY id) AS place FROM ( \
-                     SELECT id FROM graphql_step_events WHERE position IS NULL ORDER BY id LIMIT {PLACED_AT_ONCE} \
+                     SELECT id FROM graphql_step_events WHERE position IS NULL ORDER BY id LIMIT {SEQUENCED_AT_ONCE} \
                  ) AS oldest \
              ), counted AS ( \
                  SELECT count(*) AS n FROM waiting \
@@ -149,7 +149,7 @@ async fn place_on_postgres(db: &Db) -> Result<u64> {
     Ok(done.rows_affected().saturating_sub(1))
 }
 
-async fn place_on_mysql(db: &Db) -> Result<u64> {
+async fn sequence_on_mysql(db: &Db) -> Result<u64> {
     #[derive(FromQueryResult)]
     struct Row {
         position: i64,
@@ -162,7 +162,7 @@ async fn place_on_mysql(db: &Db) -> Result<u64> {
     let position = Row::find_by_statement(statement).one(&txn).await?;
     let position = position.ok_or(Error::FeedDetached)?.position;
     // Read without locks: nothing here waits for a transaction that is still open.
-    let changes = waiting(&txn, Some(PLACED_AT_ONCE)).await?;
+    let changes = unsequenced(&txn, Some(SEQUENCED_AT_ONCE)).await?;
     if !changes.is_empty() {
         let ids: Vec<String> = changes.iter().map(ToString::to_string).collect();
         let ids = ids.join(", ");
@@ -184,16 +184,16 @@ async fn place_on_mysql(db: &Db) -> Result<u64> {
 ///
 /// # Errors
 /// As every read: `Unavailable`, or `Internal`; `FeedDetached` where the change is not in the feed.
-pub(crate) async fn place_of(db: &Db, change: ChangeId) -> Result<Option<Position>> {
+pub(crate) async fn position_of(db: &Db, change: ChangeId) -> Result<Option<Position>> {
     if db.backend() == DbBackend::Sqlite {
         return Ok(Some(Position(change.0)));
     }
-    let place: Option<Option<Position>> = Entity::find()
+    let position: Option<Option<Position>> = Entity::find()
         .select_only()
-        .expr_as(place(db.backend()), "place")
+        .expr_as(position_expr(db.backend()), "position")
         .filter(Column::Id.eq(change))
         .into_tuple()
         .one(db.reader())
         .await?;
-    place.ok_or(Error::FeedDetached)
+    position.ok_or(Error::FeedDetached)
 }

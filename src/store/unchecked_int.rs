@@ -18,7 +18,7 @@ pub(crate) enum UncheckedInt {
     /// An integer.
     Int(i64),
     /// Anything else, as text: compared with the column it finds its own row again.
-    Odd(Box<str>),
+    Invalid(Box<str>),
 }
 
 impl UncheckedInt {
@@ -31,7 +31,7 @@ impl UncheckedInt {
                 clippy::cast_possible_truncation,
                 reason = "`as` saturates, which is what is wanted"
             )]
-            Self::Odd(text) => text.parse::<f64>().ok().map(|x| x.floor() as i64),
+            Self::Invalid(text) => text.parse::<f64>().ok().map(|x| x.floor() as i64),
         }
     }
 
@@ -40,13 +40,13 @@ impl UncheckedInt {
     pub(crate) fn value(&self) -> filter::Value {
         match self {
             Self::Int(n) => filter::Value::Int(*n),
-            Self::Odd(text) => filter::Value::Text(text.to_string()),
+            Self::Invalid(text) => filter::Value::Text(text.to_string()),
         }
     }
 }
 
 /// After so many odd values the log has said enough.
-const MAX_ODDITIES: usize = 10_000;
+const MAX_REPORTED: usize = 10_000;
 
 /// The rows whose odd values are in the log already.
 #[derive(Clone, Debug, Default)]
@@ -54,9 +54,9 @@ pub(crate) struct InvalidValues(Arc<Mutex<HashSet<(&'static str, i32)>>>);
 
 impl InvalidValues {
     /// Logs, once, that a row holds a value that no Buildbot should have written.
-    pub(crate) fn note(&self, column: &'static str, id: i32) {
+    pub(crate) fn report(&self, column: &'static str, id: i32) {
         let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if seen.len() < MAX_ODDITIES && seen.insert((column, id)) {
+        if seen.len() < MAX_REPORTED && seen.insert((column, id)) {
             tracing::warn!(column, id, "a value that cannot be read is shown as none");
         }
     }
@@ -78,7 +78,7 @@ impl TryGetable for UncheckedInt {
                 }
                 let real = f64::try_get_by(row, index).map(|x| x.to_string());
                 let text = real.or_else(|_| String::try_get_by(row, index));
-                Ok(Self::Odd(text.unwrap_or_default().into()))
+                Ok(Self::Invalid(text.unwrap_or_default().into()))
             }
         }
     }

@@ -122,7 +122,7 @@ impl Build {
     async fn results(&self, ctx: &Context<'_>) -> Option<Results> {
         let results = Results::of(self.0.results.as_ref());
         if results.is_none() && self.0.results.is_some() {
-            ctx.odd("builds.results", self.0.id.0);
+            ctx.report_invalid("builds.results", self.0.id.0);
         }
         results
     }

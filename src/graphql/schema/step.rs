@@ -109,7 +109,7 @@ impl Step {
     async fn results(&self, ctx: &Context<'_>) -> Option<Results> {
         let results = Results::of(self.0.results.as_ref());
         if results.is_none() && self.0.results.is_some() {
-            ctx.odd("steps.results", self.0.id.0);
+            ctx.report_invalid("steps.results", self.0.id.0);
         }
         results
     }
@@ -122,7 +122,7 @@ impl Step {
     /// The links shown with this step, in the order they were added.
     async fn urls(&self, ctx: &Context<'_>) -> Vec<Url> {
         let urls = url::Url::read(&self.0.urls_json).unwrap_or_else(|| {
-            ctx.odd("steps.urls_json", self.0.id.0);
+            ctx.report_invalid("steps.urls_json", self.0.id.0);
             Vec::new()
         });
         urls.into_iter()

@@ -61,17 +61,19 @@ impl EventStream {
     /// The next event, and up to where all is told with it.
     async fn next(&mut self) -> Result<(Option<Event>, Option<Position>)> {
         match self {
-            Self::Own(replay, joiner) => loop {
-                let event = replay.next().await?;
+            Self::Own(backfill, joiner) => loop {
+                let event = backfill.next().await?;
                 match joiner.take_if(|_| event.is_none()) {
-                    Some(joiner) => replay.joined(joiner.join(replay.filter(), replay.at())),
-                    None => return Ok((event, replay.told())),
+                    Some(joiner) => {
+                        backfill.hand_off(joiner.join(backfill.filter(), backfill.at()))
+                    }
+                    None => return Ok((event, backfill.delivered())),
                 }
             },
             Self::Live(listening) => {
                 let mut listening = listening.lock().await;
                 let event = timeout(IDLE, listening.next()).await.ok().transpose()?;
-                Ok((event, Some(listening.told())))
+                Ok((event, Some(listening.delivered())))
             }
         }
     }
@@ -105,10 +107,10 @@ impl Subscription {
                 let start = start(resume.clone(), after, snapshot)?;
                 let joiner = joiner.clone();
                 let filter = filter.unwrap_or_default().into();
-                let begin = feed.replay(filter, start);
-                let replay = ctx.app().deadline().keep(begin).await??;
-                place.set(replay.told());
-                EventStream::Own(Box::new(replay), Some(joiner))
+                let begin = feed.backfill(filter, start);
+                let backfill = ctx.app().deadline().keep(begin).await??;
+                place.set(backfill.delivered());
+                EventStream::Own(Box::new(backfill), Some(joiner))
             }
             Origin::Live(listening) => EventStream::Live(listening.clone()),
         };
@@ -116,10 +118,10 @@ impl Subscription {
             let (feed, place) = (feed.clone(), place.clone());
             let (app, budget) = (app.clone(), budget.clone());
             async move {
-                let (event, told) = events.next().await?;
+                let (event, delivered) = events.next().await?;
                 // Each event is answered before the next is asked for.
                 budget.renew(app.deadline());
-                place.set(told);
+                place.set(delivered);
                 Ok(event.map(|event| (StepEvent::new(&feed, event), events)))
             }
         }))

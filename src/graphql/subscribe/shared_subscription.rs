@@ -62,7 +62,7 @@ struct Members {
     queues: BTreeMap<u64, byte_queue::Sender<EncodedEvent, StreamErrors>>,
     next_id: u64,
     /// Everything up to here was handed to the members.
-    told: Position,
+    delivered: Position,
 }
 
 /// Held by who answers for a group: should that panic, its members are told.
@@ -96,7 +96,7 @@ pub(crate) struct Joiner {
     key: Arc<GroupKey>,
     asked: Arc<PreparedOperation>,
     /// The call of who opens the group stands for all: they may do the same. It has no name, which would be one of many.
-    call: RequestContext,
+    context: RequestContext,
     lagged: ServerError,
     joined: Mutex<Option<Membership>>,
 }
@@ -108,7 +108,7 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Joiner {
-    pub(crate) fn new(api: &Api, asked: Arc<PreparedOperation>, call: &RequestContext) -> Self {
+    pub(crate) fn new(api: &Api, asked: Arc<PreparedOperation>, context: &RequestContext) -> Self {
         let mut lagged = from_error(&Error::FeedLagged);
         if let Some(field) = asked.root_field() {
             let key = field.node.response_key().node.to_string();
@@ -116,12 +116,12 @@ impl Joiner {
             lagged.locations.push(field.pos);
         }
         Self {
-            key: Arc::new(GroupKey::new(&asked, &call.caller)),
+            key: Arc::new(GroupKey::new(&asked, &context.caller)),
             api: api.clone(),
             asked,
-            call: RequestContext {
-                id: Arc::from(""),
-                ..call.clone()
+            context: RequestContext {
+                request_id: Arc::from(""),
+                ..context.clone()
             },
             lagged,
             joined: Mutex::default(),
@@ -140,7 +140,7 @@ impl Joiner {
         let id = members.next_id;
         members.next_id += 1;
         members.queues.insert(id, sender);
-        let from = members.told;
+        let from = members.delivered;
         drop(members);
         let membership = Membership {
             _counted: GaugeGuard::new(&self.api.app.metrics.feed_subscribers),
@@ -162,7 +162,7 @@ impl Joiner {
             members: Mutex::new(Members {
                 queues: BTreeMap::new(),
                 next_id: 0,
-                told: listening.told(),
+                delivered: listening.delivered(),
             }),
             lagged: self.lagged.clone(),
             lost: api.app.metrics.feed_lagged.clone(),
@@ -172,11 +172,11 @@ impl Joiner {
             groups: api.groups.clone(),
             group: group.clone(),
         };
-        let (call, asked) = (self.call.clone(), self.asked.clone());
+        let (context, asked) = (self.context.clone(), self.asked.clone());
         let tasks = api.app.tasks.clone();
         tasks.spawn(async move {
             let group = &working.group;
-            let work = group.run(&api, &call, &asked, listening);
+            let work = group.run(&api, &context, &asked, listening);
             if let Some(failure) = group.gone.run_until_cancelled(work).await {
                 working.groups.end(group, &failure);
             }
@@ -195,7 +195,7 @@ impl SharedSubscription {
     async fn run(
         &self,
         api: &Api,
-        call: &RequestContext,
+        context: &RequestContext,
         asked: &PreparedOperation,
         listening: LiveEvents,
     ) -> StreamErrors {
@@ -203,7 +203,7 @@ impl SharedSubscription {
         loop {
             // While nothing happens there is no stream: it would take many times the memory.
             listening.lock().await.wait().await;
-            let answering = self.answer(api, call, asked, listening.clone());
+            let answering = self.answer(api, context, asked, listening.clone());
             if let Some(failure) = Box::pin(answering).await {
                 return failure;
             }
@@ -214,15 +214,15 @@ impl SharedSubscription {
     async fn answer(
         &self,
         api: &Api,
-        call: &RequestContext,
+        context: &RequestContext,
         asked: &PreparedOperation,
         listening: Arc<AsyncMutex<LiveEvents>>,
     ) -> Option<StreamErrors> {
-        let request = api.request(asked, call).await;
+        let request = api.request(asked, context).await;
         let place = StreamPosition::default();
         let request = request.data(EventSource::live(listening, place.clone()));
         let responses = api.schema.execute_stream(request);
-        let signature = api.signature(call);
+        let signature = api.signature(context);
         let answers = asked.answers(responses, &place, &signature);
         let mut answers = pin!(answers.ready_chunks(MANY));
         while let Some(ready) = answers.next().await {
@@ -231,7 +231,7 @@ impl SharedSubscription {
             let good = ready
                 .into_iter()
                 .map_while(|answer| answer.map_err(|f| failure = Some(f)).ok());
-            self.hand_on(&good.collect::<Vec<_>>()).await;
+            self.dispatch(&good.collect::<Vec<_>>()).await;
             if failure.is_some() {
                 return failure;
             }
@@ -245,10 +245,10 @@ impl SharedSubscription {
     }
 
     /// Puts answers into the queues of all members. Who has no room for them is cut off.
-    async fn hand_on(&self, answers: &[EncodedEvent]) {
+    async fn dispatch(&self, answers: &[EncodedEvent]) {
         let mut next = Some(0);
         while let Some(from) = next {
-            next = self.hand_on_to_some(answers, from);
+            next = self.dispatch_to_some(answers, from);
             if next.is_some() {
                 // These write first, and whoever else has something to do has a turn.
                 yield_now().await;
@@ -257,7 +257,7 @@ impl SharedSubscription {
     }
 
     /// The same for a few, from this id on; says with which it goes on.
-    fn hand_on_to_some(&self, answers: &[EncodedEvent], from: u64) -> Option<u64> {
+    fn dispatch_to_some(&self, answers: &[EncodedEvent], from: u64) -> Option<u64> {
         let mut members = lock(&self.members);
         let (mut next, mut full) = (from, Vec::new());
         for (id, queue) in members.queues.range(from..).take(SOME) {
@@ -278,7 +278,7 @@ impl SharedSubscription {
         }
         // Said only now: who has joined in between was among them, or has read these.
         let last = answers.last().and_then(|answer| answer.position);
-        members.told = last.unwrap_or(members.told);
+        members.delivered = last.unwrap_or(members.delivered);
         None
     }
 }

@@ -129,25 +129,25 @@ impl Api {
     pub(crate) async fn run(
         &self,
         asked: PreparedOperation,
-        call: &RequestContext,
+        context: &RequestContext,
         resume: Option<String>,
     ) -> Outcome {
         if !asked.is(OperationType::Subscription) {
-            return Outcome::Answer(Box::new(self.execute(asked, call).await));
+            return Outcome::Answer(Box::new(self.execute(asked, context).await));
         }
         let begun = Instant::now();
-        let signature = self.signature(call);
+        let signature = self.signature(context);
         let refused = |mut errors: Vec<ServerError>| {
             signature.sign(&mut errors);
             let metrics = &self.app.metrics;
-            metrics.operated(
+            metrics.record_operation(
                 OperationLabel::Subscription,
                 metrics::OutcomeLabel::Refused,
                 begun.elapsed(),
             );
             Outcome::refused(errors)
         };
-        let counted = match self.app.rates.subscription() {
+        let counted = match self.app.rate_limiter.subscription() {
             Ok(counted) => counted,
             Err(refusal) => return refused(vec![from_error(&refusal)]),
         };
@@ -156,8 +156,8 @@ impl Api {
         let opening = self.openings.acquire().await;
         let place = StreamPosition::default();
         let asked = Arc::new(asked);
-        let joiner = Arc::new(Joiner::new(self, asked.clone(), call));
-        let request = self.request(&asked, call).await;
+        let joiner = Arc::new(Joiner::new(self, asked.clone(), context));
+        let request = self.request(&asked, context).await;
         let request = request.data(EventSource::own(joiner.clone(), resume, place.clone()));
         let mut own = self.schema.execute_stream(request).fuse();
         // What is refused is refused as the first answer. Who has none waiting joins, which ends this stream.
@@ -176,7 +176,7 @@ impl Api {
         };
         let responses = stream::iter(first).chain(own);
         let metrics = &self.app.metrics;
-        metrics.operated(
+        metrics.record_operation(
             OperationLabel::Subscription,
             metrics::OutcomeLabel::Ok,
             begun.elapsed(),

@@ -61,18 +61,18 @@ pub(crate) fn once(payload: &str) -> Response {
 /// without `complete`, so that the client comes back.
 pub(crate) fn stream(
     api: &Api,
-    call: &RequestContext,
+    context: &RequestContext,
     updates: BoxStream<'static, Update>,
 ) -> Response {
-    let (app, signature) = (api.app(), api.signature(call));
+    let (app, signature) = (api.app(), api.signature(context));
     // Counted like a task as long as it lasts, and waited for on the way out.
     let token = app.tasks.token();
     let stop = app.stop.clone();
     let open = GaugeGuard::new(&app.metrics.event_streams);
     let span = Span::current();
     let quiet = Duration::from_secs(app.config.http.socket_ping_seconds);
-    let hold = app.access.hold(&call.caller);
-    let events = stream::unfold(Some((updates, hold, token, open)), move |going| {
+    let lease = app.access.lease(&context.caller);
+    let events = stream::unfold(Some((updates, lease, token, open)), move |going| {
         let (stop, signature) = (stop.clone(), signature.clone());
         let work = async move {
             let mut going: (BoxStream<Update>, TokenLease, _, _) = going?;

@@ -158,7 +158,7 @@ async fn shown(app: &App, query: &RestQuery<BuildField>, rows: Vec<Model>) -> Re
     let view = |row: Model| {
         let properties = properties.remove(&row.id).unwrap_or_default();
         let id = row.id.0;
-        let odd = || app.oddities.note("build_properties.value", id);
+        let odd = || app.invalid_values.report("build_properties.value", id);
         json!(BuildView::new(row, properties, odd))
     };
     Ok(rows.into_iter().map(view).collect())

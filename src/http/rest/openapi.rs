@@ -128,7 +128,7 @@ pub(crate) fn document() -> Value {
     }
     for (name, mut schema) in nested {
         // `field` may leave out any of them.
-        if let (RefOr::T(Schema::Object(object)), true) = (&mut schema, name != "UrlView") {
+        if let (RefOr::T(Schema::Object(object)), true) = (&mut schema, name != "Url") {
             object.required.clear();
         }
         components = components.schema(name, schema);
@@ -145,9 +145,9 @@ pub(crate) fn document() -> Value {
             .schema(Some(ObjectBuilder::new().schema_type(kind)));
         components = components.parameter(name, parameter.build());
     }
-    components = noun(components, &builder::NOUN, "BuilderView");
-    components = noun(components, &build::NOUN, "BuildView");
-    components = noun(components, &step::NOUN, "StepView");
+    components = noun(components, &builder::NOUN, "Builder");
+    components = noun(components, &build::NOUN, "Build");
+    components = noun(components, &step::NOUN, "Step");
     for (name, description) in [
         (
             "limit",

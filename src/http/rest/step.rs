@@ -104,6 +104,6 @@ pub(crate) async fn one(app: &App, which: &StepRef, parameters: &Parameters) -> 
 fn shown(app: &App, row: Model) -> Value {
     let id = row.id;
     json!(StepView::new(row, || app
-        .oddities
-        .note("steps.urls_json", id.0)))
+        .invalid_values
+        .report("steps.urls_json", id.0)))
 }

@@ -10,6 +10,7 @@ use crate::store::{build, builder, step, unchecked_int::UncheckedInt};
 
 /// A builder.
 #[derive(Serialize, ToSchema)]
+#[schema(as = Builder)]
 pub(crate) struct BuilderView {
     /// The unique ID of this builder.
     builderid: i32,
@@ -25,6 +26,7 @@ pub(crate) struct BuilderView {
 
 /// A build.
 #[derive(Serialize, ToSchema)]
+#[schema(as = Build)]
 pub(crate) struct BuildView {
     builderid: i32,
     /// The unique ID of this build.
@@ -53,6 +55,7 @@ pub(crate) struct BuildView {
 
 /// A step.
 #[derive(Serialize, ToSchema)]
+#[schema(as = Step)]
 pub(crate) struct StepView {
     buildid: i32,
     /// There is a time of completion.
@@ -76,6 +79,7 @@ pub(crate) struct StepView {
 
 /// A link of a step. Both are texts, but whatever else is stored is passed on.
 #[derive(Serialize, Deserialize, ToSchema)]
+#[schema(as = Url)]
 pub(crate) struct UrlView {
     name: Value,
     url: Value,

@@ -32,10 +32,15 @@ use crate::{
 const BATCH: usize = 64;
 
 /// Serves a socket until its end.
-pub(crate) async fn run(api: Api, call: RequestContext, socket: WebSocket, protocol: Subprotocol) {
+pub(crate) async fn run(
+    api: Api,
+    context: RequestContext,
+    socket: WebSocket,
+    protocol: Subprotocol,
+) {
     let stop = api.app().stop.clone();
     let _open = GaugeGuard::new(&api.app().metrics.sockets);
-    let mut life = Connection::new(api, call, socket, protocol);
+    let mut life = Connection::new(api, context, socket, protocol);
     let end = stop.run_until_cancelled(life.run()).await;
     // What runs is dropped before the client is waited for.
     let Connection { link, .. } = life;
@@ -70,7 +75,7 @@ struct Connection {
     /// What does not go on before its last answer is written.
     held: Vec<RunningOperation>,
     /// Ends when the caller's token is no longer good.
-    hold: TokenLease,
+    lease: TokenLease,
     init_by: Instant,
     /// How long a client may be silent before it is pinged.
     silence: Duration,
@@ -87,17 +92,17 @@ struct Connection {
 }
 
 impl Connection {
-    fn new(api: Api, call: RequestContext, socket: WebSocket, protocol: Subprotocol) -> Self {
+    fn new(api: Api, context: RequestContext, socket: WebSocket, protocol: Subprotocol) -> Self {
         let now = Instant::now();
-        let signature = api.signature(&call);
+        let signature = api.signature(&context);
         let app = api.app();
         let config = &app.config.http;
         Self {
-            session: Session::new(protocol, call, signature, config.max_socket_operations),
+            session: Session::new(protocol, context, signature, config.max_socket_operations),
             link: Transport::new(socket),
             running: FuturesUnordered::new(),
             held: Vec::new(),
-            hold: TokenLease::always(),
+            lease: TokenLease::always(),
             init_by: now + Duration::from_secs(config.socket_init_seconds),
             silence: Duration::from_secs(config.socket_ping_seconds),
             patience: Duration::from_secs(config.write_timeout_seconds),
@@ -118,7 +123,7 @@ impl Connection {
             let end = select! {
                 biased;
                 () = clock.as_mut() => self.on_time(),
-                why = &mut self.hold => Some(ConnectionEnd::Close(CloseReason::forbidden(&why))),
+                why = &mut self.lease => Some(ConnectionEnd::Close(CloseReason::forbidden(&why))),
                 Some((said, running)) = self.running.next() => {
                     self.on_said(said, running);
                     None
@@ -251,13 +256,13 @@ impl Connection {
     async fn on_init(&mut self, authorization: &[Option<String>]) -> Option<ConnectionEnd> {
         let access = &self.api.app().access;
         let caller = if authorization.is_empty() {
-            access.again(self.session.caller()).await
+            access.revalidate(self.session.caller()).await
         } else {
-            access.by_payload(authorization).await
+            access.authenticate_payload(authorization).await
         };
-        self.hold = access.hold(&caller);
-        let rates = &self.api.app().rates;
-        let admit = |call: &RequestContext| rates.admit(call);
+        self.lease = access.lease(&caller);
+        let rates = &self.api.app().rate_limiter;
+        let admit = |context: &RequestContext| rates.admit(context);
         let outcome = self.session.init(caller, admit, &mut self.link.outbox);
         outcome.err().map(ConnectionEnd::Close)
     }

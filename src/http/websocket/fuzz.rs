@@ -33,17 +33,17 @@ pub fn session(data: &[u8]) {
         return;
     };
     let protocol = Subprotocol::ALL[usize::from(choice & 1)];
-    let call = RequestContext {
+    let context = RequestContext {
         caller: Caller::local(),
         address: Ipv4Addr::LOCALHOST.into(),
-        id: "fuzz".into(),
+        request_id: "fuzz".into(),
         wants_cost: false,
     };
     let signature = ErrorSigner {
-        name: call.id.clone(),
+        name: context.request_id.clone(),
         metrics: Arc::default(),
     };
-    let mut session = Session::new(protocol, call, signature, MAX_OPERATIONS);
+    let mut session = Session::new(protocol, context, signature, MAX_OPERATIONS);
     let mut held: Vec<HeldOperation> = Vec::new();
     let mut account = Account::default();
     for line in data.split(|byte| *byte == b'\n') {

@@ -47,13 +47,13 @@ enum OperationStage {
 
 impl RunningOperation {
     pub(crate) fn new(api: Api, start: StartRequest) -> Self {
-        let span = apart(&start.call);
+        let span = apart(&start.context);
         let begin = async move {
-            let mut call = start.call;
+            let mut context = start.context;
             // The token may have been revoked since the socket was opened.
-            call.caller = api.app().access.again(&call.caller).await;
-            match api.open(start.operation, &call) {
-                Ok(asked) => api.run(asked, &call, None).await,
+            context.caller = api.app().access.revalidate(&context.caller).await;
+            match api.open(start.operation, &context) {
+                Ok(asked) => api.run(asked, &context, None).await,
                 Err(refusal) => Outcome::refused(vec![refusal]),
             }
         };

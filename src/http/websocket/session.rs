@@ -40,7 +40,7 @@ pub(crate) enum SessionRequest {
 pub(crate) struct StartRequest {
     pub(crate) label: MessageLabel,
     pub(crate) operation: OperationRequest,
-    pub(crate) call: RequestContext,
+    pub(crate) context: RequestContext,
     /// Cut when the client ends the operation.
     pub(crate) ending: AbortRegistration,
 }
@@ -52,7 +52,7 @@ pub(crate) type Outbox = VecDeque<String>;
 #[derive(Debug)]
 pub(crate) struct Session {
     protocol: Subprotocol,
-    call: RequestContext,
+    context: RequestContext,
     signature: ErrorSigner,
     max_operations: usize,
     is_open: bool,
@@ -64,13 +64,13 @@ pub(crate) struct Session {
 impl Session {
     pub(crate) fn new(
         protocol: Subprotocol,
-        call: RequestContext,
+        context: RequestContext,
         signature: ErrorSigner,
         max_operations: usize,
     ) -> Self {
         Self {
             protocol,
-            call,
+            context,
             signature,
             max_operations,
             is_open: false,
@@ -139,7 +139,7 @@ impl Session {
 
     /// Who has opened the socket, as far as the upgrade showed.
     pub(crate) fn caller(&self) -> &Caller {
-        &self.call.caller
+        &self.context.caller
     }
 
     /// Lets this caller in, or not, as `admit` says.
@@ -149,8 +149,8 @@ impl Session {
         admit: impl FnOnce(&RequestContext) -> Result<(), Error>,
         out: &mut Outbox,
     ) -> Result<(), CloseReason> {
-        self.call.caller = caller;
-        if let Err(refusal) = admit(&self.call) {
+        self.context.caller = caller;
+        if let Err(refusal) = admit(&self.context) {
             if self.protocol == Subprotocol::Legacy {
                 let payload = self.signature.signed(from_error(&refusal));
                 out.push_back(
@@ -214,13 +214,13 @@ impl Session {
         let (handle, ending) = AbortHandle::new_pair();
         self.running.insert(label.id.clone(), handle);
         self.asked += 1;
-        let name = format!("{}.{}", self.call.id, self.asked);
+        let name = format!("{}.{}", self.context.request_id, self.asked);
         Ok(Some(SessionRequest::Start(Box::new(StartRequest {
             label,
             operation,
-            call: RequestContext {
-                id: name.into(),
-                ..self.call.clone()
+            context: RequestContext {
+                request_id: name.into(),
+                ..self.context.clone()
             },
             ending,
         }))))

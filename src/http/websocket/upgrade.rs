@@ -34,7 +34,7 @@ pub(crate) fn is_upgrade(headers: &HeaderMap) -> bool {
 /// Turns the connection into a socket, if its subprotocol and origin are right.
 pub(crate) async fn upgrade(
     api: Api,
-    call: RequestContext,
+    context: RequestContext,
     request: Request<Body>,
 ) -> Result<Response, HttpRefusal> {
     let (mut parts, _) = request.into_parts();
@@ -45,10 +45,10 @@ pub(crate) async fn upgrade(
     let protocol = offered(&parts.headers).ok_or_else(|| {
         HttpRefusal::new(
             StatusCode::BAD_REQUEST,
-            "Sec-WebSocket-Subprotocol: graphql-transport-ws or graphql-ws is needed",
+            "Sec-WebSocket-Protocol: graphql-transport-ws or graphql-ws is needed",
         )
     })?;
-    let place = api.app().rates.socket(&call);
+    let place = api.app().rate_limiter.socket(&context);
     let place = place.map_err(|error| HttpRefusal::too_many(&error))?;
     upgrade.set_selected_protocol(HeaderValue::from_static(protocol.name()));
     Ok(upgrade
@@ -58,9 +58,9 @@ pub(crate) async fn upgrade(
         .write_buffer_size(WRITE_BUFFER)
         .on_upgrade(move |socket| {
             let tasks = api.app().tasks.clone();
-            let span = request_log::apart(&call);
+            let span = request_log::apart(&context);
             let run = async move {
-                connection::run(api, call, socket, protocol).await;
+                connection::run(api, context, socket, protocol).await;
                 drop(place);
             };
             tasks.track_future(run.instrument(span))
