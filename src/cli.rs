@@ -14,12 +14,12 @@ use tokio::{
 
 use crate::{
     app::App,
-    auth::Scope,
+    auth::scope::Scope,
     clock::Clock,
     config::{Config, DatabaseConfig, LogConfig},
     demo,
     domain::{error::CommandError, time},
-    graphql,
+    graphql::{api::Api, schema::sdl},
     http::{self, listener::tls::Tls},
     log,
     service::token,
@@ -179,7 +179,7 @@ async fn run(cli: Cli) -> Result<(), CommandError> {
         }
         Command::Token(command) => run_token(command).await,
         Command::Schema => {
-            say(graphql::sdl().trim_end());
+            say(sdl().trim_end());
             Ok(())
         }
     }
@@ -230,7 +230,7 @@ async fn serve(config: Config) -> Result<(), CommandError> {
     let local = listener.local_addr().map_err(listening)?;
     let is_demo = config.demo;
     let app = App::new(config, db, Clock::System).await?;
-    let api = graphql::Api::new(app.clone()).await?;
+    let api = Api::new(app.clone()).await?;
     if is_demo {
         demo::prepare(&app).await?;
         demo::start(&app);

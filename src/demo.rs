@@ -6,7 +6,7 @@ use tokio::time::sleep;
 
 use crate::{
     app::App,
-    auth::Caller,
+    auth::caller::Caller,
     clock::Clock,
     domain::{
         error::Result,

@@ -27,7 +27,7 @@ use tower_http::{
 use crate::{
     app::App,
     feed,
-    graphql::Api,
+    graphql::api::Api,
     http::listener::{accept_loop::Listener, tls::Tls},
 };
 

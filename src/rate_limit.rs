@@ -14,7 +14,7 @@ use tokio::{
 };
 
 use crate::{
-    auth::{self, RequestContext, Scope},
+    auth::{caller, request_context::RequestContext, scope::Scope},
     config::rate::RateConfig,
     domain::error::{Error, Result},
     rate_limit::{
@@ -34,7 +34,7 @@ enum RateKey {
     /// Everybody of this address; of an IPv6 one, everybody of its network, since who has one has them all.
     Address(IpAddr),
     /// Who has shown this token, from wherever.
-    Token(auth::Identity),
+    Token(caller::Identity),
 }
 
 impl RateKey {

@@ -9,7 +9,7 @@ use futures_util::future::BoxFuture;
 
 use crate::{
     app::App,
-    auth::{Caller, Scope},
+    auth::{caller::Caller, scope::Scope},
     domain::{
         error::{Error, Result},
         time,

@@ -8,21 +8,21 @@ use tokio::{net::TcpListener, task::JoinHandle};
 
 use crate::{
     app::App,
-    auth::RequestContext,
+    auth::request_context::RequestContext,
     config::Config,
     demo,
     domain::error::Error,
-    graphql::Api,
+    graphql::api::Api,
     http::{self, listener::tls::Tls},
     service,
     store::{Db, db::connect::PendingMigrations},
 };
 
 pub use crate::{
-    auth::{Scope, token::PlainToken},
+    auth::{scope::Scope, token::PlainToken},
     clock::Clock,
     domain::time::format as format_time,
-    graphql::sdl,
+    graphql::schema::sdl,
 };
 
 /// Called with the text of each statement that reads or writes.

@@ -7,8 +7,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     auth::{
-        Caller, Identity, Scope, Validity,
+        caller::{Caller, Identity, Validity},
         jwt::JwtVerification,
+        scope::Scope,
         token::{PlainToken, TokenHash},
         token_lease::{TokenLease, TokenLeases},
     },

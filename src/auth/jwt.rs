@@ -7,7 +7,13 @@ use jsonwebtoken::{
 use serde_json::{Map, Value};
 
 use crate::{
-    auth::{Caller, Identity, Scope, Validity, access::EXPIRED, jwks::KeySet, signature},
+    auth::{
+        access::EXPIRED,
+        caller::{Caller, Identity, Validity},
+        jwks::KeySet,
+        scope::Scope,
+        signature,
+    },
     config::token::TokenConfig,
     domain::error::{CommandError, Error, Result},
 };

@@ -13,3 +13,38 @@ pub(crate) mod results;
 pub(crate) mod scalar;
 pub(crate) mod step;
 pub(crate) mod subscription;
+
+use async_graphql::{SDLExportOptions, Schema};
+
+pub(crate) type GraphqlSchema = Schema<
+    crate::graphql::schema::query::Query,
+    crate::graphql::schema::mutation::Mutation,
+    crate::graphql::schema::subscription::Subscription,
+>;
+
+pub(crate) fn build_schema() -> async_graphql::SchemaBuilder<
+    crate::graphql::schema::query::Query,
+    crate::graphql::schema::mutation::Mutation,
+    crate::graphql::schema::subscription::Subscription,
+> {
+    Schema::build(
+        crate::graphql::schema::query::Query,
+        crate::graphql::schema::mutation::Mutation,
+        crate::graphql::schema::subscription::Subscription,
+    )
+}
+
+/// The schema as text, sorted: what `schema.graphql` holds.
+#[must_use]
+pub fn sdl() -> String {
+    // Not the values of enums: the order of `Results` is that of Buildbot's codes.
+    let options = SDLExportOptions::new()
+        .sorted_fields()
+        .sorted_arguments()
+        .include_specified_by()
+        .use_space_ident()
+        .indent_width(2);
+    let sdl = build_schema().finish().sdl_with_options(options);
+    let lines: Vec<&str> = sdl.trim().lines().map(str::trim_end).collect();
+    lines.join("\n") + "\n"
+}

@@ -18,12 +18,13 @@ use serde::Serialize;
 use tokio::time::timeout;
 
 use crate::{
-    auth::RequestContext,
+    auth::request_context::RequestContext,
     config::Config,
     domain::error::{Error, ErrorCode},
     graphql::{
-        Api, PreparedOperation,
+        api::Api,
         execute::errors,
+        prepare::operation::PreparedOperation,
         subscribe::stream::{Outcome, is_refused},
     },
     http::{

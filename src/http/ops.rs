@@ -13,9 +13,9 @@ use tokio::time::timeout;
 
 use crate::{
     app::App,
-    auth::RequestContext,
+    auth::request_context::RequestContext,
     domain::error::Error,
-    graphql::Api,
+    graphql::api::Api,
     http::request_context,
     metrics::{Metrics, PoolLabels},
     store::db::schema_status::SchemaStatus,

@@ -10,9 +10,9 @@ use axum::{
 };
 
 use crate::{
-    auth::{RequestContext, Scope},
+    auth::{request_context::RequestContext, scope::Scope},
     domain::error::{Error, ErrorCode},
-    graphql::Api,
+    graphql::api::Api,
     http::{
         client_address,
         request_log::{RequestId, note_caller},

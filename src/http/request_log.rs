@@ -24,7 +24,7 @@ use crate::log;
 use crate::log::traces::{adopt, note};
 use crate::{
     app::App,
-    auth::{RequestContext, Scope},
+    auth::{request_context::RequestContext, scope::Scope},
     metrics::RouteLabel,
 };
 

@@ -8,7 +8,7 @@ use axum::{
     response::Response,
 };
 
-use crate::{auth::RequestContext, graphql::Api};
+use crate::{auth::request_context::RequestContext, graphql::api::Api};
 
 const RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
 const RATE: HeaderName = HeaderName::from_static("ratelimit");

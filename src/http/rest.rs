@@ -23,7 +23,7 @@ use serde_json::{Map, Value};
 
 use crate::{
     app::App,
-    auth::RequestContext,
+    auth::request_context::RequestContext,
     config::HttpConfig,
     http::rest::{path::ResourcePath, query::Parameters, response::RestError},
     rate_limit::ASKED,

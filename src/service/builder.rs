@@ -2,7 +2,7 @@
 
 use crate::{
     app::App,
-    auth::Caller,
+    auth::caller::Caller,
     domain::error::{Error, Result},
     store::builder,
 };

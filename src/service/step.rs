@@ -4,7 +4,7 @@ use futures_util::future::BoxFuture;
 
 use crate::{
     app::App,
-    auth::Caller,
+    auth::caller::Caller,
     domain::{
         error::{Error, Result},
         event::EventKind,

@@ -1,7 +1,7 @@
 //! Tokens: made, listed and revoked by whoever may open the database.
 
 use crate::{
-    auth::{Scope, token::PlainToken},
+    auth::{scope::Scope, token::PlainToken},
     clock::Clock,
     config::DatabaseConfig,
     domain::error::{CommandError, Error},

@@ -8,7 +8,7 @@ use std::sync::{
 use crate::{
     app::Deadline,
     domain::error::{Error, Result},
-    graphql::subscribe::shared_subscription::lock,
+    graphql::lock::lock,
 };
 
 /// What is left to an operation, or to an event of a subscription.

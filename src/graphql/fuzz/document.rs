@@ -13,8 +13,8 @@ use async_graphql::{
 use crate::{
     config::limit::LimitConfig,
     graphql::{
-        build_schema,
         prepare::{cost, lexical_limits::scan, schema_types::SchemaTypes, validation},
+        schema::build_schema,
     },
 };
 

@@ -252,7 +252,7 @@ mod tests {
     use super::*;
 
     fn of(text: &str, variables: serde_json::Value, flags: &[&str]) -> Result<Cost, ServerError> {
-        let types = SchemaTypes::read(&crate::graphql::sdl());
+        let types = SchemaTypes::read(&crate::graphql::schema::sdl());
         let document = parse_query(text).expect("a document");
         let (_, operation) = document.operations.iter().next().expect("an operation");
         let variables = Variables::from_json(variables);

@@ -21,8 +21,8 @@ use crate::{
     domain::error::ErrorCode,
     graphql::{
         execute::errors,
+        lock::lock,
         prepare::{cost::cost, lexical_limits::scan, schema_types::SchemaTypes, validation},
-        subscribe::shared_subscription::lock,
     },
 };
 

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use crate::{
     config::limit::LimitConfig,
     domain::error::CommandError,
-    graphql::{GraphqlSchema, prepare::document::Document},
+    graphql::{prepare::document::Document, schema::GraphqlSchema},
 };
 
 /// What Apollo's tools call their manifest.

@@ -12,7 +12,7 @@ use crate::{
         time,
     },
     graphql::{
-        ContextExt,
+        execute::context::ContextExt,
         schema::{
             builder::Builder,
             connection::{self, Connection},

@@ -11,7 +11,7 @@ use crate::{
         page::{PageArgs, PageInput},
     },
     graphql::{
-        ContextExt,
+        execute::context::ContextExt,
         schema::{
             build::{self, Build},
             connection::{self, Connection},

@@ -10,7 +10,7 @@ use crate::{
         page::{self, KeysetKey, Order, Page, PageArgs, Rows},
     },
     graphql::{
-        ContextExt,
+        execute::context::ContextExt,
         schema::{build::Build, builder::Builder, step::Step},
     },
     store::unchecked_int::UncheckedInt,

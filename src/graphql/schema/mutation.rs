@@ -10,7 +10,7 @@ use crate::{
     },
     feed::Feed,
     graphql::{
-        ContextExt,
+        execute::context::ContextExt,
         schema::{
             build::Build,
             builder::Builder,

@@ -9,7 +9,7 @@ use crate::{
         id::{BuildId, BuilderId, StepId},
     },
     graphql::{
-        ContextExt,
+        execute::context::ContextExt,
         schema::{build::Build, builder::Builder, step::Step},
     },
 };

@@ -9,7 +9,7 @@ use crate::{
         page::PageInput,
     },
     graphql::{
-        ContextExt,
+        execute::context::ContextExt,
         schema::{
             build::{self, Build},
             builder::{self, Builder},

@@ -12,7 +12,7 @@ use crate::{
         url,
     },
     graphql::{
-        ContextExt,
+        execute::context::ContextExt,
         schema::{
             build::Build,
             connection::{self, Connection},

@@ -13,7 +13,7 @@ use crate::{
     },
     feed::{StartPosition, backfill::Backfill, dispatcher::LiveEvents},
     graphql::{
-        ContextExt,
+        execute::context::ContextExt,
         schema::{
             event::{StepEvent, StepEventFilter},
             scalar::EventCursor,

@@ -3,8 +3,8 @@
 use async_graphql::Name;
 
 use crate::{
-    auth::{Caller, Scope},
-    graphql::{PreparedOperation, prepare::document::DocumentHash},
+    auth::{caller::Caller, scope::Scope},
+    graphql::prepare::{document::DocumentHash, operation::PreparedOperation},
 };
 
 /// What the members of a group have in common.

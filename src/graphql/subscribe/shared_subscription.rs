@@ -3,7 +3,7 @@
 use std::{
     collections::{BTreeMap, HashMap},
     pin::pin,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex},
     time::Duration,
 };
 
@@ -17,12 +17,14 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    auth::RequestContext,
+    auth::request_context::RequestContext,
     domain::{error::Error, id::Position},
     feed::{EventFilter, byte_queue, dispatcher::LiveEvents},
     graphql::{
-        Api, PreparedOperation,
+        api::Api,
         execute::errors::from_error,
+        lock::lock,
+        prepare::operation::PreparedOperation,
         schema::subscription::EventSource,
         subscribe::{
             group_key::GroupKey,
@@ -99,12 +101,6 @@ pub(crate) struct Joiner {
     context: RequestContext,
     lagged: ServerError,
     joined: Mutex<Option<Membership>>,
-}
-
-/// Takes a lock that nobody holds for long.
-pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // What is kept here is whole between any two statements, so a panic elsewhere does not spoil it.
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Joiner {

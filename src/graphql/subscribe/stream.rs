@@ -12,17 +12,19 @@ use futures_util::stream::{self, BoxStream, Stream, StreamExt};
 use tokio::{sync::OwnedSemaphorePermit, time::timeout};
 
 use crate::{
-    auth::RequestContext,
+    auth::request_context::RequestContext,
     domain::{
         error::{Error, ErrorCode},
         id::Position,
     },
     feed::Feed,
     graphql::{
-        Api, PreparedOperation,
+        api::Api,
         execute::errors::{ErrorSigner, from_error},
+        lock::lock,
+        prepare::operation::PreparedOperation,
         schema::subscription::EventSource,
-        subscribe::shared_subscription::{Joiner, lock},
+        subscribe::shared_subscription::Joiner,
     },
     metrics::{self, OperationLabel},
 };

@@ -17,8 +17,8 @@ use tracing::{Instrument, Span};
 
 use crate::{
     app::App,
-    auth::{RequestContext, token_lease::TokenLease},
-    graphql::{Api, execute::errors::from_error, subscribe::stream::Update},
+    auth::{request_context::RequestContext, token_lease::TokenLease},
+    graphql::{api::Api, execute::errors::from_error, subscribe::stream::Update},
     http::{cors, graphql::HttpRefusal},
     metrics::GaugeGuard,
 };

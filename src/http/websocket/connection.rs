@@ -17,8 +17,8 @@ use tokio::{
 };
 
 use crate::{
-    auth::{RequestContext, token_lease::TokenLease},
-    graphql::{Api, subscribe::stream::Update},
+    auth::{request_context::RequestContext, token_lease::TokenLease},
+    graphql::{api::Api, subscribe::stream::Update},
     http::websocket::{
         operation::{OperationOutput, RunningOperation},
         protocol::{CloseReason, Subprotocol},

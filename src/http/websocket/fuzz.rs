@@ -7,7 +7,7 @@ use futures_util::stream::Abortable;
 use serde_json::Value as Json;
 
 use crate::{
-    auth::{Caller, RequestContext},
+    auth::{caller::Caller, request_context::RequestContext},
     graphql::execute::errors::ErrorSigner,
     http::websocket::{
         protocol::{MessageLabel, Subprotocol},

@@ -16,7 +16,7 @@ use tracing::Span;
 
 use crate::{
     graphql::{
-        Api,
+        api::Api,
         subscribe::stream::{Outcome, Update},
     },
     http::{

@@ -11,7 +11,7 @@ use futures_util::stream::{AbortHandle, AbortRegistration};
 use serde_json::{Map, Value as Json, json};
 
 use crate::{
-    auth::{Caller, RequestContext},
+    auth::{caller::Caller, request_context::RequestContext},
     domain::error::Error,
     graphql::{
         execute::errors::{ErrorSigner, from_error},

@@ -10,8 +10,8 @@ use axum::{
 use tracing::Instrument;
 
 use crate::{
-    auth::RequestContext,
-    graphql::Api,
+    auth::request_context::RequestContext,
+    graphql::api::Api,
     http::{
         cors,
         graphql::HttpRefusal,

@@ -1,0 +1,29 @@
+//! TODO.
+
+/// What a caller may do; each includes the one before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Scope {
+    /// Queries and subscriptions.
+    Read,
+    /// Mutations too.
+    Write,
+}
+
+impl Scope {
+    /// Its name on the command line, in the database and in messages.
+    #[must_use]
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Write => "write",
+        }
+    }
+
+    /// The one of this name.
+    #[must_use]
+    pub(crate) fn named(name: &str) -> Option<Self> {
+        [Self::Read, Self::Write]
+            .into_iter()
+            .find(|scope| scope.name() == name)
+    }
+}
