@@ -2,6 +2,7 @@
 
 pub(crate) mod client_address;
 pub(crate) mod cors;
+pub(crate) mod error_status;
 pub(crate) mod graphiql;
 pub(crate) mod graphql;
 pub(crate) mod listener;
@@ -44,8 +45,8 @@ pub(crate) fn router(api: Api) -> Router {
     } else {
         crate::http::graphiql::routes()
     };
-    let endpoint = routing::get(crate::http::graphql::get)
-        .post(crate::http::graphql::post)
+    let endpoint = routing::get(crate::http::graphql::endpoint::get)
+        .post(crate::http::graphql::endpoint::post)
         .options(crate::http::cors::options)
         .layer(from_fn_with_state(api.clone(), crate::http::cors::share));
     let counted = Router::new()

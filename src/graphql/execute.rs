@@ -1,7 +1,12 @@
-//! What an operation runs with, and what becomes of its response.
+//! Executes operations: what they run with, and what becomes of them.
 
 pub(crate) mod budget;
 pub(crate) mod context;
 pub(crate) mod errors;
+pub(crate) mod library_request;
 pub(crate) mod loader;
+pub(crate) mod outcome;
+pub(crate) mod panic_boundary;
 pub(crate) mod response;
+pub(crate) mod response_code;
+pub(crate) mod run;

@@ -1,5 +1,6 @@
 //! From the text of a request to an operation that may run.
 
+pub(crate) mod admission;
 pub(crate) mod cost;
 pub(crate) mod document;
 pub(crate) mod lexical_limits;

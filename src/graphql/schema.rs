@@ -10,28 +10,23 @@ pub(crate) mod node;
 pub(crate) mod order;
 pub(crate) mod query;
 pub(crate) mod results;
+pub(crate) mod root;
 pub(crate) mod scalar;
 pub(crate) mod step;
 pub(crate) mod subscription;
 
-use async_graphql::{SDLExportOptions, Schema};
+use async_graphql::{SDLExportOptions, Schema, SchemaBuilder};
 
-pub(crate) type GraphqlSchema = Schema<
-    crate::graphql::schema::query::Query,
-    crate::graphql::schema::mutation::Mutation,
-    crate::graphql::schema::subscription::Subscription,
->;
+use crate::graphql::schema::{
+    mutation::Mutation, query::Query, root::Root, subscription::Subscription,
+};
 
-pub(crate) fn build_schema() -> async_graphql::SchemaBuilder<
-    crate::graphql::schema::query::Query,
-    crate::graphql::schema::mutation::Mutation,
-    crate::graphql::schema::subscription::Subscription,
-> {
-    Schema::build(
-        crate::graphql::schema::query::Query,
-        crate::graphql::schema::mutation::Mutation,
-        crate::graphql::schema::subscription::Subscription,
-    )
+/// The schema that executes.
+pub(crate) type GraphqlSchema = Schema<Root<Query>, Root<Mutation>, Root<Subscription>>;
+
+/// Begins to build the schema.
+pub(crate) fn build_schema() -> SchemaBuilder<Root<Query>, Root<Mutation>, Root<Subscription>> {
+    Schema::build(Root(Query), Root(Mutation), Root(Subscription))
 }
 
 /// The schema as text, sorted: what `schema.graphql` holds.

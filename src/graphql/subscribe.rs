@@ -1,5 +1,11 @@
-//! Subscriptions: one stream for all who ask the same.
+//! Subscriptions: a stream of one's own for what was missed, then one that all share who ask the
+//! same.
 
+pub(crate) mod encode;
+pub(crate) mod event_source;
 pub(crate) mod group_key;
+pub(crate) mod joiner;
+pub(crate) mod shared_run;
 pub(crate) mod shared_subscription;
 pub(crate) mod stream;
+pub(crate) mod stream_state;

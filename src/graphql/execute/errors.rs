@@ -1,79 +1,75 @@
-//! Gives every error of an answer its code, and keeps what is internal in the log.
+//! Errors as a response carries them: each with its code, and what is internal kept in the log.
+//!
+//! An error's code is a value in its `source` (ours or the request's own) until it is written; it is
+//! never read back from the extensions.
 
 use std::sync::Arc;
 
-use async_graphql::{ErrorExtensionValues, Pos, Response, ServerError, Value};
+use async_graphql::{ErrorExtensionValues, PathSegment, Pos, ServerError};
 
 use crate::{
     domain::error::{Error, ErrorCode},
+    graphql::execute::response_code::ResponseCode,
     metrics::{ErrorLabels, Metrics},
 };
 
-/// The code of a document that is no GraphQL.
-pub(crate) const PARSE_FAILED: &str = "GRAPHQL_PARSE_FAILED";
-/// The code of a document that this schema cannot answer.
-pub(crate) const VALIDATION_FAILED: &str = "GRAPHQL_VALIDATION_FAILED";
-
-/// What every error is marked with on its way to one who asked.
+/// Marks the errors of one request with its id, and counts them.
 #[derive(Clone, Debug)]
 pub(crate) struct ErrorSigner {
-    /// The request's name; empty where an answer goes to many.
-    pub(crate) name: Arc<str>,
+    /// Empty where one response goes to many subscribers.
+    pub(crate) request_id: Arc<str>,
     pub(crate) metrics: Arc<Metrics>,
 }
 
 impl ErrorSigner {
-    /// Puts the request's name into each error's extensions, and counts it.
+    /// Puts the request's id into each error's extensions, and counts the error by its code.
     pub(crate) fn sign(&self, errors: &mut [ServerError]) {
         for error in errors {
-            let extensions = error.extensions.get_or_insert_default();
-            if let Some(Value::String(code)) = extensions.get("code") {
-                let code = code.clone();
+            if let Some(code) = code_of(error) {
+                let code = code.name().to_owned();
                 let count = self.metrics.errors.get_or_create(&ErrorLabels { code });
                 count.inc();
             }
-            if !self.name.is_empty() {
-                extensions.set("requestId", &*self.name);
+            if !self.request_id.is_empty() {
+                let extensions = error.extensions.get_or_insert_default();
+                extensions.set("requestId", &*self.request_id);
             }
         }
     }
 
-    /// The same for one.
+    /// Signs one error.
     pub(crate) fn signed(&self, mut error: ServerError) -> ServerError {
         self.sign(std::slice::from_mut(&mut error));
         error
     }
 }
 
-/// Puts the code into each error's extensions.
-pub(crate) fn finish(response: &mut Response) {
-    for error in &mut response.errors {
-        finish_one(error);
-    }
+/// The code that an error was made with.
+fn code_of(error: &ServerError) -> Option<ResponseCode> {
+    let ours = error.source::<Error>().map(|source| source.code().into());
+    ours.or_else(|| error.source::<ResponseCode>().copied())
 }
 
-fn finish_one(error: &mut ServerError) {
-    let mut extensions = error.extensions.take().unwrap_or_default();
-    if extensions.get("code").is_none() {
-        let code = match error.source::<Error>() {
-            Some(source) => {
+/// Writes the code into each error's extensions. `otherwise` is the code of the library's own
+/// errors, which bring none: what they mean depends on whether the operation had begun.
+pub(crate) fn classify(errors: &mut [ServerError], otherwise: ResponseCode) {
+    for error in errors {
+        let mut extensions = error.extensions.take().unwrap_or_default();
+        if extensions.get("code").is_none() {
+            if let Some(source) = error.source::<Error>() {
                 describe(source, &error.path, &mut extensions);
-                source.code().name()
+            } else if error.source::<ResponseCode>().is_none() {
+                error.source = Some(Arc::new(otherwise));
             }
-            // What the library refuses while it executes is an argument that it could not read.
-            None if !error.path.is_empty() => ErrorCode::BadUserInput.name(),
-            None => VALIDATION_FAILED,
-        };
-        extensions.set("code", code);
+            let code = code_of(error).unwrap_or(otherwise);
+            extensions.set("code", code.name());
+        }
+        error.extensions = Some(extensions);
     }
-    error.extensions = Some(extensions);
 }
 
-fn describe(
-    source: &Error,
-    path: &[async_graphql::PathSegment],
-    extensions: &mut ErrorExtensionValues,
-) {
+/// Writes what an error knows beside its text; logs what callers must not read.
+fn describe(source: &Error, path: &[PathSegment], extensions: &mut ErrorExtensionValues) {
     match source {
         Error::Invalid { argument, .. } => extensions.set("argument", argument.as_str()),
         Error::LimitExceeded {
@@ -95,39 +91,63 @@ fn describe(
     }
 }
 
-/// A value that its scalar does not take, found before anything ran; `path` names it.
-pub(crate) fn bad_value(path: &str, rule: &str, pos: Pos) -> ServerError {
-    let mut error = refusal(format!("{path}: {rule}"), ErrorCode::BadUserInput.name());
-    error.locations.push(pos);
-    error
-        .extensions
-        .get_or_insert_default()
-        .set("argument", path);
-    error
+/// One of our errors as an error of a response.
+pub(crate) fn from_error(error: &Error) -> ServerError {
+    let mut extensions = ErrorExtensionValues::default();
+    describe(error, &[], &mut extensions);
+    extensions.set("code", error.code().name());
+    let mut answer = ServerError::new(error.to_string(), None);
+    answer.source = Some(Arc::new(error.clone()));
+    answer.extensions = Some(extensions);
+    answer
 }
 
-/// A document that this schema cannot answer.
-pub(crate) fn invalid_document(message: &str, pos: Pos) -> ServerError {
-    let mut error = refusal(message, VALIDATION_FAILED);
-    error.locations.push(pos);
-    error
-}
-
-/// A document that the parser does not take.
-pub(crate) fn not_parsed(mut error: ServerError) -> ServerError {
+/// An error of the request itself, found before anything ran.
+pub(crate) fn request_error(message: impl Into<String>, code: ResponseCode) -> ServerError {
+    let mut error = ServerError::new(message, None);
     let extensions = error.extensions.get_or_insert_default();
-    extensions.set("code", PARSE_FAILED);
+    extensions.set("code", code.name());
+    error.source = Some(Arc::new(code));
     error
 }
 
-/// A document that is no GraphQL.
+/// A value that its scalar does not take; `path` names the argument or the variable.
+pub(crate) fn bad_value(path: &str, rule: &str, pos: Pos) -> ServerError {
+    let message = format!("{path}: {rule}");
+    let mut error = request_error(message, ErrorCode::BadUserInput.into());
+    error.locations.push(pos);
+    let extensions = error.extensions.get_or_insert_default();
+    extensions.set("argument", path);
+    error
+}
+
+/// A document that does not fit the schema.
+pub(crate) fn invalid_document(message: &str, pos: Pos) -> ServerError {
+    located(message, ResponseCode::ValidationFailed, pos)
+}
+
+/// A document that is not GraphQL.
 pub(crate) fn parse_failed(message: &str, pos: Pos) -> ServerError {
-    let mut error = refusal(message, PARSE_FAILED);
+    located(message, ResponseCode::ParseFailed, pos)
+}
+
+/// What the parser said of a document that is not GraphQL.
+pub(crate) fn not_parsed(mut error: ServerError) -> ServerError {
+    let code = ResponseCode::ParseFailed;
+    let extensions = error.extensions.get_or_insert_default();
+    extensions.set("code", code.name());
+    error.source = Some(Arc::new(code));
+    error
+}
+
+fn located(message: &str, code: ResponseCode, pos: Pos) -> ServerError {
+    let mut error = request_error(message, code);
     error.locations.push(pos);
     error
 }
 
-/// More than a limit: its flag and value, how many of what there are, what to do about it, and where it is passed.
+/// A document that goes beyond a limit: the flag and its value, how many of what it has, what to
+/// do about it, and where the limit is passed.
 pub(crate) fn limit(
     limit: &str,
     max: u64,
@@ -137,28 +157,11 @@ pub(crate) fn limit(
     at: &[Pos],
 ) -> ServerError {
     let message = format!("{limit} is {max}, and this has {asked} {what}: {advice}");
-    let mut error = refusal(message, ErrorCode::LimitExceeded.name());
+    let mut error = request_error(message, ErrorCode::LimitExceeded.into());
     error.locations.extend(at);
     let extensions = error.extensions.get_or_insert_default();
     extensions.set("limit", limit);
     extensions.set("max", max);
     extensions.set("asked", asked);
     error
-}
-
-/// An error with a code, for what is refused before anything runs.
-pub(crate) fn refusal(message: impl Into<String>, code: &str) -> ServerError {
-    let mut error = ServerError::new(message, None);
-    error.extensions.get_or_insert_default().set("code", code);
-    error
-}
-
-/// An error of ours as an answer's error.
-pub(crate) fn from_error(error: &Error) -> ServerError {
-    let mut extensions = ErrorExtensionValues::default();
-    describe(error, &[], &mut extensions);
-    extensions.set("code", error.code().name());
-    let mut answer = ServerError::new(error.to_string(), None);
-    answer.extensions = Some(extensions);
-    answer
 }

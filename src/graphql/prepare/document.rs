@@ -20,7 +20,7 @@ use crate::{
     config::limit::LimitConfig,
     domain::error::ErrorCode,
     graphql::{
-        execute::errors,
+        execute::{errors, response_code::ResponseCode},
         lock::lock,
         prepare::{cost::cost, lexical_limits::scan, schema_types::SchemaTypes, validation},
     },
@@ -30,11 +30,6 @@ use crate::{
 const TOKEN_BYTES: usize = 256;
 /// What any document takes: so small ones are bounded in number.
 const DOCUMENT_BYTES: usize = 1_024;
-
-/// The code of a document that is named by a hash or an id that this server does not know.
-const NOT_FOUND: &str = "PERSISTED_QUERY_NOT_FOUND";
-/// The code of a document that is not one of the operator's, where only those are run.
-const ONLY: &str = "PERSISTED_QUERY_ONLY";
 
 /// An operation as a transport has received it.
 #[derive(Debug)]
@@ -186,7 +181,10 @@ impl Documents {
             && DocumentHash::of(text) != *hash
         {
             let message = "persistedQuery.sha256Hash: it is not the SHA-256 of query";
-            return Err(errors::refusal(message, ErrorCode::BadUserInput.name()));
+            return Err(errors::request_error(
+                message,
+                ErrorCode::BadUserInput.into(),
+            ));
         }
         let known = match &source {
             DocumentSource::Text(_) => None,
@@ -201,19 +199,25 @@ impl Documents {
         if self.limits.only_documents {
             let message = "this server runs its registered documents only: send the id of one as documentId, \
                            or its SHA-256 in extensions.persistedQuery";
-            return Err(errors::refusal(message, ONLY));
+            return Err(errors::request_error(
+                message,
+                ResponseCode::PersistedQueryOnly,
+            ));
         }
         match source {
             DocumentSource::Text(text) | DocumentSource::Register(text, _) => self.read(text),
             DocumentSource::Known(hash) => self.kept(hash).ok_or_else(|| {
                 // Apollo's clients know it by this text, and send the query.
-                errors::refusal("PersistedQueryNotFound", NOT_FOUND)
+                errors::request_error(
+                    "PersistedQueryNotFound",
+                    ResponseCode::PersistedQueryNotFound,
+                )
             }),
             DocumentSource::Id(id) => {
                 let known = DocumentHash::read(&bare(&id)).and_then(|hash| self.kept(hash));
                 known.ok_or_else(|| {
                     let message = "documentId: this server knows no such document";
-                    errors::refusal(message, NOT_FOUND)
+                    errors::request_error(message, ResponseCode::PersistedQueryNotFound)
                 })
             }
         }

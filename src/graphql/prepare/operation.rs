@@ -1,4 +1,11 @@
-//! TODO.
+//! An operation that may run.
+
+use std::sync::Arc;
+
+use async_graphql::{
+    Positioned, Variables,
+    parser::types::{Field, OperationDefinition, OperationType, Selection},
+};
 
 use crate::{
     graphql::{
@@ -7,53 +14,53 @@ use crate::{
     },
     metrics::OperationLabel,
 };
-use async_graphql::{
-    Positioned, Response, Variables,
-    parser::types::{Field, OperationDefinition, OperationType, Selection},
-};
-use std::sync::Arc;
 
-/// What was asked, and was found to be worth an answer.
+/// An operation whose document, variables and cost were checked.
 pub(crate) struct PreparedOperation {
     pub(crate) document: Arc<Document>,
-    pub(crate) operation: Option<String>,
+    /// The name by which the request chose it; `None` where the document has only one.
+    pub(crate) name: Option<String>,
     pub(crate) variables: Variables,
     pub(crate) types: SchemaTypes,
     pub(crate) cost: Cost,
 }
 
 impl PreparedOperation {
-    /// It is a mutation.
     pub(crate) fn is_mutation(&self) -> bool {
         self.is(OperationType::Mutation)
     }
 
-    pub(crate) fn is(&self, kind: OperationType) -> bool {
-        self.operation().is_some_and(|o| o.ty == kind)
+    pub(crate) fn is_subscription(&self) -> bool {
+        self.is(OperationType::Subscription)
     }
 
-    pub(crate) fn operation(&self) -> Option<&OperationDefinition> {
-        self.document.operation(self.operation.as_deref())
+    fn is(&self, kind: OperationType) -> bool {
+        self.definition().is_some_and(|o| o.ty == kind)
     }
 
-    /// The first of the outermost fields; a subscription has only one.
+    /// The operation as the document defines it; `None` where the name fits none.
+    pub(crate) fn definition(&self) -> Option<&OperationDefinition> {
+        self.document.operation(self.name.as_deref())
+    }
+
+    /// The first field of the root; a subscription has only one.
     pub(crate) fn root_field(&self) -> Option<&Positioned<Field>> {
-        let first = self.operation()?.selection_set.node.items.first()?;
+        let first = self.definition()?.selection_set.node.items.first()?;
         match &first.node {
             Selection::Field(field) => Some(field),
             _ => None,
         }
     }
 
-    /// What the operation is called, if it has a name.
-    pub(crate) fn name(&self) -> Option<&str> {
+    /// The operation's name for the log and for traces, if it has one.
+    pub(crate) fn display_name(&self) -> Option<&str> {
         let first = || Some(self.document.parsed.operations.iter().next()?.0?.as_str());
-        self.operation.as_deref().or_else(first)
+        self.name.as_deref().or_else(first)
     }
 
-    /// What it is in the metrics.
-    pub(crate) fn kind(&self) -> OperationLabel {
-        match self.operation().map(|operation| operation.ty) {
+    /// The operation's label in the metrics.
+    pub(crate) fn label(&self) -> OperationLabel {
+        match self.definition().map(|operation| operation.ty) {
             Some(OperationType::Query) => OperationLabel::Query,
             Some(OperationType::Mutation) => OperationLabel::Mutation,
             Some(OperationType::Subscription) => OperationLabel::Subscription,
@@ -61,21 +68,10 @@ impl PreparedOperation {
         }
     }
 
-    /// What brings one answer after the other into its final form.
-    pub(crate) fn form(&self) -> impl FnMut(Response) -> Response {
-        let operation = self.operation();
-        let mut form =
-            operation.map(|o| ResponseShaper::new(o, &self.document.parsed.fragments, &self.types));
-        move |mut response| {
-            crate::graphql::execute::errors::finish(&mut response);
-            if let Some(form) = &mut form {
-                form.finish(&mut response);
-            }
-            response
-        }
-    }
-
-    pub(crate) fn finish(&self, response: Response) -> Response {
-        self.form()(response)
+    /// Shapes the responses to this operation, one after the other.
+    pub(crate) fn shaper(&self) -> Option<ResponseShaper<'_>> {
+        let fragments = &self.document.parsed.fragments;
+        let definition = self.definition()?;
+        Some(ResponseShaper::new(definition, fragments, &self.types))
     }
 }

@@ -1,83 +1,20 @@
 //! The root of subscriptions.
 
-use std::{sync::Arc, time::Duration};
-
 use async_graphql::{Context, Subscription as Root};
 use futures_util::stream::{self, Stream};
-use tokio::{sync::Mutex, time::timeout};
 
 use crate::{
-    domain::{
-        error::{Error, Result},
-        id::Position,
-    },
-    feed::{StartPosition, backfill::Backfill, dispatcher::LiveEvents},
+    domain::error::{Error, Result},
+    feed::StartPosition,
     graphql::{
         execute::context::ContextExt,
         schema::{
             event::{StepEvent, StepEventFilter},
             scalar::EventCursor,
         },
-        subscribe::{shared_subscription::Joiner, stream::StreamPosition},
+        subscribe::event_source::{EventSource, EventStream, Origin},
     },
-    store::event::Event,
 };
-
-/// A group's stream ends when it has heard nothing for so long, and is begun anew with the next event.
-const IDLE: Duration = Duration::from_secs(1);
-
-/// Where the events of a stream come from, and how far they have come; each subscription's request brings one along.
-pub(crate) struct EventSource {
-    origin: Origin,
-    place: StreamPosition,
-}
-
-enum Origin {
-    /// A subscriber's own part, up to joining its group; the cursor is one to begin behind in place of the arguments.
-    Own(Arc<Joiner>, Option<String>),
-    /// What a group hears, as long as there is something to hear.
-    Live(Arc<Mutex<LiveEvents>>),
-}
-
-impl EventSource {
-    pub(crate) fn own(joiner: Arc<Joiner>, resume: Option<String>, place: StreamPosition) -> Self {
-        let origin = Origin::Own(joiner, resume);
-        Self { origin, place }
-    }
-
-    pub(crate) fn live(listening: Arc<Mutex<LiveEvents>>, place: StreamPosition) -> Self {
-        let origin = Origin::Live(listening);
-        Self { origin, place }
-    }
-}
-
-enum EventStream {
-    /// Up to where the group takes over; joins it once.
-    Own(Box<Backfill>, Option<Arc<Joiner>>),
-    Live(Arc<Mutex<LiveEvents>>),
-}
-
-impl EventStream {
-    /// The next event, and up to where all is told with it.
-    async fn next(&mut self) -> Result<(Option<Event>, Option<Position>)> {
-        match self {
-            Self::Own(backfill, joiner) => loop {
-                let event = backfill.next().await?;
-                match joiner.take_if(|_| event.is_none()) {
-                    Some(joiner) => {
-                        backfill.hand_off(joiner.join(backfill.filter(), backfill.at()))
-                    }
-                    None => return Ok((event, backfill.delivered())),
-                }
-            },
-            Self::Live(listening) => {
-                let mut listening = listening.lock().await;
-                let event = timeout(IDLE, listening.next()).await.ok().transpose()?;
-                Ok((event, Some(listening.delivered())))
-            }
-        }
-    }
-}
 
 /// Everything that can be listened to.
 pub(crate) struct Subscription;
@@ -99,35 +36,36 @@ impl Subscription {
         after: Option<EventCursor>,
         #[graphql(default = false)] snapshot: bool,
     ) -> Result<impl Stream<Item = Result<StepEvent>> + use<>> {
-        let (feed, source) = (ctx.app().feed.clone(), ctx.data_unchecked::<EventSource>());
-        let place = source.place.clone();
         let (app, budget) = (ctx.app().clone(), ctx.loaders().budget().clone());
-        let events = match &source.origin {
-            Origin::Own(joiner, resume) => {
+        let source = ctx.data_unchecked::<EventSource>();
+        let state = source.state.clone();
+        let events = match source.origin() {
+            Origin::Own { handoff, resume } => {
                 let start = start(resume.clone(), after, snapshot)?;
-                let joiner = joiner.clone();
                 let filter = filter.unwrap_or_default().into();
-                let begin = feed.backfill(filter, start);
-                let backfill = ctx.app().deadline().keep(begin).await??;
-                place.set(backfill.delivered());
-                EventStream::Own(Box::new(backfill), Some(joiner))
+                let backfill = app.feed.backfill(filter, start);
+                let backfill = app.deadline().keep(backfill).await??;
+                state.set_delivered(backfill.delivered());
+                EventStream::Own(Box::new(backfill), Some(handoff.clone()))
             }
-            Origin::Live(listening) => EventStream::Live(listening.clone()),
+            Origin::Shared(events) => EventStream::Shared(events.clone()),
         };
+        state.open();
         Ok(stream::try_unfold(events, move |mut events| {
-            let (feed, place) = (feed.clone(), place.clone());
-            let (app, budget) = (app.clone(), budget.clone());
+            let (app, budget, state) = (app.clone(), budget.clone(), state.clone());
             async move {
-                let (event, delivered) = events.next().await?;
+                let next = events.next().await;
+                let (event, delivered) = next.inspect_err(|_| state.fail())?;
                 // Each event is answered before the next is asked for.
                 budget.renew(app.deadline());
-                place.set(delivered);
-                Ok(event.map(|event| (StepEvent::new(&feed, event), events)))
+                state.set_delivered(delivered);
+                Ok(event.map(|event| (StepEvent::new(&app.feed, event), events)))
             }
         }))
     }
 }
 
+/// Where the stream begins. A cursor that the transport brings comes before the arguments.
 fn start(
     resume: Option<String>,
     after: Option<EventCursor>,

@@ -1,4 +1,5 @@
-//! What subscribers ask who are one group: the same operation with the same variables, wherever each of them begins.
+//! Which subscribers share a subscription: those who ask the same operation with the same
+//! variables, wherever each of them begins.
 
 use async_graphql::Name;
 
@@ -7,32 +8,32 @@ use crate::{
     graphql::prepare::{document::DocumentHash, operation::PreparedOperation},
 };
 
-/// What the members of a group have in common.
+/// What the members of a shared subscription have in common.
 #[derive(Debug, PartialEq, Eq, Hash)]
 pub(crate) struct GroupKey {
     document: DocumentHash,
     operation: Option<String>,
-    /// Without those that only say where to begin.
+    /// Without the variables that only say where to begin.
     variables: String,
-    /// All that an answer has of who asks; it is the same for everybody with it.
+    /// All that a response depends on of its caller.
     scope: Option<Scope>,
 }
 
 impl GroupKey {
-    pub(crate) fn new(asked: &PreparedOperation, caller: &Caller) -> Self {
+    pub(crate) fn new(operation: &PreparedOperation, caller: &Caller) -> Self {
         Self {
-            document: asked.document.hash,
-            operation: asked.operation.clone(),
-            variables: shared_variables(asked),
+            document: operation.document.hash,
+            operation: operation.name.clone(),
+            variables: shared_variables(operation),
             scope: caller.scope(),
         }
     }
 }
 
-/// The variables that tell one group from another, as text.
-fn shared_variables(asked: &PreparedOperation) -> String {
-    let text = &asked.document.text;
-    let arguments = asked.root_field().map(|field| &field.node.arguments);
+/// The variables that tell one shared subscription from another, as text.
+fn shared_variables(operation: &PreparedOperation) -> String {
+    let text = &operation.document.text;
+    let arguments = operation.root_field().map(|field| &field.node.arguments);
     // A variable that is written twice, where it is defined and here, is used for nothing else.
     let snapshot = arguments
         .into_iter()
@@ -40,7 +41,9 @@ fn shared_variables(asked: &PreparedOperation) -> String {
         .filter(|(name, _)| name.node == "snapshot")
         .map(|(_, value)| value.node.to_string())
         .find(|value| value.starts_with('$') && text.matches(value.as_str()).count() == 2);
-    let definitions = asked.operation().map(|o| o.variable_definitions.as_slice());
+    let definitions = operation
+        .definition()
+        .map(|o| o.variable_definitions.as_slice());
     let mut shared: Vec<(&Name, String)> = definitions
         .into_iter()
         .flatten()
@@ -52,7 +55,7 @@ fn shared_variables(asked: &PreparedOperation) -> String {
         })
         .filter_map(|definition| {
             let name = &definition.node.name.node;
-            Some((name, asked.variables.get(name)?.to_string()))
+            Some((name, operation.variables.get(name)?.to_string()))
         })
         .collect();
     shared.sort();

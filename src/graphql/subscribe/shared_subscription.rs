@@ -1,307 +1,185 @@
-//! Subscribers who ask the same: one stream executes for all of them, and each answer is written down once.
+//! Subscribers who ask the same: their operation is executed and encoded once for all of them.
 
 use std::{
     collections::{BTreeMap, HashMap},
-    pin::pin,
-    sync::{Arc, Mutex},
-    time::Duration,
+    sync::Arc,
 };
 
-use async_graphql::{PathSegment, ServerError};
-use futures_util::stream::StreamExt;
-use tokio::{
-    sync::Mutex as AsyncMutex,
-    task::yield_now,
-    time::{Instant, sleep_until},
-};
+use async_graphql::ServerError;
+use parking_lot::Mutex;
+use tokio::task::yield_now;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    auth::request_context::RequestContext,
-    domain::{error::Error, id::Position},
-    feed::{EventFilter, byte_queue, dispatcher::LiveEvents},
-    graphql::{
-        api::Api,
-        execute::errors::from_error,
-        lock::lock,
-        prepare::operation::PreparedOperation,
-        schema::subscription::EventSource,
-        subscribe::{
-            group_key::GroupKey,
-            stream::{EncodedEvent, StreamErrors, StreamPosition},
-        },
+    domain::id::Position,
+    feed::byte_queue,
+    graphql::subscribe::{
+        encode::{EncodedEvent, StreamErrors},
+        group_key::GroupKey,
     },
     metrics::{Counter, GaugeGuard},
 };
 
-/// How many answers are handed to the members at a time.
-const MANY: usize = 64;
-/// To how many members, before others have their turn.
-const SOME: usize = 64;
-/// A large group is told at intervals, so that several answers go out in one write: so long for each member, …
-const PACE: Duration = Duration::from_micros(30);
-/// … from here …
-const BRIEFEST: Duration = Duration::from_millis(1);
-/// … up to here.
-const LONGEST: Duration = Duration::from_millis(30);
+/// To how many members events are dispatched before other tasks have their turn.
+const MEMBERS_AT_ONCE: usize = 64;
 
-/// All groups there are.
+type Registry = HashMap<Arc<GroupKey>, Arc<SharedSubscription>>;
+
+/// The shared subscriptions of a server. Cheap to clone.
+///
+/// Its lock is taken before a subscription's own: whoever holds it knows that nobody joins.
 #[derive(Clone, Default)]
-pub(crate) struct SharedSubscriptions(Arc<Mutex<HashMap<Arc<GroupKey>, Arc<SharedSubscription>>>>);
+pub(crate) struct SharedSubscriptions(Arc<Mutex<Registry>>);
 
-struct SharedSubscription {
+/// One operation that is executed for all its members.
+pub(crate) struct SharedSubscription {
     key: Arc<GroupKey>,
     members: Mutex<Members>,
-    /// What a member is told that takes too little.
+    /// What a member is sent that takes too little.
     lagged: ServerError,
-    /// How many members of any group were told that.
-    lost: Counter,
+    /// Counts the members of any shared subscription that were sent it.
+    lagged_members: Counter,
     /// Cancelled when the last member has left, or the server stops.
-    gone: CancellationToken,
+    pub(crate) gone: CancellationToken,
 }
 
 struct Members {
     queues: BTreeMap<u64, byte_queue::Sender<EncodedEvent, StreamErrors>>,
     next_id: u64,
-    /// Everything up to here was handed to the members.
-    delivered: Position,
+    /// Everything up to here was dispatched to the members.
+    dispatched: Position,
 }
 
-/// Held by who answers for a group: should that panic, its members are told.
-struct PanicGuard {
-    groups: SharedSubscriptions,
-    group: Arc<SharedSubscription>,
-}
-
-impl Drop for PanicGuard {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            let failure = vec![from_error(&Error::Unavailable)];
-            self.groups.end(&self.group, &failure);
-        }
-    }
-}
-
-/// A place in a group, given up when dropped.
+/// A subscriber among the members; it leaves when this is dropped.
 pub(crate) struct Membership {
-    /// Counts those who hear, as long as this one does.
+    /// Counts those who hear events live.
     _counted: GaugeGuard,
-    groups: SharedSubscriptions,
-    group: Arc<SharedSubscription>,
+    all: SharedSubscriptions,
+    subscription: Arc<SharedSubscription>,
     id: u64,
     queue: byte_queue::Receiver<EncodedEvent, StreamErrors>,
 }
 
-/// A subscriber's way into its group.
-pub(crate) struct Joiner {
-    api: Api,
-    key: Arc<GroupKey>,
-    asked: Arc<PreparedOperation>,
-    /// The call of who opens the group stands for all: they may do the same. It has no name, which would be one of many.
-    context: RequestContext,
-    lagged: ServerError,
-    joined: Mutex<Option<Membership>>,
-}
-
-impl Joiner {
-    pub(crate) fn new(api: &Api, asked: Arc<PreparedOperation>, context: &RequestContext) -> Self {
-        let mut lagged = from_error(&Error::FeedLagged);
-        if let Some(field) = asked.root_field() {
-            let key = field.node.response_key().node.to_string();
-            lagged.path.push(PathSegment::Field(key));
-            lagged.locations.push(field.pos);
-        }
-        Self {
-            key: Arc::new(GroupKey::new(&asked, &context.caller)),
-            api: api.clone(),
-            asked,
-            context: RequestContext {
-                request_id: Arc::from(""),
-                ..context.clone()
-            },
-            lagged,
-            joined: Mutex::default(),
-        }
-    }
-
-    /// Joins the group, or begins it, for one who has everything up to `at`; says from which place on it hears.
-    pub(crate) fn join(&self, filter: &EventFilter, at: Position) -> Position {
-        let groups = &self.api.groups;
-        let mut all = lock(&groups.0);
-        let group = all
-            .entry(self.key.clone())
-            .or_insert_with(|| self.open(filter, at));
-        let (sender, queue) = byte_queue::queue(self.api.app.config.feed.feed_queue_bytes);
-        let mut members = lock(&group.members);
-        let id = members.next_id;
-        members.next_id += 1;
-        members.queues.insert(id, sender);
-        let from = members.delivered;
-        drop(members);
+impl SharedSubscriptions {
+    /// Joins the subscription of this key, which `open` opens where there is none. Returns the
+    /// membership, and the position behind which the member hears events.
+    pub(crate) fn join(
+        &self,
+        key: &Arc<GroupKey>,
+        queue_bytes: usize,
+        counted: GaugeGuard,
+        open: impl FnOnce() -> Arc<SharedSubscription>,
+    ) -> (Membership, Position) {
+        let mut all = self.0.lock();
+        let subscription = all.entry(key.clone()).or_insert_with(open);
+        let (sender, queue) = byte_queue::queue(queue_bytes);
+        let (id, live_from) = subscription.members.lock().add(sender);
         let membership = Membership {
-            _counted: GaugeGuard::new(&self.api.app.metrics.feed_subscribers),
-            groups: groups.clone(),
-            group: group.clone(),
+            _counted: counted,
+            all: self.clone(),
+            subscription: subscription.clone(),
             id,
             queue,
         };
-        drop(all);
-        *lock(&self.joined) = Some(membership);
-        from
+        (membership, live_from)
     }
 
-    fn open(&self, filter: &EventFilter, at: Position) -> Arc<SharedSubscription> {
-        let api = self.api.clone();
-        let listening = api.app.feed.listen(filter.clone(), at);
-        let group = Arc::new(SharedSubscription {
-            key: self.key.clone(),
-            members: Mutex::new(Members {
-                queues: BTreeMap::new(),
-                next_id: 0,
-                delivered: listening.delivered(),
-            }),
-            lagged: self.lagged.clone(),
-            lost: api.app.metrics.feed_lagged.clone(),
-            gone: api.app.stop.child_token(),
-        });
-        let working = PanicGuard {
-            groups: api.groups.clone(),
-            group: group.clone(),
-        };
-        let (context, asked) = (self.context.clone(), self.asked.clone());
-        let tasks = api.app.tasks.clone();
-        tasks.spawn(async move {
-            let group = &working.group;
-            let work = group.run(&api, &context, &asked, listening);
-            if let Some(failure) = group.gone.run_until_cancelled(work).await {
-                working.groups.end(group, &failure);
-            }
-        });
-        group
+    /// Sends all members why there is nothing more; whoever comes next opens a new subscription.
+    pub(crate) fn end(&self, subscription: &Arc<SharedSubscription>, why: &StreamErrors) {
+        forget(&mut self.0.lock(), subscription);
+        let queues = std::mem::take(&mut subscription.members.lock().queues);
+        for queue in queues.into_values() {
+            queue.end(why.clone());
+        }
     }
+}
 
-    /// The membership, once the subscriber's own stream has ended with joining.
-    pub(crate) fn joined(&self) -> Option<Membership> {
-        lock(&self.joined).take()
+/// Takes a subscription out of the registry, unless another has its key by now, and stops it.
+fn forget(all: &mut Registry, subscription: &Arc<SharedSubscription>) {
+    let known = all.get(&subscription.key);
+    if known.is_some_and(|known| Arc::ptr_eq(known, subscription)) {
+        all.remove(&subscription.key);
+    }
+    subscription.gone.cancel();
+}
+
+impl Members {
+    /// Adds a member; returns its id and the position behind which it hears events.
+    fn add(&mut self, queue: byte_queue::Sender<EncodedEvent, StreamErrors>) -> (u64, Position) {
+        let id = self.next_id;
+        self.next_id += 1;
+        self.queues.insert(id, queue);
+        (id, self.dispatched)
     }
 }
 
 impl SharedSubscription {
-    /// Answers each event once for all members; says why there is nothing more.
-    async fn run(
-        &self,
-        api: &Api,
-        context: &RequestContext,
-        asked: &PreparedOperation,
-        listening: LiveEvents,
-    ) -> StreamErrors {
-        let listening = Arc::new(AsyncMutex::new(listening));
-        loop {
-            // While nothing happens there is no stream: it would take many times the memory.
-            listening.lock().await.wait().await;
-            let answering = self.answer(api, context, asked, listening.clone());
-            if let Some(failure) = Box::pin(answering).await {
-                return failure;
-            }
+    /// A subscription without members, which hears the events behind `live_from`.
+    pub(crate) fn new(
+        key: Arc<GroupKey>,
+        live_from: Position,
+        lagged: ServerError,
+        lagged_members: Counter,
+        gone: CancellationToken,
+    ) -> Self {
+        Self {
+            key,
+            members: Mutex::new(Members {
+                queues: BTreeMap::new(),
+                next_id: 0,
+                dispatched: live_from,
+            }),
+            lagged,
+            lagged_members,
+            gone,
         }
     }
 
-    /// Answers events until there is none for a while.
-    async fn answer(
-        &self,
-        api: &Api,
-        context: &RequestContext,
-        asked: &PreparedOperation,
-        listening: Arc<AsyncMutex<LiveEvents>>,
-    ) -> Option<StreamErrors> {
-        let request = api.request(asked, context).await;
-        let place = StreamPosition::default();
-        let request = request.data(EventSource::live(listening, place.clone()));
-        let responses = api.schema.execute_stream(request);
-        let signature = api.signature(context);
-        let answers = asked.answers(responses, &place, &signature);
-        let mut answers = pin!(answers.ready_chunks(MANY));
-        while let Some(ready) = answers.next().await {
-            let begun = Instant::now();
-            let mut failure = None;
-            let good = ready
-                .into_iter()
-                .map_while(|answer| answer.map_err(|f| failure = Some(f)).ok());
-            self.dispatch(&good.collect::<Vec<_>>()).await;
-            if failure.is_some() {
-                return failure;
-            }
-            let members = lock(&self.members).queues.len();
-            let pause = PACE.saturating_mul(members.try_into().unwrap_or(u32::MAX));
-            if pause >= BRIEFEST {
-                sleep_until(begun + pause.min(LONGEST)).await;
-            }
-        }
-        None
+    pub(crate) fn member_count(&self) -> usize {
+        self.members.lock().queues.len()
     }
 
-    /// Puts answers into the queues of all members. Who has no room for them is cut off.
-    async fn dispatch(&self, answers: &[EncodedEvent]) {
+    /// Puts events into the queues of all members. A member without room for them is cut off.
+    pub(crate) async fn dispatch(&self, events: &[EncodedEvent]) {
         let mut next = Some(0);
         while let Some(from) = next {
-            next = self.dispatch_to_some(answers, from);
+            next = self.dispatch_to_some(events, from);
             if next.is_some() {
-                // These write first, and whoever else has something to do has a turn.
+                // The members that have something now write it before the others get theirs.
                 yield_now().await;
             }
         }
     }
 
-    /// The same for a few, from this id on; says with which it goes on.
-    fn dispatch_to_some(&self, answers: &[EncodedEvent], from: u64) -> Option<u64> {
-        let mut members = lock(&self.members);
+    /// Dispatches to a few members, from this id on; returns the id to go on with.
+    fn dispatch_to_some(&self, events: &[EncodedEvent], from: u64) -> Option<u64> {
+        let mut members = self.members.lock();
         let (mut next, mut full) = (from, Vec::new());
-        for (id, queue) in members.queues.range(from..).take(SOME) {
+        for (id, queue) in members.queues.range(from..).take(MEMBERS_AT_ONCE) {
             next = id + 1;
-            let mut answers = answers.iter();
-            if !answers.all(|answer| queue.push(answer.clone(), answer.payload.len())) {
+            let mut events = events.iter();
+            if !events.all(|event| queue.push(event.clone(), event.payload.len())) {
                 full.push(*id);
             }
         }
         for id in full {
             if let Some(queue) = members.queues.remove(&id) {
                 queue.end(vec![self.lagged.clone()]);
-                self.lost.inc();
+                self.lagged_members.inc();
             }
         }
         if members.queues.range(next..).next().is_some() {
             return Some(next);
         }
-        // Said only now: who has joined in between was among them, or has read these.
-        let last = answers.last().and_then(|answer| answer.position);
-        members.delivered = last.unwrap_or(members.delivered);
+        // Noted only at the end: whoever joined meanwhile was among the members, or has read these.
+        let last = events.last().and_then(|event| event.position);
+        members.dispatched = last.unwrap_or(members.dispatched);
         None
     }
 }
 
-impl SharedSubscriptions {
-    /// Tells all members why there is nothing more; who comes next begins a new group.
-    fn end(&self, group: &Arc<SharedSubscription>, why: &StreamErrors) {
-        forget(&mut lock(&self.0), group);
-        for queue in std::mem::take(&mut lock(&group.members).queues).into_values() {
-            queue.end(why.clone());
-        }
-    }
-}
-
-/// Takes a group out of all groups, where another may stand in its place already, and stops its work.
-fn forget(
-    all: &mut HashMap<Arc<GroupKey>, Arc<SharedSubscription>>,
-    group: &Arc<SharedSubscription>,
-) {
-    if all.get(&group.key).is_some_and(|g| Arc::ptr_eq(g, group)) {
-        all.remove(&group.key);
-    }
-    group.gone.cancel();
-}
-
 impl Membership {
-    /// The next answer, or why there is nothing more.
+    /// The next event, or why there is nothing more.
     pub(crate) async fn next(&mut self) -> Result<EncodedEvent, StreamErrors> {
         self.queue.next().await
     }
@@ -309,12 +187,11 @@ impl Membership {
 
 impl Drop for Membership {
     fn drop(&mut self) {
-        // Nobody joins meanwhile: that needs the first of these.
-        let mut all = lock(&self.groups.0);
-        let mut members = lock(&self.group.members);
+        let mut all = self.all.0.lock();
+        let mut members = self.subscription.members.lock();
         members.queues.remove(&self.id);
         if members.queues.is_empty() {
-            forget(&mut all, &self.group);
+            forget(&mut all, &self.subscription);
         }
     }
 }

@@ -1,12 +1,12 @@
-//! What a transport runs an operation with: one answer, or a stream of them that ends in an error or goes on for ever.
+//! Runs an operation of any kind; for a subscription, its stream from the first event to the last.
 
 use std::{
     pin::pin,
-    sync::{Arc, Mutex},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
-use async_graphql::{Response, ServerError, Value, parser::types::OperationType};
+use async_graphql::Response;
 use asynk_strim::stream_fn;
 use futures_util::stream::{self, BoxStream, Stream, StreamExt};
 use tokio::{sync::OwnedSemaphorePermit, time::timeout};
@@ -14,251 +14,210 @@ use tokio::{sync::OwnedSemaphorePermit, time::timeout};
 use crate::{
     auth::request_context::RequestContext,
     domain::{
-        error::{Error, ErrorCode},
+        error::{Error, ErrorCode, Result},
         id::Position,
     },
     feed::Feed,
     graphql::{
         api::Api,
-        execute::errors::{ErrorSigner, from_error},
-        lock::lock,
+        execute::{
+            errors::{ErrorSigner, classify, from_error},
+            outcome::{Outcome, Refusal, Update},
+            panic_boundary::catch_stream,
+            response_code::ResponseCode,
+        },
         prepare::operation::PreparedOperation,
-        schema::subscription::EventSource,
-        subscribe::shared_subscription::Joiner,
+        schema::root::ExecutionBegun,
+        subscribe::{
+            encode::{EncodedEvent, StreamErrors},
+            event_source::EventSource,
+            joiner::Joiner,
+            stream_state::StreamState,
+        },
     },
-    metrics::{self, OperationLabel},
+    metrics::{OperationLabel, OutcomeLabel},
 };
 
-/// How long a subscription may hold a place among those that begin.
+/// How long a subscription may be counted among those that begin.
 const OPENING: Duration = Duration::from_secs(1);
 
-/// The outcome of an operation.
-pub(crate) enum Outcome {
-    /// The answer to a query or a mutation, or to a subscription that was refused before it ran.
-    Answer(Box<Response>),
-    /// A subscription's answers.
-    Stream(BoxStream<'static, Update>),
-}
-
-impl Outcome {
-    /// Nothing was executed: the errors are the request's, not a field's.
-    pub(crate) fn refused(mut errors: Vec<ServerError>) -> Self {
-        for error in &mut errors {
-            error.path.clear();
-        }
-        Self::Answer(Box::new(Response::from_errors(errors)))
-    }
-}
-
-/// What a subscription says.
-pub(crate) enum Update {
-    /// An answer, in JSON.
-    Next {
-        /// The object with `data` and perhaps `errors`.
-        payload: Arc<str>,
-        /// Who has this has everything up to this cursor; none in the middle of a snapshot.
-        cursor: Option<String>,
-    },
-    /// The stream ends here, with these errors.
-    Failed(Vec<ServerError>),
-}
-
-/// One answer of a stream, in JSON.
-#[derive(Clone)]
-pub(crate) struct EncodedEvent {
-    pub(crate) payload: Arc<str>,
-    /// Who has this has everything up to here; none in the middle of a snapshot.
-    pub(crate) position: Option<Position>,
-}
-
-/// Why a stream ends.
-pub(crate) type StreamErrors = Vec<ServerError>;
-
-/// Where a stream stands: the resolver's source writes it, whoever takes the answer reads it.
-#[derive(Clone, Default)]
-pub(crate) struct StreamPosition(Arc<Mutex<Option<Position>>>);
-
-impl StreamPosition {
-    pub(crate) fn set(&self, position: Option<Position>) {
-        *lock(&self.0) = position;
-    }
-
-    fn get(&self) -> Option<Position> {
-        *lock(&self.0)
-    }
-}
-
-/// Nothing was executed.
-pub(crate) fn is_refused(response: &Response) -> bool {
-    response.data == Value::Null
-        && !response.errors.is_empty()
-        && response.errors.iter().all(|e| e.path.is_empty())
-}
-
-/// The source of the stream has failed, and not a field of one event.
-fn is_failed(response: &Response) -> bool {
-    response.data == Value::Null && response.errors.iter().any(|e| e.path.len() <= 1)
-}
-
-impl PreparedOperation {
-    /// The responses to a subscription as answers, up to the first that is none.
-    pub(crate) fn answers<'a>(
-        &'a self,
-        responses: impl Stream<Item = Response> + 'a,
-        place: &'a StreamPosition,
-        signature: &'a ErrorSigner,
-    ) -> impl Stream<Item = Result<EncodedEvent, StreamErrors>> + 'a {
-        let mut form = self.form();
-        responses.map(move |response| {
-            let mut response = form(response);
-            if is_failed(&response) {
-                return Err(response.errors);
-            }
-            signature.sign(&mut response.errors);
-            let payload = serde_json::to_string(&response);
-            Ok(EncodedEvent {
-                payload: payload
-                    .map_err(|error| vec![from_error(&Error::internal(error))])?
-                    .into(),
-                position: place.get(),
-            })
-        })
-    }
-}
-
 impl Api {
-    /// Runs an operation of any kind; `resume` is a cursor that a transport brings along, in place of `after` and `snapshot`.
+    /// Runs an operation of any kind. `resume` is a cursor that the transport brings; it takes the
+    /// place of the arguments `after` and `snapshot`.
     pub(crate) async fn run(
         &self,
-        asked: PreparedOperation,
+        operation: PreparedOperation,
         context: &RequestContext,
         resume: Option<String>,
     ) -> Outcome {
-        if !asked.is(OperationType::Subscription) {
-            return Outcome::Answer(Box::new(self.execute(asked, context).await));
+        if !operation.is_subscription() {
+            return self.execute(operation, context).await;
         }
         let begun = Instant::now();
-        let signature = self.signature(context);
-        let refused = |mut errors: Vec<ServerError>| {
-            signature.sign(&mut errors);
-            let metrics = &self.app.metrics;
-            metrics.record_operation(
-                OperationLabel::Subscription,
-                metrics::OutcomeLabel::Refused,
-                begun.elapsed(),
-            );
-            Outcome::refused(errors)
+        let (outcome, label) = match self.subscribe(operation, context, resume).await {
+            Ok(updates) => (Outcome::Stream(updates), OutcomeLabel::Ok),
+            Err(mut refusal) => {
+                self.error_signer(context).sign(&mut refusal.errors);
+                (Outcome::Refused(refusal), OutcomeLabel::Refused)
+            }
         };
-        let counted = match self.app.rate_limiter.subscription() {
-            Ok(counted) => counted,
-            Err(refusal) => return refused(vec![from_error(&refusal)]),
-        };
-        // Held up to here, thousands who come at once take neither all connections nor much memory: whoever joins first
-        // makes the others' start one without the database.
+        let (metrics, kind) = (&self.app.metrics, OperationLabel::Subscription);
+        metrics.record_operation(kind, label, begun.elapsed());
+        outcome
+    }
+
+    /// Begins a subscription: its own stream first, and behind it what it hears with others.
+    async fn subscribe(
+        &self,
+        operation: PreparedOperation,
+        context: &RequestContext,
+        resume: Option<String>,
+    ) -> Result<BoxStream<'static, Update>, Refusal> {
+        let permit = self.app.rate_limiter.subscription();
+        let permit = permit.map_err(|error| Refusal::from(from_error(&error)))?;
+        // Whoever joins first makes the others' start one without the database.
         let opening = self.openings.acquire().await;
-        let place = StreamPosition::default();
-        let asked = Arc::new(asked);
-        let joiner = Arc::new(Joiner::new(self, asked.clone(), context));
-        let request = self.request(&asked, context).await;
-        let request = request.data(EventSource::own(joiner.clone(), resume, place.clone()));
-        let mut own = self.schema.execute_stream(request).fuse();
-        // What is refused is refused as the first answer. Who has none waiting joins, which ends this stream.
+        let (state, begun) = (StreamState::default(), ExecutionBegun::default());
+        let operation = Arc::new(operation);
+        let joiner = Arc::new(Joiner::new(self, operation.clone(), context));
+        let request = self.library_request(&operation, context, &begun).await;
+        let request = request.data(EventSource::own(joiner.clone(), resume, state.clone()));
+        let own = catch_stream(self.schema.execute_stream(request));
+        let mut own = own.boxed().fuse();
+        // A refusal is the first response. Who has no event waiting joins, which ends this stream.
         let first = if let Ok(first) = timeout(OPENING, own.next()).await {
             first
         } else {
-            // It reads through much that does not match.
+            // It reads through many events that do not match.
             drop(opening);
             own.next().await
         };
-        let first = match first {
-            Some(response) if is_failed(&response) => {
-                return refused(asked.finish(response).errors);
-            }
-            first => first,
+        if let Some(refusal) = refusal(first.as_ref(), &state, &begun) {
+            return Err(refusal);
+        }
+        let subscriber = Subscriber {
+            feed: self.app.feed.clone(),
+            signer: self.error_signer(context),
+            state,
+            joiner,
+            _permit: permit,
         };
         let responses = stream::iter(first).chain(own);
-        let metrics = &self.app.metrics;
-        metrics.record_operation(
-            OperationLabel::Subscription,
-            metrics::OutcomeLabel::Ok,
-            begun.elapsed(),
-        );
-        let held = (signature, counted);
-        Outcome::Stream(self.updates(responses, asked, place, joiner, held))
+        Ok(subscriber.updates(operation, responses))
     }
+}
 
-    /// A subscriber's own stream, and behind it what its group hears.
+/// Why a stream has not begun, as its first response says; `None` where it has.
+fn refusal(
+    first: Option<&Result<Response>>,
+    state: &StreamState,
+    begun: &ExecutionBegun,
+) -> Option<Refusal> {
+    let response = match first? {
+        Err(panic) => return Some(from_error(panic).into()),
+        Ok(_) if state.is_open() => return None,
+        Ok(response) => response,
+    };
+    let mut errors = response.errors.clone();
+    let otherwise = if begun.is_set() {
+        ErrorCode::BadUserInput.into()
+    } else {
+        ResponseCode::ValidationFailed
+    };
+    classify(&mut errors, otherwise);
+    Some(Refusal::request(errors))
+}
+
+/// One who listens.
+struct Subscriber {
+    feed: Feed,
+    signer: ErrorSigner,
+    state: StreamState,
+    joiner: Arc<Joiner>,
+    /// Counts the subscription among the server's as long as it lasts.
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Subscriber {
+    /// The subscriber's own stream, and behind it what it hears with others.
     fn updates(
-        &self,
-        responses: impl Stream<Item = Response> + Send + 'static,
-        asked: Arc<PreparedOperation>,
-        place: StreamPosition,
-        joiner: Arc<Joiner>,
-        (signature, counted): (ErrorSigner, OwnedSemaphorePermit),
+        self,
+        operation: Arc<PreparedOperation>,
+        responses: impl Stream<Item = Result<Response>> + Send + 'static,
     ) -> BoxStream<'static, Update> {
-        let feed = self.app.feed.clone();
         stream_fn(move |mut out| async move {
-            // As long as it lasts.
-            let _counted = counted;
             {
-                let mut answers = pin!(asked.answers(responses, &place, &signature));
-                while let Some(answer) = answers.next().await {
-                    let failed = answer.is_err();
-                    let update = Update::of(answer, place.get(), &feed, &signature);
-                    out.yield_item(update).await;
-                    if failed {
+                let (state, signer) = (&self.state, &self.signer);
+                let mut own = pin!(operation.encode_responses(responses, state, signer));
+                while let Some(event) = own.next().await {
+                    let is_last = event.is_err();
+                    out.yield_item(self.update(event, state.delivered())).await;
+                    if is_last {
                         return;
                     }
                 }
             }
-            // Who only waits holds nothing but a queue.
-            drop(asked);
-            let Some(mut membership) = joiner.joined() else {
+            // Whoever only waits holds nothing but a queue.
+            drop(operation);
+            let Self {
+                feed,
+                signer,
+                state,
+                joiner,
+                _permit,
+            } = self;
+            let Some(mut membership) = joiner.take_membership() else {
                 return;
             };
             drop(joiner);
-            let mut at = place.get();
+            let mut delivered = state.delivered();
             loop {
-                let answer = membership.next().await;
-                match &answer {
-                    // It was replayed already.
-                    Ok(answer) if answer.position <= at => continue,
-                    Ok(answer) => at = answer.position,
+                let event = membership.next().await;
+                match &event {
+                    // It was in the backfill.
+                    Ok(event) if event.position <= delivered => continue,
+                    Ok(event) => delivered = event.position,
                     Err(_) => {}
                 }
-                let failed = answer.is_err();
-                out.yield_item(Update::of(answer, at, &feed, &signature))
+                let is_last = event.is_err();
+                out.yield_item(update(&feed, &signer, event, delivered))
                     .await;
-                if failed {
+                if is_last {
                     return;
                 }
             }
         })
         .boxed()
     }
+
+    fn update(
+        &self,
+        event: Result<EncodedEvent, StreamErrors>,
+        delivered: Option<Position>,
+    ) -> Update {
+        update(&self.feed, &self.signer, event, delivered)
+    }
 }
 
-impl Update {
-    /// `at` is up to where the subscriber has everything.
-    fn of(
-        answer: Result<EncodedEvent, StreamErrors>,
-        at: Option<Position>,
-        feed: &Feed,
-        signature: &ErrorSigner,
-    ) -> Self {
-        let cursor = at.map(|at| feed.cursor(at));
-        let mut errors = match answer {
-            Ok(EncodedEvent { payload, .. }) => return Self::Next { payload, cursor },
-            Err(errors) => errors,
-        };
-        signature.sign(&mut errors);
-        for error in &mut errors {
+/// What is sent for an event or a failure, to a subscriber who has everything up to `delivered`.
+fn update(
+    feed: &Feed,
+    signer: &ErrorSigner,
+    event: Result<EncodedEvent, StreamErrors>,
+    delivered: Option<Position>,
+) -> Update {
+    let cursor = delivered.map(|position| feed.cursor(position));
+    let mut errors = match event {
+        Ok(EncodedEvent { payload, .. }) => return Update::Next { payload, cursor },
+        Err(errors) => errors,
+    };
+    signer.sign(&mut errors);
+    for error in &mut errors {
+        let is_expired = matches!(error.source::<Error>(), Some(Error::CursorExpired(_)));
+        if let Some(cursor) = cursor.as_deref().filter(|_| !is_expired) {
             let extensions = error.extensions.get_or_insert_default();
-            let is_gone = extensions.get("code") == Some(&ErrorCode::CursorExpired.name().into());
-            if let Some(cursor) = cursor.as_deref().filter(|_| !is_gone) {
-                extensions.set("cursor", cursor);
-            }
+            extensions.set("cursor", cursor);
         }
-        Self::Failed(errors)
     }
+    Update::Failed(errors)
 }

@@ -5,19 +5,19 @@ use serde_json::{Map, Value as Json};
 
 use crate::{
     graphql::prepare::document::{DocumentHash, DocumentSource, OperationRequest},
-    http::graphql::HttpRefusal,
+    http::graphql::refusal::HttpRefusal,
 };
 
 /// The one operation of a JSON body.
 pub(crate) fn from_body(body: &[u8]) -> Result<OperationRequest, HttpRefusal> {
     let json: Json = serde_json::from_slice(body)
-        .map_err(|e| HttpRefusal::bad(format!("the body is not JSON: {e}")))?;
+        .map_err(|e| HttpRefusal::bad_request(format!("the body is not JSON: {e}")))?;
     match json {
         Json::Object(parameters) => from_parameters(parameters),
-        Json::Array(_) => Err(HttpRefusal::bad(
+        Json::Array(_) => Err(HttpRefusal::bad_request(
             "one operation in a JSON object; batches are not taken",
         )),
-        _ => Err(HttpRefusal::bad("one operation in a JSON object")),
+        _ => Err(HttpRefusal::bad_request("one operation in a JSON object")),
     }
 }
 
@@ -29,7 +29,7 @@ pub(crate) fn from_query(query: &str) -> Result<OperationRequest, HttpRefusal> {
             "query" | "operationName" | "documentId" => Json::String(value.into_owned()),
             "variables" | "extensions" if !value.is_empty() => serde_json::from_str(&value)
                 .map_err(|e| {
-                    HttpRefusal::bad(format!("{name}: a JSON object, got no JSON: {e}"))
+                    HttpRefusal::bad_request(format!("{name}: a JSON object, got no JSON: {e}"))
                 })?,
             _ => continue,
         };
@@ -50,10 +50,14 @@ pub(crate) fn from_parameters(
         (Some(query), None, Some(hash)) => DocumentSource::Register(query, hash),
         (None, None, Some(hash)) => DocumentSource::Known(hash),
         (None, Some(id), None) => DocumentSource::Id(id),
-        (None, None, None) => return Err(HttpRefusal::bad("query: a GraphQL document is needed")),
+        (None, None, None) => {
+            return Err(HttpRefusal::bad_request(
+                "query: a GraphQL document is needed",
+            ));
+        }
         (_, Some(_), _) => {
             let message = "documentId: not together with query or extensions.persistedQuery";
-            return Err(HttpRefusal::bad(message));
+            return Err(HttpRefusal::bad_request(message));
         }
     };
     let variables = match parameters.remove("variables") {
@@ -103,5 +107,5 @@ fn text(parameters: &mut Map<String, Json>, name: &str) -> Result<Option<String>
 fn wrong(name: &str, wanted: &str, got: &Json) -> HttpRefusal {
     let got = got.to_string();
     let shown: String = got.chars().take(80).collect();
-    HttpRefusal::bad(format!("{name}: {wanted}, got {shown}"))
+    HttpRefusal::bad_request(format!("{name}: {wanted}, got {shown}"))
 }

@@ -1,4 +1,5 @@
-//! GraphQL over server-sent events, in the "distinct connections" mode of graphql-sse: one operation per request.
+//! GraphQL over server-sent events, in the "distinct connections" mode of graphql-sse: one operation
+//! a request.
 
 use std::{convert::Infallible, time::Duration};
 
@@ -13,94 +14,116 @@ use futures_util::{
 };
 use serde_json::json;
 use tokio::{select, time::timeout};
+use tokio_util::task::task_tracker::TaskTrackerToken;
 use tracing::{Instrument, Span};
 
 use crate::{
     app::App,
     auth::{request_context::RequestContext, token_lease::TokenLease},
-    graphql::{api::Api, execute::errors::from_error, subscribe::stream::Update},
-    http::{cors, graphql::HttpRefusal},
+    graphql::{
+        api::Api,
+        execute::{
+            errors::{ErrorSigner, from_error},
+            outcome::Update,
+        },
+    },
+    http::{
+        cors,
+        graphql::{refusal::HttpRefusal, response_body::ResponseBody},
+    },
     metrics::GaugeGuard,
 };
 
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
-/// A proxy such as nginx gathers an answer before it hands it on, unless this says no.
+/// A proxy such as nginx gathers a response before it passes it on, unless this says no.
 const BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 
 /// An event that says that nothing more comes. Browsers drop an event without the line `data`.
 const COMPLETE: &str = "event: complete\ndata:\n\n";
-/// What no client sees, to keep a quiet connection open.
+/// Keeps a quiet connection open; no client sees it.
 const COMMENT: &str = ":\n\n";
 
-/// What a client's headers ask for.
-#[derive(Debug)]
-pub(crate) struct Wish {
-    /// The cursor of the last event that the client has, if it wants what comes after.
-    pub(crate) resume: Option<String>,
+/// The cursor of the last event that the client has, if it asks for what came since. Pages of other
+/// sites are refused.
+pub(crate) fn resume_from(headers: &HeaderMap, app: &App) -> Result<Option<String>, HttpRefusal> {
+    cors::check(headers, &app.config.http)?;
+    let resume = headers.get(LAST_EVENT_ID).map(HeaderValue::as_bytes);
+    Ok(resume
+        .filter(|id| !id.is_empty())
+        .map(|id| String::from_utf8_lossy(id).into_owned()))
 }
 
-impl Wish {
-    /// Reads the headers; pages of other sites are refused.
-    pub(crate) fn read(headers: &HeaderMap, app: &App) -> Result<Self, HttpRefusal> {
-        cors::check(headers, &app.config.http)?;
-        let resume = headers.get(LAST_EVENT_ID).map(HeaderValue::as_bytes);
-        Ok(Self {
-            resume: resume
-                .filter(|id| !id.is_empty())
-                .map(|id| String::from_utf8_lossy(id).into_owned()),
-        })
-    }
+/// Sends the one response of a query, a mutation or a refusal.
+pub(crate) fn once(body: &ResponseBody<'_>) -> Response {
+    let payload = serde_json::to_string(body).unwrap_or_default();
+    respond(Body::from(event(&payload, None) + COMPLETE))
 }
 
-/// Answers with the one result of a query or a mutation.
-pub(crate) fn once(payload: &str) -> Response {
-    respond(Body::from(event(payload, None) + COMPLETE))
-}
-
-/// Answers with what a subscription says until that is all, the caller's token is no longer good, or the server stops: then
-/// without `complete`, so that the client comes back.
+/// Streams a subscription until there is nothing more, the caller's token is no longer good, or
+/// the server stops: then without `complete`, so that the client comes back.
 pub(crate) fn stream(
     api: &Api,
     context: &RequestContext,
     updates: BoxStream<'static, Update>,
 ) -> Response {
-    let (app, signature) = (api.app(), api.signature(context));
-    // Counted like a task as long as it lasts, and waited for on the way out.
-    let token = app.tasks.token();
+    let app = api.app();
     let stop = app.stop.clone();
-    let open = GaugeGuard::new(&app.metrics.event_streams);
     let span = Span::current();
-    let quiet = Duration::from_secs(app.config.http.socket_ping_seconds);
-    let lease = app.access.lease(&context.caller);
-    let events = stream::unfold(Some((updates, lease, token, open)), move |going| {
-        let (stop, signature) = (stop.clone(), signature.clone());
-        let work = async move {
-            let mut going: (BoxStream<Update>, TokenLease, _, _) = going?;
-            let next = async {
-                select! {
-                    biased;
-                    why = &mut going.1 => {
-                        Ok(Some(Update::Failed(vec![signature.signed(from_error(&why))])))
-                    }
-                    next = timeout(quiet, going.0.next()) => next,
-                }
-            };
-            let (text, is_all) = match stop.run_until_cancelled(next).await? {
-                Err(_) => (COMMENT.to_owned(), false),
-                Ok(Some(Update::Next { payload, cursor })) => {
-                    (event(&payload, cursor.as_deref()), false)
-                }
-                Ok(Some(Update::Failed(errors))) => {
-                    let payload = json!({ "errors": errors }).to_string();
-                    (event(&payload, None) + COMPLETE, true)
-                }
-                Ok(None) => (COMPLETE.to_owned(), true),
-            };
-            Some((text, (!is_all).then_some(going)))
+    let stream = EventStream {
+        updates,
+        lease: app.access.lease(&context.caller),
+        signer: api.error_signer(context),
+        silence: Duration::from_secs(app.config.http.socket_ping_seconds),
+        _task: app.tasks.token(),
+        _open: GaugeGuard::new(&app.metrics.event_streams),
+    };
+    let texts = stream::unfold(Some(stream), move |stream| {
+        let stop = stop.clone();
+        let next = async move {
+            let mut stream = stream?;
+            let (text, is_last) = stop.run_until_cancelled(stream.next()).await?;
+            Some((text, (!is_last).then_some(stream)))
         };
-        work.instrument(span.clone())
+        next.instrument(span.clone())
     });
-    respond(Body::from_stream(events.map(Ok::<_, Infallible>)))
+    respond(Body::from_stream(texts.map(Ok::<_, Infallible>)))
+}
+
+/// An open event stream.
+struct EventStream {
+    updates: BoxStream<'static, Update>,
+    /// Ends when the caller's token is no longer good.
+    lease: TokenLease,
+    signer: ErrorSigner,
+    /// How long nothing is sent before a comment is.
+    silence: Duration,
+    /// Counts the stream as a task, which the server waits for on its way out.
+    _task: TaskTrackerToken,
+    _open: GaugeGuard,
+}
+
+impl EventStream {
+    /// The next text to send, and whether it is the last.
+    async fn next(&mut self) -> (String, bool) {
+        let update = select! {
+            biased;
+            why = &mut self.lease => {
+                Ok(Some(Update::Failed(vec![self.signer.signed(from_error(&why))])))
+            }
+            update = timeout(self.silence, self.updates.next()) => update,
+        };
+        match update {
+            Err(_) => (COMMENT.to_owned(), false),
+            Ok(Some(Update::Next { payload, cursor })) => {
+                (event(&payload, cursor.as_deref()), false)
+            }
+            Ok(Some(Update::Failed(errors))) => {
+                let payload = json!({ "errors": errors }).to_string();
+                (event(&payload, None) + COMPLETE, true)
+            }
+            Ok(None) => (COMPLETE.to_owned(), true),
+        }
+    }
 }
 
 fn respond(body: Body) -> Response {

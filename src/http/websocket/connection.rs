@@ -18,7 +18,7 @@ use tokio::{
 
 use crate::{
     auth::{request_context::RequestContext, token_lease::TokenLease},
-    graphql::{api::Api, subscribe::stream::Update},
+    graphql::{api::Api, execute::outcome::Update},
     http::websocket::{
         operation::{OperationOutput, RunningOperation},
         protocol::{CloseReason, Subprotocol},
@@ -94,11 +94,11 @@ struct Connection {
 impl Connection {
     fn new(api: Api, context: RequestContext, socket: WebSocket, protocol: Subprotocol) -> Self {
         let now = Instant::now();
-        let signature = api.signature(&context);
+        let signer = api.error_signer(&context);
         let app = api.app();
         let config = &app.config.http;
         Self {
-            session: Session::new(protocol, context, signature, config.max_socket_operations),
+            session: Session::new(protocol, context, signer, config.max_socket_operations),
             link: Transport::new(socket),
             running: FuturesUnordered::new(),
             held: Vec::new(),
@@ -202,9 +202,14 @@ impl Connection {
                 }
             }
             Some(OperationOutput::Update(Update::Failed(errors))) => {
-                self.session.failed(label, &errors, out)
+                self.session.failed(label, &errors, out);
             }
-            Some(OperationOutput::Answer(answer)) => self.session.answered(label, &answer, out),
+            Some(OperationOutput::Refused(refusal)) => {
+                self.session.failed(label, &refusal.errors, out);
+            }
+            Some(OperationOutput::Executed(response)) => {
+                self.session.executed(label, &response, out);
+            }
             None if running.is_ended() => {}
             None => self.session.ended(label, out),
         }

@@ -39,11 +39,11 @@ pub fn session(data: &[u8]) {
         request_id: "fuzz".into(),
         wants_cost: false,
     };
-    let signature = ErrorSigner {
-        name: context.request_id.clone(),
+    let signer = ErrorSigner {
+        request_id: context.request_id.clone(),
         metrics: Arc::default(),
     };
-    let mut session = Session::new(protocol, context, signature, MAX_OPERATIONS);
+    let mut session = Session::new(protocol, context, signer, MAX_OPERATIONS);
     let mut held: Vec<HeldOperation> = Vec::new();
     let mut account = Account::default();
     for line in data.split(|byte| *byte == b'\n') {
@@ -145,8 +145,8 @@ fn say(
             return;
         }
         "f" => session.failed(&label, &[ServerError::new("no", None)], out),
-        "r" => session.answered(&label, &Response::from_errors(Vec::new()), out),
-        "a" => session.answered(&label, &Response::new(Json::default().to_string()), out),
+        "r" => session.failed(&label, &[], out),
+        "a" => session.executed(&label, &Response::new(Json::default().to_string()), out),
         _ => session.ended(&label, out),
     }
     assert!(!out.is_empty(), "{} ended without a word", label.id);

@@ -15,9 +15,15 @@ use futures_util::{
 use tracing::Span;
 
 use crate::{
+    auth::request_context::RequestContext,
     graphql::{
         api::Api,
-        subscribe::stream::{Outcome, Update},
+        execute::{
+            errors::from_error,
+            outcome::{Outcome, Refusal, Update},
+            panic_boundary::catch,
+        },
+        prepare::document::OperationRequest,
     },
     http::{
         request_log::apart,
@@ -28,45 +34,60 @@ use crate::{
 /// An operation that runs.
 pub(crate) struct RunningOperation {
     pub(crate) label: MessageLabel,
-    updates: Abortable<OperationStage>,
+    stage: Abortable<OperationStage>,
     span: Span,
 }
 
-/// What an operation says.
+/// What an operation has to send.
 pub(crate) enum OperationOutput {
-    Answer(Box<Response>),
+    /// It was not executed; there is nothing more.
+    Refused(Refusal),
+    /// Its one response; there is nothing more.
+    Executed(Box<Response>),
     Update(Update),
 }
 
-/// Two boxes in turn, so that what a subscription needed to begin is not kept as long as it lasts.
+/// Two boxes in turn, so that what a subscription needs to begin is not kept as long as it lasts.
 enum OperationStage {
     Beginning(BoxFuture<'static, Outcome>),
-    Going(BoxStream<'static, Update>),
+    Streaming(BoxStream<'static, Update>),
     Over,
 }
 
 impl RunningOperation {
     pub(crate) fn new(api: Api, start: StartRequest) -> Self {
         let span = apart(&start.context);
+        let StartRequest {
+            label,
+            operation,
+            context,
+            ending,
+        } = start;
         let begin = async move {
-            let mut context = start.context;
-            // The token may have been revoked since the socket was opened.
-            context.caller = api.app().access.revalidate(&context.caller).await;
-            match api.open(start.operation, &context) {
-                Ok(asked) => api.run(asked, &context, None).await,
-                Err(refusal) => Outcome::refused(vec![refusal]),
-            }
+            let begin = catch(begin(api, operation, context));
+            let panicked = |error| Outcome::Refused(from_error(&error).into());
+            begin.await.unwrap_or_else(panicked)
         };
         Self {
-            label: start.label,
-            updates: Abortable::new(OperationStage::Beginning(Box::pin(begin)), start.ending),
+            label,
+            stage: Abortable::new(OperationStage::Beginning(Box::pin(begin)), ending),
             span,
         }
     }
 
-    /// Its client has ended it, and may have used its id anew.
+    /// The client has ended it, and may have used its id anew.
     pub(crate) fn is_ended(&self) -> bool {
-        self.updates.is_aborted()
+        self.stage.is_aborted()
+    }
+}
+
+async fn begin(api: Api, request: OperationRequest, context: RequestContext) -> Outcome {
+    // The token may have been revoked since the socket was opened.
+    let caller = api.app().access.revalidate(&context.caller).await;
+    let context = RequestContext { caller, ..context };
+    match api.prepare(request, &context) {
+        Ok(operation) => api.run(operation, &context, None).await,
+        Err(refusal) => Outcome::Refused(refusal),
     }
 }
 
@@ -74,8 +95,8 @@ impl Stream for RunningOperation {
     type Item = OperationOutput;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<OperationOutput>> {
-        let Self { updates, span, .. } = &mut *self;
-        span.in_scope(|| updates.poll_next_unpin(cx))
+        let Self { stage, span, .. } = &mut *self;
+        span.in_scope(|| stage.poll_next_unpin(cx))
     }
 }
 
@@ -84,20 +105,23 @@ impl Stream for OperationStage {
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<OperationOutput>> {
         loop {
-            match &mut *self {
+            let output = match &mut *self {
                 Self::Beginning(begin) => match ready!(begin.as_mut().poll(cx)) {
-                    Outcome::Answer(answer) => {
-                        *self = Self::Over;
-                        return Poll::Ready(Some(OperationOutput::Answer(answer)));
+                    Outcome::Stream(updates) => {
+                        *self = Self::Streaming(updates);
+                        continue;
                     }
-                    Outcome::Stream(updates) => *self = Self::Going(updates),
+                    Outcome::Executed(response) => OperationOutput::Executed(response),
+                    Outcome::Refused(refusal) => OperationOutput::Refused(refusal),
                 },
-                Self::Going(updates) => {
+                Self::Streaming(updates) => {
                     let update = ready!(updates.poll_next_unpin(cx));
                     return Poll::Ready(update.map(OperationOutput::Update));
                 }
                 Self::Over => return Poll::Ready(None),
-            }
+            };
+            *self = Self::Over;
+            return Poll::Ready(Some(output));
         }
     }
 }

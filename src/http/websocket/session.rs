@@ -16,7 +16,6 @@ use crate::{
     graphql::{
         execute::errors::{ErrorSigner, from_error},
         prepare::document::OperationRequest,
-        subscribe::stream::is_refused,
     },
     http::{
         graphql::request::from_parameters,
@@ -53,7 +52,7 @@ pub(crate) type Outbox = VecDeque<String>;
 pub(crate) struct Session {
     protocol: Subprotocol,
     context: RequestContext,
-    signature: ErrorSigner,
+    signer: ErrorSigner,
     max_operations: usize,
     is_open: bool,
     /// How many operations were asked for.
@@ -65,13 +64,13 @@ impl Session {
     pub(crate) fn new(
         protocol: Subprotocol,
         context: RequestContext,
-        signature: ErrorSigner,
+        signer: ErrorSigner,
         max_operations: usize,
     ) -> Self {
         Self {
             protocol,
             context,
-            signature,
+            signer,
             max_operations,
             is_open: false,
             asked: 0,
@@ -152,7 +151,7 @@ impl Session {
         self.context.caller = caller;
         if let Err(refusal) = admit(&self.context) {
             if self.protocol == Subprotocol::Legacy {
-                let payload = self.signature.signed(from_error(&refusal));
+                let payload = self.signer.signed(from_error(&refusal));
                 out.push_back(
                     json!({ "type": "connection_error", "payload": payload }).to_string(),
                 );
@@ -186,7 +185,7 @@ impl Session {
             payload(message)?.ok_or_else(|| CloseReason::bad("payload: an object is needed"))?;
         let id = id(message)?;
         let operation =
-            from_parameters(payload).map_err(|refusal| CloseReason::bad(refusal.message()))?;
+            from_parameters(payload).map_err(|refusal| CloseReason::bad(refusal.into_message()))?;
         if !self.is_open {
             return Err(CloseReason::new(
                 4401,
@@ -206,7 +205,7 @@ impl Session {
                 asked: Some(self.running.len() as u64 + 1),
                 advice: "end another operation of this socket first, or open another socket",
             };
-            let refusal = self.signature.signed(from_error(&refusal));
+            let refusal = self.signer.signed(from_error(&refusal));
             out.push_back(self.error(id, &[refusal]));
             return Ok(None);
         }
@@ -226,14 +225,10 @@ impl Session {
         }))))
     }
 
-    /// An operation that gives one answer has given it.
-    pub(crate) fn answered(&mut self, label: &MessageLabel, response: &Response, out: &mut Outbox) {
-        if is_refused(response) {
-            self.failed(label, &response.errors, out);
-        } else {
-            out.push_back(label.result(&serde_json::to_string(response).unwrap_or_default()));
-            self.ended(label, out);
-        }
+    /// An operation that has one response has sent it.
+    pub(crate) fn executed(&mut self, label: &MessageLabel, response: &Response, out: &mut Outbox) {
+        out.push_back(label.result(&serde_json::to_string(response).unwrap_or_default()));
+        self.ended(label, out);
     }
 
     /// An operation was refused before it ran, or ends with these errors.

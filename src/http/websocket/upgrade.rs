@@ -14,7 +14,7 @@ use crate::{
     graphql::api::Api,
     http::{
         cors,
-        graphql::HttpRefusal,
+        graphql::refusal::HttpRefusal,
         request_log,
         websocket::{connection, protocol::Subprotocol},
     },

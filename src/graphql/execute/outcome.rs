@@ -1,0 +1,75 @@
+//! What became of an operation: made where it is decided, and carried outwards as it is.
+//! Transports read statuses, message types and metrics from it.
+
+use std::sync::Arc;
+
+use async_graphql::{Response, ServerError};
+use futures_util::stream::BoxStream;
+
+use crate::{domain::error::Error, graphql::execute::errors::from_error};
+
+/// What became of an operation.
+pub(crate) enum Outcome {
+    /// Nothing was executed.
+    Refused(Refusal),
+    /// A query or a mutation ran; fields of it may have failed.
+    Executed(Box<Response>),
+    /// A subscription has begun.
+    Stream(BoxStream<'static, Update>),
+}
+
+/// Why an operation was not executed. Its errors are the request's, not a field's.
+#[derive(Debug)]
+pub(crate) struct Refusal {
+    pub(crate) errors: Vec<ServerError>,
+    pub(crate) cause: RefusalCause,
+}
+
+/// What an operation was refused for.
+#[derive(Debug)]
+pub(crate) enum RefusalCause {
+    /// What it asks: its document, its variables, its cost.
+    Request,
+    /// Who asks, or how often: every transport says so in its own terms.
+    Admission(Error),
+}
+
+impl Refusal {
+    /// The caller may not ask, or not now.
+    pub(crate) fn admission(error: Error) -> Self {
+        Self {
+            errors: vec![from_error(&error)],
+            cause: RefusalCause::Admission(error),
+        }
+    }
+
+    /// The request is at fault. A path would say that a field had been executed.
+    pub(crate) fn request(mut errors: Vec<ServerError>) -> Self {
+        for error in &mut errors {
+            error.path.clear();
+        }
+        Self {
+            errors,
+            cause: RefusalCause::Request,
+        }
+    }
+}
+
+impl From<ServerError> for Refusal {
+    fn from(error: ServerError) -> Self {
+        Self::request(vec![error])
+    }
+}
+
+/// What a subscription sends.
+pub(crate) enum Update {
+    /// A response in JSON.
+    Next {
+        /// The object with `data` and perhaps `errors`.
+        payload: Arc<str>,
+        /// Whoever has this payload has everything up to this cursor; `None` within a snapshot.
+        cursor: Option<String>,
+    },
+    /// The stream ends here, with these errors.
+    Failed(Vec<ServerError>),
+}

@@ -1,0 +1,35 @@
+//! A panic while an operation runs ends that operation, and nothing else.
+
+use std::{any::Any, panic::AssertUnwindSafe};
+
+use futures_util::{FutureExt, Stream, StreamExt};
+
+use crate::domain::error::{Error, Result};
+
+/// What a panic said.
+#[derive(Debug, thiserror::Error)]
+#[error("a panic: {0}")]
+struct Panic(String);
+
+impl Panic {
+    fn new(payload: &(dyn Any + Send)) -> Self {
+        let text = payload.downcast_ref::<&str>().copied();
+        let text = text.or_else(|| payload.downcast_ref::<String>().map(String::as_str));
+        Self(text.unwrap_or("of unknown cause").to_owned())
+    }
+}
+
+/// Waits for `work`; a panic in it is `Internal`.
+///
+/// What `work` shared is left as it was at the panic: locks here are held over no panic, and a
+/// transaction that is dropped is rolled back.
+pub(crate) async fn catch<T>(work: impl Future<Output = T>) -> Result<T> {
+    let caught = AssertUnwindSafe(work).catch_unwind().await;
+    caught.map_err(|payload| Error::internal(Panic::new(&*payload)))
+}
+
+/// The items of a stream; a panic in it is `Internal`, and the last item.
+pub(crate) fn catch_stream<S: Stream>(stream: S) -> impl Stream<Item = Result<S::Item>> {
+    let caught = AssertUnwindSafe(stream).catch_unwind();
+    caught.map(|item| item.map_err(|payload| Error::internal(Panic::new(&*payload))))
+}

@@ -1,0 +1,117 @@
+//! Runs queries and mutations.
+
+use std::time::Instant;
+
+use async_graphql::{Response, value};
+use tracing::Instrument;
+
+use crate::{
+    auth::request_context::RequestContext,
+    domain::error::{Error, ErrorCode, Result},
+    graphql::{
+        api::Api,
+        execute::{
+            errors::{classify, from_error, request_error},
+            outcome::{Outcome, Refusal},
+            panic_boundary,
+            response_code::ResponseCode,
+        },
+        prepare::operation::PreparedOperation,
+        schema::root::ExecutionBegun,
+    },
+    metrics::OutcomeLabel,
+};
+
+/// What a subscription is told over a transport that takes one response.
+const ONE_RESPONSE: &str =
+    "a subscription goes over a WebSocket, or over HTTP with `Accept: text/event-stream`";
+
+impl Api {
+    /// Runs a query or a mutation; a subscription is refused.
+    pub(crate) async fn execute(
+        &self,
+        operation: PreparedOperation,
+        context: &RequestContext,
+    ) -> Outcome {
+        let begun = Instant::now();
+        let (mut outcome, label) = match self.respond(&operation, context).await {
+            Ok(response) if response.errors.is_empty() => {
+                (Outcome::Executed(Box::new(response)), OutcomeLabel::Ok)
+            }
+            Ok(response) => (Outcome::Executed(Box::new(response)), OutcomeLabel::Failed),
+            Err(refusal) => (Outcome::Refused(refusal), OutcomeLabel::Refused),
+        };
+        let metrics = &self.app.metrics;
+        metrics.record_operation(operation.label(), label, begun.elapsed());
+        let signer = self.error_signer(context);
+        match &mut outcome {
+            Outcome::Refused(refusal) => signer.sign(&mut refusal.errors),
+            Outcome::Executed(response) => {
+                signer.sign(&mut response.errors);
+                if context.wants_cost {
+                    let max = self.app.config.limit.max_cost;
+                    let cost = value!({ "objects": operation.cost.objects, "max": max });
+                    response.extensions.insert("cost".to_owned(), cost);
+                }
+            }
+            Outcome::Stream(_) => {}
+        }
+        outcome
+    }
+
+    async fn respond(
+        &self,
+        operation: &PreparedOperation,
+        context: &RequestContext,
+    ) -> Result<Response, Refusal> {
+        if operation.is_subscription() {
+            let code = ResponseCode::ValidationFailed;
+            return Err(request_error(ONE_RESPONSE, code).into());
+        }
+        let begun = ExecutionBegun::default();
+        let response = match self.call_library(operation, context, &begun).await {
+            Ok(response) => response,
+            // What panicked had begun, and may have committed fields before it did.
+            Err(error @ Error::Internal(_)) => Response::from_errors(vec![from_error(&error)]),
+            Err(error) => return Err(from_error(&error).into()),
+        };
+        if response.errors.is_empty() || begun.is_set() {
+            Ok(shape(operation, response))
+        } else {
+            let mut errors = response.errors;
+            classify(&mut errors, ResponseCode::ValidationFailed);
+            Err(Refusal::request(errors))
+        }
+    }
+
+    /// Has the library execute the operation; a query ends at its deadline.
+    async fn call_library(
+        &self,
+        operation: &PreparedOperation,
+        context: &RequestContext,
+        begun: &ExecutionBegun,
+    ) -> Result<Response> {
+        let (label, name) = (operation.label().name(), operation.display_name());
+        let span = tracing::debug_span!("operation", kind = label, name);
+        let work = async {
+            let request = self.library_request(operation, context, begun).await;
+            self.schema.execute(request).await
+        };
+        let work = panic_boundary::catch(work.instrument(span));
+        if operation.is_mutation() {
+            work.await
+        } else {
+            self.app.deadline().keep(work).await?
+        }
+    }
+}
+
+/// Gives the errors of an executed operation their codes, and its data the form that was asked for.
+fn shape(operation: &PreparedOperation, mut response: Response) -> Response {
+    // What the library itself refuses while it executes is an argument that it could not read.
+    classify(&mut response.errors, ErrorCode::BadUserInput.into());
+    if let Some(mut shaper) = operation.shaper() {
+        shaper.finish(&mut response);
+    }
+    response
+}

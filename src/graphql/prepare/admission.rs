@@ -1,0 +1,83 @@
+//! The way of a request to an operation that may run: who asks, which document, which values, what
+//! it costs. Whatever is refused here was not executed.
+
+use std::time::Instant;
+
+use async_graphql::ServerError;
+
+use crate::{
+    auth::request_context::RequestContext,
+    graphql::{
+        api::Api,
+        execute::outcome::Refusal,
+        prepare::{
+            cost::{self, Cost},
+            document::OperationRequest,
+            operation::PreparedOperation,
+            validation,
+        },
+    },
+    metrics::{OperationLabel, OutcomeLabel},
+    rate_limit::ASKED,
+};
+
+/// What a refused document costs, in points: it was read.
+const REFUSED: u64 = 10;
+
+impl Api {
+    /// Prepares an operation, or says why it is not to run.
+    pub(crate) fn prepare(
+        &self,
+        request: OperationRequest,
+        context: &RequestContext,
+    ) -> Result<PreparedOperation, Refusal> {
+        let begun = Instant::now();
+        self.admit(request, context).map_err(|mut refusal| {
+            let (kind, outcome) = (OperationLabel::Unknown, OutcomeLabel::Refused);
+            self.app
+                .metrics
+                .record_operation(kind, outcome, begun.elapsed());
+            self.error_signer(context).sign(&mut refusal.errors);
+            refusal
+        })
+    }
+
+    fn admit(
+        &self,
+        request: OperationRequest,
+        context: &RequestContext,
+    ) -> Result<PreparedOperation, Refusal> {
+        let limiter = &self.app.rate_limiter;
+        limiter.admit(context).map_err(Refusal::admission)?;
+        let operation = self.measure(request);
+        let points = operation
+            .as_ref()
+            .map_or(REFUSED, |operation| operation.cost.objects.max(ASKED));
+        // A caller without points learns that instead of what is wrong with its document.
+        let spent = limiter.spend(context, points);
+        spent.map_err(Refusal::admission)?;
+        Ok(operation?)
+    }
+
+    /// Finds the document, checks the variables and works out the cost.
+    fn measure(&self, request: OperationRequest) -> Result<PreparedOperation, ServerError> {
+        let mut prepared = PreparedOperation {
+            document: self.documents.find(request.source)?,
+            name: request.name,
+            variables: request.variables,
+            types: self.types.clone(),
+            cost: Cost::default(),
+        };
+        // Where the request does not say which operation it means, the library refuses to run any.
+        if let Some(operation) = prepared.definition() {
+            let (variables, types) = (&prepared.variables, &self.types);
+            validation::variables(operation, variables, types)?;
+            let (document, limits) = (&prepared.document.parsed, &self.app.config.limit);
+            prepared.cost = cost::cost(document, operation, variables, types, limits)?;
+            #[expect(clippy::cast_precision_loss, reason = "it is no more than the limit")]
+            let points = prepared.cost.objects as f64;
+            self.app.metrics.operation_cost.observe(points);
+        }
+        Ok(prepared)
+    }
+}

@@ -1,0 +1,58 @@
+//! Responses of a stream, written as JSON once, for however many subscribers.
+
+use std::sync::Arc;
+
+use async_graphql::{Response, ServerError};
+use futures_util::stream::{Stream, StreamExt};
+
+use crate::{
+    domain::{
+        error::{Error, ErrorCode, Result},
+        id::Position,
+    },
+    graphql::{
+        execute::errors::{ErrorSigner, classify, from_error},
+        prepare::operation::PreparedOperation,
+        subscribe::stream_state::StreamState,
+    },
+};
+
+/// A response of a stream, in JSON.
+#[derive(Clone)]
+pub(crate) struct EncodedEvent {
+    pub(crate) payload: Arc<str>,
+    /// Whoever has this has everything up to here; `None` within a snapshot.
+    pub(crate) position: Option<Position>,
+}
+
+/// Why a stream ends.
+pub(crate) type StreamErrors = Vec<ServerError>;
+
+impl PreparedOperation {
+    /// Encodes the responses of this subscription, up to the first that is a failure of its source.
+    pub(crate) fn encode_responses<'a>(
+        &'a self,
+        responses: impl Stream<Item = Result<Response>> + 'a,
+        state: &'a StreamState,
+        signer: &'a ErrorSigner,
+    ) -> impl Stream<Item = Result<EncodedEvent, StreamErrors>> + 'a {
+        let mut shaper = self.shaper();
+        responses.map(move |response| {
+            let mut response = response.map_err(|error| vec![from_error(&error)])?;
+            classify(&mut response.errors, ErrorCode::BadUserInput.into());
+            if !state.is_open() {
+                return Err(response.errors);
+            }
+            if let Some(shaper) = &mut shaper {
+                shaper.finish(&mut response);
+            }
+            signer.sign(&mut response.errors);
+            let payload = serde_json::to_string(&response);
+            let payload = payload.map_err(|e| vec![from_error(&Error::internal(e))])?;
+            Ok(EncodedEvent {
+                payload: payload.into(),
+                position: state.delivered(),
+            })
+        })
+    }
+}

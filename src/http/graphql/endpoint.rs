@@ -1,0 +1,144 @@
+//! The endpoint `/graphql`: POST and GET.
+
+use axum::{
+    Extension,
+    body::Body,
+    extract::{Request, State},
+    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
+    response::Response,
+};
+
+use crate::{
+    auth::request_context::RequestContext,
+    graphql::{
+        api::Api,
+        execute::outcome::{Outcome, Refusal, RefusalCause},
+        prepare::operation::PreparedOperation,
+    },
+    http::{
+        graphql::{
+            body,
+            media::{EVENT_STREAM, GRAPHQL_RESPONSE, ResponseMedia},
+            refusal::HttpRefusal,
+            request::{from_body, from_query},
+            response::{executed, refused},
+            response_body::ResponseBody,
+            sse,
+        },
+        websocket::upgrade,
+    },
+};
+
+const PREFLIGHT: HeaderName = HeaderName::from_static("graphql-require-preflight");
+
+/// POST: one operation in a JSON body.
+pub(crate) async fn post(
+    State(api): State<Api>,
+    Extension(context): Extension<RequestContext>,
+    request: Request<Body>,
+) -> Response {
+    let response = async {
+        let (parts, body) = request.into_parts();
+        let media = accepted_media(&parts.headers)?;
+        let in_media = |refusal: HttpRefusal| refusal.in_media(media);
+        body::check_headers(&parts.headers).map_err(in_media)?;
+        let body = body::read(body, &parts.headers, &api.app().config);
+        let body = body.await.map_err(in_media)?;
+        let request = from_body(&body).map_err(in_media)?;
+        let prepared = api.prepare(request, &context);
+        respond(&api, &context, media, &parts.headers, prepared).await
+    };
+    let response = response.await;
+    response.unwrap_or_else(|refusal| refusal.into_response(&api, &context))
+}
+
+/// GET: one query in the URL, or a WebSocket.
+pub(crate) async fn get(
+    State(api): State<Api>,
+    Extension(context): Extension<RequestContext>,
+    request: Request<Body>,
+) -> Response {
+    let response = async {
+        if upgrade::is_upgrade(request.headers()) {
+            return upgrade::upgrade(api.clone(), context.clone(), request).await;
+        }
+        let media = accepted_media(request.headers())?;
+        let in_media = |refusal: HttpRefusal| refusal.in_media(media);
+        // An EventSource cannot send a header of ours; its origin is checked instead.
+        if media != ResponseMedia::EventStream {
+            check_preflight(request.headers()).map_err(in_media)?;
+        }
+        let query = request.uri().query().unwrap_or_default();
+        let prepared = api.prepare(from_query(query).map_err(in_media)?, &context);
+        if prepared.as_ref().is_ok_and(PreparedOperation::is_mutation) {
+            let message = "a mutation goes over POST";
+            let refusal = HttpRefusal::new(StatusCode::METHOD_NOT_ALLOWED, message);
+            let refusal = refusal.with_header(header::ALLOW, HeaderValue::from_static("POST"));
+            return Err(in_media(refusal));
+        }
+        respond(&api, &context, media, request.headers(), prepared).await
+    };
+    let response = response.await;
+    response.unwrap_or_else(|refusal| refusal.into_response(&api, &context))
+}
+
+/// Runs the operation and answers in the media type that the client accepts.
+async fn respond(
+    api: &Api,
+    context: &RequestContext,
+    media: ResponseMedia,
+    headers: &HeaderMap,
+    prepared: Result<PreparedOperation, Refusal>,
+) -> Result<Response, HttpRefusal> {
+    if media != ResponseMedia::EventStream {
+        let outcome = match prepared {
+            Ok(operation) => api.execute(operation, context).await,
+            Err(refusal) => Outcome::Refused(refusal),
+        };
+        return Ok(match outcome {
+            Outcome::Executed(response) => executed(media, &response),
+            Outcome::Refused(refusal) => refused(media, &refusal),
+            // `execute` begins no stream.
+            Outcome::Stream(updates) => sse::stream(api, context, updates),
+        });
+    }
+    let resume = sse::resume_from(headers, api.app())?;
+    let outcome = match prepared {
+        Ok(operation) => api.run(operation, context, resume).await,
+        Err(refusal) => Outcome::Refused(refusal),
+    };
+    Ok(match outcome {
+        Outcome::Stream(updates) => sse::stream(api, context, updates),
+        Outcome::Executed(response) => sse::once(&ResponseBody::executed(&response)),
+        Outcome::Refused(refusal) => match refusal.cause {
+            RefusalCause::Admission(_) => refused(media, &refusal),
+            // Whoever reads a stream sees nothing but its events.
+            RefusalCause::Request => sse::once(&ResponseBody::refused(&refusal.errors)),
+        },
+    })
+}
+
+fn accepted_media(headers: &HeaderMap) -> Result<ResponseMedia, HttpRefusal> {
+    ResponseMedia::accepted(headers).ok_or_else(|| {
+        HttpRefusal::new(
+            StatusCode::NOT_ACCEPTABLE,
+            format!(
+                "Accept: {GRAPHQL_RESPONSE}, application/json or {EVENT_STREAM} is what this server answers"
+            ),
+        )
+    })
+}
+
+/// A query in a URL needs a sign that no page or image tag of another site made the browser send it.
+fn check_preflight(headers: &HeaderMap) -> Result<(), HttpRefusal> {
+    let accepts = headers
+        .get_all(header::ACCEPT)
+        .iter()
+        .any(|v| v.to_str().is_ok_and(|v| v.contains(GRAPHQL_RESPONSE)));
+    if accepts || headers.contains_key(PREFLIGHT) {
+        return Ok(());
+    }
+    Err(HttpRefusal::bad_request(format!(
+        "a GET needs `Accept: {GRAPHQL_RESPONSE}` or the header `GraphQL-Require-Preflight: 1`; the playground is at /graphiql"
+    )))
+}

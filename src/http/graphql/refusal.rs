@@ -1,0 +1,81 @@
+//! What is refused before it is known to be a GraphQL operation.
+
+use async_graphql::ServerError;
+use axum::{
+    http::{HeaderName, HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+
+use crate::{
+    auth::request_context::RequestContext,
+    domain::error::{Error, ErrorCode},
+    graphql::{
+        api::Api,
+        execute::errors::{from_error, request_error},
+    },
+    http::graphql::{media::ResponseMedia, response_body::ResponseBody},
+};
+
+/// A refusal: its status, its one error, and a header that belongs to it.
+#[derive(Debug)]
+pub(crate) struct HttpRefusal {
+    status: StatusCode,
+    error: Box<ServerError>,
+    media: ResponseMedia,
+    header: Option<(HeaderName, HeaderValue)>,
+}
+
+impl HttpRefusal {
+    pub(crate) fn new(status: StatusCode, message: impl Into<String>) -> Self {
+        let error = request_error(message, ErrorCode::BadUserInput.into());
+        Self {
+            status,
+            error: Box::new(error),
+            media: ResponseMedia::Json,
+            header: None,
+        }
+    }
+
+    pub(crate) fn bad_request(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, message)
+    }
+
+    /// The client has more than its share.
+    pub(crate) fn too_many(error: &Error) -> Self {
+        Self {
+            error: Box::new(from_error(error)),
+            ..Self::new(StatusCode::TOO_MANY_REQUESTS, "")
+        }
+    }
+
+    /// The rest of the body is not read, so the connection cannot be used again.
+    pub(crate) fn closing_connection(self) -> Self {
+        self.with_header(header::CONNECTION, HeaderValue::from_static("close"))
+    }
+
+    pub(crate) fn with_header(self, name: HeaderName, value: HeaderValue) -> Self {
+        Self {
+            header: Some((name, value)),
+            ..self
+        }
+    }
+
+    /// The same, in the media type that the client accepts.
+    pub(crate) fn in_media(self, media: ResponseMedia) -> Self {
+        Self { media, ..self }
+    }
+
+    pub(crate) fn into_message(self) -> String {
+        self.error.message
+    }
+
+    pub(crate) fn into_response(self, api: &Api, context: &RequestContext) -> Response {
+        let errors = [api.error_signer(context).signed(*self.error)];
+        let body = ResponseBody::refused(&errors);
+        let mut response = (self.status, self.media.json(&body)).into_response();
+        if let Some((name, value)) = self.header {
+            response.headers_mut().insert(name, value);
+        }
+        response
+    }
+}

@@ -1,0 +1,39 @@
+//! What became of an operation, as an HTTP response.
+
+use axum::{
+    http::{HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+
+use crate::{
+    domain::error::Error,
+    graphql::execute::outcome::{Refusal, RefusalCause},
+    http::{
+        error_status::status_of,
+        graphql::{media::ResponseMedia, response_body::ResponseBody},
+    },
+};
+
+/// The response to an operation that was executed: its fields may have failed, the request has not.
+pub(crate) fn executed(media: ResponseMedia, response: &async_graphql::Response) -> Response {
+    media
+        .json(&ResponseBody::executed(response))
+        .into_response()
+}
+
+/// The response to an operation that was not executed.
+pub(crate) fn refused(media: ResponseMedia, refusal: &Refusal) -> Response {
+    let status = match (&refusal.cause, media) {
+        (RefusalCause::Admission(error), _) => status_of(error.code()),
+        // With plain JSON a status speaks of HTTP alone.
+        (RefusalCause::Request, ResponseMedia::GraphqlResponse) => StatusCode::BAD_REQUEST,
+        (RefusalCause::Request, _) => StatusCode::OK,
+    };
+    let body = media.json(&ResponseBody::refused(&refusal.errors));
+    let mut response = (status, body).into_response();
+    if let RefusalCause::Admission(Error::RateLimited { seconds, .. }) = refusal.cause {
+        let after = HeaderValue::from(seconds);
+        response.headers_mut().insert(header::RETRY_AFTER, after);
+    }
+    response
+}
