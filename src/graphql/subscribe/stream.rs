@@ -95,15 +95,17 @@ impl Api {
         if let Some(refusal) = refusal(first.as_ref(), &state, &begun) {
             return Err(refusal);
         }
-        let subscriber = Subscriber {
+        let updates = SubscriptionUpdates {
             feed: self.app.feed.clone(),
             signer: self.error_signer(context),
+        };
+        let opened = Opened {
             state,
             joiner,
             _permit: permit,
         };
         let responses = stream::iter(first).chain(own);
-        Ok(subscriber.updates(operation, responses))
+        Ok(updates.stream(opened, operation, responses))
     }
 }
 
@@ -128,27 +130,37 @@ fn refusal(
     Some(Refusal::request(errors))
 }
 
-/// One who listens.
-struct Subscriber {
-    feed: Feed,
-    signer: ErrorSigner,
+/// How a subscription came to be, as long as it lasts.
+struct Opened {
     state: StreamState,
     joiner: Arc<Joiner>,
-    /// Counts the subscription among the server's as long as it lasts.
+    /// Counts the subscription among the server's.
     _permit: OwnedSemaphorePermit,
 }
 
-impl Subscriber {
+/// What every update of a subscriber is made with.
+struct SubscriptionUpdates {
+    feed: Feed,
+    signer: ErrorSigner,
+}
+
+impl SubscriptionUpdates {
     /// The subscriber's own stream, and behind it what it hears with others.
-    fn updates(
+    fn stream(
         self,
+        opened: Opened,
         operation: Arc<PreparedOperation>,
         responses: impl Stream<Item = Result<Response>> + Send + 'static,
     ) -> BoxStream<'static, Update> {
         stream_fn(move |mut out| async move {
+            let Opened {
+                state,
+                joiner,
+                _permit,
+            } = opened;
             {
-                let (state, signer) = (&self.state, &self.signer);
-                let mut own = pin!(operation.encode_responses(responses, state, signer));
+                let own = operation.encode_responses(responses, &state, &self.signer);
+                let mut own = pin!(own);
                 while let Some(event) = own.next().await {
                     let is_last = event.is_err();
                     out.yield_item(self.update(event, state.delivered())).await;
@@ -159,17 +171,11 @@ impl Subscriber {
             }
             // Whoever only waits holds nothing but a queue.
             drop(operation);
-            let Self {
-                feed,
-                signer,
-                state,
-                joiner,
-                _permit,
-            } = self;
-            let Some(mut membership) = joiner.take_membership() else {
+            let membership = joiner.take_membership();
+            drop(joiner);
+            let Some(mut membership) = membership else {
                 return;
             };
-            drop(joiner);
             let mut delivered = state.delivered();
             loop {
                 let event = membership.next().await;
@@ -180,8 +186,7 @@ impl Subscriber {
                     Err(_) => {}
                 }
                 let is_last = event.is_err();
-                out.yield_item(update(&feed, &signer, event, delivered))
-                    .await;
+                out.yield_item(self.update(event, delivered)).await;
                 if is_last {
                     return;
                 }
@@ -190,34 +195,25 @@ impl Subscriber {
         .boxed()
     }
 
+    /// What is sent for an event or a failure. The subscriber has everything up to `delivered`.
     fn update(
         &self,
         event: Result<EncodedEvent, StreamErrors>,
         delivered: Option<Position>,
     ) -> Update {
-        update(&self.feed, &self.signer, event, delivered)
-    }
-}
-
-/// What is sent for an event or a failure, to a subscriber who has everything up to `delivered`.
-fn update(
-    feed: &Feed,
-    signer: &ErrorSigner,
-    event: Result<EncodedEvent, StreamErrors>,
-    delivered: Option<Position>,
-) -> Update {
-    let cursor = delivered.map(|position| feed.cursor(position));
-    let mut errors = match event {
-        Ok(EncodedEvent { payload, .. }) => return Update::Next { payload, cursor },
-        Err(errors) => errors,
-    };
-    signer.sign(&mut errors);
-    for error in &mut errors {
-        let is_expired = matches!(error.source::<Error>(), Some(Error::CursorExpired(_)));
-        if let Some(cursor) = cursor.as_deref().filter(|_| !is_expired) {
-            let extensions = error.extensions.get_or_insert_default();
-            extensions.set("cursor", cursor);
+        let cursor = delivered.map(|position| self.feed.cursor(position));
+        let mut errors = match event {
+            Ok(EncodedEvent { payload, .. }) => return Update::Next { payload, cursor },
+            Err(errors) => errors,
+        };
+        self.signer.sign(&mut errors);
+        for error in &mut errors {
+            let is_expired = matches!(error.source::<Error>(), Some(Error::CursorExpired(_)));
+            if let Some(cursor) = cursor.as_deref().filter(|_| !is_expired) {
+                let extensions = error.extensions.get_or_insert_default();
+                extensions.set("cursor", cursor);
+            }
         }
+        Update::Failed(errors)
     }
-    Update::Failed(errors)
 }

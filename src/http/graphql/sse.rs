@@ -69,7 +69,7 @@ pub(crate) fn stream(
     let app = api.app();
     let stop = app.stop.clone();
     let span = Span::current();
-    let stream = EventStream {
+    let stream = SseStream {
         updates,
         lease: app.access.lease(&context.caller),
         signer: api.error_signer(context),
@@ -90,7 +90,7 @@ pub(crate) fn stream(
 }
 
 /// An open event stream.
-struct EventStream {
+struct SseStream {
     updates: BoxStream<'static, Update>,
     /// Ends when the caller's token is no longer good.
     lease: TokenLease,
@@ -102,7 +102,7 @@ struct EventStream {
     _open: GaugeGuard,
 }
 
-impl EventStream {
+impl SseStream {
     /// The next text to send, and whether it is the last.
     async fn next(&mut self) -> (String, bool) {
         let update = select! {
