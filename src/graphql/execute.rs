@@ -3,5 +3,6 @@
 pub(crate) mod budget;
 pub(crate) mod context;
 pub(crate) mod errors;
+pub(crate) mod keyed_loader;
 pub(crate) mod loader;
 pub(crate) mod response;
