@@ -11,8 +11,9 @@ use crate::{
             document::{Documents, OperationRequest},
             operation::PreparedOperation,
             schema_types::SchemaTypes,
+            trusted_documents::register_documents,
         },
-        schema::{GraphqlSchema, build_schema, scalar::EventCursor},
+        schema::{GraphqlSchema, build_limited_schema, scalar::EventCursor},
         subscribe::shared_subscription::SharedSubscriptions,
     },
     metrics::{OperationLabel, OutcomeLabel},
@@ -52,31 +53,10 @@ impl Api {
     /// The operator's documents cannot be read, or one of them cannot be run.
     pub(crate) async fn new(app: App) -> Result<Self, CommandError> {
         let limits = &app.config.limit;
-        let nesting = usize::try_from(limits.max_nesting).unwrap_or(usize::MAX);
-        let mut schema = build_schema()
-            .limit_recursive_depth(nesting)
-            .data(app.clone());
-        if limits.no_introspection {
-            schema = schema.disable_introspection().disable_suggestions();
-        }
-        let schema = schema.finish();
-        let types = SchemaTypes::read(&schema.sdl());
-        let mut documents = Documents::new(types.clone(), app.config.limit.clone());
-        for (id, text) in crate::graphql::prepare::trusted_documents::read(limits)? {
-            let valid = documents.register(&id, text);
-            let refused = match valid {
-                Ok(document) => {
-                    crate::graphql::prepare::trusted_documents::refusal(&schema, &document).await
-                }
-                Err(refusal) => Some(refusal),
-            };
-            if let Some(refusal) = refused {
-                return Err(crate::graphql::prepare::trusted_documents::cannot(
-                    limits,
-                    &format!("the document {id:?}: {refusal}"),
-                ));
-            }
-        }
+        let schema = build_limited_schema(limits).data(app.clone()).finish();
+        let types = SchemaTypes::read(&schema.sdl())?;
+        let mut documents = Documents::new(types.clone(), limits.clone());
+        register_documents(&mut documents, limits).await?;
         Ok(Self {
             documents: Arc::new(documents),
             types,

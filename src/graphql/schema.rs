@@ -1,4 +1,4 @@
-//! The types of the schema, one file each.
+//! The types of the GraphQL schema, one file for each noun, and the schema built of their roots.
 
 pub(crate) mod build;
 pub(crate) mod builder;
@@ -14,30 +14,38 @@ pub(crate) mod scalar;
 pub(crate) mod step;
 pub(crate) mod subscription;
 
-use async_graphql::{SDLExportOptions, Schema};
+use async_graphql::{SDLExportOptions, Schema, SchemaBuilder};
 
-pub(crate) type GraphqlSchema = Schema<
-    crate::graphql::schema::query::Query,
-    crate::graphql::schema::mutation::Mutation,
-    crate::graphql::schema::subscription::Subscription,
->;
+use crate::{
+    config::limit::LimitConfig,
+    graphql::schema::{mutation::Mutation, query::Query, subscription::Subscription},
+};
 
-pub(crate) fn build_schema() -> async_graphql::SchemaBuilder<
-    crate::graphql::schema::query::Query,
-    crate::graphql::schema::mutation::Mutation,
-    crate::graphql::schema::subscription::Subscription,
-> {
-    Schema::build(
-        crate::graphql::schema::query::Query,
-        crate::graphql::schema::mutation::Mutation,
-        crate::graphql::schema::subscription::Subscription,
-    )
+pub(crate) type GraphqlSchema = Schema<Query, Mutation, Subscription>;
+
+/// The schema without limits, to which a server adds its data.
+pub(crate) fn build_schema() -> SchemaBuilder<Query, Mutation, Subscription> {
+    Schema::build(Query, Mutation, Subscription)
+}
+
+/// The schema with the operator's limits.
+pub(crate) fn build_limited_schema(
+    limits: &LimitConfig,
+) -> SchemaBuilder<Query, Mutation, Subscription> {
+    let max_nesting = usize::try_from(limits.max_nesting).unwrap_or(usize::MAX);
+    let schema = build_schema().limit_recursive_depth(max_nesting);
+    if limits.no_introspection {
+        // A suggestion in an error would name types and fields too.
+        schema.disable_introspection().disable_suggestions()
+    } else {
+        schema
+    }
 }
 
 /// The schema as text, sorted: what `schema.graphql` holds.
 #[must_use]
 pub fn sdl() -> String {
-    // Not the values of enums: the order of `Results` is that of Buildbot's codes.
+    // The values of enums stay unsorted: the order of `Results` is that of Buildbot's codes.
     let options = SDLExportOptions::new()
         .sorted_fields()
         .sorted_arguments()

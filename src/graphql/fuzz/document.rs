@@ -106,8 +106,10 @@ fn inlined(set: &SelectionSet, document: &ExecutableDocument) -> SelectionSet {
 /// A document passes that is beyond a limit, one that can be read is refused as one that cannot, or a fragment
 /// costs something else than what it stands for.
 pub fn document(data: &[u8]) {
-    static TYPES: LazyLock<SchemaTypes> =
-        LazyLock::new(|| SchemaTypes::read(&build_schema().finish().sdl()));
+    static TYPES: LazyLock<SchemaTypes> = LazyLock::new(|| {
+        let types = SchemaTypes::read(&build_schema().finish().sdl());
+        types.expect("the schema can be read")
+    });
     static LIMITS: LazyLock<LimitConfig> = LazyLock::new(|| LimitConfig::of(&FLAGS));
     let (types, limits) = (&*TYPES, &*LIMITS);
     let mut parts = data.splitn(2, |byte| *byte == 0).map(str::from_utf8);

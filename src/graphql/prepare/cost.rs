@@ -19,7 +19,7 @@ use crate::{
     domain::page::{DEFAULT_SIZE, MAX_LIMIT, MAX_SIZE},
     graphql::{
         execute::errors,
-        prepare::schema_types::{FieldType, SchemaTypes, is_list, named, root},
+        prepare::schema_types::{FieldType, SchemaTypes, base_type_name, is_list, root_type_name},
     },
 };
 
@@ -94,7 +94,7 @@ pub(crate) fn cost(
         over: None,
     };
     let set = &operation.selection_set.node;
-    let SelectionCost { once: cost, .. } = walk.set(set, root(operation.ty));
+    let SelectionCost { once: cost, .. } = walk.set(set, root_type_name(operation.ty));
     let Some((name, pos)) = walk.over else {
         return Ok(cost);
     };
@@ -182,8 +182,8 @@ impl<'d> CostWalk<'d> {
         if set.items.is_empty() {
             return cost;
         }
-        let member = self.types.member(on, &field.name.node);
-        let inner = self.set(set, member.map_or("", |m| named(&m.ty)));
+        let member = self.types.field(on, &field.name.node);
+        let inner = self.set(set, member.map_or("", |m| base_type_name(&m.ty)));
         let mut object = Cost::OBJECT;
         object += inner.once;
         if let Some(member) = member {
@@ -212,7 +212,7 @@ impl<'d> CostWalk<'d> {
             },
             ("Step", "urls") => URLS,
             ("__Schema", "types") => self.types.len() as u64,
-            _ if named(&member.ty).starts_with("__") => INTROSPECTED,
+            _ if base_type_name(&member.ty).starts_with("__") => INTROSPECTED,
             _ => DEFAULT_SIZE,
         }
     }
@@ -252,7 +252,7 @@ mod tests {
     use super::*;
 
     fn of(text: &str, variables: serde_json::Value, flags: &[&str]) -> Result<Cost, ServerError> {
-        let types = SchemaTypes::read(&crate::graphql::schema::sdl());
+        let types = SchemaTypes::read(&crate::graphql::schema::sdl()).expect("a schema");
         let document = parse_query(text).expect("a document");
         let (_, operation) = document.operations.iter().next().expect("an operation");
         let variables = Variables::from_json(variables);

@@ -18,7 +18,7 @@ use crate::{
     config::limit::LimitConfig,
     graphql::{
         execute::errors,
-        prepare::schema_types::{SchemaTypes, named, root},
+        prepare::schema_types::{SchemaTypes, base_type_name, root_type_name},
         schema::scalar::{DateTime, NameOrNumber},
     },
 };
@@ -63,7 +63,7 @@ pub(crate) fn document(
         for variable in &operation.variable_definitions {
             walk.directives(&variable.node.directives);
         }
-        walk.set(&operation.selection_set.node, root(operation.ty))?;
+        walk.set(&operation.selection_set.node, root_type_name(operation.ty))?;
     }
     // Also those that nothing spreads: the library looks into them before it refuses them.
     for (name, fragment) in &document.fragments {
@@ -270,7 +270,7 @@ impl<'d> ValidationWalk<'d> {
             return Err(errors::invalid_document(message, name.pos));
         }
         // What the schema does not know, the library refuses.
-        let member = self.types.member(on, &name.node);
+        let member = self.types.field(on, &name.node);
         for (argument, value) in &field.node.arguments {
             let ty = member.and_then(|m| m.arguments.get(argument.node.as_str()));
             let Some(ty) = ty else {
@@ -290,7 +290,7 @@ impl<'d> ValidationWalk<'d> {
                 .map_err(|wrong| wrong.at(value.pos))?;
         }
         self.nested(&name.node, name.pos)?;
-        let mut size = self.set(&inner.node, member.map_or("", |m| named(&m.ty)))?;
+        let mut size = self.set(&inner.node, member.map_or("", |m| base_type_name(&m.ty)))?;
         size.depth += u64::from(!on.starts_with("__"));
         Ok(size)
     }
@@ -377,7 +377,7 @@ impl ConstantCheck<'_> {
             (BaseType::List(inner), single) => self.check(path, single, inner),
             (BaseType::Named(name), Value::Object(fields)) => {
                 fields.iter().try_for_each(|(field, value)| {
-                    let Some(member) = self.types.member(name, field) else {
+                    let Some(member) = self.types.field(name, field) else {
                         return Ok(());
                     };
                     self.check(&format!("{path}.{field}"), value, &member.ty)
