@@ -4,7 +4,6 @@ pub(crate) mod api;
 pub(crate) mod execute;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzz;
-pub(crate) mod lock;
 pub(crate) mod prepare;
 pub(crate) mod schema;
 pub(crate) mod subscribe;

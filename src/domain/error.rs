@@ -222,6 +222,9 @@ pub(crate) enum CommandError {
         /// Which document, and what is wrong.
         reason: String,
     },
+    /// The server's own schema cannot be used to check documents.
+    #[error("the GraphQL schema cannot be read: {0}")]
+    Schema(String),
     /// The database URL is not one that this program understands.
     #[error("--database-url: {0}")]
     Url(String),

@@ -10,8 +10,10 @@ use crate::{
     domain::error::CommandError,
     graphql::{
         execute::errors::ErrorSigner,
-        prepare::{document::Documents, schema_types::SchemaTypes, trusted_documents},
-        schema::{self, GraphqlSchema},
+        prepare::{
+            document::Documents, schema_types::SchemaTypes, trusted_documents::register_documents,
+        },
+        schema::{GraphqlSchema, build_limited_schema},
         subscribe::shared_subscription::SharedSubscriptions,
     },
 };
@@ -47,26 +49,10 @@ impl Api {
     /// Builds the API of a server. Fails where a trusted document cannot be read or run.
     pub(crate) async fn new(app: App) -> Result<Self, CommandError> {
         let limits = &app.config.limit;
-        let nesting = usize::try_from(limits.max_nesting).unwrap_or(usize::MAX);
-        let mut schema = schema::build_schema()
-            .limit_recursive_depth(nesting)
-            .data(app.clone());
-        if limits.no_introspection {
-            schema = schema.disable_introspection().disable_suggestions();
-        }
-        let schema = schema.finish();
-        let types = SchemaTypes::read(&schema.sdl());
+        let schema = build_limited_schema(limits).data(app.clone()).finish();
+        let types = SchemaTypes::read(&schema.sdl())?;
         let mut documents = Documents::new(types.clone(), limits.clone());
-        for (id, text) in trusted_documents::read(limits)? {
-            let refusal = match documents.register(&id, text) {
-                Ok(document) => trusted_documents::refusal(&schema, &document).await,
-                Err(refusal) => Some(refusal),
-            };
-            if let Some(refusal) = refusal {
-                let reason = format!("the document {id:?}: {refusal}");
-                return Err(trusted_documents::cannot(limits, &reason));
-            }
-        }
+        register_documents(&mut documents, limits).await?;
         Ok(Self(Arc::new(ApiState {
             app,
             schema,

@@ -3,6 +3,7 @@
 pub(crate) mod budget;
 pub(crate) mod context;
 pub(crate) mod errors;
+pub(crate) mod keyed_loader;
 pub(crate) mod library_request;
 pub(crate) mod loader;
 pub(crate) mod outcome;

@@ -1,4 +1,4 @@
-//! The types of the schema, one file each.
+//! The types of the GraphQL schema, one file for each noun, and the schema built of their roots.
 
 pub(crate) mod build;
 pub(crate) mod builder;
@@ -17,22 +17,36 @@ pub(crate) mod subscription;
 
 use async_graphql::{SDLExportOptions, Schema, SchemaBuilder};
 
-use crate::graphql::schema::{
-    mutation::Mutation, query::Query, root::Root, subscription::Subscription,
+use crate::{
+    config::limit::LimitConfig,
+    graphql::schema::{mutation::Mutation, query::Query, root::Root, subscription::Subscription},
 };
 
 /// The schema that executes.
 pub(crate) type GraphqlSchema = Schema<Root<Query>, Root<Mutation>, Root<Subscription>>;
+type GraphqlSchemaBuilder = SchemaBuilder<Root<Query>, Root<Mutation>, Root<Subscription>>;
 
-/// Begins to build the schema.
-pub(crate) fn build_schema() -> SchemaBuilder<Root<Query>, Root<Mutation>, Root<Subscription>> {
+/// The schema without limits.
+pub(crate) fn build_schema() -> GraphqlSchemaBuilder {
     Schema::build(Root(Query), Root(Mutation), Root(Subscription))
+}
+
+/// The schema with the operator's limits.
+pub(crate) fn build_limited_schema(limits: &LimitConfig) -> GraphqlSchemaBuilder {
+    let max_nesting = usize::try_from(limits.max_nesting).unwrap_or(usize::MAX);
+    let schema = build_schema().limit_recursive_depth(max_nesting);
+    if limits.no_introspection {
+        // A suggestion in an error would name types and fields too.
+        schema.disable_introspection().disable_suggestions()
+    } else {
+        schema
+    }
 }
 
 /// The schema as text, sorted: what `schema.graphql` holds.
 #[must_use]
 pub fn sdl() -> String {
-    // Not the values of enums: the order of `Results` is that of Buildbot's codes.
+    // The values of enums stay unsorted: the order of `Results` is that of Buildbot's codes.
     let options = SDLExportOptions::new()
         .sorted_fields()
         .sorted_arguments()

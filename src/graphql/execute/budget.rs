@@ -1,17 +1,16 @@
-//! What an operation may still take: how many rows it may read, and, where it is not cut off as a whole, until when.
+//! What an operation may still take: how many rows it may read and, where the operation is not cut
+//! off as a whole, until when.
 
-use std::sync::{
-    Mutex,
-    atomic::{AtomicU64, Ordering},
-};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use parking_lot::Mutex;
 
 use crate::{
     app::Deadline,
     domain::error::{Error, Result},
-    graphql::lock::lock,
 };
 
-/// What is left to an operation, or to an event of a subscription.
+/// What is left to an operation, or to one event of a subscription.
 pub(crate) struct Budget {
     max_rows: u64,
     rows_left: AtomicU64,
@@ -28,47 +27,49 @@ impl Budget {
         }
     }
 
-    /// Everything is there again.
+    /// Gives the full budget again, with a new deadline.
     pub(crate) fn renew(&self, deadline: Deadline) {
         self.rows_left.store(self.max_rows, Ordering::Relaxed);
-        *lock(&self.deadline) = Some(deadline);
+        *self.deadline.lock() = Some(deadline);
     }
 
-    /// There is time left to begin something.
+    /// Fails where the deadline has passed.
     pub(crate) fn check(&self) -> Result<()> {
-        let deadline = *lock(&self.deadline);
+        let deadline = *self.deadline.lock();
         deadline.map_or(Ok(()), Deadline::check)
     }
 
-    /// Reads, if that is done in time and is not too much.
+    /// Reads until the deadline, and takes the number of rows that `count_rows` gives off the
+    /// budget. Fails where the deadline passes or too few rows are left.
     pub(crate) async fn read<T>(
         &self,
         work: impl Future<Output = Result<T>>,
-        rows: impl FnOnce(&T) -> usize,
+        count_rows: impl FnOnce(&T) -> usize,
     ) -> Result<T> {
-        // Kept once, and not once for each way to wait for it.
+        // Boxed, so that this future holds it once and not once for each branch below.
         let work = Box::pin(work);
-        let deadline = *lock(&self.deadline);
+        let deadline = *self.deadline.lock();
         let read = match deadline {
             Some(deadline) => deadline.keep(work).await??,
             None => work.await?,
         };
-        self.spend(rows(&read) as u64)?;
+        self.spend(count_rows(&read) as u64)?;
         Ok(read)
     }
 
-    /// How many rows to read where a statement has no end of its own: one more than are left tells that it was too many.
-    pub(crate) fn most_rows(&self) -> u64 {
+    /// How many rows a statement without an end of its own may read: one more than are left, which
+    /// tells that there were too many.
+    pub(crate) fn max_rows_to_read(&self) -> u64 {
         self.rows_left.load(Ordering::Relaxed).saturating_add(1)
     }
 
     fn spend(&self, rows: u64) -> Result<()> {
-        let took = self
+        let spent = self
             .rows_left
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| {
                 left.checked_sub(rows)
             });
-        took.map(|_| ()).map_err(|left| Error::LimitExceeded {
+        spent.map(|_| ()).map_err(|left| Error::LimitExceeded {
             limit: "max-rows",
             max: self.max_rows,
             asked: Some((self.max_rows - left).saturating_add(rows)),

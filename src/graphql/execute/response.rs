@@ -12,7 +12,7 @@ use async_graphql::{
     },
 };
 
-use crate::graphql::prepare::schema_types::{SchemaTypes, named, root};
+use crate::graphql::prepare::schema_types::{SchemaTypes, base_type_name, root_type_name};
 
 /// The form of the answers to an operation; what is worked out for one serves the next.
 pub(crate) struct ResponseShaper<'d> {
@@ -29,7 +29,7 @@ impl<'d> ResponseShaper<'d> {
         types: &'d SchemaTypes,
     ) -> Self {
         Self {
-            root: root(operation.ty),
+            root: root_type_name(operation.ty),
             shape: ObjectShape {
                 sets: vec![&operation.selection_set.node],
                 fields: None,
@@ -150,8 +150,8 @@ fn nullable_depth<'d>(
         match segment {
             PathSegment::Field(key) => {
                 let field = shape.fields(fragments).get_mut(key.as_str())?;
-                let found = &types.member(field.on.unwrap_or(object), field.name)?.ty;
-                object = named(found);
+                let found = &types.field(field.on.unwrap_or(object), field.name)?.ty;
+                object = base_type_name(found);
                 shape = &mut field.inner;
                 ty = Some(found);
             }

@@ -11,10 +11,10 @@ use crate::{
         api::Api,
         execute::outcome::Refusal,
         prepare::{
-            cost::{self, Cost},
+            cost::{Cost, measure_cost},
             document::OperationRequest,
             operation::PreparedOperation,
-            validation,
+            value_check::validate_variables,
         },
     },
     metrics::{OperationLabel, OutcomeLabel},
@@ -71,9 +71,9 @@ impl Api {
         // Where the request does not say which operation it means, the library refuses to run any.
         if let Some(operation) = prepared.definition() {
             let (variables, types) = (&prepared.variables, &self.types);
-            validation::variables(operation, variables, types)?;
+            validate_variables(operation, variables, types)?;
             let (document, limits) = (&prepared.document.parsed, &self.app.config.limit);
-            prepared.cost = cost::cost(document, operation, variables, types, limits)?;
+            prepared.cost = measure_cost(document, operation, variables, types, limits)?;
             #[expect(clippy::cast_precision_loss, reason = "it is no more than the limit")]
             let points = prepared.cost.objects as f64;
             self.app.metrics.operation_cost.observe(points);

@@ -7,7 +7,7 @@ use async_graphql::{Context, ID, Object};
 use crate::{
     domain::{
         error::{Error, Result},
-        filter::{BuildField, Filter, StepField},
+        filter::{BuildField, Filter, StepField, Value},
         page::{self, PageArgs, PageInput},
         time,
     },
@@ -15,10 +15,10 @@ use crate::{
         execute::context::ContextExt,
         schema::{
             builder::Builder,
-            connection::{self, Connection},
-            filter::{self, BuildFilter, StepFilter},
+            connection::{ConnectionNode, NodeConnection},
+            filter::{build::BuildFilter, step::StepFilter, where_input::read_where},
             node,
-            order::{self, BuildOrder, StepOrder},
+            order::{BuildOrder, StepOrder, read_order},
             results::Results,
             scalar::{DateTime, NameOrNumber},
             step::Step,
@@ -27,6 +27,7 @@ use crate::{
     store::{
         build::{self, Model},
         step::{StepsArgs, by_number},
+        unchecked_int::UncheckedInt,
     },
 };
 
@@ -34,9 +35,9 @@ use crate::{
 #[derive(Clone)]
 pub(crate) struct Build(pub(crate) Arc<Model>);
 
-impl From<Model> for Build {
-    fn from(row: Model) -> Self {
-        Self(Arc::new(row))
+impl From<Arc<Model>> for Build {
+    fn from(row: Arc<Model>) -> Self {
+        Self(row)
     }
 }
 
@@ -66,9 +67,9 @@ impl Build {
     /// The builder that this build belongs to.
     async fn builder(&self, ctx: &Context<'_>) -> Result<Builder> {
         let id = self.0.builderid;
-        ctx.loaders()
-            .builder(id)
-            .await?
+        let builder = ctx.loaders().builder(id).await?;
+        builder
+            .map(Builder)
             .ok_or_else(|| Error::not_found("builder", id))
     }
 
@@ -137,7 +138,7 @@ impl Build {
         limit: Option<i32>,
         offset: Option<i32>,
     ) -> Result<Vec<Step>> {
-        let mut filter = filter::filter(filter)?;
+        let mut filter = read_where(filter)?;
         if let Some(NameOrNumber(which)) = name_or_number {
             let (field, test) = Filter::name_or_number(&which);
             filter = Filter::All(vec![Filter::Field(field, test), filter]);
@@ -151,28 +152,53 @@ impl Build {
             .then(|| (limit.unwrap_or(page::MAX_LIMIT), offset.unwrap_or(0)));
         let order = match order_by.filter(|keys| !keys.is_empty()) {
             None => by_number(),
-            keys => order::order(keys, StepField::Stepid),
+            keys => read_order(keys, StepField::Stepid),
         };
         let args = StepsArgs {
             filter,
             order,
             range,
         };
-        ctx.loaders().steps_of(self.0.id, Arc::new(args)).await
+        let rows = ctx.loaders().steps_of(self.0.id, Arc::new(args)).await?;
+        Ok(rows.into_iter().map(Step).collect())
+    }
+}
+
+impl ConnectionNode for Build {
+    type Row = Model;
+    type Field = BuildField;
+
+    fn value(&self, field: BuildField) -> Option<Value> {
+        let int = |n: i32| Some(Value::Int(n.into()));
+        let row = &self.0;
+        match field {
+            BuildField::Buildid => int(row.id.0),
+            BuildField::Builderid => int(row.builderid.0),
+            BuildField::Number => int(row.number),
+            BuildField::Buildrequestid => row.buildrequestid.and_then(int),
+            BuildField::Workerid => row.workerid.and_then(int),
+            BuildField::Masterid => row.masterid.and_then(int),
+            BuildField::StateString => Some(Value::Text(row.state_string.clone())),
+            BuildField::StartedAt => Some(row.started_at.value()),
+            BuildField::Complete => int(row.complete_at.is_some().into()),
+            BuildField::CompleteAt => row.complete_at.as_ref().map(UncheckedInt::value),
+            BuildField::LocksDurationS => int(row.locks_duration_s),
+            BuildField::Results => row.results.as_ref().map(UncheckedInt::value),
+        }
     }
 }
 
 /// A list of builds as its arguments ask for it.
-pub(crate) async fn connection(
+pub(crate) async fn load_connection(
     ctx: &Context<'_>,
     of: Option<&Builder>,
     filter: Option<BuildFilter>,
     order: Option<Vec<BuildOrder>>,
     page: PageInput,
-) -> Result<Connection<Build>> {
-    let order = order::order(order, BuildField::Buildid);
+) -> Result<NodeConnection<Build>> {
+    let order = read_order(order, BuildField::Buildid);
     let args = Arc::new(PageArgs {
-        filter: filter::filter(filter)?,
+        filter: read_where(filter)?,
         window: page.window(&order)?,
         order,
     });
@@ -180,9 +206,9 @@ pub(crate) async fn connection(
         let (id, loaders) = (builder.0.id, ctx.loaders());
         let rows = loaders.builds_of(id, args.clone());
         let count = loaders.build_count(id, args.filter.clone());
-        return Connection::load(ctx, &args, rows, count).await;
+        return NodeConnection::load(ctx, &args, rows, count).await;
     }
     let db = &ctx.app().db;
-    let rows = connection::rows(ctx, build::page(db, &args));
-    Connection::load(ctx, &args, rows, build::count(db, &args.filter)).await
+    let rows = ctx.loaders().page(build::page(db, &args));
+    NodeConnection::load(ctx, &args, rows, build::count(db, &args.filter)).await
 }

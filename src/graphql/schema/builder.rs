@@ -7,17 +7,17 @@ use async_graphql::{Context, ID, Object};
 use crate::{
     domain::{
         error::Result,
-        filter::BuilderField,
+        filter::{BuilderField, Value},
         page::{PageArgs, PageInput},
     },
     graphql::{
         execute::context::ContextExt,
         schema::{
             build::{self, Build},
-            connection::{self, Connection},
-            filter::{self, BuildFilter, BuilderFilter},
+            connection::{ConnectionNode, NodeConnection},
+            filter::{build::BuildFilter, builder::BuilderFilter, where_input::read_where},
             node,
-            order::{self, BuildOrder, BuilderOrder},
+            order::{BuildOrder, BuilderOrder, read_order},
         },
     },
     store::builder::{self, Model},
@@ -27,9 +27,9 @@ use crate::{
 #[derive(Clone)]
 pub(crate) struct Builder(pub(crate) Arc<Model>);
 
-impl From<Model> for Builder {
-    fn from(row: Model) -> Self {
-        Self(Arc::new(row))
+impl From<Arc<Model>> for Builder {
+    fn from(row: Arc<Model>) -> Self {
+        Self(row)
     }
 }
 
@@ -78,7 +78,8 @@ impl Builder {
 
     /// The build with this number, unique within the builder.
     async fn build(&self, ctx: &Context<'_>, number: i32) -> Result<Option<Build>> {
-        ctx.loaders().build_by_number(self.0.id, number).await
+        let row = ctx.loaders().build_by_number(self.0.id, number).await?;
+        Ok(row.map(Build))
     }
 
     /// The builds of this builder.
@@ -92,31 +93,49 @@ impl Builder {
         after: Option<String>,
         last: Option<i32>,
         before: Option<String>,
-    ) -> Result<Connection<Build>> {
+    ) -> Result<NodeConnection<Build>> {
         let page = PageInput {
             first,
             after,
             last,
             before,
         };
-        build::connection(ctx, Some(self), filter, order_by, page).await
+        build::load_connection(ctx, Some(self), filter, order_by, page).await
+    }
+}
+
+impl ConnectionNode for Builder {
+    type Row = Model;
+    type Field = BuilderField;
+
+    fn value(&self, field: BuilderField) -> Option<Value> {
+        match field {
+            BuilderField::Builderid | BuilderField::Masterids | BuilderField::Tags => {
+                Some(Value::Int(self.0.id.0.into()))
+            }
+            BuilderField::Name => Some(Value::Text(self.0.name.clone())),
+            BuilderField::Description => self.0.description.clone().map(Value::Text),
+            BuilderField::DescriptionFormat => self.0.description_format.clone().map(Value::Text),
+            BuilderField::DescriptionHtml => self.0.description_html.clone().map(Value::Text),
+            BuilderField::Projectid => self.0.projectid.map(|id| Value::Int(id.into())),
+        }
     }
 }
 
 /// A list of builders as its arguments ask for it.
-pub(crate) async fn connection(
+pub(crate) async fn load_connection(
     ctx: &Context<'_>,
     filter: Option<BuilderFilter>,
     order: Option<Vec<BuilderOrder>>,
     page: PageInput,
-) -> Result<Connection<Builder>> {
-    let order = order::order(order, BuilderField::Builderid);
+) -> Result<NodeConnection<Builder>> {
+    let order = read_order(order, BuilderField::Builderid);
     let args = PageArgs {
-        filter: filter::filter(filter)?,
+        filter: read_where(filter)?,
         window: page.window(&order)?,
         order,
     };
     let db = &ctx.app().db;
-    let rows = connection::rows(ctx, builder::page(db, &args));
-    Connection::load(ctx, &args, rows, builder::count(db, &args.filter)).await
+    let rows = ctx.loaders().page(builder::page(db, &args));
+    NodeConnection::load(ctx, &args, rows, builder::count(db, &args.filter)).await
 }

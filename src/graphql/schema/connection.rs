@@ -1,4 +1,7 @@
-//! Lists in pages, after Relay's specification: edges with cursors, nodes, page info, and a count on demand.
+//! Lists in pages, as Relay specifies them: edges with cursors, nodes, page info, and a count on
+//! demand.
+
+use std::{fmt::Debug, sync::Arc};
 
 use async_graphql::{Context, Object, OutputType, SimpleObject};
 use futures_util::future::try_join;
@@ -6,14 +9,10 @@ use futures_util::future::try_join;
 use crate::{
     domain::{
         error::Result,
-        filter::{BuildField, BuilderField, StepField, Value},
+        filter::Value,
         page::{self, KeysetKey, Order, Page, PageArgs, Rows},
     },
-    graphql::{
-        execute::context::ContextExt,
-        schema::{build::Build, builder::Builder, step::Step},
-    },
-    store::unchecked_int::UncheckedInt,
+    graphql::schema::{build::Build, builder::Builder, step::Step},
 };
 
 /// Where a page lies in its list.
@@ -27,15 +26,6 @@ pub(crate) struct PageInfo {
     start_cursor: Option<String>,
     /// The cursor of the last edge.
     end_cursor: Option<String>,
-}
-
-/// The rows of a page of a whole table.
-pub(crate) async fn rows<M, T: From<M>>(
-    ctx: &Context<'_>,
-    page: impl Future<Output = Result<Rows<M>>>,
-) -> Result<Rows<T>> {
-    let read = ctx.loaders().budget().read(page, |read| read.rows.len());
-    Ok(read.await?.map())
 }
 
 /// A row of a list, with its cursor.
@@ -52,36 +42,38 @@ pub(crate) struct Edge<T: OutputType> {
     node: T,
 }
 
-/// A row that lists hold.
-pub(crate) trait ConnectionNode: OutputType + Clone {
+/// An object that lists hold.
+pub(crate) trait ConnectionNode: OutputType + Clone + From<Arc<Self::Row>> {
+    /// The row that the object shows.
+    type Row;
     /// What its lists are ordered by.
-    type Field: Copy + std::fmt::Debug + Send + Sync;
+    type Field: Copy + Debug + Send + Sync;
 
-    /// Its value of a field, as the database orders by it.
+    /// The value of a field, as the database orders by it.
     fn value(&self, field: Self::Field) -> Option<Value>;
 }
 
 /// A page of a list.
-pub(crate) struct Connection<T: ConnectionNode> {
+pub(crate) struct NodeConnection<T: ConnectionNode> {
     order: Order<T::Field>,
     page: Page<T>,
-    /// Counted before the page is made, and only where asked for.
+    /// 0 where the count was not asked for.
     total: u64,
 }
 
-impl<T: ConnectionNode> Connection<T> {
-    /// Makes the page of what is asked for: rows, a count, or both at once.
+impl<T: ConnectionNode> NodeConnection<T> {
+    /// Loads what the selection asks for: the rows, the count, or both at once.
     pub(crate) async fn load(
         ctx: &Context<'_>,
         args: &PageArgs<T::Field>,
-        rows: impl Future<Output = Result<Rows<T>>>,
+        rows: impl Future<Output = Result<Rows<Arc<T::Row>>>>,
         count: impl Future<Output = Result<u64>>,
     ) -> Result<Self> {
-        let asked = ctx.look_ahead();
-        let wants_count = asked.field("totalCount").exists();
+        let selection = ctx.look_ahead();
+        let wants_count = selection.field("totalCount").exists();
         let wants_rows = ["edges", "nodes", "pageInfo"]
             .iter()
-            .any(|field| asked.field(field).exists());
+            .any(|field| selection.field(field).exists());
         let rows = async {
             if wants_rows {
                 rows.await
@@ -93,7 +85,7 @@ impl<T: ConnectionNode> Connection<T> {
         let (rows, total) = try_join(rows, count).await?;
         Ok(Self {
             order: args.order.clone(),
-            page: args.window.page(rows)?,
+            page: args.window.page(rows.map())?,
             total,
         })
     }
@@ -114,7 +106,7 @@ impl<T: ConnectionNode> Connection<T> {
     concrete(name = "BuildConnection", params(Build)),
     concrete(name = "StepConnection", params(Step))
 )]
-impl<T: ConnectionNode> Connection<T>
+impl<T: ConnectionNode> NodeConnection<T>
 where
     Edge<T>: OutputType,
 {
@@ -148,68 +140,5 @@ where
     /// Counted only when asked for.
     async fn total_count(&self) -> i32 {
         i32::try_from(self.total).unwrap_or(i32::MAX)
-    }
-}
-
-impl ConnectionNode for Builder {
-    type Field = BuilderField;
-
-    fn value(&self, field: BuilderField) -> Option<Value> {
-        match field {
-            BuilderField::Builderid | BuilderField::Masterids | BuilderField::Tags => {
-                Some(Value::Int(self.0.id.0.into()))
-            }
-            BuilderField::Name => Some(Value::Text(self.0.name.clone())),
-            BuilderField::Description => self.0.description.clone().map(Value::Text),
-            BuilderField::DescriptionFormat => self.0.description_format.clone().map(Value::Text),
-            BuilderField::DescriptionHtml => self.0.description_html.clone().map(Value::Text),
-            BuilderField::Projectid => self.0.projectid.map(|id| Value::Int(id.into())),
-        }
-    }
-}
-
-impl ConnectionNode for Build {
-    type Field = BuildField;
-
-    fn value(&self, field: BuildField) -> Option<Value> {
-        let int = |n: i32| Some(Value::Int(n.into()));
-        let row = &self.0;
-        match field {
-            BuildField::Buildid => int(row.id.0),
-            BuildField::Builderid => int(row.builderid.0),
-            BuildField::Number => int(row.number),
-            BuildField::Buildrequestid => row.buildrequestid.and_then(int),
-            BuildField::Workerid => row.workerid.and_then(int),
-            BuildField::Masterid => row.masterid.and_then(int),
-            BuildField::StateString => Some(Value::Text(row.state_string.clone())),
-            BuildField::StartedAt => Some(row.started_at.value()),
-            BuildField::Complete => int(row.complete_at.is_some().into()),
-            BuildField::CompleteAt => row.complete_at.as_ref().map(UncheckedInt::value),
-            BuildField::LocksDurationS => int(row.locks_duration_s),
-            BuildField::Results => row.results.as_ref().map(UncheckedInt::value),
-        }
-    }
-}
-
-impl ConnectionNode for Step {
-    type Field = StepField;
-
-    fn value(&self, field: StepField) -> Option<Value> {
-        let int = |n: i32| Some(Value::Int(n.into()));
-        let row = &self.0;
-        match field {
-            StepField::Stepid => int(row.id.0),
-            StepField::Buildid => int(row.buildid.0),
-            StepField::Number => int(row.number),
-            StepField::Name => Some(Value::Text(row.name.clone())),
-            StepField::StateString => Some(Value::Text(row.state_string.clone())),
-            StepField::StartedAt => row.started_at.as_ref().map(UncheckedInt::value),
-            StepField::LocksAcquiredAt => row.locks_acquired_at.as_ref().map(UncheckedInt::value),
-            StepField::Complete => int(row.complete_at.is_some().into()),
-            StepField::CompleteAt => row.complete_at.as_ref().map(UncheckedInt::value),
-            StepField::Hidden => int(row.is_hidden().into()),
-            StepField::Results => row.results.as_ref().map(UncheckedInt::value),
-            StepField::Urls => Some(Value::Text(row.urls_json.clone())),
-        }
     }
 }

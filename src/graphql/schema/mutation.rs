@@ -34,7 +34,7 @@ pub(crate) struct StepPayload {
 impl StepPayload {
     fn new(feed: &Feed, (step, position): service::step::Updated) -> Self {
         Self {
-            step: step.into(),
+            step: Step(step.into()),
             cursor: EventCursor(feed.cursor(position)),
         }
     }
@@ -49,7 +49,9 @@ pub(crate) struct BuildPayload {
 
 impl From<crate::store::build::Model> for BuildPayload {
     fn from(row: crate::store::build::Model) -> Self {
-        Self { build: row.into() }
+        Self {
+            build: Build(row.into()),
+        }
     }
 }
 
@@ -144,11 +146,8 @@ impl Mutation {
     /// The builder of this name, made if there is none.
     async fn find_builder(&self, ctx: &Context<'_>, name: String) -> Result<Builder> {
         ctx.begin()?;
-        Ok(
-            service::builder::find_builder(ctx.app(), ctx.caller(), &name)
-                .await?
-                .into(),
-        )
+        let row = service::builder::find_builder(ctx.app(), ctx.caller(), &name).await?;
+        Ok(Builder(row.into()))
     }
 
     /// Adds a running build with the builder's next number.

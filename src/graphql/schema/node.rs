@@ -64,9 +64,9 @@ pub(crate) async fn find(ctx: &Context<'_>, id: &str) -> Result<Option<Node>> {
     let refused = || Error::invalid("id", format!("an ID that this server gave, got {id:?}"));
     let loaders = ctx.loaders();
     Ok(match NodeId::decode(id).ok_or_else(refused)? {
-        NodeId::Builder(id) => loaders.builder(id).await?.map(Node::Builder),
-        NodeId::Build(id) => loaders.build(id).await?.map(Node::Build),
-        NodeId::Step(id) => loaders.step(id).await?.map(Node::Step),
+        NodeId::Builder(id) => loaders.builder(id).await?.map(|row| Builder(row).into()),
+        NodeId::Build(id) => loaders.build(id).await?.map(|row| Build(row).into()),
+        NodeId::Step(id) => loaders.step(id).await?.map(|row| Step(row).into()),
     })
 }
 

@@ -1,4 +1,4 @@
-//! Order inputs, and their translation into the plain values of `model::page`.
+//! Order inputs, and their translation into the plain values of `domain::page`.
 
 use async_graphql::{Enum, InputObject};
 
@@ -100,8 +100,8 @@ impl From<BuilderOrder> for (BuilderField, Direction) {
     }
 }
 
-/// The order that `orderBy` asks for, made total by the id. A key that comes again changes nothing.
-pub(crate) fn order<F: Copy + PartialEq, I: Into<(F, Direction)>>(
+/// The order that an `orderBy` stands for, made total by the id. A repeated key changes nothing.
+pub(crate) fn read_order<F: Copy + PartialEq, I: Into<(F, Direction)>>(
     input: Option<Vec<I>>,
     id: F,
 ) -> Order<F> {

@@ -13,8 +13,8 @@ use crate::{
         schema::{
             build::{self, Build},
             builder::{self, Builder},
-            connection::Connection,
-            filter::{BuildFilter, BuilderFilter, StepFilter},
+            connection::NodeConnection,
+            filter::{build::BuildFilter, builder::BuilderFilter, step::StepFilter},
             node::{self, Node},
             order::{BuildOrder, BuilderOrder, StepOrder},
             scalar::EventCursor,
@@ -42,18 +42,19 @@ impl Query {
         builderid: Option<i32>,
         name: Option<String>,
     ) -> Result<Option<Builder>> {
-        match (builderid, name) {
-            (Some(id), None) => ctx.loaders().builder(BuilderId(id)).await,
-            (None, Some(name)) => ctx.loaders().builder_by_name(name).await,
-            (Some(_), Some(_)) => Err(Error::invalid(
-                "builder",
-                "exactly one of builderid and name, got both",
-            )),
-            (None, None) => Err(Error::invalid(
-                "builder",
-                "exactly one of builderid and name, got neither",
-            )),
-        }
+        let row = match (builderid, name) {
+            (Some(id), None) => ctx.loaders().builder(BuilderId(id)).await?,
+            (None, Some(name)) => ctx.loaders().builder_by_name(name).await?,
+            (Some(_), Some(_)) => {
+                let rule = "exactly one of builderid and name, got both";
+                return Err(Error::invalid("builder", rule));
+            }
+            (None, None) => {
+                let rule = "exactly one of builderid and name, got neither";
+                return Err(Error::invalid("builder", rule));
+            }
+        };
+        Ok(row.map(Builder))
     }
 
     /// The builders, by id where no order is given.
@@ -66,19 +67,20 @@ impl Query {
         after: Option<String>,
         last: Option<i32>,
         before: Option<String>,
-    ) -> Result<Connection<Builder>> {
+    ) -> Result<NodeConnection<Builder>> {
         let page = PageInput {
             first,
             after,
             last,
             before,
         };
-        builder::connection(ctx, filter, order_by, page).await
+        builder::load_connection(ctx, filter, order_by, page).await
     }
 
     /// The build with this id, or null.
     async fn build(&self, ctx: &Context<'_>, buildid: i32) -> Result<Option<Build>> {
-        ctx.loaders().build(BuildId(buildid)).await
+        let row = ctx.loaders().build(BuildId(buildid)).await?;
+        Ok(row.map(Build))
     }
 
     /// The builds of all builders, by id where no order is given.
@@ -91,19 +93,20 @@ impl Query {
         after: Option<String>,
         last: Option<i32>,
         before: Option<String>,
-    ) -> Result<Connection<Build>> {
+    ) -> Result<NodeConnection<Build>> {
         let page = PageInput {
             first,
             after,
             last,
             before,
         };
-        build::connection(ctx, None, filter, order_by, page).await
+        build::load_connection(ctx, None, filter, order_by, page).await
     }
 
     /// The step with this id, or null.
     async fn step(&self, ctx: &Context<'_>, stepid: i32) -> Result<Option<Step>> {
-        ctx.loaders().step(StepId(stepid)).await
+        let row = ctx.loaders().step(StepId(stepid)).await?;
+        Ok(row.map(Step))
     }
 
     /// The steps of all builds, by id where no order is given.
@@ -116,14 +119,14 @@ impl Query {
         after: Option<String>,
         last: Option<i32>,
         before: Option<String>,
-    ) -> Result<Connection<Step>> {
+    ) -> Result<NodeConnection<Step>> {
         let page = PageInput {
             first,
             after,
             last,
             before,
         };
-        step::connection(ctx, filter, order_by, page).await
+        step::load_connection(ctx, filter, order_by, page).await
     }
 
     #[expect(

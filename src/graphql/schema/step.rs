@@ -7,7 +7,7 @@ use async_graphql::{Context, ID, Object, SimpleObject};
 use crate::{
     domain::{
         error::{Error, Result},
-        filter::StepField,
+        filter::{StepField, Value},
         page::{PageArgs, PageInput},
         url,
     },
@@ -15,10 +15,10 @@ use crate::{
         execute::context::ContextExt,
         schema::{
             build::Build,
-            connection::{self, Connection},
-            filter::{self, StepFilter},
+            connection::{ConnectionNode, NodeConnection},
+            filter::{step::StepFilter, where_input::read_where},
             node,
-            order::{self, StepOrder},
+            order::{StepOrder, read_order},
             results::Results,
             scalar::DateTime,
         },
@@ -33,9 +33,9 @@ use crate::{
 #[derive(Clone)]
 pub(crate) struct Step(pub(crate) Arc<Model>);
 
-impl From<Model> for Step {
-    fn from(row: Model) -> Self {
-        Self(Arc::new(row))
+impl From<Arc<Model>> for Step {
+    fn from(row: Arc<Model>) -> Self {
+        Self(row)
     }
 }
 
@@ -69,9 +69,9 @@ impl Step {
     /// The build that this step belongs to.
     async fn build(&self, ctx: &Context<'_>) -> Result<Build> {
         let id = self.0.buildid;
-        ctx.loaders()
-            .build(id)
-            .await?
+        let build = ctx.loaders().build(id).await?;
+        build
+            .map(Build)
             .ok_or_else(|| Error::not_found("build", id))
     }
 
@@ -157,20 +157,44 @@ impl Step {
     }
 }
 
+impl ConnectionNode for Step {
+    type Row = Model;
+    type Field = StepField;
+
+    fn value(&self, field: StepField) -> Option<Value> {
+        let int = |n: i32| Some(Value::Int(n.into()));
+        let row = &self.0;
+        match field {
+            StepField::Stepid => int(row.id.0),
+            StepField::Buildid => int(row.buildid.0),
+            StepField::Number => int(row.number),
+            StepField::Name => Some(Value::Text(row.name.clone())),
+            StepField::StateString => Some(Value::Text(row.state_string.clone())),
+            StepField::StartedAt => row.started_at.as_ref().map(UncheckedInt::value),
+            StepField::LocksAcquiredAt => row.locks_acquired_at.as_ref().map(UncheckedInt::value),
+            StepField::Complete => int(row.complete_at.is_some().into()),
+            StepField::CompleteAt => row.complete_at.as_ref().map(UncheckedInt::value),
+            StepField::Hidden => int(row.is_hidden().into()),
+            StepField::Results => row.results.as_ref().map(UncheckedInt::value),
+            StepField::Urls => Some(Value::Text(row.urls_json.clone())),
+        }
+    }
+}
+
 /// A list of steps as its arguments ask for it.
-pub(crate) async fn connection(
+pub(crate) async fn load_connection(
     ctx: &Context<'_>,
     filter: Option<StepFilter>,
     order: Option<Vec<StepOrder>>,
     page: PageInput,
-) -> Result<Connection<Step>> {
-    let order = order::order(order, StepField::Stepid);
+) -> Result<NodeConnection<Step>> {
+    let order = read_order(order, StepField::Stepid);
     let args = PageArgs {
-        filter: filter::filter(filter)?,
+        filter: read_where(filter)?,
         window: page.window(&order)?,
         order,
     };
     let db = &ctx.app().db;
-    let rows = connection::rows(ctx, step::page(db, &args));
-    Connection::load(ctx, &args, rows, step::count(db, &args.filter)).await
+    let rows = ctx.loaders().page(step::page(db, &args));
+    NodeConnection::load(ctx, &args, rows, step::count(db, &args.filter)).await
 }

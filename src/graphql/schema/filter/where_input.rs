@@ -1,0 +1,52 @@
+//! Reads the argument `where` of any list, within limits.
+
+use crate::domain::{
+    error::{Error, Result},
+    filter::{Filter, Test},
+};
+
+/// The most conditions that one `where` may hold, lists of values counted with their length.
+const MAX_CONDITIONS: usize = 1_000;
+/// How deep `and`, `or` and `not` may nest.
+const MAX_DEPTH: usize = 20;
+
+/// The filter that a `where` stands for. Fails where it is larger than a database takes.
+pub(crate) fn read_where<F, I: Into<Filter<F>>>(input: Option<I>) -> Result<Filter<F>> {
+    let Some(input) = input else {
+        return Ok(Filter::everything());
+    };
+    let filter = input.into();
+    let (conditions, depth) = measure(&filter);
+    if conditions > MAX_CONDITIONS {
+        let rule = format!("at most {MAX_CONDITIONS} conditions and values, got {conditions}");
+        return Err(Error::invalid("where", rule));
+    }
+    // A level of input is two levels here: the object, and its `and`, `or` or `not`. The innermost
+    // object adds one, for its conditions.
+    if depth > 2 * MAX_DEPTH + 1 {
+        let rule = format!(
+            "and, or and not nest at most {MAX_DEPTH} deep, got {}",
+            depth / 2
+        );
+        return Err(Error::invalid("where", rule));
+    }
+    Ok(filter)
+}
+
+/// How many conditions and values a filter has, and how deep it nests.
+fn measure<F>(filter: &Filter<F>) -> (usize, usize) {
+    match filter {
+        Filter::All(parts) | Filter::Any(parts) => parts
+            .iter()
+            .map(measure)
+            .fold((1, 0), |(n, d), (m, e)| (n + m, d.max(e + 1))),
+        // This is how `isNull: false` and the like are written: one condition.
+        Filter::Not(inner) if matches!(**inner, Filter::Field(..)) => measure(inner),
+        Filter::Not(inner) => {
+            let (n, d) = measure(inner);
+            (n + 1, d + 1)
+        }
+        Filter::Field(_, Test::In(values) | Test::NotIn(values)) => (1 + values.len(), 0),
+        Filter::Field(..) => (1, 0),
+    }
+}
