@@ -15,8 +15,8 @@ use crate::{
         schema::{GraphqlSchema, build_schema, scalar::EventCursor},
         subscribe::shared_subscription::SharedSubscriptions,
     },
-    metrics::{OperationLabel, OutcomeLabel},
-    rate_limit::ASKED,
+    metrics::labels::{OperationLabel, OutcomeLabel},
+    rate_limit::limiter::MIN_COST,
 };
 use async_graphql::{Request, Response, ServerError, parser::types::OperationType, value};
 use std::{sync::Arc, time::Instant};
@@ -131,7 +131,7 @@ impl Api {
         let asked = self.measure(operation);
         let points = asked
             .as_ref()
-            .map_or(REFUSED, |asked| asked.cost.objects.max(ASKED));
+            .map_or(REFUSED, |asked| asked.cost.objects.max(MIN_COST));
         let spent = rates.spend(context, points);
         spent.map_err(|e| crate::graphql::execute::errors::from_error(&e))?;
         asked

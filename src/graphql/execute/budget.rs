@@ -6,7 +6,7 @@ use std::sync::{
 };
 
 use crate::{
-    app::Deadline,
+    app::deadline::Deadline,
     domain::error::{Error, Result},
     graphql::lock::lock,
 };

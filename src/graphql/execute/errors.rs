@@ -6,7 +6,7 @@ use async_graphql::{ErrorExtensionValues, Pos, Response, ServerError, Value};
 
 use crate::{
     domain::error::{Error, ErrorCode},
-    metrics::{ErrorLabels, Metrics},
+    metrics::{Metrics, labels::ErrorLabels},
 };
 
 /// The code of a document that is no GraphQL.

@@ -5,7 +5,7 @@ use crate::{
         execute::response::ResponseShaper,
         prepare::{cost::Cost, document::Document, schema_types::SchemaTypes},
     },
-    metrics::OperationLabel,
+    metrics::labels::OperationLabel,
 };
 use async_graphql::{
     Positioned, Response, Variables,

@@ -11,7 +11,10 @@ use crate::{
         error::{Error, Result},
         id::Position,
     },
-    feed::{StartPosition, backfill::Backfill, dispatcher::LiveEvents},
+    feed::{
+        backfill::{Backfill, StartPosition},
+        live_events::LiveEvents,
+    },
     graphql::{
         execute::context::ContextExt,
         schema::{

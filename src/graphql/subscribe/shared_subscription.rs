@@ -9,6 +9,7 @@ use std::{
 
 use async_graphql::{PathSegment, ServerError};
 use futures_util::stream::StreamExt;
+use prometheus_client::metrics::counter::Counter;
 use tokio::{
     sync::Mutex as AsyncMutex,
     task::yield_now,
@@ -19,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     auth::request_context::RequestContext,
     domain::{error::Error, id::Position},
-    feed::{EventFilter, byte_queue, dispatcher::LiveEvents},
+    feed::{byte_queue, event_filter::EventFilter, live_events::LiveEvents},
     graphql::{
         api::Api,
         execute::errors::from_error,
@@ -31,7 +32,7 @@ use crate::{
             stream::{EncodedEvent, StreamErrors, StreamPosition},
         },
     },
-    metrics::{Counter, GaugeGuard},
+    metrics::gauge_guard::GaugeGuard,
 };
 
 /// How many answers are handed to the members at a time.
@@ -152,7 +153,7 @@ impl Joiner {
 
     fn open(&self, filter: &EventFilter, at: Position) -> Arc<SharedSubscription> {
         let api = self.api.clone();
-        let listening = api.app.feed.listen(filter.clone(), at);
+        let listening = api.app.feed.subscribe(filter.clone(), at);
         let group = Arc::new(SharedSubscription {
             key: self.key.clone(),
             members: Mutex::new(Members {

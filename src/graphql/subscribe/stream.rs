@@ -17,7 +17,7 @@ use crate::{
         error::{Error, ErrorCode},
         id::Position,
     },
-    feed::Feed,
+    feed::handle::Feed,
     graphql::{
         api::Api,
         execute::errors::{ErrorSigner, from_error},
@@ -26,7 +26,7 @@ use crate::{
         schema::subscription::EventSource,
         subscribe::shared_subscription::Joiner,
     },
-    metrics::{self, OperationLabel},
+    metrics::labels::{OperationLabel, OutcomeLabel},
 };
 
 /// How long a subscription may hold a place among those that begin.
@@ -144,12 +144,12 @@ impl Api {
             let metrics = &self.app.metrics;
             metrics.record_operation(
                 OperationLabel::Subscription,
-                metrics::OutcomeLabel::Refused,
+                OutcomeLabel::Refused,
                 begun.elapsed(),
             );
             Outcome::refused(errors)
         };
-        let counted = match self.app.rate_limiter.subscription() {
+        let counted = match self.app.rate_limiter.acquire_subscription() {
             Ok(counted) => counted,
             Err(refusal) => return refused(vec![from_error(&refusal)]),
         };
@@ -180,7 +180,7 @@ impl Api {
         let metrics = &self.app.metrics;
         metrics.record_operation(
             OperationLabel::Subscription,
-            metrics::OutcomeLabel::Ok,
+            OutcomeLabel::Ok,
             begun.elapsed(),
         );
         let held = (signature, counted);

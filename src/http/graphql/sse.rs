@@ -20,7 +20,7 @@ use crate::{
     auth::{request_context::RequestContext, token_lease::TokenLease},
     graphql::{api::Api, execute::errors::from_error, subscribe::stream::Update},
     http::{cors, graphql::HttpRefusal},
-    metrics::GaugeGuard,
+    metrics::gauge_guard::GaugeGuard,
 };
 
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
