@@ -52,8 +52,8 @@ impl App {
     /// Puts a server together over an open database.
     ///
     /// # Errors
-    /// Settings that contradict each other, a feed whose epoch cannot be read, or no HTTP client for
-    /// an identity provider's keys.
+    /// Settings that contradict each other, a feed whose epoch cannot be read, or no HTTP client
+    /// for an identity provider's keys.
     pub(crate) async fn new(
         config: Config,
         mut db: Db,

@@ -46,12 +46,13 @@ enum Command {
     Serve(Box<Config>),
     /// Bring the database's schema up to date
     Migrate(DatabaseConfig),
-    /// Put the change feed into a Buildbot master's database, so that its steps can be subscribed to
+    /// Put the change feed into a Buildbot master's database, so that its steps can be subscribed
+    /// to
     Attach(DatabaseConfig),
     /// Take the change feed out of a Buildbot master's database again
     Detach(DatabaseConfig),
-    /// Copy an SQLite database while it is served and written to; the copy is a database of its own,
-    /// whose cursors are new
+    /// Copy an SQLite database while it is served and written to; the copy is a database of its
+    /// own, whose cursors are new
     Backup {
         #[command(flatten)]
         database: DatabaseConfig,
@@ -90,8 +91,8 @@ pub fn main() -> ExitCode {
 fn build_runtime() -> io::Result<Runtime> {
     let mut builder = Builder::new_multi_thread();
     if env::var_os(WORKER_THREADS).is_none() {
-        // Large responses are put together without a pause. With one thread per processor they would
-        // keep the feed waiting; with two, the system has them take turns.
+        // Large responses are put together without a pause. With one thread per processor they
+        // would keep the feed waiting; with two, the system has them take turns.
         let processors = thread::available_parallelism().map_or(1, usize::from);
         builder.worker_threads(2 * processors);
     }

@@ -1,5 +1,5 @@
-//! `serve --demo`: builders whose simulated builds run step after step, through the same services as
-//! everybody's.
+//! `serve --demo`: builders whose simulated builds run step after step, through the same services
+//! as everybody's.
 
 pub(crate) mod cleanup;
 pub(crate) mod dice;

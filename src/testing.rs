@@ -1,5 +1,5 @@
-//! The server as this crate's tests and benches start it: inside their own process, with a clock and a
-//! view of its statements. Everything else they do over HTTP and the command line.
+//! The server as this crate's tests and benches start it: inside their own process, with a clock
+//! and a view of its statements. Everything else they do over HTTP and the command line.
 //!
 //! Errors are the messages that the command line would print.
 
@@ -102,7 +102,8 @@ impl ServerHandle {
         self.0.stop.cancel();
     }
 
-    /// How many tasks run beside the requests: background work, sockets, event streams, shared subscriptions.
+    /// How many tasks run beside the requests: background work, sockets, event streams, shared
+    /// subscriptions.
     #[must_use]
     pub fn tasks(&self) -> usize {
         self.0.tasks.len()

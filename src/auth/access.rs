@@ -1,5 +1,5 @@
-//! Finds out who is calling. A stored token is looked up for each request, so that a revoked one can
-//! do nothing from then on.
+//! Finds out who is calling. A stored token is looked up for each request, so that a revoked one
+//! can do nothing from then on.
 
 use std::{sync::Arc, time::Duration};
 

@@ -63,14 +63,15 @@ impl JwtVerifier for RingVerifier {
     }
 }
 
-/// An RSA key as ring reads it: the `RSAPublicKey` of PKCS #1 in DER. The library would keep the two
-/// numbers of a JWK to itself.
+/// An RSA key as ring reads it: the `RSAPublicKey` of PKCS #1 in DER. The library would keep the
+/// two numbers of a JWK to itself.
 pub(crate) fn rsa_key(modulus: &[u8], exponent: &[u8]) -> DecodingKey {
     let numbers = [der_integer(modulus), der_integer(exponent)].concat();
     DecodingKey::from_rsa_der(&der_value(0x30, &numbers))
 }
 
-/// A positive number in DER: its first bit is never set, and no more zeros precede it than that takes.
+/// A positive number in DER: its first bit is never set, and no more zeros precede it than that
+/// takes.
 fn der_integer(bytes: &[u8]) -> Vec<u8> {
     let zeros = bytes.iter().take_while(|byte| **byte == 0).count();
     let mut number = vec![0];

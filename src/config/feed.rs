@@ -6,6 +6,10 @@ use clap::Args;
 
 /// Settings of the change feed.
 #[derive(Args, Clone, Debug)]
+#[expect(
+    clippy::struct_field_names,
+    reason = "a field is named as its flag, and all flags share a namespace"
+)]
 pub(crate) struct FeedConfig {
     /// Events older than so many seconds are dropped from the feed
     #[arg(long, env = "BUILDBOT_GRAPHQL_FEED_KEEP_SECONDS", default_value_t = 7 * 86_400)]

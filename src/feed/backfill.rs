@@ -1,5 +1,5 @@
-//! What a subscriber has missed, or a snapshot, read from the table until it can go on live: steps 1
-//! to 3 of [`feed`](crate::feed)'s algorithm.
+//! What a subscriber has missed, or a snapshot, read from the table until it can go on live: steps
+//! 1 to 3 of [`feed`](crate::feed)'s algorithm.
 
 use std::collections::{HashSet, VecDeque};
 
@@ -90,7 +90,7 @@ impl Feed {
 
     /// The position of a cursor behind which no event is missing.
     async fn resolve_cursor(&self, cursor: &str) -> Result<Position> {
-        let at = cursor::parse(cursor, &*self.epoch()?)?;
+        let at = cursor::parse(cursor, &self.epoch()?)?;
         if self.dispatcher().recent_after(at).is_some() {
             return Ok(at);
         }
@@ -128,8 +128,8 @@ impl Backfill {
         }
     }
 
-    /// The next event; `None` when it is time for the handoff, and again when everything was read up
-    /// to the handoff's position.
+    /// The next event; `None` when it is time for the handoff, and again when everything was read
+    /// up to the handoff's position.
     ///
     /// # Errors
     /// Also `CursorExpired`, where retention was faster.
@@ -179,17 +179,17 @@ impl Backfill {
         self.at
     }
 
-    /// A subscriber that has taken every event so far has everything up to here, and may resume from
-    /// here; `None` in the middle of a snapshot.
+    /// A subscriber that has taken every event so far has everything up to here, and may resume
+    /// from here; `None` in the middle of a snapshot.
     pub(crate) fn delivered(&self) -> Option<Position> {
         self.delivered
     }
 
-    /// Reads the next events behind `at`. Returns how many positions it advanced, including those of
-    /// events that do not match.
+    /// Reads the next events behind `at`. Returns how many positions it advanced, including those
+    /// of events that do not match.
     async fn read(&mut self) -> Result<u64> {
-        // The included changes may have been given their positions a moment ago: the table has them,
-        // the memory may not yet.
+        // The included changes may have been given their positions a moment ago: the table has
+        // them, the memory may not yet.
         if self.included.is_empty()
             && let Some(advanced) = self.read_from_memory()
         {

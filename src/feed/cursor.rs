@@ -1,5 +1,5 @@
-//! The text of a position: the feed's epoch and 16 hexadecimal digits. It is good on every server of
-//! the same database, and later positions sort behind earlier ones.
+//! The text of a position: the feed's epoch and 16 hexadecimal digits. It is good on every server
+//! of the same database, and later positions sort behind earlier ones.
 
 use crate::domain::{
     error::{Error, Result},

@@ -33,8 +33,8 @@ impl Dispatcher {
         self.recent.after(position).filter(|_| is_known)
     }
 
-    /// Adds a subscriber that has read everything up to `read`. Its queue gets the events behind the
-    /// dispatcher's position.
+    /// Adds a subscriber that has read everything up to `read`. Its queue gets the events behind
+    /// the dispatcher's position.
     pub(crate) fn register(
         &mut self,
         filter: &EventFilter,
@@ -149,8 +149,8 @@ impl Subscribers {
         SubscriberKey { topic, id }
     }
 
-    /// Puts an event into the queues of those it concerns. A queue that it does not fit into is ended
-    /// with `FeedLagged`.
+    /// Puts an event into the queues of those it concerns. A queue that it does not fit into is
+    /// ended with `FeedLagged`.
     fn dispatch(&mut self, event: &Event) {
         let (step, bytes) = (&event.step, recent::size(event));
         let topics = [

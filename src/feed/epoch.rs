@@ -1,5 +1,5 @@
-//! Which feed the database has, if any. Its epoch is the random name that every cursor begins with: a
-//! feed that was made anew, or that lost a change, has another one.
+//! Which feed the database has, if any. Its epoch is the random name that every cursor begins with:
+//! a feed that was made anew, or that lost a change, has another one.
 
 use std::{mem, sync::Arc};
 
@@ -22,8 +22,8 @@ impl FeedEpoch {
         self.0.lock().clone()
     }
 
-    /// Keeps what was read last, and says in the log what is new. Returns why every subscription must
-    /// end, if it must.
+    /// Keeps what was read last, and says in the log what is new. Returns why every subscription
+    /// must end, if it must.
     pub(crate) fn replace(&self, found: Result<Arc<str>>, is_writable: bool) -> Option<Error> {
         let known = mem::replace(&mut *self.0.lock(), found.clone());
         match (known, found) {

@@ -91,7 +91,8 @@ impl LiveEvents {
     /// The next event. May be cancelled without loss.
     ///
     /// # Errors
-    /// Also `CursorExpired`, and any reason for which the feed ends subscriptions. No event follows.
+    /// Also `CursorExpired`, and any reason for which the feed ends subscriptions. No event
+    /// follows.
     pub(crate) async fn next(&mut self) -> Result<Event> {
         self.wait().await;
         let event = self.ready.take().unwrap_or(Err(Error::Unavailable))?;

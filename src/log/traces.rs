@@ -1,5 +1,5 @@
-//! Traces by OTLP: requests, their operations and the operations' statements go to the collector that
-//! the environment names.
+//! Traces by OTLP: requests, their operations and the operations' statements go to the collector
+//! that the environment names.
 
 use std::{collections::HashMap, env, time::Duration};
 

@@ -1,5 +1,5 @@
-//! Buckets of points that refill. A bucket is kept as the moment at which it is full again; a full one
-//! is not kept.
+//! Buckets of points that refill. A bucket is kept as the moment at which it is full again; a full
+//! one is not kept.
 
 use std::{collections::HashMap, hash::Hash, time::Duration};
 

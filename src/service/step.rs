@@ -1,5 +1,5 @@
-//! The update methods of steps. Each returns the step after the update, and the position of the event
-//! that the update caused.
+//! The update methods of steps. Each returns the step after the update, and the position of the
+//! event that the update caused.
 //!
 //! Each fails with `NotFound` for its step or build, `Invalid` for its arguments, and `Unsequenced`
 //! where it is written but has no position yet.

@@ -49,9 +49,9 @@ impl RunningOperation {
     pub(crate) fn new(api: Api, start: StartRequest) -> Self {
         let span = apart(&start.context);
         let begin = async move {
-            let mut context = start.context;
             // The token may have been revoked since the socket was opened.
-            context.caller = api.app().access.revalidate(&context.caller).await;
+            let caller = api.app().access.revalidate(&start.context.caller).await;
+            let context = start.context.with_caller(caller);
             match api.open(start.operation, &context) {
                 Ok(asked) => api.run(asked, &context, None).await,
                 Err(refusal) => Outcome::refused(vec![refusal]),
