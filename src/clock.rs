@@ -1,4 +1,4 @@
-//! The clock that gives updates their times: the system's, or one that stands where it is put.
+//! The clock that gives updates their times: the system's, or one that stands where it is set.
 
 use std::sync::{
     Arc,
@@ -11,12 +11,13 @@ pub enum Clock {
     /// The system's time.
     #[default]
     System,
-    /// A time that moves only when told to: for replays and for a history that has already happened.
+    /// A time that moves only when it is set: for tests, and for a history that has already
+    /// happened.
     Fixed(Arc<AtomicI64>),
 }
 
 impl Clock {
-    /// A clock that stands at `seconds`.
+    /// A clock that stands at `seconds` since the epoch.
     #[must_use]
     pub fn fixed(seconds: i64) -> Self {
         Self::Fixed(Arc::new(AtomicI64::new(seconds)))
@@ -35,7 +36,7 @@ impl Clock {
         }
     }
 
-    /// Puts a fixed clock to `seconds`; the system's clock does not listen.
+    /// Sets a fixed clock to `seconds`. The system's clock ignores it.
     pub fn set(&self, seconds: i64) {
         if let Self::Fixed(clock) = self {
             clock.store(seconds, Ordering::Relaxed);

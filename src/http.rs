@@ -1,4 +1,4 @@
-//! The server: routes, and the way in and out. One function serves production, tests and benches.
+//! The routes of the server.
 
 pub(crate) mod client_address;
 pub(crate) mod cors;
@@ -13,10 +13,7 @@ pub(crate) mod response_headers;
 pub(crate) mod rest;
 pub(crate) mod websocket;
 
-use std::{sync::Arc, time::Duration};
-
 use axum::{Router, middleware::from_fn_with_state, routing};
-use tokio::{net::TcpListener, time::timeout};
 use tower_http::{
     CompressionLevel,
     compression::{
@@ -25,15 +22,8 @@ use tower_http::{
     },
 };
 
-use crate::{
-    app::App,
-    feed,
-    graphql::api::Api,
-    http::listener::{accept_loop::Listener, tls::Tls},
-};
+use crate::graphql::api::Api;
 
-/// How long running requests, sockets and tasks have to end once the server is told to stop.
-const GRACE: Duration = Duration::from_secs(8);
 /// The smallest answer that is compressed, in bytes: below, it hardly gets smaller.
 const MIN_COMPRESSED: u16 = 1_024;
 
@@ -89,47 +79,4 @@ fn compression() -> CompressionLayer<impl Predicate> {
     CompressionLayer::new()
         .quality(CompressionLevel::Fastest)
         .compress_when(worth)
-}
-
-/// Serves until `app.stop` is cancelled, then lets what runs finish, and closes the database.
-pub(crate) async fn serve(api: Api, listener: TcpListener, tls: Option<Tls>) {
-    let app = api.app().clone();
-    app.tasks.spawn(feed::tail::run(app.feed.clone()));
-    app.tasks.spawn(prune(app.clone()));
-    app.tasks.spawn(app.access.clone().watch(app.stop.clone()));
-    if !app.db.is_writable() {
-        app.tasks.spawn(feed::attachment::run(app.feed.clone()));
-    }
-    let door = Arc::new(Listener::new(app.clone(), router(api), tls));
-    door.accept(listener).await;
-    app.tasks.close();
-    door.open.close();
-    let all = async {
-        door.open.wait().await;
-        app.tasks.wait().await;
-    };
-    if timeout(GRACE, all).await.is_err() {
-        tracing::warn!("some requests or tasks did not end in time and are cut off");
-        door.cut.cancel();
-    }
-    app.db.close().await;
-}
-
-/// Drops old events, again and again.
-async fn prune(app: App) {
-    let pause = Duration::from_secs(app.config.feed.feed_prune_seconds.max(1));
-    while app
-        .stop
-        .run_until_cancelled(tokio::time::sleep(pause))
-        .await
-        .is_some()
-    {
-        match app.feed.prune().await {
-            Ok(0) => {}
-            Ok(pruned) => tracing::info!(pruned, "old events are dropped from the feed"),
-            Err(error) => {
-                tracing::warn!(%error, "old events could not be dropped; it is tried again");
-            }
-        }
-    }
 }

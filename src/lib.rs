@@ -1,5 +1,5 @@
-//! Buildbot's build steps as a GraphQL API. ARCHITECTURE.md is the map; `testing` is what the tests see of it.
-// The future that a server is lies deep in its own layers, and in those of the log.
+//! Buildbot's build steps as a GraphQL API. ARCHITECTURE.md is the map.
+// The futures of a server are nested deeply.
 #![recursion_limit = "256"]
 
 mod app;
@@ -17,6 +17,7 @@ mod http;
 mod log;
 mod metrics;
 mod rate_limit;
+mod server;
 mod service;
 mod store;
 pub mod testing;

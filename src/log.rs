@@ -1,4 +1,4 @@
-//! The log of a process, on standard error, and the traces that it sends where it is built with the feature `otel`.
+//! The log of a process, on standard error, and the traces that it sends with the feature `otel`.
 
 #[cfg(feature = "otel")]
 pub(crate) mod traces;
@@ -7,19 +7,19 @@ use std::io::{IsTerminal, stderr};
 
 use tracing_subscriber::{EnvFilter, Layer, Registry, fmt, prelude::*};
 
-use crate::config::{LogConfig, LogFormat};
+use crate::config::log::{LogConfig, LogFormat};
 
-/// What the log has where nobody says.
-const FILTER: &str = "info,sea_orm_migration=warn";
+/// What the log has by default.
+const DEFAULT_FILTER: &str = "info,sea_orm_migration=warn";
 
-/// Ends the log in good order.
-#[must_use = "traces that wait to be sent are lost without `end`"]
+/// A process's log. Dropped when the process ends, it sends the traces that wait to be sent.
+#[must_use = "the traces end with it"]
 pub(crate) struct Log {
     #[cfg(feature = "otel")]
-    traces: Option<crate::log::traces::Traces>,
+    _traces: Option<traces::Traces>,
 }
 
-/// Begins to log.
+/// Starts to log.
 #[cfg(not(feature = "otel"))]
 pub(crate) fn start(config: &LogConfig) -> Log {
     let lines = lines(config).with_filter(filter(config));
@@ -27,15 +27,15 @@ pub(crate) fn start(config: &LogConfig) -> Log {
     Log {}
 }
 
-/// Begins to log, and to send traces if the environment says where to.
+/// Starts to log, and to send traces if the environment says where to.
 #[cfg(feature = "otel")]
 pub(crate) fn start(config: &LogConfig) -> Log {
     use tracing_subscriber::filter::{FilterExt, filter_fn};
 
-    let no_statement = filter_fn(|metadata| !crate::log::traces::is_statement(metadata));
+    let no_statement = filter_fn(|metadata| !traces::is_statement(metadata));
     let lines = lines(config).with_filter(filter(config).and(no_statement));
     let mut layers = vec![lines.boxed()];
-    let (traces, error) = match crate::log::traces::start() {
+    let (_traces, error) = match traces::start() {
         Ok(Some((traces, layer))) => {
             layers.push(layer);
             (Some(traces), None)
@@ -47,15 +47,15 @@ pub(crate) fn start(config: &LogConfig) -> Log {
     if let Some(error) = error {
         tracing::warn!(%error, "no traces are sent");
     }
-    Log { traces }
+    Log { _traces }
 }
 
-/// Writes events as lines.
+/// A layer that writes events as lines.
 fn lines(config: &LogConfig) -> Box<dyn Layer<Registry> + Send + Sync> {
     let layer = fmt::layer().with_writer(stderr);
     match config.log_format {
         LogFormat::Text => layer.with_ansi(stderr().is_terminal()).boxed(),
-        // The request's name is in the first of the spans.
+        // The outermost span has the request's id, so the list of all spans is enough.
         LogFormat::Json => layer
             .json()
             .flatten_event(true)
@@ -67,16 +67,8 @@ fn lines(config: &LogConfig) -> Box<dyn Layer<Registry> + Send + Sync> {
 fn filter(config: &LogConfig) -> EnvFilter {
     match &config.log {
         Some(given) => EnvFilter::new(&given.0),
-        None => EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(FILTER)),
-    }
-}
-
-impl Log {
-    /// Sends what waits to be sent.
-    pub(crate) fn end(self) {
-        #[cfg(feature = "otel")]
-        if let Some(traces) = self.traces {
-            traces.end();
+        None => {
+            EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(DEFAULT_FILTER))
         }
     }
 }

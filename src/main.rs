@@ -1,4 +1,4 @@
-//! The program: everything it does is in the library, for its tests to reach.
+//! The program. Everything it does is in the library, where its tests reach it.
 
 use std::process::ExitCode;
 

@@ -1,9 +1,10 @@
-//! The server as this crate's tests start it: inside their own process, with a clock and an eye on its statements.
-//! Everything else they ask over HTTP and the command line.
+//! The server as this crate's tests and benches start it: inside their own process, with a clock
+//! and a view of its statements. Everything else they do over HTTP and the command line.
+//!
+//! Errors are the messages that the command line would print.
 
 use std::net::{IpAddr, SocketAddr};
 
-use clap::Parser;
 use tokio::{net::TcpListener, task::JoinHandle};
 
 use crate::{
@@ -11,10 +12,10 @@ use crate::{
     auth::request_context::RequestContext,
     config::Config,
     demo,
-    domain::error::Error,
+    domain::error::{CommandError, Error},
     graphql::api::Api,
-    http::{self, listener::tls::Tls},
-    service,
+    http::listener::tls::Tls,
+    server, service,
     store::{Db, db::connect::PendingMigrations},
 };
 
@@ -28,28 +29,20 @@ pub use crate::{
 /// Called with the text of each statement that reads or writes.
 pub type OnStatement = Box<dyn Fn(&str) + Send + Sync>;
 
-/// The flags of `serve`.
-#[derive(Debug, Parser)]
-struct Flags {
-    #[command(flatten)]
-    config: Config,
-}
-
 /// Reads flags of `serve`; the first argument is the program's name.
 ///
 /// # Errors
-/// What the command line would print.
+/// A flag is unknown, or its value wrong.
 pub fn check_flags(arguments: &[&str]) -> Result<(), String> {
-    let flags = Flags::try_parse_from(arguments);
-    flags.map(drop).map_err(|refusal| refusal.to_string())
+    Config::parse(arguments).map(drop)
 }
 
-/// Loads the certificate and key that flags of `serve` name; says whether there are any.
+/// Loads the certificate and key that flags of `serve` name. Returns whether there are any.
 ///
 /// # Errors
-/// What the command line would print.
+/// They cannot be read.
 pub fn load_tls(arguments: &[&str]) -> Result<bool, String> {
-    let config = Flags::parse_from(arguments).config;
+    let config = Config::parse(arguments)?;
     let tls = Tls::load(&config.connection);
     tls.map(|tls| tls.is_some()).map_err(|e| e.to_string())
 }
@@ -66,18 +59,18 @@ pub struct TestServer {
 }
 
 impl TestServer {
-    /// Starts a server with these flags of `serve`, the first argument being the program's name. It listens on a free
-    /// port of 127.0.0.1.
+    /// Starts a server with these flags of `serve`, the first argument being the program's name. It
+    /// listens on a free port of 127.0.0.1.
     ///
     /// # Errors
-    /// What the command line would print.
+    /// The server cannot start.
     pub async fn start(
         arguments: &[&str],
         clock: Clock,
         on_statement: Option<OnStatement>,
     ) -> Result<Self, String> {
+        let config = Config::parse(arguments)?;
         let start = async {
-            let config = Flags::parse_from(arguments).config;
             let tls = Tls::load(&config.connection)?;
             let mut db = Db::connect(&config.database, PendingMigrations::Apply).await?;
             if let Some(on_statement) = on_statement {
@@ -86,7 +79,7 @@ impl TestServer {
             let app = App::new(config, db, clock).await?;
             Ok((tls, Api::new(app.clone()).await?, app))
         };
-        let started: Result<_, crate::domain::error::CommandError> = start.await;
+        let started: Result<_, CommandError> = start.await;
         let (tls, api, app) = started.map_err(|e| e.to_string())?;
         let listener = TcpListener::bind("127.0.0.1:0").await;
         let listener = listener.map_err(|e| e.to_string())?;
@@ -94,7 +87,7 @@ impl TestServer {
         Ok(Self {
             handle: ServerHandle(app),
             address,
-            serving: tokio::spawn(http::serve(api, listener, tls)),
+            serving: tokio::spawn(server::serve(api, listener, tls)),
         })
     }
 }
@@ -109,7 +102,8 @@ impl ServerHandle {
         self.0.stop.cancel();
     }
 
-    /// How many tasks run beside the requests: background work, sockets, event streams, shared subscriptions.
+    /// How many tasks run beside the requests: background work, sockets, event streams, shared
+    /// subscriptions.
     #[must_use]
     pub fn tasks(&self) -> usize {
         self.0.tasks.len()
@@ -127,13 +121,13 @@ impl ServerHandle {
         self.0.metrics.connections_refused.get()
     }
 
-    /// How many subscribers hear events live.
+    /// How many subscribers get live events.
     #[must_use]
     pub fn subscribers(&self) -> i64 {
         self.0.metrics.feed_subscribers.get()
     }
 
-    /// How many shared subscriptions hear events live.
+    /// How many shared subscriptions get live events.
     #[must_use]
     pub fn shared_subscriptions(&self) -> usize {
         self.0.feed.subscriber_count()
@@ -144,10 +138,10 @@ impl ServerHandle {
         self.0.feed.end(&Error::Unavailable);
     }
 
-    /// Drops old events from the feed; says how many went.
+    /// Drops old events from the feed. Returns how many it dropped.
     ///
     /// # Errors
-    /// What the log would say.
+    /// The database fails.
     pub async fn prune(&self) -> Result<u64, String> {
         self.0.feed.prune().await.map_err(|e| e.to_string())
     }
@@ -160,15 +154,15 @@ impl ServerHandle {
     /// Fills the database with the demo's builders and their history.
     ///
     /// # Errors
-    /// What the log would say.
+    /// The database fails, or is a Buildbot master's.
     pub async fn add_demo_history(&self) -> Result<(), String> {
         demo::prepare(&self.0).await.map_err(|e| e.to_string())
     }
 
-    /// Makes a token in the server's database; its text.
+    /// Creates a token in the server's database. Returns its text.
     ///
     /// # Errors
-    /// What the command line would print.
+    /// The name is taken or breaks a rule, or the database fails.
     pub async fn create_token(&self, name: &str, scope: Scope) -> Result<String, String> {
         let created = service::token::create(&self.0.config.database, name, scope).await;
         let (token, _) = created.map_err(|e| e.to_string())?;
@@ -178,20 +172,16 @@ impl ServerHandle {
     /// Revokes a token in the server's database.
     ///
     /// # Errors
-    /// What the command line would print.
+    /// There is no such token, or the database fails.
     pub async fn revoke_token(&self, name: &str) -> Result<(), String> {
         let revoked = service::token::revoke(&self.0.config.database, name).await;
         revoked.map_err(|e| e.to_string())
     }
 
-    /// Takes points from whoever calls from this address without a token, whether it has them or not.
+    /// Takes points from anonymous callers of this address, whether they have them or not.
     pub fn charge(&self, address: IpAddr, points: u64) {
-        let context = RequestContext {
-            caller: self.0.access.anonymous(),
-            address,
-            request_id: "".into(),
-            wants_cost: false,
-        };
+        let caller = self.0.access.anonymous();
+        let context = RequestContext::new(caller, address, "".into(), false);
         self.0.rate_limiter.charge(&context, points);
     }
 }

@@ -1,62 +1,56 @@
-//! Who a token belongs to: looked up in the database for each request, so that a revoked one can do nothing from then on.
+//! Finds out who is calling. A stored token is looked up for each request, so that a revoked one
+//! can do nothing from then on.
 
 use std::{sync::Arc, time::Duration};
 
+use futures_util::future::join;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     auth::{
+        authorization::{token_from_headers, token_from_payload},
         caller::{Caller, Identity, Validity},
         jwt::JwtVerification,
+        rejection::{JWT_EXPIRED, MALFORMED, REVOKED, UNKNOWN},
         scope::Scope,
         token::{PlainToken, TokenHash},
         token_lease::{TokenLease, TokenLeases},
     },
     clock::Clock,
-    config::{Anonymous, Config},
+    config::{Config, http::Anonymous},
     domain::error::{CommandError, Error, Result},
     store::Db,
 };
 
-/// How often it is looked whether the tokens of open sockets and streams are still there.
-const EVERY: Duration = Duration::from_secs(1);
+/// The pause between two looks for revoked tokens that hold something open.
+const INTERVAL: Duration = Duration::from_secs(1);
 
-const TWO_HEADERS: Error = Error::BadToken("Authorization: one header is taken, got several");
-const OTHER_SCHEME: Error =
-    Error::BadToken("Authorization: Bearer and a token are taken, got another scheme");
-const NO_TOKEN: Error =
-    Error::BadToken("Authorization: Bearer and a token are taken, got no token");
-const NO_TEXT: Error = Error::BadToken("Authorization: a text is needed");
-const NO_FORM: Error = Error::BadToken("the token is none of this server's: its form is wrong");
-const UNKNOWN: Error = Error::BadToken("the token is not known here: it is wrong or was revoked");
-const REVOKED: Error = Error::BadToken("the token was revoked");
-pub(crate) const EXPIRED: Error = Error::BadToken("the JWT has expired");
-
-/// Knows callers by what they show. Cheap to clone.
+/// Authenticates callers. Cheap to clone.
 #[derive(Clone, Debug)]
-pub(crate) struct Access(Arc<Inner>);
+pub(crate) struct Access(Arc<AccessState>);
 
 #[derive(Debug)]
-struct Inner {
+struct AccessState {
     db: Db,
     anonymous: Caller,
+    /// `None` where JWTs are not accepted.
     jwt: Option<JwtVerification>,
     leases: TokenLeases,
 }
 
 impl Access {
-    /// Access to a server with this database.
+    /// Access to a server over this database.
     ///
     /// # Errors
-    /// JWTs are configured, and no client can be made that fetches their keys.
+    /// JWTs are configured, and no HTTP client can be made that fetches their keys.
     pub(crate) fn new(config: &Config, db: Db) -> Result<Self, CommandError> {
         let anonymous = Caller::anonymous(match config.anonymous() {
             Anonymous::None => None,
             Anonymous::Read => Some(Scope::Read),
             Anonymous::Write => Some(Scope::Write),
         });
-        Ok(Self(Arc::new(Inner {
+        Ok(Self(Arc::new(AccessState {
             db,
             anonymous,
             jwt: JwtVerification::new(&config.token)?,
@@ -64,58 +58,52 @@ impl Access {
         })))
     }
 
-    /// A caller who shows nothing.
-    #[must_use]
+    /// The caller without a token.
     pub(crate) fn anonymous(&self) -> Caller {
         self.0.anonymous.clone()
     }
 
-    /// Who has sent these values of the header `Authorization`, if any.
+    /// The caller of a request with these values of the header `Authorization`.
     pub(crate) async fn authenticate_header(
         &self,
         values: impl IntoIterator<Item = &[u8]>,
     ) -> Caller {
-        let mut values = values.into_iter();
-        let token = match (values.next(), values.next()) {
-            (None, _) => return self.anonymous(),
-            (Some(value), None) => str::from_utf8(value).map_err(|_| NO_TEXT).and_then(bearer),
-            (Some(_), Some(_)) => Err(TWO_HEADERS),
-        };
-        self.authenticate(token).await
+        match token_from_headers(values) {
+            Ok(None) => self.anonymous(),
+            Ok(Some(token)) => self.authenticate(token).await,
+            Err(rejection) => Caller::rejected(rejection),
+        }
     }
 
-    /// Who has sent these values of `Authorization` in a socket's first message, where the word `Bearer` may be left out.
+    /// The caller of a WebSocket with these values of `Authorization` in its `connection_init`.
     pub(crate) async fn authenticate_payload(&self, values: &[Option<String>]) -> Caller {
-        let token = match values {
-            [Some(value)] => match value.trim() {
-                "" => Err(NO_TOKEN),
-                alone if !alone.contains(' ') && !alone.eq_ignore_ascii_case("Bearer") => Ok(alone),
-                value => bearer(value),
-            },
-            [None] => Err(NO_TEXT),
-            _ => Err(TWO_HEADERS),
-        };
-        self.authenticate(token).await
+        match token_from_payload(values) {
+            Ok(token) => self.authenticate(token).await,
+            Err(rejection) => Caller::rejected(rejection),
+        }
     }
 
-    async fn authenticate(&self, token: Result<&str>) -> Caller {
-        let found = match (token, &self.0.jwt) {
-            (Err(why), _) => Err(why),
-            (Ok(text), _) if text.starts_with(PlainToken::PREFIX) => match text.parse() {
-                Ok(token) => self.stored(PlainToken::hash(&token), UNKNOWN).await,
-                Err(()) => Err(NO_FORM),
-            },
-            (Ok(text), Some(jwt)) => jwt.caller(text).await,
-            (Ok(_), None) => Err(NO_FORM),
+    async fn authenticate(&self, text: &str) -> Caller {
+        let found = if text.starts_with(PlainToken::PREFIX) {
+            match text.parse::<PlainToken>() {
+                Ok(token) => self.find_stored(token.hash(), UNKNOWN).await,
+                Err(()) => Err(MALFORMED),
+            }
+        } else {
+            match &self.0.jwt {
+                Some(jwt) => jwt.authenticate(text).await,
+                None => Err(MALFORMED),
+            }
         };
-        found.unwrap_or_else(Caller::refused)
+        found.unwrap_or_else(Caller::rejected)
     }
 
-    async fn stored(&self, hash: TokenHash, otherwise: Error) -> Result<Caller> {
+    /// The caller whose token has this hash, or else this error; then the token's leases end.
+    async fn find_stored(&self, hash: TokenHash, otherwise: Error) -> Result<Caller> {
         let found = self.0.db.token(hash.as_str()).await?;
-        // Compared once more: a database may take texts for equal that are not.
+        // A database may take texts for equal that are not, so they are compared once more.
         let found = found.filter(|row| TokenHash::from(row.hash.clone()) == hash);
-        let scope = found.as_ref().and_then(|row| Scope::named(&row.scope));
+        let scope = found.as_ref().and_then(|row| Scope::from_name(&row.scope));
         let (Some(row), Some(scope)) = (found, scope) else {
             self.0.leases.end(&hash);
             return Err(otherwise);
@@ -127,66 +115,56 @@ impl Access {
         })
     }
 
-    /// The same caller, judged anew before it does something on an open socket.
+    /// Authenticates the same caller again, before it does something more on an open socket.
     pub(crate) async fn revalidate(&self, caller: &Caller) -> Caller {
         match &caller.validity {
             Validity::Stored(hash) => {
-                let found = self.stored(hash.clone(), REVOKED).await;
-                found.unwrap_or_else(Caller::refused)
+                let found = self.find_stored(hash.clone(), REVOKED).await;
+                found.unwrap_or_else(Caller::rejected)
             }
-            Validity::Until(end) if *end <= Clock::System.now() => Caller::refused(EXPIRED),
+            Validity::Until(end) if *end <= Clock::System.now() => Caller::rejected(JWT_EXPIRED),
             Validity::Always | Validity::Until(_) => caller.clone(),
         }
     }
 
-    /// Holds a socket or a stream open for as long as the caller's token is good.
-    #[must_use]
+    /// A lease for a socket or a stream: it ends with the caller's token.
     pub(crate) fn lease(&self, caller: &Caller) -> TokenLease {
         match &caller.validity {
             Validity::Always => TokenLease::always(),
             Validity::Stored(hash) => self.0.leases.lease(hash, REVOKED),
-            Validity::Until(end) => TokenLease::until(*end, EXPIRED),
+            Validity::Until(end) => TokenLease::until(*end, JWT_EXPIRED),
         }
     }
 
-    /// Ends what revoked tokens hold open, and keeps the identity provider's keys fresh, until the server stops.
-    pub(crate) async fn watch(self, stop: CancellationToken) {
-        // Not one of the readers: long queries are not to put it off.
-        let db = self.0.db.watching();
-        let look = async {
-            loop {
-                sleep(EVERY).await;
-                // The database is asked only while somebody holds something open, and after these were written down:
-                // so their tokens were there before.
-                let leased = self.0.leases.leased();
-                if leased.is_empty() {
-                    continue;
-                }
-                match db.token_hashes().await {
-                    Ok(stored) => self.0.leases.end_all_but(&leased, stored),
-                    // A database that is away revokes nothing.
-                    Err(error) => {
-                        tracing::warn!(%error, "it cannot be told whether tokens were revoked");
-                    }
-                }
-            }
-        };
-        let keys = async {
+    /// Ends the leases of revoked tokens, and refreshes the identity provider's keys, until the
+    /// server stops.
+    pub(crate) async fn run(self, stop: CancellationToken) {
+        let refresh_keys = async {
             if let Some(jwt) = &self.0.jwt {
                 jwt.keep_fresh().await;
             }
         };
-        stop.run_until_cancelled(futures_util::future::join(look, keys))
+        stop.run_until_cancelled(join(self.end_revoked_leases(), refresh_keys))
             .await;
     }
-}
 
-/// The token of a header's value.
-fn bearer(value: &str) -> Result<&str> {
-    let (scheme, token) = value.trim().split_once(' ').unwrap_or((value.trim(), ""));
-    match token.trim() {
-        _ if !scheme.eq_ignore_ascii_case("Bearer") => Err(OTHER_SCHEME),
-        "" => Err(NO_TOKEN),
-        token => Ok(token),
+    async fn end_revoked_leases(&self) {
+        // Long queries must not delay it, so it does not use their connections.
+        let db = self.0.db.watching();
+        loop {
+            sleep(INTERVAL).await;
+            // Listed before the read: a token that was leased by now was stored before.
+            let leased = self.0.leases.leased();
+            if leased.is_empty() {
+                continue;
+            }
+            match db.token_hashes().await {
+                Ok(stored) => self.0.leases.end_all_but(&leased, stored),
+                // A database that does not answer revokes nothing.
+                Err(error) => {
+                    tracing::warn!(%error, "it cannot be told whether tokens were revoked");
+                }
+            }
+        }
     }
 }

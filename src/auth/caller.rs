@@ -1,30 +1,31 @@
-//! TODO.
+//! A caller: what it may do, whose token it has shown, and for how long that is good.
+
+use std::sync::Arc;
 
 use crate::{
     auth::{scope::Scope, token::TokenHash},
     domain::error::{Error, Result},
 };
-use std::sync::Arc;
 
-/// The one who asks.
+/// An authenticated caller, or one that was rejected.
 #[derive(Clone, Debug)]
 pub(crate) struct Caller {
-    /// Up to which scope, or why it may do nothing at all, not even what callers without a token may.
+    /// The scope it has, or why it may do nothing at all, not even what anonymous callers may.
     pub(crate) may: Result<Scope>,
     pub(crate) identity: Option<Identity>,
     pub(crate) validity: Validity,
 }
 
-/// Whose token a caller has shown, the same for each token of the same name or subject.
+/// Whose token a caller has shown. All tokens of the same name or subject are one identity.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Identity {
-    /// A token of this server, by its name.
+    /// A stored token, by its name.
     Token(Arc<str>),
     /// A JWT, by its subject.
     Subject(Arc<str>),
 }
 
-/// For how long a caller may do what it may.
+/// For how long a caller is what it is.
 #[derive(Clone, Debug)]
 pub(crate) enum Validity {
     Always,
@@ -36,7 +37,6 @@ pub(crate) enum Validity {
 
 impl Caller {
     /// A caller without a token.
-    #[must_use]
     pub(crate) fn anonymous(scope: Option<Scope>) -> Self {
         Self {
             may: scope.ok_or(Error::Unauthenticated),
@@ -46,13 +46,12 @@ impl Caller {
     }
 
     /// The program itself: the demo's builders.
-    #[must_use]
     pub(crate) fn local() -> Self {
         Self::anonymous(Some(Scope::Write))
     }
 
-    /// A caller who has shown something that is not good, or cannot be judged now.
-    pub(crate) fn refused(why: Error) -> Self {
+    /// A caller whose token is not good, or cannot be judged now.
+    pub(crate) fn rejected(why: Error) -> Self {
         Self {
             may: Err(why),
             identity: None,
@@ -60,11 +59,11 @@ impl Caller {
         }
     }
 
-    /// Lets the caller through who has this scope.
+    /// Fails where the caller does not have this scope.
     ///
     /// # Errors
-    /// `Unauthenticated` where strangers may do nothing, `BadToken` for a token that is not good, `Forbidden` for who may do less,
-    /// `Unavailable` where a token cannot be judged.
+    /// `Unauthenticated` where anonymous callers may do nothing, `BadToken`, `Forbidden` where the
+    /// caller has a lesser scope, `Unavailable` where its token cannot be judged.
     pub(crate) fn require(&self, scope: Scope) -> Result<()> {
         match &self.may {
             Err(why) => Err(why.clone()),
@@ -79,14 +78,12 @@ impl Caller {
         }
     }
 
-    /// What it may do at most; none where that is nothing.
-    #[must_use]
+    /// The scope it has; `None` where it may do nothing.
     pub(crate) fn scope(&self) -> Option<Scope> {
         self.may.clone().ok()
     }
 
-    /// Whose token it is; none for callers without a good one.
-    #[must_use]
+    /// Whose token it has shown; `None` for callers without a good one.
     pub(crate) fn identity(&self) -> Option<&Identity> {
         self.identity.as_ref()
     }

@@ -1,13 +1,10 @@
-//! The public keys of an identity provider: fetched at the start and every few minutes, and when a token names one that is
-//! not known. A provider that does not answer, or not with keys, leaves those that it has named before.
+//! The public keys of an identity provider: fetched at the start and every few minutes, and when a
+//! token names one that is not known. A provider that does not answer, or not with keys, leaves
+//! those that were fetched before.
 
 use std::{sync::Arc, time::Duration};
 
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use jsonwebtoken::{
-    Algorithm, DecodingKey, Header,
-    jwk::{AlgorithmParameters, EllipticCurve, Jwk, PublicKeyUse},
-};
+use jsonwebtoken::{DecodingKey, Header};
 use reqwest::{Client, redirect::Policy};
 use serde_json::Value;
 use tokio::{
@@ -18,20 +15,20 @@ use tokio::{
 use tokio_rustls::rustls::{ClientConfig, RootCertStore, crypto::ring};
 
 use crate::{
-    auth::signature::rsa_key,
+    auth::verifying_key::VerifyingKey,
     config::token::JwksUrl,
     domain::error::{CommandError, Error, Result},
 };
 
-/// How often the keys are fetched …
-const EVERY: Duration = Duration::from_mins(5);
-/// … and how soon again when that has failed.
-const AGAIN: Duration = Duration::from_secs(20);
-/// Not more often than this, whoever asks.
-const PAUSE: Duration = Duration::from_secs(5);
+/// How long fetched keys are good …
+const REFRESH_INTERVAL: Duration = Duration::from_mins(5);
+/// … and how soon a failed fetch is repeated.
+const RETRY_INTERVAL: Duration = Duration::from_secs(20);
+/// The shortest time between two fetches, whoever asks.
+const MIN_INTERVAL: Duration = Duration::from_secs(5);
 /// How long the provider may take.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// The longest answer that is read, in bytes.
+/// The longest response that is read, in bytes.
 const MAX_BYTES: usize = 256 * 1024;
 
 /// The provider's keys, as far as they are known.
@@ -40,24 +37,15 @@ pub(crate) struct KeySet {
     url: JwksUrl,
     http: Client,
     fetched: watch::Sender<FetchedKeys>,
+    /// Notified when a token names an unknown key.
     wanted: Notify,
 }
 
 #[derive(Debug, Default)]
 struct FetchedKeys {
-    /// None as long as the provider has never answered.
+    /// `None` as long as the provider has never answered.
     keys: Option<Vec<VerifyingKey>>,
-    /// When it was tried last.
-    tried: Option<Instant>,
-}
-
-#[derive(Debug)]
-struct VerifyingKey {
-    id: Option<String>,
-    /// The one that it is for, where it says so.
-    only: Option<Algorithm>,
-    params: AlgorithmParameters,
-    verifying: Arc<DecodingKey>,
+    tried_at: Option<Instant>,
 }
 
 impl KeySet {
@@ -67,7 +55,7 @@ impl KeySet {
             // The keys are where the operator says they are, and nowhere else.
             .redirect(Policy::none());
         if url.is_secure() {
-            http = http.https_only(true).use_preconfigured_tls(tls()?);
+            http = http.https_only(true).use_preconfigured_tls(tls_config()?);
         }
         let http = http.build().map_err(Error::internal)?;
         Ok(Self {
@@ -78,15 +66,15 @@ impl KeySet {
         })
     }
 
-    /// Fetches the keys for as long as it is run.
+    /// Fetches the keys again and again.
     pub(crate) async fn keep_fresh(&self) {
         loop {
-            let next = match self.fetch().await {
+            let interval = match self.fetch().await {
                 Ok(keys) => {
                     tracing::debug!(count = keys.len(), "the identity provider's keys are read");
                     self.fetched
                         .send_modify(|fetched| fetched.keys = Some(keys));
-                    EVERY
+                    REFRESH_INTERVAL
                 }
                 Err(reason) => {
                     tracing::warn!(
@@ -94,27 +82,27 @@ impl KeySet {
                         reason,
                         "the identity provider's keys cannot be read"
                     );
-                    AGAIN
+                    RETRY_INTERVAL
                 }
             };
             self.fetched
-                .send_modify(|fetched| fetched.tried = Some(Instant::now()));
-            sleep(PAUSE).await;
+                .send_modify(|fetched| fetched.tried_at = Some(Instant::now()));
+            sleep(MIN_INTERVAL).await;
             select! {
-                () = sleep(next) => {}
+                () = sleep(interval) => {}
                 () = self.wanted.notified() => {}
             }
         }
     }
 
     async fn fetch(&self) -> Result<Vec<VerifyingKey>, String> {
-        let answer = self.http.get(self.url.as_str()).send().await;
-        let mut answer = answer.map_err(shown)?;
-        if !answer.status().is_success() {
-            return Err(format!("the answer is {}", answer.status()));
+        let response = self.http.get(self.url.as_str()).send().await;
+        let mut response = response.map_err(describe)?;
+        if !response.status().is_success() {
+            return Err(format!("the answer is {}", response.status()));
         }
         let mut body = Vec::new();
-        while let Some(chunk) = answer.chunk().await.map_err(shown)? {
+        while let Some(chunk) = response.chunk().await.map_err(describe)? {
             if body.len() + chunk.len() > MAX_BYTES {
                 return Err(format!("the answer has more than {MAX_BYTES} bytes"));
             }
@@ -125,84 +113,43 @@ impl KeySet {
         let keys = set["keys"]
             .as_array()
             .ok_or("the answer has no list of keys")?;
-        Ok(keys.iter().filter_map(VerifyingKey::read).collect())
+        Ok(keys.iter().filter_map(VerifyingKey::from_jwk).collect())
     }
 
-    /// The keys that a token with this header may be signed with. Where none is known, the provider may have a new one.
-    pub(crate) async fn fitting(&self, header: &Header) -> Result<Vec<Arc<DecodingKey>>> {
+    /// The keys that a token with this header may be signed with. Where none is known, the provider
+    /// is asked again.
+    pub(crate) async fn find(&self, header: &Header) -> Result<Vec<Arc<DecodingKey>>> {
         let mut fetched = self.fetched.subscribe();
-        let (found, tried) = {
+        let (found, tried_at) = {
             let now = fetched.borrow_and_update();
-            (now.fitting(header), now.tried)
+            (now.find(header), now.tried_at)
         };
         if found.as_ref().is_ok_and(|keys| !keys.is_empty()) {
             return found;
         }
-        // Strangers can name keys that do not exist, as often as they like.
-        if tried.is_none_or(|at| at.elapsed() >= PAUSE) {
+        // Anybody can name keys that do not exist, as often as they like.
+        if tried_at.is_none_or(|at| at.elapsed() >= MIN_INTERVAL) {
             self.wanted.notify_one();
-            let answered = fetched.wait_for(|now| now.tried > tried);
+            let answered = fetched.wait_for(|now| now.tried_at > tried_at);
             let _ = timeout(2 * PATIENCE, answered).await;
         }
-        self.fetched.borrow().fitting(header)
+        self.fetched.borrow().find(header)
     }
 }
 
 impl FetchedKeys {
-    fn fitting(&self, header: &Header) -> Result<Vec<Arc<DecodingKey>>> {
+    fn find(&self, header: &Header) -> Result<Vec<Arc<DecodingKey>>> {
         let keys = self.keys.as_ref().ok_or(Error::KeysUnavailable)?;
-        let fits = |key: &&VerifyingKey| {
-            key.takes(header.alg) && (header.kid.is_none() || header.kid == key.id)
-        };
         Ok(keys
             .iter()
-            .filter(fits)
-            .map(|key| key.verifying.clone())
+            .filter_map(|key| key.for_header(header))
             .collect())
     }
 }
 
-impl VerifyingKey {
-    /// A key of a set; none where it is for something else than signatures, or of a kind that is not known.
-    fn read(key: &Value) -> Option<Self> {
-        let key: Jwk = serde_json::from_value(key.clone()).ok()?;
-        let only = match key.common.key_algorithm {
-            Some(only) => Some(only.try_into().ok()?),
-            None => None,
-        };
-        let signs = key
-            .common
-            .public_key_use
-            .as_ref()
-            .is_none_or(|u| *u == PublicKeyUse::Signature);
-        signs.then_some(Self {
-            verifying: Arc::new(match &key.algorithm {
-                AlgorithmParameters::RSA(of) => rsa_key(&number(&of.n)?, &number(&of.e)?),
-                _ => DecodingKey::from_jwk(&key).ok()?,
-            }),
-            id: key.common.key_id,
-            only,
-            params: key.algorithm,
-        })
-    }
-
-    fn takes(&self, algorithm: Algorithm) -> bool {
-        let is_of_kind = match (&self.params, algorithm) {
-            (AlgorithmParameters::RSA(_), Algorithm::RS256 | Algorithm::PS256) => true,
-            (AlgorithmParameters::EllipticCurve(key), Algorithm::ES256) => {
-                key.curve == EllipticCurve::P256
-            }
-            (AlgorithmParameters::OctetKeyPair(key), Algorithm::EdDSA) => {
-                key.curve == EllipticCurve::Ed25519
-            }
-            _ => false,
-        };
-        is_of_kind && self.only.is_none_or(|only| only == algorithm)
-    }
-}
-
-/// Trusts whom the system trusts. Not reqwest's own way, which would read the system's certificates for every client of the tests.
-fn tls() -> Result<ClientConfig> {
+/// Trusts the system's certificates. Reqwest's own way would read them for every client, of which
+/// the tests have many.
+fn tls_config() -> Result<ClientConfig> {
     let mut roots = RootCertStore::empty();
     roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
     let ring = Arc::new(ring::default_provider());
@@ -211,13 +158,8 @@ fn tls() -> Result<ClientConfig> {
     Ok(config.with_root_certificates(roots).with_no_client_auth())
 }
 
-/// A number as JWKs have it.
-fn number(text: &str) -> Option<Vec<u8>> {
-    URL_SAFE_NO_PAD.decode(text).ok()
-}
-
-/// What went wrong and why, without the URL, which the log names already.
-fn shown(error: reqwest::Error) -> String {
+/// An error and its causes, without the URL, which the log line names already.
+fn describe(error: reqwest::Error) -> String {
     let error = error.without_url();
     let mut text = error.to_string();
     let mut cause = std::error::Error::source(&error);

@@ -2,15 +2,18 @@
 
 use jsonwebtoken::{
     Algorithm, Validation, decode, decode_header,
-    errors::{Error as Cause, ErrorKind},
+    errors::{Error as JwtError, ErrorKind},
 };
 use serde_json::{Map, Value};
 
 use crate::{
     auth::{
-        access::EXPIRED,
         caller::{Caller, Identity, Validity},
         jwks::KeySet,
+        rejection::{
+            JWT_EXPIRED, JWT_MALFORMED, JWT_MISSING_CLAIM, JWT_NOT_YET_VALID, JWT_OTHER_AUDIENCE,
+            JWT_OTHER_ISSUER, JWT_TOO_LONG, JWT_UNKNOWN_KEY, JWT_UNREADABLE,
+        },
         scope::Scope,
         signature,
     },
@@ -20,29 +23,24 @@ use crate::{
 
 /// How far the clocks of the provider and of this server may be apart, in seconds.
 const LEEWAY: u64 = 30;
-/// The longest that is read, in bytes.
+/// The longest JWT that is read, in bytes.
 const MAX_LENGTH: usize = 16_384;
 
-const TOO_LONG: Error = Error::BadToken("the token is too long");
-const NO_JWT: Error = Error::BadToken(
-    "the token is neither one of this server's nor a JWT that is signed with RS256, PS256, ES256 or EdDSA",
-);
-const NO_KEY: Error =
-    Error::BadToken("the JWT is signed with a key that the identity provider does not name");
-
-/// What is expected of JWTs.
+/// Verifies JWTs.
 #[derive(Debug)]
 pub(crate) struct JwtVerification {
     keys: KeySet,
     issuer: String,
     audience: String,
     scope_claim: String,
+    /// The value of that claim that means the scope `read`.
     read: String,
+    /// The value of that claim that means the scope `write`.
     write: String,
 }
 
 impl JwtVerification {
-    /// None where none are to be taken.
+    /// `None` where no JWTs are to be accepted.
     pub(crate) fn new(config: &TokenConfig) -> Result<Option<Self>, CommandError> {
         let (Some(url), Some(issuer), Some(audience)) =
             (&config.jwks_url, &config.jwt_issuer, &config.jwt_audience)
@@ -60,50 +58,59 @@ impl JwtVerification {
         }))
     }
 
-    /// Fetches the provider's keys, again and again.
+    /// Fetches the provider's keys again and again.
     pub(crate) async fn keep_fresh(&self) {
         self.keys.keep_fresh().await;
     }
 
-    /// Who has shown this.
-    pub(crate) async fn caller(&self, token: &str) -> Result<Caller> {
+    /// The caller that shows this token.
+    pub(crate) async fn authenticate(&self, token: &str) -> Result<Caller> {
         if token.len() > MAX_LENGTH {
-            return Err(TOO_LONG);
+            return Err(JWT_TOO_LONG);
         }
-        let header = decode_header(token).map_err(|_| NO_JWT)?;
-        // What `crit` names must be understood, and nothing is.
+        let header = decode_header(token).map_err(|_| JWT_MALFORMED)?;
+        // An extension that `crit` names must be understood, and none is.
         if !signature::ALGORITHMS.contains(&header.alg) || header.crit.is_some() {
-            return Err(NO_JWT);
+            return Err(JWT_MALFORMED);
         }
-        let expected = self.expected(header.alg);
-        // Without a key's id it may be any of those that fit.
-        for key in self.keys.fitting(&header).await? {
-            match decode::<Map<String, Value>>(token, &key, &expected) {
-                Ok(good) => return Ok(self.known(&good.claims)),
+        let validation = self.validation(header.alg);
+        // A token that names no key may be signed with any that fits.
+        for key in self.keys.find(&header).await? {
+            match decode::<Map<String, Value>>(token, &key, &validation) {
+                Ok(verified) => return Ok(self.caller(&verified.claims)),
                 Err(error) if *error.kind() == ErrorKind::InvalidSignature => {}
-                Err(error) => return Err(why(&error)),
+                Err(error) => return Err(rejection(&error)),
             }
         }
-        Err(NO_KEY)
+        Err(JWT_UNKNOWN_KEY)
     }
 
-    fn expected(&self, algorithm: Algorithm) -> Validation {
-        let mut expected = Validation::new(algorithm);
-        expected.set_required_spec_claims(&["exp", "iss", "aud"]);
-        expected.set_issuer(&[&self.issuer]);
-        expected.set_audience(&[&self.audience]);
-        expected.validate_nbf = true;
-        expected.leeway = LEEWAY;
-        expected
+    fn validation(&self, algorithm: Algorithm) -> Validation {
+        let mut validation = Validation::new(algorithm);
+        validation.set_required_spec_claims(&["exp", "iss", "aud"]);
+        validation.set_issuer(&[&self.issuer]);
+        validation.set_audience(&[&self.audience]);
+        validation.validate_nbf = true;
+        validation.leeway = LEEWAY;
+        validation
     }
 
-    fn known(&self, claims: &Map<String, Value>) -> Caller {
-        let values: Vec<&str> = match find(claims, &self.scope_claim) {
+    fn caller(&self, claims: &Map<String, Value>) -> Caller {
+        let subject = claims.get("sub").and_then(Value::as_str);
+        Caller {
+            may: self.scope(claims),
+            identity: Some(Identity::Subject(subject.unwrap_or_default().into())),
+            validity: Validity::Until(end(claims)),
+        }
+    }
+
+    fn scope(&self, claims: &Map<String, Value>) -> Result<Scope> {
+        let values: Vec<&str> = match find_claim(claims, &self.scope_claim) {
             Some(Value::String(text)) => text.split_whitespace().collect(),
             Some(Value::Array(values)) => values.iter().filter_map(Value::as_str).collect(),
             _ => Vec::new(),
         };
-        let may = if values.contains(&&*self.write) {
+        if values.contains(&&*self.write) {
             Ok(Scope::Write)
         } else if values.contains(&&*self.read) {
             Ok(Scope::Read)
@@ -112,42 +119,38 @@ impl JwtVerification {
                 scope: Scope::Read.name(),
                 has: "this token has none",
             })
-        };
-        let subject = claims.get("sub").and_then(Value::as_str);
-        let end = claims
-            .get("exp")
-            .and_then(Value::as_f64)
-            .unwrap_or_default();
-        #[expect(
-            clippy::cast_possible_truncation,
-            reason = "a cast from a float ends at the limits"
-        )]
-        let end = (end as i64).saturating_add_unsigned(LEEWAY);
-        Caller {
-            may,
-            identity: Some(Identity::Subject(subject.unwrap_or_default().into())),
-            validity: Validity::Until(end),
         }
     }
 }
 
+/// The last second since the epoch at which the token is accepted.
+fn end(claims: &Map<String, Value>) -> i64 {
+    let exp = claims.get("exp").and_then(Value::as_f64);
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "a cast from a float ends at the limits"
+    )]
+    let exp = exp.unwrap_or_default() as i64;
+    exp.saturating_add_unsigned(LEEWAY)
+}
+
 /// The claim at this path. A name may itself have dots, as those that are URLs do.
-fn find<'c>(claims: &'c Map<String, Value>, path: &str) -> Option<&'c Value> {
+fn find_claim<'c>(claims: &'c Map<String, Value>, path: &str) -> Option<&'c Value> {
     claims.get(path).or_else(|| {
         path.match_indices('.').find_map(|(dot, _)| {
             let inner = claims.get(&path[..dot])?.as_object()?;
-            find(inner, &path[dot + 1..])
+            find_claim(inner, &path[dot + 1..])
         })
     })
 }
 
-fn why(error: &Cause) -> Error {
-    Error::BadToken(match error.kind() {
-        ErrorKind::ExpiredSignature => return EXPIRED,
-        ErrorKind::ImmatureSignature => "the JWT is not valid yet",
-        ErrorKind::InvalidIssuer => "the JWT is of another issuer",
-        ErrorKind::InvalidAudience => "the JWT is for another audience",
-        ErrorKind::MissingRequiredClaim(_) => "the JWT has not all of exp, iss and aud",
-        _ => "the JWT cannot be read",
-    })
+fn rejection(error: &JwtError) -> Error {
+    match error.kind() {
+        ErrorKind::ExpiredSignature => JWT_EXPIRED,
+        ErrorKind::ImmatureSignature => JWT_NOT_YET_VALID,
+        ErrorKind::InvalidIssuer => JWT_OTHER_ISSUER,
+        ErrorKind::InvalidAudience => JWT_OTHER_AUDIENCE,
+        ErrorKind::MissingRequiredClaim(_) => JWT_MISSING_CLAIM,
+        _ => JWT_UNREADABLE,
+    }
 }

@@ -1,17 +1,38 @@
-//! TODO.
+//! What every transport knows of a request before it reads its body.
 
-use crate::auth::caller::Caller;
 use std::{net::IpAddr, sync::Arc};
 
-/// What every transport knows of a request before it is read.
+use crate::auth::caller::Caller;
+
+/// Who makes a request, from where, and under which id.
 #[derive(Clone, Debug)]
 pub(crate) struct RequestContext {
-    /// Who asks.
     pub(crate) caller: Caller,
-    /// The address of who asks: what is counted against callers without a token.
+    /// The client's address, whose rate limit anonymous callers share.
     pub(crate) address: IpAddr,
-    /// The request's name in the log and in the errors of its answer.
+    /// The request's id in the log and in the errors of its response.
     pub(crate) request_id: Arc<str>,
-    /// The answer is to say what it cost.
+    /// The response is to say what it cost.
     pub(crate) wants_cost: bool,
+}
+
+impl RequestContext {
+    pub(crate) fn new(
+        caller: Caller,
+        address: IpAddr,
+        request_id: Arc<str>,
+        wants_cost: bool,
+    ) -> Self {
+        Self {
+            caller,
+            address,
+            request_id,
+            wants_cost,
+        }
+    }
+
+    /// The same request of another caller: a WebSocket may authenticate after its handshake.
+    pub(crate) fn with_caller(self, caller: Caller) -> Self {
+        Self { caller, ..self }
+    }
 }

@@ -1,6 +1,6 @@
-//! TODO.
+//! What callers may do.
 
-/// What a caller may do; each includes the one before.
+/// What a caller may do; each scope includes the one before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Scope {
     /// Queries and subscriptions.
@@ -11,7 +11,6 @@ pub enum Scope {
 
 impl Scope {
     /// Its name on the command line, in the database and in messages.
-    #[must_use]
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Read => "read",
@@ -19,9 +18,8 @@ impl Scope {
         }
     }
 
-    /// The one of this name.
-    #[must_use]
-    pub(crate) fn named(name: &str) -> Option<Self> {
+    /// The scope of this name.
+    pub(crate) fn from_name(name: &str) -> Option<Self> {
         [Self::Read, Self::Write]
             .into_iter()
             .find(|scope| scope.name() == name)

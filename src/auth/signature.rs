@@ -1,4 +1,4 @@
-//! Signatures of JWTs, verified by ring, the one cryptography in this program.
+//! Verifies the signatures of JWTs with ring, the only cryptography in this program.
 
 use jsonwebtoken::{
     Algorithm, DecodingKey,
@@ -11,7 +11,7 @@ use ring::signature::{
 };
 use signature::{Error, Verifier};
 
-/// What JWTs may be signed with: never with a secret that both sides know, and never not at all.
+/// How JWTs may be signed: never with a shared secret, and never not at all.
 pub(crate) const ALGORITHMS: [Algorithm; 4] = [
     Algorithm::RS256,
     Algorithm::PS256,
@@ -30,9 +30,9 @@ static RING: CryptoProvider = CryptoProvider {
     key_utils: KeyUtils::new_unimplemented(),
 };
 
-/// Lets jsonwebtoken verify with ring.
+/// Makes jsonwebtoken verify with ring.
 pub(crate) fn install() {
-    // The library keeps this for the whole process; a second server in it finds it done.
+    // The provider is the process's: a second server in it finds it installed.
     let _ = RING.install_default();
 }
 
@@ -63,22 +63,24 @@ impl JwtVerifier for RingVerifier {
     }
 }
 
-/// An RSA key as ring reads it, the `RSAPublicKey` of PKCS #1 in DER: the library keeps the two numbers of a key to itself.
+/// An RSA key as ring reads it: the `RSAPublicKey` of PKCS #1 in DER. The library would keep the
+/// two numbers of a JWK to itself.
 pub(crate) fn rsa_key(modulus: &[u8], exponent: &[u8]) -> DecodingKey {
-    let numbers = [integer(modulus), integer(exponent)].concat();
-    DecodingKey::from_rsa_der(&tagged(0x30, &numbers))
+    let numbers = [der_integer(modulus), der_integer(exponent)].concat();
+    DecodingKey::from_rsa_der(&der_value(0x30, &numbers))
 }
 
-/// Positive, so never with its first bit set, and with no more zeros before it than that takes.
-fn integer(bytes: &[u8]) -> Vec<u8> {
+/// A positive number in DER: its first bit is never set, and no more zeros precede it than that
+/// takes.
+fn der_integer(bytes: &[u8]) -> Vec<u8> {
     let zeros = bytes.iter().take_while(|byte| **byte == 0).count();
     let mut number = vec![0];
     number.extend_from_slice(&bytes[zeros..]);
     let is_positive = number.get(1).is_some_and(|first| *first < 0x80);
-    tagged(0x02, &number[usize::from(is_positive)..])
+    der_value(0x02, &number[usize::from(is_positive)..])
 }
 
-fn tagged(tag: u8, content: &[u8]) -> Vec<u8> {
+fn der_value(tag: u8, content: &[u8]) -> Vec<u8> {
     let length = content.len().to_be_bytes();
     let length: Vec<u8> = length.into_iter().skip_while(|byte| *byte == 0).collect();
     let mut der = vec![tag];

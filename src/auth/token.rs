@@ -1,4 +1,4 @@
-//! The tokens that this server gives out: their text, shown once, and its hash, which is all that is kept.
+//! The tokens that this server issues. A token's text is shown once; only its hash is stored.
 
 use std::{fmt, str::FromStr};
 
@@ -15,28 +15,27 @@ const LENGTH: usize = 32;
 pub struct PlainToken(String);
 
 impl PlainToken {
-    /// What every token of ours begins with: people and scanners for secrets know it by that.
+    /// What every token begins with: people and secret scanners recognize it by that.
     pub(crate) const PREFIX: &str = "bbg_";
 
-    /// A new one, of 256 random bits; none where the system has no randomness.
+    /// A new token of 256 random bits; `None` where the system has no randomness.
     #[must_use]
     pub fn generate() -> Option<Self> {
         let mut bytes = [0; LENGTH];
         SystemRandom::new().fill(&mut bytes).ok()?;
-        Some(Self(format!("{}{}", Self::PREFIX, hexadecimal(&bytes))))
+        Some(Self(format!("{}{}", Self::PREFIX, hex::encode(bytes))))
     }
 
-    /// The text: for the one who gets it, and nobody else.
+    /// The text, for its new owner alone.
     #[must_use]
     pub fn reveal(&self) -> &str {
         &self.0
     }
 
-    /// What is kept of it.
+    /// The hash to store.
     #[must_use]
     pub fn hash(&self) -> TokenHash {
-        let hash = digest(&SHA256, self.0.as_bytes());
-        TokenHash(hexadecimal(hash.as_ref()))
+        TokenHash(hex::encode(digest(&SHA256, self.0.as_bytes())))
     }
 }
 
@@ -49,7 +48,7 @@ impl fmt::Debug for PlainToken {
 impl FromStr for PlainToken {
     type Err = ();
 
-    /// Takes what has the form of a token, whether it is one or not.
+    /// Accepts any text of the right form, whether it is a token of this server or not.
     fn from_str(text: &str) -> Result<Self, ()> {
         let digits = text.strip_prefix(Self::PREFIX).ok_or(())?;
         let is_digit = |b: u8| matches!(b, b'0'..=b'9' | b'a'..=b'f');
@@ -61,13 +60,12 @@ impl FromStr for PlainToken {
     }
 }
 
-/// The SHA-256 of a token's text, in hexadecimal. Equality takes the same time wherever two of them differ.
+/// The SHA-256 of a token's text, in hexadecimal. A comparison takes the same time wherever two of
+/// them differ.
 #[derive(Clone, Debug, Eq)]
 pub struct TokenHash(String);
 
 impl TokenHash {
-    /// As the database has it.
-    #[must_use]
     pub(crate) fn as_str(&self) -> &str {
         &self.0
     }
@@ -89,10 +87,4 @@ impl std::hash::Hash for TokenHash {
     fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
         self.0.hash(state);
     }
-}
-
-fn hexadecimal(bytes: &[u8]) -> String {
-    bytes
-        .iter()
-        .fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
 }

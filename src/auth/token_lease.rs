@@ -1,31 +1,36 @@
-//! What stays open for as long as a token is good: sockets and event streams.
+//! Leases: a socket or an event stream stays open for as long as its caller's token is good.
 
 use std::{
     collections::{HashMap, HashSet},
+    fmt,
     future::pending,
     pin::Pin,
-    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    sync::{Arc, Weak},
     task::{Context, Poll},
     time::Duration,
 };
 
 use futures_util::future::BoxFuture;
+use parking_lot::Mutex;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use crate::{auth::token::TokenHash, clock::Clock, domain::error::Error};
 
-/// Comes to its end when a token is no longer good, and says why; never where it always is.
+/// The longest sleep of a lease, in seconds: the system's clock may be set, and a timer does not
+/// know.
+const MAX_SLEEP: u64 = 60;
+
+/// A future that completes when the token is no longer good, with the reason.
 pub(crate) struct TokenLease(BoxFuture<'static, Error>);
 
 impl TokenLease {
-    /// One without an end.
-    #[must_use]
+    /// A lease without an end.
     pub(crate) fn always() -> Self {
         Self(Box::pin(pending()))
     }
 
-    /// One that ends at this second since the epoch.
+    /// A lease that ends at this second since the epoch.
     pub(crate) fn until(end: i64, why: Error) -> Self {
         Self(Box::pin(async move {
             loop {
@@ -33,8 +38,7 @@ impl TokenLease {
                 let Ok(left @ 1..) = u64::try_from(left) else {
                     return why;
                 };
-                // In pieces, since the clock may be set, and a timer does not know.
-                sleep(Duration::from_secs(left.min(60))).await;
+                sleep(Duration::from_secs(left.min(MAX_SLEEP))).await;
             }
         }))
     }
@@ -48,24 +52,20 @@ impl Future for TokenLease {
     }
 }
 
-impl std::fmt::Debug for TokenLease {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Debug for TokenLease {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("TokenLease")
     }
 }
 
-/// Every stored token that holds something open.
+/// The stored tokens that have leases. All leases of a token share what ends them.
 #[derive(Debug, Default)]
 pub(crate) struct TokenLeases(Mutex<HashMap<TokenHash, Weak<CancellationToken>>>);
 
 impl TokenLeases {
-    fn lock(&self) -> MutexGuard<'_, HashMap<TokenHash, Weak<CancellationToken>>> {
-        // The map is whole between any two statements, so a panic elsewhere does not spoil it.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
+    /// A lease that ends with this reason when its token is revoked.
     pub(crate) fn lease(&self, hash: &TokenHash, why: Error) -> TokenLease {
-        let mut leased = self.lock();
+        let mut leased = self.0.lock();
         let known = leased.get(hash).and_then(Weak::upgrade);
         let ended = known.unwrap_or_else(|| {
             let ended = Arc::new(CancellationToken::new());
@@ -78,21 +78,22 @@ impl TokenLeases {
         }))
     }
 
-    /// The tokens that hold something open; the others are forgotten.
+    /// The tokens that have leases; the others are forgotten.
     pub(crate) fn leased(&self) -> Vec<TokenHash> {
-        let mut leased = self.lock();
+        let mut leased = self.0.lock();
         leased.retain(|_, ended| ended.strong_count() > 0);
         leased.keys().cloned().collect()
     }
 
-    /// Ends what this token holds open.
+    /// Ends this token's leases.
     pub(crate) fn end(&self, hash: &TokenHash) {
-        if let Some(ended) = self.lock().remove(hash).and_then(|e| e.upgrade()) {
+        let ended = self.0.lock().remove(hash);
+        if let Some(ended) = ended.and_then(|ended| ended.upgrade()) {
             ended.cancel();
         }
     }
 
-    /// Ends what those of these tokens hold open that are not stored.
+    /// Ends the leases of those of these tokens that are not stored.
     pub(crate) fn end_all_but(&self, leased: &[TokenHash], stored: Vec<String>) {
         let stored: HashSet<TokenHash> = stored.into_iter().map(Into::into).collect();
         for hash in leased.iter().filter(|hash| !stored.contains(hash)) {

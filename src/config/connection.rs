@@ -1,16 +1,17 @@
-//! Settings of connections: TLS, how many, how long, and which proxies are believed.
+//! Settings of connections: TLS, how many, how long, and which proxies are trusted.
 
 use std::{net::IpAddr, path::PathBuf, time::Duration};
 
 use clap::{Args, value_parser};
 use ipnet::IpNet;
 
-use crate::config::DAY;
+use crate::config::limit::DAY;
 
-/// The way in.
+/// Settings of connections.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct ConnectionConfig {
-    /// Speak TLS with this certificate, a file in PEM that begins with the server's own; it is read anew on SIGHUP
+    /// Speak TLS with this certificate, a file in PEM that begins with the server's own; it is read
+    /// anew on SIGHUP
     #[arg(
         long,
         env = "BUILDBOT_GRAPHQL_TLS_CERT",
@@ -26,7 +27,8 @@ pub(crate) struct ConnectionConfig {
         requires = "tls_cert"
     )]
     pub(crate) tls_key: Option<PathBuf>,
-    /// A request's body, or a TLS handshake, that is not all there after so many seconds is given up
+    /// A request's body, or a TLS handshake, that is not all there after so many seconds is given
+    /// up
     #[arg(
         long,
         env = "BUILDBOT_GRAPHQL_READ_TIMEOUT_SECONDS",
@@ -49,14 +51,16 @@ pub(crate) struct ConnectionConfig {
         default_value_t = 50_000
     )]
     pub(crate) max_connections: usize,
-    /// How many connections one address may have at once, a trusted proxy excepted; 0 is without a limit
+    /// How many connections one address may have at once, a trusted proxy excepted; 0 is without a
+    /// limit
     #[arg(
         long,
         env = "BUILDBOT_GRAPHQL_MAX_CONNECTIONS_PER_ADDRESS",
         default_value_t = 1_000
     )]
     pub(crate) max_connections_per_address: usize,
-    /// Proxies whose X-Forwarded-For is believed, such as 127.0.0.1 or 10.0.0.0/8; give several with commas
+    /// Proxies whose X-Forwarded-For is believed, such as 127.0.0.1 or 10.0.0.0/8; give several
+    /// with commas
     #[arg(
         long,
         env = "BUILDBOT_GRAPHQL_TRUSTED_PROXY",
@@ -68,26 +72,26 @@ pub(crate) struct ConnectionConfig {
 }
 
 impl ConnectionConfig {
-    /// TLS is spoken.
+    /// Whether connections are encrypted.
     #[must_use]
     pub(crate) fn is_tls(&self) -> bool {
         self.tls_cert.is_some()
     }
 
-    /// What this address says of where a request came from is believed.
+    /// Whether this address is a trusted proxy's.
     #[must_use]
     pub(crate) fn trusts(&self, address: IpAddr) -> bool {
         self.trusted_proxy.iter().any(|net| net.contains(&address))
     }
 
-    /// How long a body or a handshake may take.
+    /// How long a request body or a TLS handshake may take.
     #[must_use]
     pub(crate) fn read_timeout(&self) -> Duration {
         Duration::from_secs(self.read_timeout_seconds)
     }
 }
 
-/// A network, or a single address.
+/// Parses a network, or a single address.
 fn network(text: &str) -> Result<IpNet, String> {
     let address = text.parse::<IpAddr>().map(IpNet::from);
     address

@@ -1,14 +1,14 @@
-//! What one operation may ask for and take, and which documents are taken.
+//! Settings of what one operation may ask for and take, and which documents are served.
 
 use std::{path::PathBuf, time::Duration};
 
 use clap::{Args, value_parser};
 
-/// The deepest nesting that the parser of documents takes.
+/// The deepest nesting that the parser of documents accepts.
 const MAX_NESTING: u64 = 64;
 
-/// The longest time that an operation may be given, in seconds.
-const DAY: u64 = 86_400;
+/// The longest time that a timeout may be set to, in seconds.
+pub(crate) const DAY: u64 = 86_400;
 
 /// The limits of operations; what goes beyond one is refused as LIMIT_EXCEEDED, which names it.
 #[derive(Args, Clone, Debug)]
@@ -40,16 +40,19 @@ pub(crate) struct LimitConfig {
     /// How many directives a document may have
     #[arg(long, env = "BUILDBOT_GRAPHQL_MAX_DIRECTIVES", default_value_t = 50)]
     pub(crate) max_directives: u64,
-    /// How many fields and fragments an operation may have, each counted wherever a fragment brings it in
+    /// How many fields and fragments an operation may have, each counted wherever a fragment brings
+    /// it in
     #[arg(long, env = "BUILDBOT_GRAPHQL_MAX_FIELDS", default_value_t = 2_000)]
     pub(crate) max_fields: u64,
-    /// How many objects an operation may return: a list counts its page size, a build's steps without a limit 20, urls 2
+    /// How many objects an operation may return: a list counts its page size, a build's steps
+    /// without a limit 20, urls 2
     #[arg(long, env = "BUILDBOT_GRAPHQL_MAX_COST", default_value_t = 20_000)]
     pub(crate) max_cost: u64,
     /// How many fields all these objects may have together
     #[arg(long, env = "BUILDBOT_GRAPHQL_MAX_VALUES", default_value_t = 500_000)]
     pub(crate) max_values: u64,
-    /// How many seconds an operation or a REST request may take, 2 or more; 0 is for ever. What is being written is not cut off
+    /// How many seconds an operation or a REST request may take, 2 or more; 0 is for ever. What is
+    /// being written is not cut off
     #[arg(
         long,
         env = "BUILDBOT_GRAPHQL_MAX_SECONDS",
@@ -60,7 +63,8 @@ pub(crate) struct LimitConfig {
     /// How many rows an operation may read from the database
     #[arg(long, env = "BUILDBOT_GRAPHQL_MAX_ROWS", default_value_t = 100_000)]
     pub(crate) max_rows: u64,
-    /// About how many bytes of memory documents may take that were read and checked, to be used again; 0 keeps none
+    /// About how many bytes of memory documents may take that were read and checked, to be used
+    /// again; 0 keeps none
     #[arg(
         long,
         env = "BUILDBOT_GRAPHQL_DOCUMENT_CACHE_BYTES",
@@ -82,7 +86,7 @@ pub(crate) struct LimitConfig {
 }
 
 impl LimitConfig {
-    /// How long an operation may take.
+    /// How long an operation may take; `None` is without a limit.
     #[must_use]
     pub(crate) fn time(&self) -> Option<Duration> {
         (self.max_seconds > 0).then(|| Duration::from_secs(self.max_seconds))
@@ -91,7 +95,7 @@ impl LimitConfig {
 
 #[cfg(any(test, fuzzing))]
 impl LimitConfig {
-    /// What holds where nothing is said but these flags.
+    /// The defaults, but for these flags.
     pub(crate) fn of(flags: &[&str]) -> Self {
         #[derive(clap::Parser)]
         struct Flags {

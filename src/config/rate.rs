@@ -1,11 +1,12 @@
-//! Settings of what one caller may take.
+//! Settings of what one caller may take, and all together.
 
 use clap::{Args, value_parser};
 
-/// What one caller may take.
+/// Settings of rate limits.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct RateConfig {
-    /// How many cost points a token, or an address without one, may spend at once; 0 is without a limit
+    /// How many cost points a token, or an address without one, may spend at once; 0 is without a
+    /// limit
     #[arg(long, env = "BUILDBOT_GRAPHQL_RATE_POINTS", default_value_t = 200_000)]
     pub(crate) rate_points: u64,
     /// How many cost points come back each second

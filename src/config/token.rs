@@ -1,12 +1,13 @@
-//! The settings of tokens that others give out.
+//! Settings of the JWTs of an identity provider.
 
 use clap::{Args, builder::NonEmptyStringValueParser};
 use url::{Host, Url};
 
-/// JWTs of an identity provider.
+/// Settings of JWTs.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct TokenConfig {
-    /// Take JWTs that are signed with one of the keys at this URL, the `jwks_uri` of an identity provider
+    /// Take JWTs that are signed with one of the keys at this URL, the `jwks_uri` of an identity
+    /// provider
     #[arg(
         long,
         env = "BUILDBOT_GRAPHQL_JWKS_URL",
@@ -20,7 +21,8 @@ pub(crate) struct TokenConfig {
     /// The audience (aud) that these JWTs are for, or one of it
     #[arg(long, env = "BUILDBOT_GRAPHQL_JWT_AUDIENCE", requires = "jwks_url", value_parser = NonEmptyStringValueParser::new())]
     pub(crate) jwt_audience: Option<String>,
-    /// The claim with what a JWT may do: a text with spaces or a list; a path such as `realm_access.roles`
+    /// The claim with what a JWT may do: a text with spaces or a list; a path such as
+    /// `realm_access.roles`
     #[arg(
         long,
         env = "BUILDBOT_GRAPHQL_JWT_SCOPE_CLAIM",
@@ -46,7 +48,7 @@ pub(crate) struct TokenConfig {
     pub(crate) jwt_write: String,
 }
 
-/// Where an identity provider shows its keys: over https, or http on this machine.
+/// Where an identity provider publishes its keys: over https, or http on this machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct JwksUrl(Url);
 
@@ -57,7 +59,7 @@ impl JwksUrl {
         self.0.as_str()
     }
 
-    /// It is https.
+    /// Whether it is https.
     #[must_use]
     pub(crate) fn is_secure(&self) -> bool {
         self.0.scheme() == "https"

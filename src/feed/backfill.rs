@@ -1,97 +1,102 @@
-//! What a subscriber missed, or a snapshot, read from the table until it can go on live.
-//!
-//! `at` is the one position that matters: everything up to it was read.
-//! 1. Read behind `at` until little is left. 2. Join those who hear live: they say from which position on they do.
-//! 3. If that is ahead of `at`, read the rest in between. 4. What is heard live up to `at` was read already and is left out.
+//! What a subscriber has missed, or a snapshot, read from the table until it can go on live: steps
+//! 1 to 3 of [`feed`](crate::feed)'s algorithm.
 
-use std::{
-    collections::{HashSet, VecDeque},
-    sync::Arc,
-};
+use std::collections::{HashSet, VecDeque};
 
 use crate::{
     domain::{
         error::{Error, Result},
         event::EventKind,
-        filter::{Direction, StepField},
         id::{ChangeId, Position},
     },
-    feed::{BATCH, EventFilter, Feed, StartPosition},
+    feed::{
+        cursor,
+        event_filter::EventFilter,
+        handle::{BATCH_SIZE, Feed},
+        snapshot::Snapshot,
+    },
     store::event::{self, Event},
 };
 
-const GONE: &str = "the feed does not reach back to this cursor";
+const TOO_OLD: Error = Error::CursorExpired("the feed does not reach back to this cursor");
 
-/// Reads from the table.
+/// Where a subscription begins.
+#[derive(Clone, Debug)]
+pub(crate) enum StartPosition {
+    /// With the next event.
+    Now,
+    /// With the first event behind this cursor.
+    After(String),
+    /// With the present state of every matching step.
+    Snapshot,
+}
+
+/// Reads the events that match a filter, in order.
 #[derive(Debug)]
 pub(crate) struct Backfill {
     feed: Feed,
     filter: EventFilter,
+    /// Everything up to here was read.
     at: Position,
+    /// See [`delivered`](Self::delivered).
     delivered: Option<Position>,
+    /// Events that were read and not yet taken.
     ready: VecDeque<Event>,
-    /// Changes that the snapshot shows and that have their places behind it.
-    shown: HashSet<ChangeId>,
-    until: ReadUntil,
+    /// Changes behind `at` that the snapshot already showed.
+    included: HashSet<ChangeId>,
+    phase: Phase,
 }
 
-/// How far it is read.
 #[derive(Clone, Copy, Debug)]
-enum ReadUntil {
-    /// There may be much behind `at`, which would only wait in a queue.
-    LittleIsLeft,
-    /// It is time to join.
-    Now,
-    /// Behind this place it is heard live.
-    Place(Position),
+enum Phase {
+    /// There may be much behind `at`, which would only fill the subscriber's queue.
+    CatchingUp,
+    /// Little is left behind `at`: it is time for the handoff.
+    CaughtUp,
+    /// The dispatcher delivers what is behind this position.
+    HandedOff(Position),
 }
 
 impl Feed {
-    /// The events that match, from `start` on.
+    /// Begins to read the events that match.
     ///
     /// # Errors
-    /// `FeedDetached`, `CursorExpired`, `Invalid` for the cursor, `LimitExceeded` for the snapshot; else as every read.
+    /// Also `CursorExpired`, `Invalid` for the cursor, and `LimitExceeded` for the snapshot.
     pub(crate) async fn backfill(
         &self,
         filter: EventFilter,
         start: StartPosition,
     ) -> Result<Backfill> {
-        self.expect_feed().await?;
-        Ok(match start {
+        self.expect_attached().await?;
+        match start {
             StartPosition::Now => {
                 let at = self.position().await?;
-                Backfill {
-                    until: ReadUntil::Now,
-                    ..Backfill::behind(self, filter, at)
-                }
+                let mut backfill = Backfill::new(self, filter, at);
+                backfill.phase = Phase::CaughtUp;
+                Ok(backfill)
             }
             StartPosition::After(cursor) => {
-                let at = self.reached(&cursor).await?;
-                // While nobody listened, much may have been written that has no place yet.
+                let at = self.resolve_cursor(&cursor).await?;
+                // Without subscribers, many changes may have been written without a position.
                 self.sequence_all().await?;
-                Backfill::behind(self, filter, at)
+                Ok(Backfill::new(self, filter, at))
             }
             StartPosition::Snapshot => {
-                let (at, ready, shown) = snapshot(self, &filter).await?;
-                Backfill {
-                    delivered: None,
-                    ready,
-                    shown,
-                    ..Backfill::behind(self, filter, at)
-                }
+                let snapshot = self.snapshot(&filter).await?;
+                Ok(Backfill::from_snapshot(self, filter, snapshot))
             }
-        })
+        }
     }
 
-    /// The place of a cursor that the feed reaches back to.
-    async fn reached(&self, cursor: &str) -> Result<Position> {
-        let at = self.parse(cursor)?;
-        if self.dispatcher().recent(at).is_some() {
+    /// The position of a cursor behind which no event is missing.
+    async fn resolve_cursor(&self, cursor: &str) -> Result<Position> {
+        let at = cursor::parse(cursor, &self.epoch()?)?;
+        if self.dispatcher().recent_after(at).is_some() {
             return Ok(at);
         }
         let reach = event::reach(&self.0.db).await?;
         if at < reach.floor {
-            return Err(Error::CursorExpired(GONE));
+            return Err(TOO_OLD);
         }
         if at > reach.newest {
             return Err(Error::CursorExpired("the cursor is ahead of the feed"));
@@ -100,78 +105,55 @@ impl Feed {
     }
 }
 
-async fn snapshot(
-    feed: &Feed,
-    filter: &EventFilter,
-) -> Result<(Position, VecDeque<Event>, HashSet<ChangeId>)> {
-    let max = feed.0.config.feed_snapshot_steps;
-    let order = vec![(StepField::Stepid, Direction::Asc)];
-    let event::StepSnapshot {
-        position: at,
-        shown,
-        steps,
-    } = event::snapshot(&feed.0.db, &filter.steps(), filter.builderid, &order, max).await?;
-    if steps.more {
-        return Err(Error::LimitExceeded {
-            limit: "feed-snapshot-steps",
-            max,
-            asked: None,
-            advice: "narrow `where`, such as to one build",
-        });
-    }
-    // From here on they have places, so they are met, and left out, before others are joined.
-    feed.sequence_all().await?;
-    let now = feed.0.clock.now();
-    let events = steps.rows.into_iter().map(|step| Event {
-        change: ChangeId::default(),
-        position: at,
-        kind: EventKind::Snapshot,
-        occurred_at: now,
-        builderid: filter.builderid,
-        step: Arc::new(step),
-    });
-    Ok((at, events.collect(), shown.into_iter().collect()))
-}
-
 impl Backfill {
-    /// The events behind a place.
-    pub(crate) fn behind(feed: &Feed, filter: EventFilter, at: Position) -> Self {
+    /// Reads the events behind a position.
+    pub(crate) fn new(feed: &Feed, filter: EventFilter, at: Position) -> Self {
         Self {
             feed: feed.clone(),
             filter,
             at,
             delivered: Some(at),
             ready: VecDeque::new(),
-            shown: HashSet::new(),
-            until: ReadUntil::LittleIsLeft,
+            included: HashSet::new(),
+            phase: Phase::CatchingUp,
         }
     }
 
-    /// The next event; none when it is time to join, and again when all was read up to where it was joined.
+    fn from_snapshot(feed: &Feed, filter: EventFilter, snapshot: Snapshot) -> Self {
+        Self {
+            delivered: None,
+            ready: snapshot.events,
+            included: snapshot.included,
+            ..Self::new(feed, filter, snapshot.position)
+        }
+    }
+
+    /// The next event; `None` when it is time for the handoff, and again when everything was read
+    /// up to the handoff's position.
     ///
     /// # Errors
-    /// `CursorExpired`, or as every read.
+    /// Also `CursorExpired`, where retention was faster.
     pub(crate) async fn next(&mut self) -> Result<Option<Event>> {
         loop {
             if let Some(event) = self.ready.pop_front() {
-                // Who resumes from the middle of a snapshot would miss the rest of it.
-                let is_place = event.kind != EventKind::Snapshot || self.ready.is_empty();
-                self.delivered = is_place.then_some(event.position);
+                // A subscriber that resumed from the middle of a snapshot would miss its rest.
+                let is_resumable = event.kind != EventKind::Snapshot || self.ready.is_empty();
+                self.delivered = is_resumable.then_some(event.position);
                 return Ok(Some(event));
             }
-            match self.until {
-                ReadUntil::LittleIsLeft => {
-                    if self.read().await? < BATCH {
-                        self.until = ReadUntil::Now;
+            match self.phase {
+                Phase::CatchingUp => {
+                    if self.read().await? < BATCH_SIZE {
+                        self.phase = Phase::CaughtUp;
                     }
                 }
-                ReadUntil::Place(place) if place > self.at => {
+                Phase::HandedOff(from) if from > self.at => {
+                    // The dispatcher has been further, so what it has seen is gone from the table.
                     if self.read().await? == 0 {
-                        // Nothing behind `at`, although others have been there.
-                        return Err(Error::CursorExpired(GONE));
+                        return Err(TOO_OLD);
                     }
                 }
-                ReadUntil::Now | ReadUntil::Place(_) => {
+                Phase::CaughtUp | Phase::HandedOff(_) => {
                     self.delivered = Some(self.at);
                     return Ok(None);
                 }
@@ -179,9 +161,9 @@ impl Backfill {
         }
     }
 
-    /// Those who hear live were joined, for the events behind this place.
+    /// Leaves the events behind this position to the dispatcher.
     pub(crate) fn hand_off(&mut self, from: Position) {
-        self.until = ReadUntil::Place(from);
+        self.phase = Phase::HandedOff(from);
     }
 
     pub(crate) fn feed(&self) -> &Feed {
@@ -197,45 +179,47 @@ impl Backfill {
         self.at
     }
 
-    /// Who has taken all events so far has everything up to here; none in the middle of a snapshot.
+    /// A subscriber that has taken every event so far has everything up to here, and may resume
+    /// from here; `None` in the middle of a snapshot.
     pub(crate) fn delivered(&self) -> Option<Position> {
         self.delivered
     }
 
-    /// The same as [`read`](Self::read), where what is behind `at` is still in memory.
-    fn read_recent(&mut self) -> Option<u64> {
-        let dispatcher = self.feed.dispatcher();
-        let filter = &self.filter;
-        let events = dispatcher
-            .recent(self.at)?
-            .filter(|event| filter.matches(event));
-        self.ready.extend(events.cloned());
-        let read = dispatcher.position.0.abs_diff(self.at.0);
-        self.at = dispatcher.position;
-        Some(read)
-    }
-
-    /// Reads the next events behind `at`; says how many places it went on, whether they matched or not.
+    /// Reads the next events behind `at`. Returns how many positions it advanced, including those
+    /// of events that do not match.
     async fn read(&mut self) -> Result<u64> {
-        // What a snapshot shows already may have been given its place a moment ago, and not be in memory yet.
-        if self.shown.is_empty()
-            && let Some(read) = self.read_recent()
+        // The included changes may have been given their positions a moment ago: the table has
+        // them, the memory may not yet.
+        if self.included.is_empty()
+            && let Some(advanced) = self.read_from_memory()
         {
-            return Ok(read);
+            return Ok(advanced);
         }
-        let batch = event::after(&self.feed.0.db, self.at, BATCH).await?;
-        // Asked after the read: if nothing behind `at` is gone by now, nothing was missing from what was read.
+        let batch = event::after(&self.feed.0.db, self.at, BATCH_SIZE).await?;
+        // Asked after the read: if nothing behind `at` is gone by now, nothing was missing before.
         if !batch.is_whole || event::reach(&self.feed.0.db).await?.floor > self.at {
-            return Err(Error::CursorExpired(GONE));
+            return Err(TOO_OLD);
         }
         let Some(last) = batch.last else {
             return Ok(0);
         };
-        let read = last.0.abs_diff(self.at.0);
+        let advanced = last.0.abs_diff(self.at.0);
         self.at = last;
-        let (filter, shown) = (&self.filter, &self.shown);
-        let wanted = |event: &Event| filter.matches(event) && !shown.contains(&event.change);
-        self.ready.extend(batch.events.into_iter().filter(wanted));
-        Ok(read)
+        let (filter, included) = (&self.filter, &self.included);
+        let is_wanted = |event: &Event| filter.matches(event) && !included.contains(&event.change);
+        self.ready
+            .extend(batch.events.into_iter().filter(is_wanted));
+        Ok(advanced)
+    }
+
+    /// Does the same without the database; `None` where not all that is behind `at` is in memory.
+    fn read_from_memory(&mut self) -> Option<u64> {
+        let dispatcher = self.feed.dispatcher();
+        let recent = dispatcher.recent_after(self.at)?;
+        let matching = recent.filter(|event| self.filter.matches(event));
+        self.ready.extend(matching.cloned());
+        let advanced = dispatcher.position.0.abs_diff(self.at.0);
+        self.at = dispatcher.position;
+        Some(advanced)
     }
 }

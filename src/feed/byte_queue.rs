@@ -1,4 +1,4 @@
-//! A queue bounded in bytes, between one who must not wait and one who does, with a last word on why it ended.
+//! A queue that is bounded in bytes. Its sender never waits; its receiver learns why it ended.
 
 use std::sync::{
     Arc,
@@ -14,7 +14,7 @@ const OVERHEAD: usize = 64;
 #[derive(Debug)]
 pub(crate) struct Sender<T, E> {
     items: mpsc::UnboundedSender<Result<(T, usize), E>>,
-    held: Arc<AtomicUsize>,
+    used: Arc<AtomicUsize>,
     max: usize,
 }
 
@@ -22,43 +22,44 @@ pub(crate) struct Sender<T, E> {
 #[derive(Debug)]
 pub(crate) struct Receiver<T, E> {
     items: mpsc::UnboundedReceiver<Result<(T, usize), E>>,
-    held: Arc<AtomicUsize>,
+    used: Arc<AtomicUsize>,
 }
 
-/// A queue that holds so many bytes, or one item that is larger.
+/// A queue for at most `max` bytes, or one item that is larger.
 pub(crate) fn queue<T, E>(max: usize) -> (Sender<T, E>, Receiver<T, E>) {
     let (sender, receiver) = mpsc::unbounded_channel();
-    let held = Arc::new(AtomicUsize::new(0));
+    let used = Arc::new(AtomicUsize::new(0));
     let sender = Sender {
         items: sender,
-        held: held.clone(),
+        used: used.clone(),
         max,
     };
     let items = receiver;
-    (sender, Receiver { items, held })
+    (sender, Receiver { items, used })
 }
 
 impl<T, E> Sender<T, E> {
-    /// Adds an item of so many bytes; says whether it went in. Once one did not, the queue is to be ended.
+    /// Adds an item of so many bytes. Returns `false` where it does not fit, or nobody receives:
+    /// then the queue is to be ended.
     pub(crate) fn push(&self, item: T, bytes: usize) -> bool {
         let bytes = bytes + OVERHEAD;
-        let held = self.held.fetch_add(bytes, Relaxed);
-        (held == 0 || held + bytes <= self.max) && self.items.send(Ok((item, bytes))).is_ok()
+        let used = self.used.fetch_add(bytes, Relaxed);
+        (used == 0 || used + bytes <= self.max) && self.items.send(Ok((item, bytes))).is_ok()
     }
 
-    /// Ends the queue: this is heard behind all that it holds.
+    /// Ends the queue. The receiver gets this reason after every item that is in it.
     pub(crate) fn end(self, why: E) {
-        // Nobody may be there any more to hear it.
+        // The receiver may be gone.
         let _ = self.items.send(Err(why));
     }
 }
 
 impl<T, E> Receiver<T, E> {
-    /// The next item, or the last word; for ever nothing where the other end went without one.
+    /// The next item, or why the queue was ended. Pending for ever where the sender was dropped.
     pub(crate) async fn next(&mut self) -> Result<T, E> {
         match self.items.recv().await {
             Some(Ok((item, bytes))) => {
-                self.held.fetch_sub(bytes, Relaxed);
+                self.used.fetch_sub(bytes, Relaxed);
                 Ok(item)
             }
             Some(Err(why)) => Err(why),

@@ -1,40 +1,83 @@
-//! Who listens, found by what an event is about: whom it does not concern it costs nothing.
+//! Finds the subscribers that an event concerns. An event costs nothing for the others.
 
 use std::collections::HashMap;
 
 use crate::{
     domain::{
-        error::{Error, Result},
+        error::Error,
         id::{BuildId, BuilderId, Position, StepId},
     },
     feed::{
-        EventFilter, Feed,
-        backfill::Backfill,
         byte_queue,
+        event_filter::EventFilter,
         recent::{self, RecentEvents},
     },
-    store::event::Event,
+    store::event::{Event, EventBatch},
 };
 
-/// Who listens, and how far they have been told.
+/// The subscribers, and how far the feed was dispatched to them.
 #[derive(Debug, Default)]
 pub(crate) struct Dispatcher {
     pub(crate) subscribers: Subscribers,
-    /// Every event up to here was handed to the listeners; means nothing while there are none.
+    /// Every event up to here was dispatched; meaningless while there are no subscribers.
     pub(crate) position: Position,
-    /// What was handed to them last, up to that place.
-    pub(crate) recent: RecentEvents,
+    /// The events that were dispatched last, up to `position`.
+    recent: RecentEvents,
 }
 
 impl Dispatcher {
-    /// The events behind a place, up to the newest that is known; none where only the table has them.
-    pub(crate) fn recent(&self, place: Position) -> Option<impl Iterator<Item = &Event>> {
-        let is_live = !self.subscribers.is_empty() && place <= self.position;
-        self.recent.after(place).filter(|_| is_live)
+    /// The events behind a position, up to the newest that was dispatched; `None` where only the
+    /// table has them all.
+    pub(crate) fn recent_after(&self, position: Position) -> Option<impl Iterator<Item = &Event>> {
+        let is_known = !self.subscribers.is_empty() && position <= self.position;
+        self.recent.after(position).filter(|_| is_known)
+    }
+
+    /// Adds a subscriber that has read everything up to `read`. Its queue gets the events behind
+    /// the dispatcher's position.
+    pub(crate) fn register(
+        &mut self,
+        filter: &EventFilter,
+        read: Position,
+        queue: byte_queue::Sender<Event, Error>,
+    ) -> SubscriberKey {
+        if self.subscribers.is_empty() {
+            self.restart_at(read);
+        }
+        let filter = filter.clone();
+        self.subscribers.insert(Subscriber { filter, queue })
+    }
+
+    /// Dispatches the events behind `position` up to `last`.
+    pub(crate) fn dispatch(&mut self, batch: &EventBatch, last: Position) {
+        // A hole is a loss: retention overtook the tail, or the file was replaced.
+        if !batch.is_whole {
+            let from = self.position.0;
+            tracing::error!(
+                from,
+                to = last.0,
+                "the feed has a hole; subscribers are cut off"
+            );
+            let gone = "the feed has lost events behind this cursor";
+            self.subscribers.end(&Error::CursorExpired(gone));
+            self.restart_at(last);
+            return;
+        }
+        self.position = last;
+        for event in &batch.events {
+            self.subscribers.dispatch(event);
+            self.recent.push(event);
+        }
+    }
+
+    fn restart_at(&mut self, position: Position) {
+        self.position = position;
+        self.recent = RecentEvents::starting_after(position);
     }
 }
 
-/// The narrowest thing that a filter names. An event looks at four routes, however many listen.
+/// The narrowest thing that a filter names. An event is looked up under four topics, however many
+/// subscribers there are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Topic {
     Step(StepId),
@@ -52,185 +95,82 @@ impl Topic {
     }
 }
 
-/// The listeners of each route, by id; a route without any has no entry.
-#[derive(Debug, Default)]
-pub(crate) struct Subscribers {
-    routes: HashMap<Topic, HashMap<u64, Subscriber>>,
-    next_id: u64,
-}
-
 #[derive(Debug)]
 struct Subscriber {
     filter: EventFilter,
     queue: byte_queue::Sender<Event, Error>,
 }
 
+/// Identifies a subscriber.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct SubscriberKey {
+    topic: Topic,
+    id: u64,
+}
+
+/// The subscribers of each topic, by id. A topic without any has no entry.
+#[derive(Debug, Default)]
+pub(crate) struct Subscribers {
+    topics: HashMap<Topic, HashMap<u64, Subscriber>>,
+    next_id: u64,
+}
+
 impl Subscribers {
     pub(crate) fn is_empty(&self) -> bool {
-        self.routes.is_empty()
+        self.topics.is_empty()
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.routes.values().map(HashMap::len).sum()
+        self.topics.values().map(HashMap::len).sum()
     }
 
-    /// Puts an event into the queues of those it concerns; a queue that it does not fit into is ended with `FeedLagged`.
-    pub(crate) fn dispatch(&mut self, event: &Event) {
-        let (step, bytes) = (&event.step, recent::bytes(event));
-        let routes = [
+    /// Ends all queues for this reason, and removes the subscribers.
+    pub(crate) fn end(&mut self, why: &Error) {
+        for (_, subscriber) in self.topics.drain().flat_map(|(_, subscribers)| subscribers) {
+            subscriber.queue.end(why.clone());
+        }
+    }
+
+    pub(crate) fn remove(&mut self, key: SubscriberKey) {
+        if let Some(subscribers) = self.topics.get_mut(&key.topic) {
+            subscribers.remove(&key.id);
+            if subscribers.is_empty() {
+                self.topics.remove(&key.topic);
+            }
+        }
+    }
+
+    fn insert(&mut self, subscriber: Subscriber) -> SubscriberKey {
+        let topic = Topic::of(&subscriber.filter);
+        let id = self.next_id;
+        self.next_id += 1;
+        let subscribers = self.topics.entry(topic).or_default();
+        subscribers.insert(id, subscriber);
+        SubscriberKey { topic, id }
+    }
+
+    /// Puts an event into the queues of those it concerns. A queue that it does not fit into is
+    /// ended with `FeedLagged`.
+    fn dispatch(&mut self, event: &Event) {
+        let (step, bytes) = (&event.step, recent::size(event));
+        let topics = [
             Some(Topic::Step(step.id)),
             Some(Topic::Build(step.buildid)),
             event.builderid.map(Topic::Builder),
             Some(Topic::All),
         ];
-        for route in routes.into_iter().flatten() {
-            let Some(subscribers) = self.routes.get_mut(&route) else {
+        for topic in topics.into_iter().flatten() {
+            let Some(subscribers) = self.topics.get_mut(&topic) else {
                 continue;
             };
-            let full = subscribers.extract_if(|_, subscriber| {
+            let overflowed = subscribers.extract_if(|_, subscriber| {
                 subscriber.filter.matches(event) && !subscriber.queue.push(event.clone(), bytes)
             });
-            for (_, subscriber) in full {
+            for (_, subscriber) in overflowed {
                 subscriber.queue.end(Error::FeedLagged);
             }
             if subscribers.is_empty() {
-                self.routes.remove(&route);
-            }
-        }
-    }
-
-    /// Ends all queues for this reason.
-    pub(crate) fn end(&mut self, why: &Error) {
-        for (_, subscriber) in self.routes.drain().flat_map(|(_, subscribers)| subscribers) {
-            subscriber.queue.end(why.clone());
-        }
-    }
-}
-
-/// A place among the listeners, given up when dropped.
-#[derive(Debug)]
-struct Registration {
-    feed: Feed,
-    route: Topic,
-    id: u64,
-    /// Events behind this place come through the queue.
-    from: Position,
-    queue: byte_queue::Receiver<Event, Error>,
-}
-
-impl Registration {
-    fn new(feed: &Feed, filter: &EventFilter, read: Position) -> Self {
-        let (sender, receiver) = byte_queue::queue(feed.0.config.feed_queue_bytes);
-        let route = Topic::of(filter);
-        let subscriber = Subscriber {
-            filter: filter.clone(),
-            queue: sender,
-        };
-        let mut dispatcher = feed.dispatcher();
-        if dispatcher.subscribers.is_empty() {
-            dispatcher.position = read;
-            dispatcher.recent = RecentEvents::behind(read);
-        }
-        let id = dispatcher.subscribers.next_id;
-        dispatcher.subscribers.next_id += 1;
-        let on_route = dispatcher.subscribers.routes.entry(route).or_default();
-        on_route.insert(id, subscriber);
-        let from = dispatcher.position;
-        drop(dispatcher);
-        feed.wake();
-        Self {
-            feed: feed.clone(),
-            route,
-            id,
-            from,
-            queue: receiver,
-        }
-    }
-}
-
-impl Drop for Registration {
-    fn drop(&mut self) {
-        let mut dispatcher = self.feed.dispatcher();
-        let routes = &mut dispatcher.subscribers.routes;
-        if let Some(subscribers) = routes.get_mut(&self.route) {
-            subscribers.remove(&self.id);
-            if subscribers.is_empty() {
-                routes.remove(&self.route);
-            }
-        }
-    }
-}
-
-/// Hears the events behind a place live; where they were more than its queue holds, it reads them from the table.
-#[derive(Debug)]
-pub(crate) struct LiveEvents {
-    backfill: Backfill,
-    place: Option<Registration>,
-    delivered: Position,
-    waits: Option<Result<Event>>,
-}
-
-impl Feed {
-    /// Joins the tail for one who has read everything up to `read`.
-    pub(crate) fn listen(&self, filter: EventFilter, read: Position) -> LiveEvents {
-        let place = Registration::new(self, &filter, read);
-        let mut backfill = Backfill::behind(self, filter, place.from);
-        backfill.hand_off(place.from);
-        LiveEvents {
-            delivered: place.from,
-            place: Some(place),
-            backfill,
-            waits: None,
-        }
-    }
-}
-
-impl LiveEvents {
-    /// Every event up to here has been taken, or does not match.
-    pub(crate) fn delivered(&self) -> Position {
-        self.delivered
-    }
-
-    /// Waits until there is a next event, or none any more.
-    pub(crate) async fn wait(&mut self) {
-        if self.waits.is_none() {
-            self.waits = Some(self.hear().await);
-        }
-    }
-
-    /// The next event. May be dropped without loss.
-    ///
-    /// # Errors
-    /// Why the feed has ended it, `CursorExpired`, or as every read; then there is nothing more.
-    pub(crate) async fn next(&mut self) -> Result<Event> {
-        self.wait().await;
-        let event = self.waits.take().unwrap_or(Err(Error::Unavailable))?;
-        self.delivered = event.position;
-        Ok(event)
-    }
-
-    async fn hear(&mut self) -> Result<Event> {
-        loop {
-            if let Some(event) = self.backfill.next().await? {
-                return Ok(event);
-            }
-            self.delivered = self.delivered.max(self.backfill.at());
-            let (feed, filter) = (self.backfill.feed(), self.backfill.filter());
-            let Some(place) = &mut self.place else {
-                let place = Registration::new(feed, filter, self.delivered);
-                self.backfill.hand_off(place.from);
-                self.place = Some(place);
-                continue;
-            };
-            match place.queue.next().await {
-                Ok(event) if event.position > self.delivered => return Ok(event),
-                // It was read already.
-                Ok(_) => {}
-                Err(Error::FeedLagged) => {
-                    self.backfill = Backfill::behind(feed, filter.clone(), self.delivered);
-                    self.place = None;
-                }
-                Err(error) => return Err(error),
+                self.topics.remove(&topic);
             }
         }
     }

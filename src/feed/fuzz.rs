@@ -2,33 +2,33 @@
 
 use crate::{
     domain::{error::ErrorCode, id::Position},
-    feed::{cursor_of, place_of},
+    feed::cursor::{encode, parse},
 };
 
-/// Eight bytes are a place, and the rest is a cursor and a feed's name.
+/// Eight bytes are a position, and the rest is a cursor and an epoch.
 ///
 /// # Panics
-/// A cursor of this feed is not the place that it was made of, two are not in the order of their places, or
-/// a text is taken that no feed has given.
+/// A cursor of this feed is not the position that it was made of, two are not in the order of their
+/// positions, or a text is taken that no feed has given.
 pub fn event_cursor(data: &[u8]) {
-    const FEED: &str = "0a1b2c3d";
-    let (place, text) = data.split_at(data.len().min(8));
-    let number = place
+    const EPOCH: &str = "0a1b2c3d";
+    let (bytes, text) = data.split_at(data.len().min(8));
+    let number = bytes
         .iter()
         .fold(0_u64, |n, byte| n << 8 | u64::from(*byte));
-    let place = Position(i64::try_from(number >> 1).unwrap_or_default());
-    let next = Position(place.0.saturating_add(1));
-    assert_eq!(place_of(&cursor_of(FEED, place), FEED).ok(), Some(place));
-    assert!(cursor_of(FEED, place) <= cursor_of(FEED, next));
+    let position = Position(i64::try_from(number >> 1).unwrap_or_default());
+    let next = Position(position.0.saturating_add(1));
+    assert_eq!(parse(&encode(EPOCH, position), EPOCH).ok(), Some(position));
+    assert!(encode(EPOCH, position) <= encode(EPOCH, next));
     let Ok(text) = str::from_utf8(text) else {
         return;
     };
-    for cursor in [text.to_owned(), format!("{FEED}{text}")] {
-        match place_of(&cursor, FEED) {
-            Ok(place) => assert_eq!(cursor_of(FEED, place), cursor),
+    for cursor in [text.to_owned(), format!("{EPOCH}{text}")] {
+        match parse(&cursor, EPOCH) {
+            Ok(position) => assert_eq!(encode(EPOCH, position), cursor),
             Err(error) if error.code() == ErrorCode::CursorExpired => {
-                assert_eq!(cursor.len(), FEED.len() + 16);
-                assert!(!cursor.starts_with(FEED), "{cursor}");
+                assert_eq!(cursor.len(), EPOCH.len() + 16);
+                assert!(!cursor.starts_with(EPOCH), "{cursor}");
             }
             Err(error) => assert_eq!(error.code(), ErrorCode::BadUserInput, "{cursor}"),
         }

@@ -1,132 +1,144 @@
-//! The one task that reads new events, once for all listeners, and puts each into the queues of those it concerns.
+//! The one task that reads new events, once for all subscribers.
 
-use std::time::{Duration, Instant};
+use std::{
+    pin::pin,
+    time::{Duration, Instant},
+};
 
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 use crate::{
-    domain::{
-        error::{Error, Result},
-        id::Position,
-    },
-    feed::{BATCH, Feed, recent::RecentEvents},
+    domain::error::{Error, Result},
+    feed::handle::{BATCH_SIZE, Feed},
     store::{
         event,
-        sequencer::{self, FeedNews},
+        sequencer::{self, FeedNews, FeedProbe},
     },
 };
 
-/// Even when nothing hints at a write, the feed is read this often.
-const AT_LEAST_EVERY: Duration = Duration::from_secs(1);
+/// The feed is read this often even when nothing hints at a write.
+const MAX_IDLE: Duration = Duration::from_secs(1);
+/// The longest wait for the database before a warning.
+const PATIENCE: Duration = Duration::from_secs(1);
 /// The pause after a read that failed.
-const RETRY: Duration = Duration::from_millis(200);
+const RETRY_PAUSE: Duration = Duration::from_millis(200);
 
-/// Reads and hands on until the server stops. While nobody listens it sleeps.
+/// Reads and dispatches until the server stops. Sleeps while there are no subscribers.
 pub(crate) async fn run(feed: Feed) {
     let stop = feed.0.stop.clone();
-    let work = async {
-        let mut seen = sequencer::FeedProbe::default();
-        let mut idle = Duration::ZERO;
-        let mut is_failing = false;
-        loop {
-            // A database that did not answer is asked until it does, for `/readyz`.
-            while !is_failing && feed.dispatcher().subscribers.is_empty() {
-                *feed.read_at() = None;
-                feed.0.wake.notified().await;
-            }
-            let poll = feed.0.config.poll();
-            let hinted = tokio::time::timeout(poll, feed.0.wake.notified())
-                .await
-                .is_ok();
-            feed.read_at().get_or_insert_with(Instant::now);
-            idle += poll;
-            let must = hinted || idle >= AT_LEAST_EVERY;
-            match watched(&feed, turn(&feed, must, &mut seen)).await {
-                Ok(read) => {
-                    is_failing = false;
-                    *feed.read_at() = Some(Instant::now());
-                    if read {
-                        idle = Duration::ZERO;
-                    }
-                }
-                Err(error) => {
-                    // Where the feed itself is gone there is nothing to wait for.
-                    let looked = feed.look().await;
-                    is_failing = looked.is_err() || feed.is_attached();
-                    feed.0.metrics.feed_failures.inc();
-                    tracing::warn!(%error, "the feed could not be read; it is read again");
-                    tell_if_stale(&feed);
-                    seen = sequencer::FeedProbe::default();
-                    sleep(RETRY).await;
-                }
-            }
-        }
-    };
-    stop.run_until_cancelled(work).await;
+    stop.run_until_cancelled(Tail::new(feed).run()).await;
 }
 
-/// Waits for a turn, and does not keep it to itself when that takes long: somebody may hold a lock.
-async fn watched<T>(feed: &Feed, turn: impl Future<Output = T>) -> T {
-    let mut turn = std::pin::pin!(turn);
+struct Tail {
+    feed: Feed,
+    /// What the last cheap look at the database saw.
+    probe: FeedProbe,
+    /// For how long nothing was read.
+    idle: Duration,
+    is_failing: bool,
+}
+
+impl Tail {
+    fn new(feed: Feed) -> Self {
+        Self {
+            feed,
+            probe: FeedProbe::default(),
+            idle: Duration::ZERO,
+            is_failing: false,
+        }
+    }
+
+    async fn run(mut self) {
+        loop {
+            self.wait_for_subscribers().await;
+            let is_due = self.wait_for_hint().await;
+            let poll = Self::poll(&self.feed, &mut self.probe, is_due);
+            match warn_while_waiting(&self.feed, poll).await {
+                Ok(has_read) => {
+                    self.is_failing = false;
+                    *self.feed.caught_up_at() = Some(Instant::now());
+                    if has_read {
+                        self.idle = Duration::ZERO;
+                    }
+                }
+                Err(error) => self.recover(&error).await,
+            }
+        }
+    }
+
+    async fn wait_for_subscribers(&self) {
+        // A database that failed is polled until it answers, as `/readyz` reports the lag.
+        while !self.is_failing && self.feed.dispatcher().subscribers.is_empty() {
+            *self.feed.caught_up_at() = None;
+            self.feed.0.wake.notified().await;
+        }
+    }
+
+    /// Waits for a wake-up or the poll interval. Returns whether the feed must be read, whatever a
+    /// cheap look at it says.
+    async fn wait_for_hint(&mut self) -> bool {
+        let interval = self.feed.0.config.poll();
+        let is_woken = timeout(interval, self.feed.0.wake.notified()).await.is_ok();
+        let mut caught_up_at = self.feed.caught_up_at();
+        caught_up_at.get_or_insert_with(Instant::now);
+        self.idle += interval;
+        is_woken || self.idle >= MAX_IDLE
+    }
+
+    /// Reads and dispatches all new events, if there may be any. Returns whether it has read.
+    async fn poll(feed: &Feed, probe: &mut FeedProbe, is_due: bool) -> Result<bool> {
+        if !is_due {
+            let position = feed.dispatcher().position;
+            match sequencer::news(&feed.0.db, position, probe).await? {
+                FeedNews::None => return Ok(false),
+                FeedNews::Some => {}
+                FeedNews::Waiting => feed.sequence_all().await?,
+            }
+        }
+        loop {
+            let from = feed.dispatcher().position;
+            let batch = event::after(&feed.0.db.watching(), from, BATCH_SIZE).await?;
+            let Some(last) = batch.last else {
+                return Ok(true);
+            };
+            let mut dispatcher = feed.dispatcher();
+            // Otherwise all subscribers left during the read, and another one came, which stands
+            // elsewhere: read again from there.
+            if dispatcher.position == from {
+                feed.0.metrics.feed_position.set(last.0);
+                dispatcher.dispatch(&batch, last);
+            }
+        }
+    }
+
+    async fn recover(&mut self, error: &Error) {
+        // Where the feed itself is gone there is nothing to poll for.
+        let refreshed = self.feed.refresh_epoch().await;
+        self.is_failing = refreshed.is_err() || self.feed.is_attached();
+        self.feed.0.metrics.feed_failures.inc();
+        tracing::warn!(%error, "the feed could not be read; it is read again");
+        end_if_stale(&self.feed);
+        self.probe = FeedProbe::default();
+        sleep(RETRY_PAUSE).await;
+    }
+}
+
+/// Waits for a poll, which may be held up by a lock in the database, and keeps saying so.
+async fn warn_while_waiting<T>(feed: &Feed, poll: impl Future<Output = T>) -> T {
+    let mut poll = pin!(poll);
     loop {
-        if let Ok(done) = tokio::time::timeout(AT_LEAST_EVERY, &mut turn).await {
+        if let Ok(done) = timeout(PATIENCE, &mut poll).await {
             return done;
         }
         let seconds = feed.lag().as_secs();
         tracing::warn!(seconds, "the feed waits for the database");
-        tell_if_stale(feed);
+        end_if_stale(feed);
     }
 }
 
-/// Whoever listens must know that what it has may be old; it resumes when the database is back.
-fn tell_if_stale(feed: &Feed) {
+/// Subscribers must know that what they have may be old. They resume when the database is back.
+fn end_if_stale(feed: &Feed) {
     if feed.is_stale() {
-        feed.dispatcher().subscribers.end(&Error::Unavailable);
-    }
-}
-
-/// Reads, if there may be something to read; says whether it did.
-async fn turn(feed: &Feed, must: bool, seen: &mut sequencer::FeedProbe) -> Result<bool> {
-    if !must {
-        let position = feed.dispatcher().position;
-        match sequencer::news(&feed.0.db, position, seen).await? {
-            FeedNews::None => return Ok(false),
-            FeedNews::Some => {}
-            FeedNews::Waiting => feed.sequence_all().await?,
-        }
-    }
-    loop {
-        let from = feed.dispatcher().position;
-        let batch = event::after(&feed.0.db.watching(), from, BATCH).await?;
-        let Some(last) = batch.last else {
-            return Ok(true);
-        };
-        dispatch(feed, from, last, &batch);
-    }
-}
-
-fn dispatch(feed: &Feed, from: Position, last: Position, batch: &event::EventBatch) {
-    let mut dispatcher = feed.dispatcher();
-    // All had left and somebody else came while this was read: read again from where that one stands.
-    if dispatcher.position != from {
-        return;
-    }
-    dispatcher.position = last;
-    feed.0.metrics.feed_position.set(last.0);
-    // A hole is something lost: retention overtook the tail, or the file was replaced.
-    if !batch.is_whole {
-        tracing::error!(
-            from = from.0,
-            to = last.0,
-            "the feed has a hole; subscribers are cut off"
-        );
-        let gone = "the feed has lost events behind this cursor";
-        dispatcher.subscribers.end(&Error::CursorExpired(gone));
-        dispatcher.recent = RecentEvents::behind(last);
-        return;
-    }
-    for event in &batch.events {
-        dispatcher.subscribers.dispatch(event);
-        dispatcher.recent.push(event);
+        feed.end(&Error::Unavailable);
     }
 }

@@ -8,7 +8,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
-use crate::{config::HttpConfig, graphql::api::Api, http::graphql::refusal::HttpRefusal};
+use crate::{config::http::HttpConfig, graphql::api::Api, http::graphql::refusal::HttpRefusal};
 
 const METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD, POST, OPTIONS");
 /// What a page may send.

@@ -17,7 +17,7 @@ use crate::{
     domain::error::Error,
     graphql::api::Api,
     http::request_context,
-    metrics::{Metrics, PoolLabels},
+    metrics::{Metrics, labels::PoolLabels},
     store::db::schema_status::SchemaStatus,
 };
 

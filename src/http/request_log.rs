@@ -19,13 +19,11 @@ use axum::{
 use tracing::{Instrument, Span, field::Empty};
 
 #[cfg(feature = "otel")]
-use crate::log;
-#[cfg(feature = "otel")]
-use crate::log::traces::{adopt, note};
+use crate::log::traces::{link_parent, record_response};
 use crate::{
     app::App,
     auth::{request_context::RequestContext, scope::Scope},
-    metrics::RouteLabel,
+    metrics::labels::RouteLabel,
 };
 
 /// Where a request's name comes from, if a proxy gave it one, and goes to.
@@ -89,7 +87,7 @@ pub(crate) async fn watch(
     // An error's span is there whatever the log's filter leaves out.
     let span = tracing::error_span!("request", id = %name, caller = Empty);
     #[cfg(feature = "otel")]
-    adopt(&span, |name| request.headers().get(name)?.to_str().ok());
+    link_parent(&span, |name| request.headers().get(name)?.to_str().ok());
     let method = request.method().clone();
     let path = request.extensions().get::<MatchedPath>().cloned();
     let path = path.as_ref().map_or("-", MatchedPath::as_str);
@@ -101,7 +99,7 @@ pub(crate) async fn watch(
     let after = begun.elapsed();
     let status = response.status();
     #[cfg(feature = "otel")]
-    note(&span, method.as_str(), path, status.as_u16());
+    record_response(&span, method.as_str(), path, status.as_u16());
     let route = route(path, &response);
     watch
         .app

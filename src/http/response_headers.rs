@@ -63,7 +63,7 @@ pub(crate) async fn rate(
         header::CACHE_CONTROL,
         HeaderValue::from_static("no-store"),
     );
-    if let Some(standing) = api.app().rate_limiter.standing(&context) {
+    if let Some(standing) = api.app().rate_limiter.status(&context) {
         let (max, window) = (standing.max, standing.window);
         let (left, full_in) = (standing.left, standing.full_in);
         for (name, text) in [

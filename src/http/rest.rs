@@ -24,9 +24,9 @@ use serde_json::{Map, Value};
 use crate::{
     app::App,
     auth::request_context::RequestContext,
-    config::HttpConfig,
+    config::http::HttpConfig,
     http::rest::{path::ResourcePath, query::Parameters, response::RestError},
-    rate_limit::ASKED,
+    rate_limit::limiter::MIN_COST,
 };
 
 const ALLOW: HeaderValue = HeaderValue::from_static("GET, HEAD, OPTIONS");
@@ -120,7 +120,7 @@ async fn answer(
     headers: &HeaderMap,
 ) -> Result<Response, RestError> {
     app.rate_limiter.admit(context)?;
-    app.rate_limiter.spend(context, ASKED)?;
+    app.rate_limiter.spend(context, MIN_COST)?;
     let route = crate::http::rest::path::read(uri.path())?;
     let parameters = Parameters::read(uri.query().unwrap_or_default())?;
     let body = match &route {

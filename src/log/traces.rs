@@ -1,4 +1,5 @@
-//! Traces by OTLP: requests, their operations and these's statements go to the collector that the environment names.
+//! Traces by OTLP: requests, their operations and the operations' statements go to the collector
+//! that the environment names.
 
 use std::{collections::HashMap, env, time::Duration};
 
@@ -12,24 +13,24 @@ use tracing::{Metadata, Span};
 use tracing_opentelemetry::OpenTelemetrySpanExt;
 use tracing_subscriber::{Layer, Registry, filter::dynamic_filter_fn};
 
-/// What says where the collector is; without it there are no traces.
+/// The variables that say where the collector is. Without one there are no traces.
 const ENDPOINTS: [&str; 2] = [
     "OTEL_EXPORTER_OTLP_ENDPOINT",
     "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
 ];
-/// How long a collector may take for what is sent on the way out.
+/// How long the collector may take for the last traces.
 const PATIENCE: Duration = Duration::from_secs(3);
-/// The library that makes the statements' spans.
+/// The library whose spans are statements.
 const STATEMENTS: &str = "sea_orm";
 
-/// What sends the traces.
+/// Sends traces until it is dropped.
 pub(crate) struct Traces(SdkTracerProvider);
 
 /// A layer of the log.
-type Boxed = Box<dyn Layer<Registry> + Send + Sync>;
+type BoxedLayer = Box<dyn Layer<Registry> + Send + Sync>;
 
-/// Begins to send traces, if the environment says where to.
-pub(crate) fn start() -> Result<Option<(Traces, Boxed)>, ExporterBuildError> {
+/// Starts to send traces, if the environment says where to.
+pub(crate) fn start() -> Result<Option<(Traces, BoxedLayer)>, ExporterBuildError> {
     let is_set = |name| env::var(name).is_ok_and(|value: String| !value.is_empty());
     if !ENDPOINTS.into_iter().any(is_set) {
         return Ok(None);
@@ -53,7 +54,7 @@ pub(crate) fn start() -> Result<Option<(Traces, Boxed)>, ExporterBuildError> {
         .with_location(false)
         .with_threads(false)
         .with_filter(dynamic_filter_fn(|metadata, around| {
-            // The feed asks for news forty times a second: its statements belong to no request.
+            // The feed polls forty times a second, and its statements belong to no request.
             let is_statement = is_statement(metadata) && around.lookup_current().is_some();
             metadata.is_span()
                 && (is_statement || metadata.target().starts_with("buildbot_graphql"))
@@ -61,14 +62,13 @@ pub(crate) fn start() -> Result<Option<(Traces, Boxed)>, ExporterBuildError> {
     Ok(Some((Traces(provider), layer.boxed())))
 }
 
-/// The span of a statement, which the log leaves out.
+/// Whether this is the span of a statement. The log leaves those out.
 pub(crate) fn is_statement(metadata: &Metadata<'_>) -> bool {
     metadata.is_span() && metadata.target().starts_with(STATEMENTS)
 }
 
-impl Traces {
-    /// Sends what waits.
-    pub(crate) fn end(self) {
+impl Drop for Traces {
+    fn drop(&mut self) {
         if let Err(error) = self.0.shutdown_with_timeout(PATIENCE) {
             tracing::warn!(%error, "the last traces could not be sent");
         }
@@ -76,7 +76,7 @@ impl Traces {
 }
 
 /// Makes a request's span part of the trace that its headers name, if they do.
-pub(crate) fn adopt<'h>(span: &Span, header: impl Fn(&str) -> Option<&'h str>) {
+pub(crate) fn link_parent<'h>(span: &Span, header: impl Fn(&str) -> Option<&'h str>) {
     let carried: HashMap<String, String> = ["traceparent", "tracestate"]
         .into_iter()
         .filter_map(|name| Some((name.to_owned(), header(name)?.to_owned())))
@@ -90,8 +90,8 @@ pub(crate) fn adopt<'h>(span: &Span, header: impl Fn(&str) -> Option<&'h str>) {
     }
 }
 
-/// Says in a request's span what it was and how it was answered.
-pub(crate) fn note(span: &Span, method: &str, route: &str, status: u16) {
+/// Records in a request's span what it was and how it was answered.
+pub(crate) fn record_response(span: &Span, method: &str, route: &str, status: u16) {
     span.set_attribute("http.request.method", method.to_owned());
     span.set_attribute("http.route", route.to_owned());
     span.set_attribute("http.response.status_code", i64::from(status));

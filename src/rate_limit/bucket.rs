@@ -1,18 +1,16 @@
-//! Buckets of points that refill. A bucket is kept as the moment at which it is full again; a full one is not kept.
+//! Buckets of points that refill. A bucket is kept as the moment at which it is full again; a full
+//! one is not kept.
 
 use std::{collections::HashMap, hash::Hash, time::Duration};
 
 use tokio::time::Instant;
 
-use crate::{
-    domain::error::{Error, Result},
-    rate_limit::RateStatus,
-};
+use crate::domain::error::{Error, Result};
 
-/// How many callers are known at once, so that nobody fills the memory by coming from everywhere.
+/// How many buckets are kept, so that nobody fills the memory by coming from everywhere.
 const MAX_BUCKETS: usize = 100_000;
 
-/// How much a bucket holds and how fast it refills.
+/// How much a bucket holds, in points, and how fast it refills.
 #[derive(Debug)]
 pub(crate) struct BucketPolicy {
     points: u64,
@@ -20,22 +18,35 @@ pub(crate) struct BucketPolicy {
 }
 
 impl BucketPolicy {
-    /// None where there are no points to count.
+    /// `None` where points are not counted.
     pub(crate) fn new(points: u64, per_second: u64) -> Option<Self> {
         (points > 0).then_some(Self { points, per_second })
     }
 
     /// How long so many points take to come back.
-    fn time(&self, points: u64) -> Duration {
+    fn time_for(&self, points: u64) -> Duration {
         let nanos = u128::from(points) * 1_000_000_000 / u128::from(self.per_second);
         Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
     }
 
     /// How many points come back in this time.
-    fn points(&self, time: Duration) -> u64 {
+    fn points_in(&self, time: Duration) -> u64 {
         let points = time.as_nanos() * u128::from(self.per_second) / 1_000_000_000;
         u64::try_from(points).unwrap_or(u64::MAX)
     }
+}
+
+/// What a caller has left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct RateStatus {
+    /// What a full bucket holds, in points.
+    pub(crate) max: u64,
+    /// How long an empty bucket takes to be full, in whole seconds.
+    pub(crate) window: u64,
+    /// What the bucket holds, in points.
+    pub(crate) left: u64,
+    /// How long the bucket takes to be full, in whole seconds.
+    pub(crate) full_in: u64,
 }
 
 /// Everybody's buckets.
@@ -53,58 +64,58 @@ impl<K> Default for Buckets<K> {
 }
 
 impl<K: Eq + Hash> Buckets<K> {
-    /// What is missing in a bucket, as the time that it takes to come back.
-    fn missing(&self, who: &K, now: Instant) -> Duration {
+    /// What a bucket lacks, as the time that it takes to come back.
+    fn missing(&self, key: &K, now: Instant) -> Duration {
         self.full_at
-            .get(who)
+            .get(key)
             .map_or(Duration::ZERO, |at| at.saturating_duration_since(now))
     }
 
-    /// Takes the points, or nothing where there are fewer.
+    /// Takes the points, or none and fails where there are fewer.
     pub(crate) fn spend(
         &mut self,
         policy: &BucketPolicy,
-        who: K,
+        key: K,
         cost: u64,
         now: Instant,
     ) -> Result<()> {
-        let may_miss = policy.time(policy.points - cost.min(policy.points));
-        let wait = self.missing(&who, now).saturating_sub(may_miss);
+        let may_miss = policy.time_for(policy.points - cost.min(policy.points));
+        let wait = self.missing(&key, now).saturating_sub(may_miss);
         if !wait.is_zero() {
             return Err(Error::RateLimited {
                 cost,
-                left: self.standing(policy, &who, now).left,
+                left: self.status(policy, &key, now).left,
                 max: policy.points,
-                seconds: up(wait),
+                seconds: whole_seconds(wait),
             });
         }
-        self.charge(policy, who, cost.min(policy.points), now);
+        self.charge(policy, key, cost.min(policy.points), now);
         Ok(())
     }
 
     /// Takes the points, whether they are there or not.
-    pub(crate) fn charge(&mut self, policy: &BucketPolicy, who: K, cost: u64, now: Instant) {
-        let missing = self.missing(&who, now) + policy.time(cost);
-        if self.full_at.len() >= MAX_BUCKETS && !self.full_at.contains_key(&who) {
+    pub(crate) fn charge(&mut self, policy: &BucketPolicy, key: K, cost: u64, now: Instant) {
+        let missing = self.missing(&key, now) + policy.time_for(cost);
+        if self.full_at.len() >= MAX_BUCKETS && !self.full_at.contains_key(&key) {
             self.make_room(now);
         }
-        // A time that does not exist is as far as nobody waits.
+        // A moment too far to exist is beyond what anybody waits for.
         if let Some(at) = now.checked_add(missing) {
-            self.full_at.insert(who, at);
+            self.full_at.insert(key, at);
         }
     }
 
-    pub(crate) fn standing(&self, policy: &BucketPolicy, who: &K, now: Instant) -> RateStatus {
-        let (missing, all) = (self.missing(who, now), policy.time(policy.points));
+    pub(crate) fn status(&self, policy: &BucketPolicy, key: &K, now: Instant) -> RateStatus {
+        let (missing, whole) = (self.missing(key, now), policy.time_for(policy.points));
         RateStatus {
             max: policy.points,
-            window: up(all),
-            left: policy.points(all.saturating_sub(missing)),
-            full_in: up(missing),
+            window: whole_seconds(whole),
+            left: policy.points_in(whole.saturating_sub(missing)),
+            full_in: whole_seconds(missing),
         }
     }
 
-    /// Forgets who has all its points again; where that are too few, the tenth of all that misses the fewest.
+    /// Forgets full buckets; where that are too few, the tenth of all that lacks the least.
     fn make_room(&mut self, now: Instant) {
         self.full_at.retain(|_, at| *at > now);
         if self.full_at.len() < MAX_BUCKETS {
@@ -118,7 +129,7 @@ impl<K: Eq + Hash> Buckets<K> {
 }
 
 /// Whole seconds, rounded up.
-fn up(time: Duration) -> u64 {
+fn whole_seconds(time: Duration) -> u64 {
     time.as_secs() + u64::from(time.subsec_nanos() > 0)
 }
 
@@ -136,7 +147,7 @@ mod tests {
     #[test]
     fn points_are_spent_and_come_back() {
         let (policy, mut all, now) = bucket();
-        let left = |all: &Buckets<u32>, now| all.standing(&policy, &1, now).left;
+        let left = |all: &Buckets<u32>, now| all.status(&policy, &1, now).left;
         assert_eq!(left(&all, now), 1_000);
         all.spend(&policy, 1, 990, now).expect("there are enough");
         assert_eq!(left(&all, now), 10);
@@ -156,8 +167,8 @@ mod tests {
         assert!(all.spend(&policy, 1, 25, now + SECOND).is_err());
         all.spend(&policy, 1, 25, now + 2 * SECOND)
             .expect("what was said is true");
-        let standing = all.standing(&policy, &1, now + 2 * SECOND);
-        assert_eq!((standing.left, standing.full_in), (5, 100));
+        let status = all.status(&policy, &1, now + 2 * SECOND);
+        assert_eq!((status.left, status.full_in), (5, 100));
         assert_eq!(left(&all, now + 1_000 * SECOND), 1_000, "not above full");
     }
 
@@ -168,7 +179,7 @@ mod tests {
         assert!(all.spend(&policy, 1, 5_000, now).is_err());
         all.spend(&policy, 1, 5_000, now + SECOND)
             .expect("it is full again");
-        assert_eq!(all.standing(&policy, &1, now + SECOND).left, 0);
+        assert_eq!(all.status(&policy, &1, now + SECOND).left, 0);
         all.spend(&policy, 1, 1_000, now + 101 * SECOND)
             .expect("an emptied one fills in the usual time");
     }
@@ -177,7 +188,7 @@ mod tests {
     fn what_is_done_already_is_owed() {
         let (policy, mut all, now) = bucket();
         all.charge(&policy, 1, 1_500, now);
-        assert_eq!(all.standing(&policy, &1, now).left, 0);
+        assert_eq!(all.status(&policy, &1, now).left, 0);
         assert!(all.spend(&policy, 1, 1, now + 50 * SECOND).is_err());
         all.spend(&policy, 1, 1, now + 51 * SECOND)
             .expect("the debt is paid");
@@ -200,6 +211,6 @@ mod tests {
             all.charge(&policy, 7, 1, now);
         }
         assert!(all.full_at.len() <= MAX_BUCKETS);
-        assert_eq!(all.standing(&policy, &7, now).left, 0);
+        assert_eq!(all.status(&policy, &7, now).left, 0);
     }
 }

@@ -1,22 +1,20 @@
-//! Places of which each address may have so many at once.
+//! Permits of which each address may have so many at once.
 
-use std::{
-    collections::HashMap,
-    net::IpAddr,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-};
+use std::{collections::HashMap, net::IpAddr, sync::Arc};
 
-use crate::rate_limit::client_network;
+use parking_lot::Mutex;
 
-/// Places, counted by address. Cheap to clone.
+use crate::rate_limit::client_network::client_network;
+
+/// Permits, counted by address. Cheap to clone.
 #[derive(Clone, Debug)]
 pub(crate) struct AddressPermits {
     max: usize,
-    /// Who has none has no entry.
+    /// An address without permits has no entry.
     taken: Arc<Mutex<HashMap<IpAddr, usize>>>,
 }
 
-/// A place, given back when dropped.
+/// A permit, given back when dropped.
 #[derive(Debug)]
 pub(crate) struct AddressPermit {
     permits: AddressPermits,
@@ -24,8 +22,7 @@ pub(crate) struct AddressPermit {
 }
 
 impl AddressPermits {
-    /// Each address may have so many; 0 is without a limit.
-    #[must_use]
+    /// Each address may have `max`; 0 is without a limit.
     pub(crate) fn new(max: usize) -> Self {
         Self {
             max,
@@ -34,17 +31,15 @@ impl AddressPermits {
     }
 
     /// How many each address may have.
-    #[must_use]
     pub(crate) fn max(&self) -> usize {
         self.max
     }
 
-    /// A place for this address, or for the network of an IPv6 one; none where it has as many as it may.
-    #[must_use]
-    pub(crate) fn take(&self, address: IpAddr) -> Option<AddressPermit> {
+    /// A permit for this address or, with IPv6, its network; `None` where it has as many as it may.
+    pub(crate) fn acquire(&self, address: IpAddr) -> Option<AddressPermit> {
         let address = client_network(address);
         {
-            let mut taken = self.taken();
+            let mut taken = self.taken.lock();
             let count = taken.entry(address).or_default();
             if self.max > 0 && *count >= self.max {
                 return None;
@@ -56,15 +51,11 @@ impl AddressPermits {
             address,
         })
     }
-
-    fn taken(&self) -> MutexGuard<'_, HashMap<IpAddr, usize>> {
-        self.taken.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 impl Drop for AddressPermit {
     fn drop(&mut self) {
-        let mut taken = self.permits.taken();
+        let mut taken = self.permits.taken.lock();
         if let Some(count) = taken.get_mut(&self.address) {
             *count -= 1;
             if *count == 0 {
@@ -81,7 +72,7 @@ mod tests {
     #[test]
     fn an_address_has_so_many_and_an_ipv6_network_is_one() {
         let permits = AddressPermits::new(2);
-        let of = |text: &str| permits.take(text.parse().expect("an address"));
+        let of = |text: &str| permits.acquire(text.parse().expect("an address"));
         let first = of("2001:db8::1");
         let second = of("2001:db8::ffff:2");
         assert!(first.is_some() && second.is_some());
@@ -92,14 +83,14 @@ mod tests {
         let third = of("2001:db8::3");
         assert!(third.is_some() && of("2001:db8::1").is_none());
         drop((second, third));
-        assert!(permits.taken().is_empty(), "who has none is forgotten");
+        assert!(permits.taken.lock().is_empty(), "who has none is forgotten");
     }
 
     #[test]
     fn zero_is_without_a_limit() {
         let permits = AddressPermits::new(0);
         let address = "192.0.2.1".parse().expect("an address");
-        let many: Vec<_> = (0..100).map_while(|_| permits.take(address)).collect();
+        let many: Vec<_> = (0..100).map_while(|_| permits.acquire(address)).collect();
         assert_eq!(many.len(), 100);
     }
 }

@@ -1,4 +1,4 @@
-//! The update methods of builds: what gives steps a home.
+//! The update methods of builds, without which steps would have no parent.
 
 use crate::{
     app::App,
@@ -8,39 +8,31 @@ use crate::{
         id::{BuildId, BuilderId},
         results::Results,
     },
+    service::{rule::check_state_string, write::write},
     store::build::{Change, Model},
 };
 
 /// Adds a running build with the builder's next number.
-///
-/// # Errors
-/// `NotFound` for the builder, and as every write.
 pub(crate) async fn add_build(app: &App, caller: &Caller, builderid: BuilderId) -> Result<Model> {
     let now = app.clock.now();
-    crate::service::write(app, caller, |txn| {
+    write(app, caller, |txn| {
         Box::pin(txn.insert_build(builderid, now))
     })
     .await
 }
 
 /// Replaces a build's state string.
-///
-/// # Errors
-/// `NotFound` for the build, `Invalid` for the text, and as every write.
 pub(crate) async fn set_build_state_string(
     app: &App,
     caller: &Caller,
     buildid: BuildId,
     state_string: String,
 ) -> Result<Model> {
-    crate::service::check_state_string(&state_string)?;
+    check_state_string(&state_string)?;
     change(app, caller, buildid, Change::StateString(state_string)).await
 }
 
 /// Marks a build as finished now, with these results.
-///
-/// # Errors
-/// `NotFound` for the build, and as every write.
 pub(crate) async fn finish_build(
     app: &App,
     caller: &Caller,
@@ -61,7 +53,7 @@ pub(crate) async fn finish_build(
 }
 
 async fn change(app: &App, caller: &Caller, buildid: BuildId, change: Change) -> Result<Model> {
-    crate::service::write(app, caller, |txn| {
+    write(app, caller, |txn| {
         Box::pin(txn.update_build(buildid, change.clone()))
     })
     .await

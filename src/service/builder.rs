@@ -4,16 +4,17 @@ use crate::{
     app::App,
     auth::caller::Caller,
     domain::error::{Error, Result},
+    service::write::write,
     store::builder,
 };
 
 /// The longest builder name, in characters.
 const MAX_NAME: usize = 255;
 
-/// The builder of this name, made if there is none.
+/// Finds the builder of this name, or adds it.
 ///
 /// # Errors
-/// `Invalid` for the name, and as every write.
+/// `Invalid` for the name.
 pub(crate) async fn find_builder(app: &App, caller: &Caller, name: &str) -> Result<builder::Model> {
     let length = name.chars().count();
     if length == 0 || length > MAX_NAME || name.chars().any(char::is_control) {
@@ -25,7 +26,7 @@ pub(crate) async fn find_builder(app: &App, caller: &Caller, name: &str) -> Resu
         };
         return Err(Error::invalid("name", format!("{rule}, got {value}")));
     }
-    crate::service::write(app, caller, |txn| {
+    write(app, caller, |txn| {
         let name = name.to_owned();
         Box::pin(async move { txn.find_or_insert_builder(&name).await })
     })

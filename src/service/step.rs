@@ -1,4 +1,8 @@
-//! The update methods of steps. Each returns the step after it, and the position of the event it caused.
+//! The update methods of steps. Each returns the step after the update, and the position of the
+//! event that the update caused.
+//!
+//! Each fails with `NotFound` for its step or build, `Invalid` for its arguments, and `Unsequenced`
+//! where it is written but has no position yet.
 
 use futures_util::future::BoxFuture;
 
@@ -13,6 +17,10 @@ use crate::{
         step,
         url::Url,
     },
+    service::{
+        rule::{check_state_string, time_or_now},
+        write::write,
+    },
     store::{
         Txn,
         step::{Change, Model},
@@ -23,9 +31,6 @@ use crate::{
 pub(crate) type Updated = (Model, Position);
 
 /// Adds a step to a build, under the first free form of its name.
-///
-/// # Errors
-/// `NotFound` for the build, `Invalid` for the name, and as every write.
 pub(crate) async fn new_step(
     app: &App,
     caller: &Caller,
@@ -34,7 +39,7 @@ pub(crate) async fn new_step(
 ) -> Result<Updated> {
     step::check_step_name(name).map_err(|reason| Error::invalid("name", reason))?;
     let name = name.to_owned();
-    write(app, caller, |txn| {
+    write_event(app, caller, |txn| {
         let name = name.clone();
         Box::pin(async move {
             let stepid = txn.insert_step(buildid, &name).await?;
@@ -44,10 +49,7 @@ pub(crate) async fn new_step(
     .await
 }
 
-/// Starts a step, and where it needs none or has them all, dates its locks too.
-///
-/// # Errors
-/// `NotFound` for the step, `Invalid` for the time, and as every write.
+/// Starts a step. Where it needs no locks, or has them all, it dates these too.
 pub(crate) async fn start_step(
     app: &App,
     caller: &Caller,
@@ -55,7 +57,7 @@ pub(crate) async fn start_step(
     started_at: Option<i64>,
     locks_acquired: bool,
 ) -> Result<Updated> {
-    let started_at = crate::service::time_or_now(app, "startedAt", started_at)?;
+    let started_at = time_or_now(app, "startedAt", started_at)?;
     let change = Change::Start {
         started_at,
         locks_acquired,
@@ -63,17 +65,14 @@ pub(crate) async fn start_step(
     update(app, caller, stepid, change, EventKind::Started).await
 }
 
-/// Says when a step had all its locks.
-///
-/// # Errors
-/// `NotFound` for the step, `Invalid` for the time, and as every write.
+/// Sets the time at which a step had all its locks.
 pub(crate) async fn set_step_locks_acquired_at(
     app: &App,
     caller: &Caller,
     stepid: StepId,
     locks_acquired_at: Option<i64>,
 ) -> Result<Updated> {
-    let at = crate::service::time_or_now(app, "locksAcquiredAt", locks_acquired_at)?;
+    let at = time_or_now(app, "locksAcquiredAt", locks_acquired_at)?;
     update(
         app,
         caller,
@@ -85,16 +84,13 @@ pub(crate) async fn set_step_locks_acquired_at(
 }
 
 /// Replaces a step's state string.
-///
-/// # Errors
-/// `NotFound` for the step, `Invalid` for the text, and as every write.
 pub(crate) async fn set_step_state_string(
     app: &App,
     caller: &Caller,
     stepid: StepId,
     state_string: String,
 ) -> Result<Updated> {
-    crate::service::check_state_string(&state_string)?;
+    check_state_string(&state_string)?;
     update(
         app,
         caller,
@@ -105,10 +101,8 @@ pub(crate) async fn set_step_state_string(
     .await
 }
 
-/// Adds a link to a step; one that it has already is not added again, and the event is recorded all the same.
-///
-/// # Errors
-/// `NotFound` for the step, `Invalid` for the name or URL, and as every write.
+/// Adds a link to a step. One that it has already is not added again, but the event is recorded all
+/// the same.
 pub(crate) async fn add_step_url(
     app: &App,
     caller: &Caller,
@@ -116,7 +110,7 @@ pub(crate) async fn add_step_url(
     url: Url,
 ) -> Result<Updated> {
     url.check()?;
-    write(app, caller, |txn| {
+    write_event(app, caller, |txn| {
         let url = url.clone();
         Box::pin(async move {
             let step = txn.lock_step(stepid).await?;
@@ -132,9 +126,6 @@ pub(crate) async fn add_step_url(
 }
 
 /// Marks a step as finished now, with these results.
-///
-/// # Errors
-/// `NotFound` for the step, and as every write.
 pub(crate) async fn finish_step(
     app: &App,
     caller: &Caller,
@@ -157,7 +148,7 @@ async fn update(
     change: Change,
     kind: EventKind,
 ) -> Result<Updated> {
-    write(app, caller, |txn| {
+    write_event(app, caller, |txn| {
         let change = change.clone();
         Box::pin(async move {
             txn.update_step(stepid, change).await?;
@@ -167,12 +158,12 @@ async fn update(
     .await
 }
 
-/// Does a write that ends with the event it has caused, and has it heard.
-async fn write(
+/// Runs a write that ends with the event it has caused, and wakes the feed.
+async fn write_event(
     app: &App,
     caller: &Caller,
     work: impl for<'t> Fn(&'t Txn) -> BoxFuture<'t, Result<(ChangeId, Model)>> + Send + Sync,
 ) -> Result<Updated> {
-    let (change, step) = crate::service::write(app, caller, work).await?;
+    let (change, step) = write(app, caller, work).await?;
     Ok((step, app.feed.sequence(change).await?))
 }

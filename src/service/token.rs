@@ -1,9 +1,9 @@
-//! Tokens: made, listed and revoked by whoever may open the database.
+//! Creates, lists and revokes tokens, for whoever may open the database.
 
 use crate::{
     auth::{scope::Scope, token::PlainToken},
     clock::Clock,
-    config::DatabaseConfig,
+    config::database::DatabaseConfig,
     domain::error::{CommandError, Error},
     store::{Db, feed_install::SchemaChanges, token::Model},
 };
@@ -11,10 +11,10 @@ use crate::{
 /// The longest name, in characters.
 const MAX_NAME: usize = 64;
 
-/// A new token, and what was put into the database for it.
+/// Creates a token. Also returns what was added to the database for it.
 ///
 /// # Errors
-/// The name is taken or breaks the rule, or the database cannot be written to.
+/// The name is taken or breaks a rule, or the database cannot be written to.
 pub(crate) async fn create(
     database: &DatabaseConfig,
     name: &str,
@@ -34,17 +34,11 @@ pub(crate) async fn create(
 }
 
 /// Every token, by name.
-///
-/// # Errors
-/// The database is not there or cannot be read.
 pub(crate) async fn list(database: &DatabaseConfig) -> Result<Vec<Model>, CommandError> {
     Db::tokens(database).await
 }
 
-/// Ends a token; its name is free again.
-///
-/// # Errors
-/// There is no token of this name, or the database is not there or cannot be written to.
+/// Revokes a token. Its name is free again.
 pub(crate) async fn revoke(database: &DatabaseConfig, name: &str) -> Result<(), CommandError> {
     Db::remove_token(database, name).await
 }

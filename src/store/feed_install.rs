@@ -18,7 +18,7 @@ use sea_orm::{
 use tokio::time::sleep;
 
 use crate::{
-    config::DatabaseConfig,
+    config::database::DatabaseConfig,
     domain::error::{CommandError, Error},
     store::{
         Db, DbErrorKind,

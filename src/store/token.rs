@@ -6,7 +6,7 @@ use sea_orm::{
 };
 
 use crate::{
-    config::DatabaseConfig,
+    config::database::DatabaseConfig,
     domain::error::{CommandError, Error, Result},
     store::{
         Db, DbErrorKind,

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use parking_lot::Mutex;
 
 use crate::{
-    app::Deadline,
+    app::deadline::Deadline,
     domain::error::{Error, Result},
 };
 

@@ -10,7 +10,7 @@ use async_graphql::{ErrorExtensionValues, PathSegment, Pos, ServerError};
 use crate::{
     domain::error::{Error, ErrorCode},
     graphql::execute::response_code::ResponseCode,
-    metrics::{ErrorLabels, Metrics},
+    metrics::{Metrics, labels::ErrorLabels},
 };
 
 /// Marks the errors of one request with its id, and counts them.

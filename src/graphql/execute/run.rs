@@ -19,7 +19,7 @@ use crate::{
         prepare::operation::PreparedOperation,
         schema::root::ExecutionBegun,
     },
-    metrics::OutcomeLabel,
+    metrics::labels::OutcomeLabel,
 };
 
 /// What a subscription is told over a transport that takes one response.

@@ -17,8 +17,8 @@ use crate::{
             value_check::validate_variables,
         },
     },
-    metrics::{OperationLabel, OutcomeLabel},
-    rate_limit::ASKED,
+    metrics::labels::{OperationLabel, OutcomeLabel},
+    rate_limit::limiter::MIN_COST,
 };
 
 /// What a refused document costs, in points: it was read.
@@ -52,7 +52,7 @@ impl Api {
         let operation = self.measure(request);
         let points = operation
             .as_ref()
-            .map_or(REFUSED, |operation| operation.cost.objects.max(ASKED));
+            .map_or(REFUSED, |operation| operation.cost.objects.max(MIN_COST));
         // A caller without points learns that instead of what is wrong with its document.
         let spent = limiter.spend(context, points);
         spent.map_err(Refusal::admission)?;

@@ -12,7 +12,7 @@ use crate::{
         execute::response::ResponseShaper,
         prepare::{cost::Cost, document::Document, schema_types::SchemaTypes},
     },
-    metrics::OperationLabel,
+    metrics::labels::OperationLabel,
 };
 
 /// An operation whose document, variables and cost were checked.

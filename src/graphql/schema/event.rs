@@ -7,7 +7,7 @@ use crate::{
         event,
         id::{BuildId, BuilderId, StepId},
     },
-    feed::{EventFilter, Feed},
+    feed::{event_filter::EventFilter, handle::Feed},
     graphql::schema::{
         scalar::{DateTime, EventCursor, NameOrNumber},
         step::Step,

@@ -8,7 +8,7 @@ use crate::{
         id::{BuildId, BuilderId, StepId},
         url::Url,
     },
-    feed::Feed,
+    feed::handle::Feed,
     graphql::{
         execute::context::ContextExt,
         schema::{

@@ -5,7 +5,7 @@ use futures_util::stream::{self, Stream};
 
 use crate::{
     domain::error::{Error, Result},
-    feed::StartPosition,
+    feed::backfill::StartPosition,
     graphql::{
         execute::context::ContextExt,
         schema::{

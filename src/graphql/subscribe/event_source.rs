@@ -6,7 +6,7 @@ use tokio::{sync::Mutex, time::timeout};
 
 use crate::{
     domain::{error::Result, id::Position},
-    feed::{EventFilter, backfill::Backfill, dispatcher::LiveEvents},
+    feed::{backfill::Backfill, event_filter::EventFilter, live_events::LiveEvents},
     graphql::subscribe::stream_state::StreamState,
     store::event::Event,
 };

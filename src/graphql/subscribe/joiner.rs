@@ -8,7 +8,7 @@ use parking_lot::Mutex;
 use crate::{
     auth::request_context::RequestContext,
     domain::{error::Error, id::Position},
-    feed::EventFilter,
+    feed::event_filter::EventFilter,
     graphql::{
         api::Api,
         execute::errors::from_error,
@@ -20,7 +20,7 @@ use crate::{
             shared_subscription::{Membership, SharedSubscription},
         },
     },
-    metrics::GaugeGuard,
+    metrics::gauge_guard::GaugeGuard,
 };
 
 /// Joins a subscriber to those who ask the same, once.
@@ -60,7 +60,7 @@ impl Joiner {
     /// Opens a shared subscription behind a position, and runs it until nobody is left.
     fn open(&self, filter: &EventFilter, read: Position) -> Arc<SharedSubscription> {
         let app = self.api.app();
-        let events = app.feed.listen(filter.clone(), read);
+        let events = app.feed.subscribe(filter.clone(), read);
         let subscription = Arc::new(SharedSubscription::new(
             self.key.clone(),
             events.delivered(),

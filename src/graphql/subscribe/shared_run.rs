@@ -10,7 +10,7 @@ use tokio::{
 
 use crate::{
     auth::request_context::RequestContext,
-    feed::dispatcher::LiveEvents,
+    feed::live_events::LiveEvents,
     graphql::{
         api::Api,
         execute::{

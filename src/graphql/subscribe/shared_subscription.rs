@@ -7,6 +7,7 @@ use std::{
 
 use async_graphql::ServerError;
 use parking_lot::Mutex;
+use prometheus_client::metrics::counter::Counter;
 use tokio::task::yield_now;
 use tokio_util::sync::CancellationToken;
 
@@ -17,7 +18,7 @@ use crate::{
         encode::{EncodedEvent, StreamErrors},
         group_key::GroupKey,
     },
-    metrics::{Counter, GaugeGuard},
+    metrics::gauge_guard::GaugeGuard,
 };
 
 /// To how many members events are dispatched before other tasks have their turn.

@@ -17,7 +17,7 @@ use crate::{
         error::{Error, ErrorCode, Result},
         id::Position,
     },
-    feed::Feed,
+    feed::handle::Feed,
     graphql::{
         api::Api,
         execute::{
@@ -35,7 +35,7 @@ use crate::{
             stream_state::StreamState,
         },
     },
-    metrics::{OperationLabel, OutcomeLabel},
+    metrics::labels::{OperationLabel, OutcomeLabel},
 };
 
 /// How long a subscription may be counted among those that begin.
@@ -73,7 +73,7 @@ impl Api {
         context: &RequestContext,
         resume: Option<String>,
     ) -> Result<BoxStream<'static, Update>, Refusal> {
-        let permit = self.app.rate_limiter.subscription();
+        let permit = self.app.rate_limiter.acquire_subscription();
         let permit = permit.map_err(|error| Refusal::from(from_error(&error)))?;
         // Whoever joins first makes the others' start one without the database.
         let opening = self.openings.acquire().await;

@@ -31,7 +31,7 @@ use crate::{
         cors,
         graphql::{refusal::HttpRefusal, response_body::ResponseBody},
     },
-    metrics::GaugeGuard,
+    metrics::gauge_guard::GaugeGuard,
 };
 
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");

@@ -27,7 +27,7 @@ use crate::{
         deadlines::{ConnectionPermits, DeadlineStream, Unread},
         tls::Tls,
     },
-    metrics,
+    metrics::gauge_guard::GaugeGuard,
     rate_limit::permit::AddressPermits,
 };
 
@@ -99,7 +99,7 @@ impl Listener {
     fn count(&self, peer: SocketAddr) -> Option<ConnectionPermits> {
         let address = peer.ip().to_canonical();
         let is_proxy = self.app.config.connection.trusts(address);
-        let of_address = (!is_proxy).then(|| self.by_address.take(address));
+        let of_address = (!is_proxy).then(|| self.by_address.acquire(address));
         let of_all = self.all.clone().try_acquire_owned().ok();
         let metrics = &self.app.metrics;
         match (of_all, of_address) {
@@ -111,7 +111,7 @@ impl Listener {
             (Some(of_all), of_address) => Some(ConnectionPermits {
                 _of_all: of_all,
                 _of_address: of_address.flatten(),
-                _shown: metrics::GaugeGuard::new(&metrics.connections),
+                _shown: GaugeGuard::new(&metrics.connections),
             }),
         }
     }

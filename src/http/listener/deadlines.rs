@@ -18,7 +18,7 @@ use tokio::{
     time::{Sleep, sleep},
 };
 
-use crate::{metrics, rate_limit::permit::AddressPermit};
+use crate::{metrics::gauge_guard::GaugeGuard, rate_limit::permit::AddressPermit};
 
 /// How long what a client still sends is thrown away before its connection is cut.
 const LINGER: Duration = Duration::from_secs(2);
@@ -27,7 +27,7 @@ const LINGER: Duration = Duration::from_secs(2);
 pub(crate) struct ConnectionPermits {
     pub(crate) _of_all: OwnedSemaphorePermit,
     pub(crate) _of_address: Option<AddressPermit>,
-    pub(crate) _shown: metrics::GaugeGuard,
+    pub(crate) _shown: GaugeGuard,
 }
 
 /// Says that the client may still be sending what nobody reads.

@@ -25,7 +25,7 @@ use crate::{
         session::{Session, SessionRequest},
         transport::{Transport, TransportEvent},
     },
-    metrics::GaugeGuard,
+    metrics::gauge_guard::GaugeGuard,
 };
 
 /// So many messages gather before they are written together.

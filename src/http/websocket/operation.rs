@@ -11,7 +11,6 @@ use futures_util::{
     future::BoxFuture,
     stream::{Abortable, BoxStream},
 };
-
 use tracing::Span;
 
 use crate::{
@@ -84,7 +83,7 @@ impl RunningOperation {
 async fn begin(api: Api, request: OperationRequest, context: RequestContext) -> Outcome {
     // The token may have been revoked since the socket was opened.
     let caller = api.app().access.revalidate(&context.caller).await;
-    let context = RequestContext { caller, ..context };
+    let context = context.with_caller(caller);
     match api.prepare(request, &context) {
         Ok(operation) => api.run(operation, &context, None).await,
         Err(refusal) => Outcome::Refused(refusal),

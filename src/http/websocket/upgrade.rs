@@ -48,7 +48,7 @@ pub(crate) async fn upgrade(
             "Sec-WebSocket-Protocol: graphql-transport-ws or graphql-ws is needed",
         )
     })?;
-    let place = api.app().rate_limiter.socket(&context);
+    let place = api.app().rate_limiter.acquire_socket(&context);
     let place = place.map_err(|error| HttpRefusal::too_many(&error))?;
     upgrade.set_selected_protocol(HeaderValue::from_static(protocol.name()));
     Ok(upgrade

@@ -13,7 +13,7 @@ use sea_orm::{
 };
 
 use crate::{
-    config::DatabaseConfig,
+    config::database::DatabaseConfig,
     domain::error::CommandError,
     store::{
         Db,

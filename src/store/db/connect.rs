@@ -11,7 +11,7 @@ use sea_orm::{
 use url::Url;
 
 use crate::{
-    config::DatabaseConfig,
+    config::database::DatabaseConfig,
     domain::error::CommandError,
     store::{
         Db, Txn,

@@ -15,7 +15,7 @@ use sea_orm::{
 
 use tokio::time::{Instant, sleep};
 
-use crate::config::DatabaseConfig;
+use crate::config::database::DatabaseConfig;
 
 /// A connection that was idle for so long is tried before it is used: the database may have been started anew.
 const TRY_AFTER: Duration = Duration::from_secs(1);

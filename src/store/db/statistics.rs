@@ -2,10 +2,11 @@
 
 use std::{fmt, sync::Arc};
 
+use prometheus_client::metrics::histogram::Histogram;
 use sea_orm::{DatabaseConnection, DbBackend, sqlx};
 
 use crate::{
-    metrics::{Histogram, Histograms, PoolLabels},
+    metrics::{Histograms, labels::PoolLabels},
     store::Db,
 };
 

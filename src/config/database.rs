@@ -1,0 +1,46 @@
+//! Which database, and how many connections and seconds it may take.
+
+use std::time::Duration;
+
+use clap::Args;
+
+/// Settings of the database.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct DatabaseConfig {
+    /// The database, on SQLite, PostgreSQL, MariaDB or MySQL: ours, or a Buildbot master's, served
+    /// read-only
+    #[arg(
+        long,
+        env = "BUILDBOT_GRAPHQL_DATABASE_URL",
+        default_value = "sqlite://buildbot-graphql.sqlite?mode=rwc"
+    )]
+    pub(crate) database_url: String,
+    /// How many connections read at once
+    #[arg(long, env = "BUILDBOT_GRAPHQL_READERS", default_value_t = 4)]
+    pub(crate) readers: u32,
+    /// How many connections write at once; one on SQLite
+    #[arg(long, env = "BUILDBOT_GRAPHQL_WRITERS", default_value_t = 4)]
+    pub(crate) writers: u32,
+    /// How many seconds a statement waits for a lock before it gives up as UNAVAILABLE
+    #[arg(long, env = "BUILDBOT_GRAPHQL_BUSY_SECONDS", default_value_t = 10)]
+    pub(crate) busy_seconds: u64,
+    /// How many seconds a connection to PostgreSQL or MariaDB may take, or a free one be waited for
+    #[arg(long, env = "BUILDBOT_GRAPHQL_CONNECT_SECONDS", default_value_t = 5)]
+    pub(crate) connect_seconds: u64,
+    /// How many seconds a statement may run, less than --max-seconds; 0 is for ever. On SQLite a
+    /// statement that reads
+    #[arg(long, env = "BUILDBOT_GRAPHQL_STATEMENT_SECONDS", default_value_t = 8)]
+    pub(crate) statement_seconds: u64,
+}
+
+impl DatabaseConfig {
+    /// How long a statement waits for a lock.
+    pub(crate) fn busy(&self) -> Duration {
+        Duration::from_secs(self.busy_seconds)
+    }
+
+    /// How long a statement may run; `None` is for ever.
+    pub(crate) fn statement(&self) -> Option<Duration> {
+        (self.statement_seconds > 0).then(|| Duration::from_secs(self.statement_seconds))
+    }
+}

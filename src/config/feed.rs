@@ -1,0 +1,65 @@
+//! Settings of the change feed.
+
+use std::time::Duration;
+
+use clap::Args;
+
+/// Settings of the change feed.
+#[derive(Args, Clone, Debug)]
+#[expect(
+    clippy::struct_field_names,
+    reason = "a field is named as its flag, and all flags share a namespace"
+)]
+pub(crate) struct FeedConfig {
+    /// Events older than so many seconds are dropped from the feed
+    #[arg(long, env = "BUILDBOT_GRAPHQL_FEED_KEEP_SECONDS", default_value_t = 7 * 86_400)]
+    pub(crate) feed_keep_seconds: i64,
+    /// More events than so many are dropped from the feed, oldest first
+    #[arg(
+        long,
+        env = "BUILDBOT_GRAPHQL_FEED_KEEP_EVENTS",
+        default_value_t = 1_000_000
+    )]
+    pub(crate) feed_keep_events: i64,
+    /// How often old events are looked for, in seconds
+    #[arg(
+        long,
+        env = "BUILDBOT_GRAPHQL_FEED_PRUNE_SECONDS",
+        default_value_t = 60
+    )]
+    pub(crate) feed_prune_seconds: u64,
+    /// How many bytes of answers wait for a subscriber who does not read, before it is cut off with
+    /// FEED_LAGGED
+    #[arg(
+        long,
+        env = "BUILDBOT_GRAPHQL_FEED_QUEUE_BYTES",
+        default_value_t = 1_048_576
+    )]
+    pub(crate) feed_queue_bytes: usize,
+    /// How many steps a snapshot may hold
+    #[arg(
+        long,
+        env = "BUILDBOT_GRAPHQL_FEED_SNAPSHOT_STEPS",
+        default_value_t = 50_000
+    )]
+    pub(crate) feed_snapshot_steps: u64,
+    /// Subscribers are told UNAVAILABLE when the database has not let the feed be read for so many
+    /// seconds
+    #[arg(long, env = "BUILDBOT_GRAPHQL_FEED_STALE_SECONDS", default_value_t = 5)]
+    pub(crate) feed_stale_seconds: u64,
+    /// How often, in milliseconds, the database is asked whether another process has written
+    #[arg(long, env = "BUILDBOT_GRAPHQL_FEED_POLL_MS", default_value_t = 25)]
+    pub(crate) feed_poll_ms: u64,
+}
+
+impl FeedConfig {
+    /// The pause between two looks for the writes of other processes.
+    pub(crate) fn poll(&self) -> Duration {
+        Duration::from_millis(self.feed_poll_ms.max(1))
+    }
+
+    /// For how long the feed may be unreadable before subscribers are told.
+    pub(crate) fn stale(&self) -> Duration {
+        Duration::from_secs(self.feed_stale_seconds.max(1))
+    }
+}

@@ -1,0 +1,103 @@
+//! Settings of HTTP and WebSockets, and what anonymous callers may do.
+
+use std::net::SocketAddr;
+
+use clap::{Args, ValueEnum, value_parser};
+
+use crate::config::{limit::DAY, origin::AllowedOrigin};
+
+/// Settings of HTTP and WebSockets.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct HttpConfig {
+    /// The address to listen on; port 0 takes a free one
+    #[arg(
+        long,
+        env = "BUILDBOT_GRAPHQL_LISTEN",
+        default_value = "127.0.0.1:8020"
+    )]
+    pub(crate) listen: SocketAddr,
+    /// What callers without a token may do [default: read; write with --demo on a loopback address]
+    #[arg(long, env = "BUILDBOT_GRAPHQL_ANONYMOUS")]
+    pub(crate) anonymous: Option<Anonymous>,
+    /// The largest request body, in bytes; more is refused with 413
+    #[arg(
+        long,
+        env = "BUILDBOT_GRAPHQL_MAX_BODY_BYTES",
+        default_value_t = 1_048_576
+    )]
+    pub(crate) max_body_bytes: usize,
+    /// Pages of this origin, or of any with *, may open sockets and event streams and read /api
+    /// too; give several with commas
+    #[arg(
+        long,
+        env = "BUILDBOT_GRAPHQL_ALLOW_ORIGIN",
+        value_name = "ORIGIN",
+        value_delimiter = ','
+    )]
+    pub(crate) allow_origin: Vec<AllowedOrigin>,
+    /// A connection whose client takes nothing of what waits for it is closed after so many seconds
+    #[arg(
+        long,
+        env = "BUILDBOT_GRAPHQL_WRITE_TIMEOUT_SECONDS",
+        default_value_t = 30,
+        value_parser = value_parser!(u64).range(1..=DAY)
+    )]
+    pub(crate) write_timeout_seconds: u64,
+    /// A socket on which no `connection_init` has come after so many seconds is closed
+    #[arg(
+        long,
+        env = "BUILDBOT_GRAPHQL_SOCKET_INIT_SECONDS",
+        default_value_t = 10,
+        value_parser = value_parser!(u64).range(1..=DAY)
+    )]
+    pub(crate) socket_init_seconds: u64,
+    /// A socket on which nothing has come for so many seconds is pinged, and dropped when nothing
+    /// comes for as many again; an event stream that is silent for so long gets a comment line
+    #[arg(
+        long,
+        env = "BUILDBOT_GRAPHQL_SOCKET_PING_SECONDS",
+        default_value_t = 15,
+        value_parser = value_parser!(u64).range(1..=DAY)
+    )]
+    pub(crate) socket_ping_seconds: u64,
+    /// The largest message of a socket's client, in bytes; more closes the socket with 1009
+    #[arg(
+        long,
+        env = "BUILDBOT_GRAPHQL_MAX_MESSAGE_BYTES",
+        default_value_t = 1_048_576
+    )]
+    pub(crate) max_message_bytes: usize,
+    /// How many operations may run on one socket at once
+    #[arg(
+        long,
+        env = "BUILDBOT_GRAPHQL_MAX_SOCKET_OPERATIONS",
+        default_value_t = 100
+    )]
+    pub(crate) max_socket_operations: usize,
+}
+
+/// What callers without a token may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Anonymous {
+    /// Queries and subscriptions
+    Read,
+    /// Mutations too
+    Write,
+    /// Nothing
+    None,
+}
+
+impl HttpConfig {
+    /// Whether pages of this origin may use the server: the server's own, by the request's `Host`,
+    /// and those that the operator has allowed.
+    pub(crate) fn allows_origin(&self, origin: &[u8], host: Option<&[u8]>) -> bool {
+        let origin = str::from_utf8(origin).unwrap_or_default();
+        let from = origin.split_once("://").map(|(_, from)| from.as_bytes());
+        let is_own = from.is_some() && from == host;
+        is_own
+            || self.allow_origin.iter().any(|allowed| match allowed {
+                AllowedOrigin::Any => true,
+                AllowedOrigin::Exact(exact) => origin == exact,
+            })
+    }
+}

@@ -1,0 +1,21 @@
+//! The chance in a simulated build: the same build has the same each time.
+
+use crate::domain::id::BuildId;
+
+/// An xorshift generator, which is random enough for a demo.
+pub(crate) struct Dice(u64);
+
+impl Dice {
+    pub(crate) fn new(build: BuildId) -> Self {
+        let seed = u64::from(build.0.unsigned_abs());
+        Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
+    }
+
+    /// The next number, from 0 to 99.
+    pub(crate) fn roll_percent(&mut self) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0 % 100
+    }
+}

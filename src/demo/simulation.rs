@@ -1,0 +1,165 @@
+//! Runs simulated builds, in real time or in a past that passes at once.
+
+use std::time::Duration;
+
+use tokio::time::sleep;
+
+use crate::{
+    app::App,
+    auth::caller::Caller,
+    clock::Clock,
+    demo::{dice::Dice, script::SimulatedStep},
+    domain::{
+        error::Result,
+        id::{BuildId, StepId},
+        results::Results,
+        url::Url,
+    },
+    service,
+};
+
+/// How long a step waits for its lock, in seconds.
+const LOCK_SECONDS: u64 = 2;
+
+/// The time of a simulation.
+pub(crate) enum Timeline {
+    Real,
+    /// Moved on instead of waited for.
+    Simulated(Clock),
+}
+
+impl Timeline {
+    pub(crate) async fn wait(&self, seconds: u64) {
+        match self {
+            Self::Real => sleep(Duration::from_secs(seconds)).await,
+            Self::Simulated(clock) => clock.set(clock.now() + i64::try_from(seconds).unwrap_or(0)),
+        }
+    }
+}
+
+/// Builders at work.
+pub(crate) struct Simulation {
+    app: App,
+    caller: Caller,
+    pub(crate) timeline: Timeline,
+}
+
+impl Simulation {
+    pub(crate) fn new(app: App, timeline: Timeline) -> Self {
+        Self {
+            app,
+            caller: Caller::local(),
+            timeline,
+        }
+    }
+
+    /// Runs a build of the builder of this name, from its first step to its results.
+    pub(crate) async fn run_build(&self, builder: &str, steps: &[SimulatedStep]) -> Result<()> {
+        let (app, caller) = (&self.app, &self.caller);
+        let builder = service::builder::find_builder(app, caller, builder).await?;
+        let build = service::build::add_build(app, caller, builder.id).await?;
+        let mut dice = Dice::new(build.id);
+        let mut worst = Results::Success;
+        for step in steps {
+            let results = self.run_step(build.id, step, &mut dice).await?;
+            if severity(results) > severity(worst) {
+                worst = results;
+            }
+            if severity(results) >= severity(Results::Failure) {
+                break;
+            }
+        }
+        let text = match worst {
+            Results::Success => "build successful".to_owned(),
+            other => format!("build ended with {}", name(other)),
+        };
+        service::build::set_build_state_string(app, caller, build.id, text).await?;
+        service::build::finish_build(app, caller, build.id, worst).await?;
+        Ok(())
+    }
+
+    async fn run_step(
+        &self,
+        buildid: BuildId,
+        script: &SimulatedStep,
+        dice: &mut Dice,
+    ) -> Result<Results> {
+        let (app, caller) = (&self.app, &self.caller);
+        let (step, _) = service::step::new_step(app, caller, buildid, script.name).await?;
+        service::step::start_step(app, caller, step.id, None, !script.needs_lock).await?;
+        if script.needs_lock {
+            self.set_state(step.id, "waiting for a lock").await?;
+            self.timeline.wait(LOCK_SECONDS).await;
+            service::step::set_step_locks_acquired_at(app, caller, step.id, None).await?;
+        }
+        self.set_state(step.id, "running").await?;
+        self.timeline.wait(script.seconds).await;
+        for name in script.urls.into_iter().flatten() {
+            let url = Url {
+                name: name.to_owned(),
+                url: format!("https://example.org/builds/{buildid}/{name}"),
+            };
+            service::step::add_step_url(app, caller, step.id, url).await?;
+        }
+        let results = match script.mishap {
+            Some((results, percent)) if dice.roll_percent() < percent => results,
+            _ => Results::Success,
+        };
+        self.finish_step(step.id, script, results).await?;
+        Ok(results)
+    }
+
+    async fn finish_step(
+        &self,
+        stepid: StepId,
+        script: &SimulatedStep,
+        results: Results,
+    ) -> Result<()> {
+        match results {
+            Results::Success => self.set_state(stepid, "finished").await?,
+            other => {
+                let text = format!("finished ({})", name(other));
+                self.set_state(stepid, &text).await?;
+            }
+        }
+        let hidden = script.is_hidden_on_success && results == Results::Success;
+        let (app, caller) = (&self.app, &self.caller);
+        service::step::finish_step(app, caller, stepid, results, hidden).await?;
+        Ok(())
+    }
+
+    async fn set_state(&self, stepid: StepId, text: &str) -> Result<()> {
+        let (app, caller) = (&self.app, &self.caller);
+        service::step::set_step_state_string(app, caller, stepid, text.to_owned()).await?;
+        Ok(())
+    }
+}
+
+/// The rank from best to worst, as Buildbot has it.
+fn severity(results: Results) -> usize {
+    const RANKED: [Results; 7] = [
+        Results::Skipped,
+        Results::Success,
+        Results::Warnings,
+        Results::Failure,
+        Results::Exception,
+        Results::Retry,
+        Results::Cancelled,
+    ];
+    RANKED
+        .iter()
+        .position(|r| *r == results)
+        .unwrap_or(RANKED.len())
+}
+
+fn name(results: Results) -> &'static str {
+    match results {
+        Results::Success => "success",
+        Results::Warnings => "warnings",
+        Results::Failure => "failure",
+        Results::Skipped => "skipped",
+        Results::Exception => "exception",
+        Results::Retry => "retry",
+        Results::Cancelled => "cancelled",
+    }
+}

@@ -1,0 +1,39 @@
+//! The text of a position: the feed's epoch and 16 hexadecimal digits. It is good on every server
+//! of the same database, and later positions sort behind earlier ones.
+
+use crate::domain::{
+    error::{Error, Result},
+    id::Position,
+};
+
+/// How many hexadecimal digits a position takes.
+const POSITION_DIGITS: usize = 16;
+
+/// The cursor of a position in the feed of this epoch.
+pub(crate) fn encode(epoch: &str, position: Position) -> String {
+    format!("{epoch}{:016x}", position.0)
+}
+
+/// The position that a cursor names in the feed of this epoch.
+///
+/// # Errors
+/// `Invalid` where it is no cursor at all, `CursorExpired` where it is one of another database.
+pub(crate) fn parse(cursor: &str, epoch: &str) -> Result<Position> {
+    let invalid = || Error::invalid("after", format!("a cursor of this feed, got {cursor:?}"));
+    let split = cursor.len().checked_sub(POSITION_DIGITS);
+    let split = split.and_then(|split| cursor.split_at_checked(split));
+    let (found_epoch, digits) = split.ok_or_else(invalid)?;
+    let is_hex_digit = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+    if !cursor.bytes().all(is_hex_digit) {
+        return Err(invalid());
+    }
+    let position = i64::from_str_radix(digits, 16).map_err(|_| invalid())?;
+    if found_epoch == epoch {
+        return Ok(Position(position));
+    }
+    // Every epoch has the same length, so anything else was never a cursor.
+    if found_epoch.len() == epoch.len() {
+        return Err(Error::CursorExpired("the cursor is of another database"));
+    }
+    Err(invalid())
+}

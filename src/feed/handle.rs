@@ -1,0 +1,196 @@
+//! The handle to a database's change feed, and what its parts share.
+//!
+//! Where there is no feed, reads fail with `FeedDetached`; else with `Unavailable` or `Internal`.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use parking_lot::{Mutex, MutexGuard};
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    clock::Clock,
+    config::feed::FeedConfig,
+    domain::{
+        error::{Error, ErrorCode, Result},
+        id::{ChangeId, Position},
+    },
+    feed::{cursor, dispatcher::Dispatcher, epoch::FeedEpoch, sequencer::Sequencer},
+    metrics::Metrics,
+    store::{Db, event, sequencer},
+};
+
+/// How many events are read, or dropped, at a time; also how many a subscriber holds in memory
+/// during its backfill.
+pub(crate) const BATCH_SIZE: u64 = 500;
+
+/// The change feed of a database. Cheap to clone.
+#[derive(Clone, Debug)]
+pub(crate) struct Feed(pub(crate) Arc<FeedState>);
+
+#[derive(Debug)]
+pub(crate) struct FeedState {
+    pub(crate) db: Db,
+    pub(crate) config: FeedConfig,
+    epoch: FeedEpoch,
+    /// Held while the epoch is read, so that an older finding does not replace a newer one.
+    epoch_turn: tokio::sync::Mutex<()>,
+    dispatcher: Mutex<Dispatcher>,
+    sequencer: Sequencer,
+    /// When the tail last read the feed to its end; `None` while there are no subscribers.
+    caught_up_at: Mutex<Option<Instant>>,
+    pub(crate) metrics: Arc<Metrics>,
+    /// Notified after a write, and for a new subscriber.
+    pub(crate) wake: Notify,
+    pub(crate) clock: Clock,
+    pub(crate) stop: CancellationToken,
+}
+
+impl Feed {
+    /// Opens the feed of a database. A Buildbot master's may have none yet: then every later call
+    /// says so.
+    pub(crate) async fn open(
+        db: Db,
+        config: FeedConfig,
+        clock: Clock,
+        metrics: Arc<Metrics>,
+        stop: CancellationToken,
+    ) -> Result<Self> {
+        let feed = Self(Arc::new(FeedState {
+            db,
+            config,
+            epoch: FeedEpoch::default(),
+            epoch_turn: tokio::sync::Mutex::default(),
+            dispatcher: Mutex::default(),
+            sequencer: Sequencer::default(),
+            caught_up_at: Mutex::default(),
+            metrics,
+            wake: Notify::new(),
+            clock,
+            stop,
+        }));
+        feed.refresh_epoch().await?;
+        Ok(feed)
+    }
+
+    /// The epoch, as far as is known; `FeedDetached` or `FeedDenied` where there is no feed.
+    pub(crate) fn epoch(&self) -> Result<Arc<str>> {
+        self.0.epoch.get()
+    }
+
+    /// Whether the database has a feed, as far as is known.
+    pub(crate) fn is_attached(&self) -> bool {
+        self.epoch().is_ok()
+    }
+
+    /// Reads the epoch again, and ends all subscriptions if the feed is gone or another one.
+    pub(crate) async fn refresh_epoch(&self) -> Result<()> {
+        let _turn = self.0.epoch_turn.lock().await;
+        let found: Result<Arc<str>> = self.0.db.look().await.map(Into::into);
+        if let Err(error) = &found
+            && error.code() != ErrorCode::FeedDetached
+        {
+            return Err(error.clone());
+        }
+        self.0.metrics.feed_attached.set(i64::from(found.is_ok()));
+        if let Some(why) = self.0.epoch.replace(found, self.0.db.is_writable()) {
+            self.end(&why);
+        }
+        Ok(())
+    }
+
+    /// Fails where there is no feed. One that is not known may have been attached a moment ago, so
+    /// the database is asked.
+    pub(crate) async fn expect_attached(&self) -> Result<()> {
+        if !self.is_attached() {
+            self.refresh_epoch().await?;
+        }
+        self.epoch().map(drop)
+    }
+
+    /// The newest event's position. No change that is committed by now has a later one.
+    pub(crate) async fn position(&self) -> Result<Position> {
+        self.expect_attached().await?;
+        self.sequence_all().await?;
+        Ok(event::reach(&self.0.db).await?.newest)
+    }
+
+    /// The cursor of a position.
+    pub(crate) fn cursor(&self, position: Position) -> String {
+        cursor::encode(&self.epoch().unwrap_or_default(), position)
+    }
+
+    /// The position of a change that was just committed; wakes the tail.
+    ///
+    /// # Errors
+    /// `Unsequenced`: the change is written all the same.
+    pub(crate) async fn sequence(&self, change: ChangeId) -> Result<Position> {
+        loop {
+            let sequenced = match self.sequence_all().await {
+                Ok(()) => sequencer::position_of(&self.0.db, change).await,
+                Err(error) => Err(error),
+            };
+            match sequenced {
+                Ok(Some(position)) => {
+                    self.wake();
+                    return Ok(position);
+                }
+                Ok(None) => {}
+                Err(error) => {
+                    tracing::warn!(%error, %change, "a change is written and has no place in the feed yet");
+                    return Err(Error::Unsequenced);
+                }
+            }
+        }
+    }
+
+    /// Gives every change that is committed by now its position.
+    pub(crate) async fn sequence_all(&self) -> Result<()> {
+        self.0.sequencer.sequence_all(&self.0.db).await
+    }
+
+    /// Has the tail read at once.
+    pub(crate) fn wake(&self) {
+        self.0.wake.notify_one();
+    }
+
+    pub(crate) fn dispatcher(&self) -> MutexGuard<'_, Dispatcher> {
+        self.0.dispatcher.lock()
+    }
+
+    /// How many queues the dispatcher fills: shared subscriptions, not each of their subscribers.
+    pub(crate) fn subscriber_count(&self) -> usize {
+        self.dispatcher().subscribers.len()
+    }
+
+    /// Ends every live subscription for this reason; subscribers are told where to resume.
+    pub(crate) fn end(&self, why: &Error) {
+        self.dispatcher().subscribers.end(why);
+    }
+
+    /// When the newest event happened, in seconds since the epoch; `None` where there is none.
+    pub(crate) async fn newest_at(&self) -> Result<Option<i64>> {
+        if !self.is_attached() {
+            return Ok(None);
+        }
+        event::newest_at(&self.0.db).await
+    }
+
+    pub(crate) fn caught_up_at(&self) -> MutexGuard<'_, Option<Instant>> {
+        self.0.caught_up_at.lock()
+    }
+
+    /// How long ago the tail last read the feed to its end; zero while there are no subscribers.
+    pub(crate) fn lag(&self) -> Duration {
+        self.caught_up_at()
+            .map_or(Duration::ZERO, |at| at.elapsed())
+    }
+
+    /// Whether the feed has been unreadable for so long that subscribers must be told.
+    pub(crate) fn is_stale(&self) -> bool {
+        self.lag() >= self.0.config.stale()
+    }
+}

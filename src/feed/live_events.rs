@@ -1,0 +1,128 @@
+//! A subscriber's live events: step 4 of [`feed`](crate::feed)'s algorithm, and the way back to the
+//! table where its queue overflowed.
+
+use crate::{
+    domain::{
+        error::{Error, Result},
+        id::Position,
+    },
+    feed::{
+        backfill::Backfill, byte_queue, dispatcher::SubscriberKey, event_filter::EventFilter,
+        handle::Feed,
+    },
+    store::event::Event,
+};
+
+/// A subscriber's registration with the dispatcher, removed when dropped.
+#[derive(Debug)]
+struct Registration {
+    feed: Feed,
+    key: SubscriberKey,
+    /// Events behind this position come through the queue.
+    from: Position,
+    queue: byte_queue::Receiver<Event, Error>,
+}
+
+impl Registration {
+    fn new(feed: &Feed, filter: &EventFilter, read: Position) -> Self {
+        let (sender, queue) = byte_queue::queue(feed.0.config.feed_queue_bytes);
+        let mut dispatcher = feed.dispatcher();
+        let key = dispatcher.register(filter, read, sender);
+        let from = dispatcher.position;
+        drop(dispatcher);
+        // The tail sleeps while there are no subscribers.
+        feed.wake();
+        Self {
+            feed: feed.clone(),
+            key,
+            from,
+            queue,
+        }
+    }
+}
+
+impl Drop for Registration {
+    fn drop(&mut self) {
+        self.feed.dispatcher().subscribers.remove(self.key);
+    }
+}
+
+/// The events behind a position, live.
+#[derive(Debug)]
+pub(crate) struct LiveEvents {
+    /// Reads what is not, or no longer, in the queue.
+    backfill: Backfill,
+    /// `None` after an overflow, until the backfill has caught up again.
+    registration: Option<Registration>,
+    delivered: Position,
+    /// What [`wait`](Self::wait) has waited for.
+    ready: Option<Result<Event>>,
+}
+
+impl Feed {
+    /// Subscribes to the events that match, for a reader of everything up to `read`.
+    pub(crate) fn subscribe(&self, filter: EventFilter, read: Position) -> LiveEvents {
+        let registration = Registration::new(self, &filter, read);
+        let from = registration.from;
+        let mut backfill = Backfill::new(self, filter, from);
+        backfill.hand_off(from);
+        LiveEvents {
+            backfill,
+            registration: Some(registration),
+            delivered: from,
+            ready: None,
+        }
+    }
+}
+
+impl LiveEvents {
+    /// Every event up to here has been taken, or does not match.
+    pub(crate) fn delivered(&self) -> Position {
+        self.delivered
+    }
+
+    /// Waits until [`next`](Self::next) would return at once.
+    pub(crate) async fn wait(&mut self) {
+        if self.ready.is_none() {
+            self.ready = Some(self.receive().await);
+        }
+    }
+
+    /// The next event. May be cancelled without loss.
+    ///
+    /// # Errors
+    /// Also `CursorExpired`, and any reason for which the feed ends subscriptions. No event
+    /// follows.
+    pub(crate) async fn next(&mut self) -> Result<Event> {
+        self.wait().await;
+        let event = self.ready.take().unwrap_or(Err(Error::Unavailable))?;
+        self.delivered = event.position;
+        Ok(event)
+    }
+
+    async fn receive(&mut self) -> Result<Event> {
+        loop {
+            if let Some(event) = self.backfill.next().await? {
+                return Ok(event);
+            }
+            self.delivered = self.delivered.max(self.backfill.at());
+            let (feed, filter) = (self.backfill.feed(), self.backfill.filter());
+            let Some(registration) = &mut self.registration else {
+                let registration = Registration::new(feed, filter, self.delivered);
+                self.backfill.hand_off(registration.from);
+                self.registration = Some(registration);
+                continue;
+            };
+            match registration.queue.next().await {
+                Ok(event) if event.position > self.delivered => return Ok(event),
+                // The backfill has read it already.
+                Ok(_) => {}
+                Err(Error::FeedLagged) => {
+                    self.backfill = Backfill::new(feed, filter.clone(), self.delivered);
+                    self.registration = None;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+}

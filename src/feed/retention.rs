@@ -1,0 +1,55 @@
+//! Drops old events, so that the feed's table does not grow for ever.
+
+use std::time::Duration;
+
+use tokio::time::sleep;
+
+use crate::{
+    domain::{error::Result, id::Position},
+    feed::handle::{BATCH_SIZE, Feed},
+    store::event,
+};
+
+/// The pause between two batches, in which others write: a Buildbot master has one thread for its
+/// SQLite file.
+const BATCH_PAUSE: Duration = Duration::from_millis(10);
+
+/// Prunes the feed again and again until the server stops.
+pub(crate) async fn run(feed: Feed) {
+    let pause = Duration::from_secs(feed.0.config.feed_prune_seconds.max(1));
+    let stop = feed.0.stop.clone();
+    // A pruning that has begun is not cut off: the server waits for it.
+    while stop.run_until_cancelled(sleep(pause)).await.is_some() {
+        match feed.prune().await {
+            Ok(0) => {}
+            Ok(pruned) => tracing::info!(pruned, "old events are dropped from the feed"),
+            Err(error) => {
+                tracing::warn!(%error, "old events could not be dropped; it is tried again");
+            }
+        }
+    }
+}
+
+impl Feed {
+    /// Drops the events that are older, or more, than the configuration keeps, in batches so small
+    /// that no other writer waits for long. Returns how many it dropped.
+    pub(crate) async fn prune(&self) -> Result<u64> {
+        if !self.is_attached() {
+            return Ok(0);
+        }
+        let config = &self.0.config;
+        let before = self.0.clock.now() - config.feed_keep_seconds;
+        // Without subscribers nothing else does this, and a change without a position is never old.
+        self.sequence_all().await?;
+        let mut pruned = 0;
+        loop {
+            let up_to = Position(self.position().await?.0 - config.feed_keep_events);
+            let dropped = event::prune(&self.0.db, up_to, before, BATCH_SIZE).await?;
+            pruned += dropped;
+            if dropped < BATCH_SIZE {
+                return Ok(pruned);
+            }
+            sleep(BATCH_PAUSE).await;
+        }
+    }
+}

@@ -1,0 +1,69 @@
+//! The present state of every matching step, as the events that a subscription may begin with.
+
+use std::{
+    collections::{HashSet, VecDeque},
+    sync::Arc,
+};
+
+use crate::{
+    domain::{
+        error::{Error, Result},
+        event::EventKind,
+        filter::{Direction, StepField},
+        id::{ChangeId, Position},
+    },
+    feed::{event_filter::EventFilter, handle::Feed},
+    store::event::{self, Event},
+};
+
+/// The steps of one moment.
+#[derive(Debug)]
+pub(crate) struct Snapshot {
+    /// The feed's newest position at that moment.
+    pub(crate) position: Position,
+    pub(crate) events: VecDeque<Event>,
+    /// Changes that the steps already show, but whose positions come after the snapshot's.
+    pub(crate) included: HashSet<ChangeId>,
+}
+
+impl Feed {
+    /// Reads the steps that match.
+    ///
+    /// # Errors
+    /// `LimitExceeded` where they are more than the configuration allows.
+    pub(crate) async fn snapshot(&self, filter: &EventFilter) -> Result<Snapshot> {
+        let max = self.0.config.feed_snapshot_steps;
+        let order = vec![(StepField::Stepid, Direction::Asc)];
+        let (steps, builder) = (filter.step_filter(), filter.builderid);
+        let event::StepSnapshot {
+            position,
+            shown,
+            steps,
+        } = event::snapshot(&self.0.db, &steps, builder, &order, max).await?;
+        if steps.more {
+            return Err(Error::LimitExceeded {
+                limit: "feed-snapshot-steps",
+                max,
+                asked: None,
+                advice: "narrow `where`, such as to one build",
+            });
+        }
+        // From here on the included changes have positions, so the backfill meets them, and leaves
+        // them out, before the handoff.
+        self.sequence_all().await?;
+        let now = self.0.clock.now();
+        let events = steps.rows.into_iter().map(|step| Event {
+            change: ChangeId::default(),
+            position,
+            kind: EventKind::Snapshot,
+            occurred_at: now,
+            builderid: filter.builderid,
+            step: Arc::new(step),
+        });
+        Ok(Snapshot {
+            position,
+            events: events.collect(),
+            included: shown.into_iter().collect(),
+        })
+    }
+}

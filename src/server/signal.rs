@@ -1,0 +1,43 @@
+//! What signals do to a server.
+
+use std::io;
+
+use tokio::{
+    select,
+    signal::unix::{SignalKind, signal},
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::http::listener::tls::Tls;
+
+/// SIGTERM and SIGINT stop the server; what runs is finished first.
+pub(crate) fn stop_on_signal(stop: &CancellationToken) -> io::Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let stop = stop.clone();
+    tokio::spawn(async move {
+        select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        tracing::info!("stopping");
+        stop.cancel();
+    });
+    Ok(())
+}
+
+/// SIGHUP reloads the certificate. It never stops the server, whatever it was sent for.
+pub(crate) fn reload_on_signal(stop: &CancellationToken, tls: Option<Tls>) -> io::Result<()> {
+    let mut hangup = signal(SignalKind::hangup())?;
+    let stop = stop.clone();
+    tokio::spawn(async move {
+        while let Some(Some(())) = stop.run_until_cancelled(hangup.recv()).await {
+            match tls.as_ref().map(Tls::reload) {
+                Some(Ok(())) => tracing::info!("the TLS certificate was read anew"),
+                Some(Err(error)) => tracing::error!(%error, "the old TLS certificate stays"),
+                None => tracing::info!("SIGHUP: without TLS there is nothing to read anew"),
+            }
+        }
+    });
+    Ok(())
+}

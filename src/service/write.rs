@@ -1,0 +1,23 @@
+//! The way of every write to the database.
+
+use futures_util::future::BoxFuture;
+
+use crate::{
+    app::App,
+    auth::{caller::Caller, scope::Scope},
+    domain::error::{Error, Result},
+    store::Txn,
+};
+
+/// Runs a write in a transaction, if the caller may write.
+pub(crate) async fn write<T: Send>(
+    app: &App,
+    caller: &Caller,
+    work: impl for<'t> Fn(&'t Txn) -> BoxFuture<'t, Result<T>> + Send + Sync,
+) -> Result<T> {
+    if !app.db.is_writable() {
+        return Err(Error::ReadOnly);
+    }
+    caller.require(Scope::Write)?;
+    app.db.write(work).await
+}
