@@ -9,11 +9,14 @@ use crate::{
     auth::access::Access,
     clock::Clock,
     config::Config,
-    domain::error::{CommandError, Error, Result},
+    domain::{
+        command_error::CommandError,
+        error::{Error, Result},
+    },
     feed::Feed,
     metrics::Metrics,
     rate_limit::RateLimiter,
-    store::{Db, unchecked_int::InvalidValues},
+    store::{db::database::Db, invalid_values::InvalidValues},
 };
 
 /// A server's state.

@@ -18,15 +18,20 @@ use crate::{
     clock::Clock,
     config::{Config, DatabaseConfig, LogConfig},
     demo,
-    domain::{error::CommandError, time},
+    domain::{command_error::CommandError, time},
     graphql::{api::Api, schema::sdl},
     http::{self, listener::tls::Tls},
     log,
     service::token,
     store::{
-        Db,
-        db::{backup::Backup, connect::PendingMigrations},
-        feed_install::SchemaChanges,
+        db::{
+            backup::{Backup, back_up},
+            connect::{PendingMigrations, connect, migrate},
+        },
+        feed_install::{
+            changes::SchemaChanges,
+            commands::{attach, detach},
+        },
     },
 };
 
@@ -150,7 +155,7 @@ async fn run(cli: Cli) -> Result<(), CommandError> {
         // Boxed, as all that a server awaits is nested deeper than the compiler looks.
         Command::Serve(config) => Box::pin(serve(*config)).await,
         Command::Migrate(database) => {
-            let applied = Db::migrate(&database).await?;
+            let applied = migrate(&database).await?;
             match applied.as_slice() {
                 [] => say("The schema is up to date."),
                 names => say(&format!("Applied {}.", names.join(", "))),
@@ -159,17 +164,17 @@ async fn run(cli: Cli) -> Result<(), CommandError> {
         }
         Command::Attach(database) => {
             report(
-                &Db::attach(&database).await?,
+                &attach(&database).await?,
                 "The change feed is there already.",
             );
             Ok(())
         }
         Command::Detach(database) => {
-            report(&Db::detach(&database).await?, "There is no change feed.");
+            report(&detach(&database).await?, "There is no change feed.");
             Ok(())
         }
         Command::Backup { database, file } => {
-            let Backup { bytes, feed } = Db::backup(&database, &file).await?;
+            let Backup { bytes, feed } = back_up(&database, &file).await?;
             let feed = feed.map_or_else(
                 || "It has no change feed.".to_owned(),
                 |name| format!("Its feed is named {name}: cursors of the original are CURSOR_EXPIRED in it."),
@@ -223,7 +228,7 @@ async fn serve(config: Config) -> Result<(), CommandError> {
         PendingMigrations::Apply
     };
     let tls = Tls::load(&config.connection)?;
-    let db = Db::connect(&config.database, pending).await?;
+    let db = connect(&config.database, pending).await?;
     let address = config.http.listen;
     let listening = |source| CommandError::Listen { address, source };
     let listener = listen(address).map_err(listening)?;

@@ -9,11 +9,15 @@ use crate::{
     auth::caller::Caller,
     clock::Clock,
     domain::{
+        build::BuildField,
         error::Result,
-        filter::{BuildField, Direction, Filter, StepField, Test},
+        filter::{Direction, Filter, Test},
         id::{BuildId, BuilderId, StepId},
-        page::{KeysetRange, MAX_SIZE, PageArgs},
+        keyset::KeysetRange,
+        page::PageArgs,
+        page_input::MAX_SIZE,
         results::Results,
+        step::StepField,
         url::Url,
     },
     service,
@@ -287,7 +291,7 @@ async fn end_what_was_left(app: &App, caller: &Caller) -> Result<()> {
     let running = PageArgs {
         filter: Filter::Field(BuildField::CompleteAt, Test::IsNull),
         order: vec![(BuildField::Buildid, Direction::Asc)],
-        window: KeysetRange {
+        range: KeysetRange {
             size: MAX_SIZE,
             backward: false,
             after: None,

@@ -27,15 +27,16 @@ use crate::{
     domain::{
         error::{Error, Result},
         event::EventKind,
-        filter::{Filter, StepField, Test, Value},
+        filter::{Filter, Test, Value},
         id::{BuildId, BuilderId, Position, StepId},
-        step::NameOrNumber,
+        step::{NameOrNumber, StepField},
     },
     feed::dispatcher::Dispatcher,
     metrics::Metrics,
     store::{
-        Db,
+        db::database::Db,
         event::{self, Event},
+        event_reach,
     },
 };
 
@@ -114,7 +115,7 @@ impl EventFilter {
                     },
                 )
             }),
-            self.name_or_number.as_ref().map(Filter::name_or_number),
+            self.name_or_number.as_ref().map(NameOrNumber::test),
         ];
         Filter::All(
             tests
@@ -178,7 +179,7 @@ impl Feed {
     pub(crate) async fn position(&self) -> Result<Position> {
         self.expect_feed().await?;
         self.sequence_all().await?;
-        Ok(event::reach(&self.0.db).await?.newest)
+        Ok(event_reach::find(&self.0.db).await?.newest)
     }
 
     /// The opaque text of a place: good on every server of this database, and later ones sort behind earlier ones.
@@ -222,7 +223,7 @@ impl Feed {
         let mut pruned = 0;
         loop {
             let up_to = Position(self.position().await?.0 - config.feed_keep_events);
-            let gone = event::prune(&self.0.db, up_to, before, BATCH).await?;
+            let gone = event_reach::prune(&self.0.db, up_to, before, BATCH).await?;
             pruned += gone;
             if gone < BATCH {
                 return Ok(pruned);

@@ -14,11 +14,8 @@ use crate::{
         error::{Error, Result},
         time,
     },
-    store::Txn,
+    store::db::transaction::Txn,
 };
-
-/// The longest state string, in characters.
-const MAX_STATE_STRING: usize = 16_384;
 
 /// Does a write for a caller who may.
 async fn write<T: Send>(
@@ -31,20 +28,6 @@ async fn write<T: Send>(
     }
     caller.require(Scope::Write)?;
     app.db.write(work).await
-}
-
-fn check_state_string(text: &str) -> Result<()> {
-    let length = text.chars().count();
-    if length > MAX_STATE_STRING {
-        return Err(Error::invalid(
-            "stateString",
-            format!("at most {MAX_STATE_STRING} characters, got {length}"),
-        ));
-    }
-    if text.contains('\0') {
-        return Err(Error::invalid("stateString", "no NUL character, got one"));
-    }
-    Ok(())
 }
 
 /// The time given, or else the clock's.

@@ -15,7 +15,7 @@ use crate::{
     graphql::api::Api,
     http::{self, listener::tls::Tls},
     service,
-    store::{Db, db::connect::PendingMigrations},
+    store::db::connect::{PendingMigrations, connect},
 };
 
 pub use crate::{
@@ -79,14 +79,14 @@ impl TestServer {
         let start = async {
             let config = Flags::parse_from(arguments).config;
             let tls = Tls::load(&config.connection)?;
-            let mut db = Db::connect(&config.database, PendingMigrations::Apply).await?;
+            let mut db = connect(&config.database, PendingMigrations::Apply).await?;
             if let Some(on_statement) = on_statement {
                 db.on_statement(on_statement);
             }
             let app = App::new(config, db, clock).await?;
             Ok((tls, Api::new(app.clone()).await?, app))
         };
-        let started: Result<_, crate::domain::error::CommandError> = start.await;
+        let started: Result<_, crate::domain::command_error::CommandError> = start.await;
         let (tls, api, app) = started.map_err(|e| e.to_string())?;
         let listener = TcpListener::bind("127.0.0.1:0").await;
         let listener = listener.map_err(|e| e.to_string())?;

@@ -15,8 +15,11 @@ use crate::{
     },
     clock::Clock,
     config::{Anonymous, Config},
-    domain::error::{CommandError, Error, Result},
-    store::Db,
+    domain::{
+        command_error::CommandError,
+        error::{Error, Result},
+    },
+    store::{db::database::Db, token},
 };
 
 /// How often it is looked whether the tokens of open sockets and streams are still there.
@@ -112,7 +115,7 @@ impl Access {
     }
 
     async fn stored(&self, hash: TokenHash, otherwise: Error) -> Result<Caller> {
-        let found = self.0.db.token(hash.as_str()).await?;
+        let found = token::by_hash(&self.0.db, hash.as_str()).await?;
         // Compared once more: a database may take texts for equal that are not.
         let found = found.filter(|row| TokenHash::from(row.hash.clone()) == hash);
         let scope = found.as_ref().and_then(|row| Scope::named(&row.scope));
@@ -162,7 +165,7 @@ impl Access {
                 if leased.is_empty() {
                     continue;
                 }
-                match db.token_hashes().await {
+                match token::hashes(&db).await {
                     Ok(stored) => self.0.leases.end_all_but(&leased, stored),
                     // A database that is away revokes nothing.
                     Err(error) => {

@@ -20,7 +20,10 @@ use tokio_rustls::rustls::{ClientConfig, RootCertStore, crypto::ring};
 use crate::{
     auth::signature::rsa_key,
     config::token::JwksUrl,
-    domain::error::{CommandError, Error, Result},
+    domain::{
+        command_error::CommandError,
+        error::{Error, Result},
+    },
 };
 
 /// How often the keys are fetched …

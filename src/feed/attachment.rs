@@ -7,6 +7,7 @@ use tokio::time::sleep;
 use crate::{
     domain::error::{Error, ErrorCode, Result},
     feed::Feed,
+    store::feed_install::probe::find_feed_epoch,
 };
 
 /// How often the feed is looked for.
@@ -49,7 +50,7 @@ impl Feed {
     pub(crate) async fn look(&self) -> Result<()> {
         // One after the other, so that an older answer does not replace a newer one.
         let _turn = self.0.looking.lock().await;
-        let found: Result<Arc<str>> = self.0.db.look().await.map(Into::into);
+        let found: Result<Arc<str>> = find_feed_epoch(&self.0.db).await.map(Into::into);
         if let Err(error) = &found
             && error.code() != ErrorCode::FeedDetached
         {

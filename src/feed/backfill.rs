@@ -13,11 +13,16 @@ use crate::{
     domain::{
         error::{Error, Result},
         event::EventKind,
-        filter::{Direction, StepField},
+        filter::Direction,
         id::{ChangeId, Position},
+        step::StepField,
     },
     feed::{BATCH, EventFilter, Feed, StartPosition},
-    store::event::{self, Event},
+    store::{
+        event::{self, Event},
+        event_reach,
+        snapshot::{StepSnapshot, read_snapshot},
+    },
 };
 
 const GONE: &str = "the feed does not reach back to this cursor";
@@ -89,7 +94,7 @@ impl Feed {
         if self.dispatcher().recent(at).is_some() {
             return Ok(at);
         }
-        let reach = event::reach(&self.0.db).await?;
+        let reach = event_reach::find(&self.0.db).await?;
         if at < reach.floor {
             return Err(Error::CursorExpired(GONE));
         }
@@ -106,11 +111,11 @@ async fn snapshot(
 ) -> Result<(Position, VecDeque<Event>, HashSet<ChangeId>)> {
     let max = feed.0.config.feed_snapshot_steps;
     let order = vec![(StepField::Stepid, Direction::Asc)];
-    let event::StepSnapshot {
+    let StepSnapshot {
         position: at,
-        shown,
+        ahead: shown,
         steps,
-    } = event::snapshot(&feed.0.db, &filter.steps(), filter.builderid, &order, max).await?;
+    } = read_snapshot(&feed.0.db, &filter.steps(), filter.builderid, &order, max).await?;
     if steps.more {
         return Err(Error::LimitExceeded {
             limit: "feed-snapshot-steps",
@@ -225,7 +230,7 @@ impl Backfill {
         }
         let batch = event::after(&self.feed.0.db, self.at, BATCH).await?;
         // Asked after the read: if nothing behind `at` is gone by now, nothing was missing from what was read.
-        if !batch.is_whole || event::reach(&self.feed.0.db).await?.floor > self.at {
+        if !batch.is_whole || event_reach::find(&self.feed.0.db).await?.floor > self.at {
             return Err(Error::CursorExpired(GONE));
         }
         let Some(last) = batch.last else {

@@ -12,7 +12,7 @@ use crate::{
     feed::{BATCH, Feed, recent::RecentEvents},
     store::{
         event,
-        sequencer::{self, FeedNews},
+        event_probe::{self, FeedNews},
     },
 };
 
@@ -25,7 +25,7 @@ const RETRY: Duration = Duration::from_millis(200);
 pub(crate) async fn run(feed: Feed) {
     let stop = feed.0.stop.clone();
     let work = async {
-        let mut seen = sequencer::FeedProbe::default();
+        let mut seen = event_probe::FeedProbe::default();
         let mut idle = Duration::ZERO;
         let mut is_failing = false;
         loop {
@@ -56,7 +56,7 @@ pub(crate) async fn run(feed: Feed) {
                     feed.0.metrics.feed_failures.inc();
                     tracing::warn!(%error, "the feed could not be read; it is read again");
                     tell_if_stale(&feed);
-                    seen = sequencer::FeedProbe::default();
+                    seen = event_probe::FeedProbe::default();
                     sleep(RETRY).await;
                 }
             }
@@ -86,10 +86,10 @@ fn tell_if_stale(feed: &Feed) {
 }
 
 /// Reads, if there may be something to read; says whether it did.
-async fn turn(feed: &Feed, must: bool, seen: &mut sequencer::FeedProbe) -> Result<bool> {
+async fn turn(feed: &Feed, must: bool, seen: &mut event_probe::FeedProbe) -> Result<bool> {
     if !must {
         let position = feed.dispatcher().position;
-        match sequencer::news(&feed.0.db, position, seen).await? {
+        match event_probe::probe(&feed.0.db, position, seen).await? {
             FeedNews::None => return Ok(false),
             FeedNews::Some => {}
             FeedNews::Waiting => feed.sequence_all().await?,

@@ -3,7 +3,7 @@
 use crate::{
     app::App,
     auth::request_context::RequestContext,
-    domain::error::{CommandError, Error},
+    domain::{command_error::CommandError, error::Error},
     graphql::{
         execute::{budget::Budget, context::RequestCursor, errors::ErrorSigner, loader::Loaders},
         prepare::{

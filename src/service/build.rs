@@ -7,8 +7,9 @@ use crate::{
         error::Result,
         id::{BuildId, BuilderId},
         results::Results,
+        state_string::check_state_string,
     },
-    store::build::{Change, Model},
+    store::build::{self, BuildChange, Model},
 };
 
 /// Adds a running build with the builder's next number.
@@ -18,7 +19,7 @@ use crate::{
 pub(crate) async fn add_build(app: &App, caller: &Caller, builderid: BuilderId) -> Result<Model> {
     let now = app.clock.now();
     crate::service::write(app, caller, |txn| {
-        Box::pin(txn.insert_build(builderid, now))
+        Box::pin(build::insert(txn, builderid, now))
     })
     .await
 }
@@ -33,8 +34,8 @@ pub(crate) async fn set_build_state_string(
     buildid: BuildId,
     state_string: String,
 ) -> Result<Model> {
-    crate::service::check_state_string(&state_string)?;
-    change(app, caller, buildid, Change::StateString(state_string)).await
+    check_state_string(&state_string)?;
+    change(app, caller, buildid, BuildChange::StateString(state_string)).await
 }
 
 /// Marks a build as finished now, with these results.
@@ -52,7 +53,7 @@ pub(crate) async fn finish_build(
         app,
         caller,
         buildid,
-        Change::Finish {
+        BuildChange::Finish {
             complete_at,
             results,
         },
@@ -60,9 +61,14 @@ pub(crate) async fn finish_build(
     .await
 }
 
-async fn change(app: &App, caller: &Caller, buildid: BuildId, change: Change) -> Result<Model> {
+async fn change(
+    app: &App,
+    caller: &Caller,
+    buildid: BuildId,
+    change: BuildChange,
+) -> Result<Model> {
     crate::service::write(app, caller, |txn| {
-        Box::pin(txn.update_build(buildid, change.clone()))
+        Box::pin(build::update(txn, buildid, change.clone()))
     })
     .await
 }

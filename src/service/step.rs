@@ -10,12 +10,14 @@ use crate::{
         event::EventKind,
         id::{BuildId, ChangeId, Position, StepId},
         results::Results,
-        step,
+        state_string::check_state_string,
+        step::check_step_name,
         url::Url,
     },
     store::{
-        Txn,
-        step::{Change, Model},
+        db::transaction::Txn,
+        event,
+        step::{self, Model, StepChange},
     },
 };
 
@@ -32,13 +34,13 @@ pub(crate) async fn new_step(
     buildid: BuildId,
     name: &str,
 ) -> Result<Updated> {
-    step::check_step_name(name).map_err(|reason| Error::invalid("name", reason))?;
+    check_step_name(name).map_err(|reason| Error::invalid("name", reason))?;
     let name = name.to_owned();
     write(app, caller, |txn| {
         let name = name.clone();
         Box::pin(async move {
-            let stepid = txn.insert_step(buildid, &name).await?;
-            txn.event_of(stepid, EventKind::New).await
+            let stepid = step::insert(txn, buildid, &name).await?;
+            event::of_change(txn, stepid, EventKind::New).await
         })
     })
     .await
@@ -56,7 +58,7 @@ pub(crate) async fn start_step(
     locks_acquired: bool,
 ) -> Result<Updated> {
     let started_at = crate::service::time_or_now(app, "startedAt", started_at)?;
-    let change = Change::Start {
+    let change = StepChange::Start {
         started_at,
         locks_acquired,
     };
@@ -78,7 +80,7 @@ pub(crate) async fn set_step_locks_acquired_at(
         app,
         caller,
         stepid,
-        Change::LocksAcquiredAt(at),
+        StepChange::LocksAcquiredAt(at),
         EventKind::Updated,
     )
     .await
@@ -94,12 +96,12 @@ pub(crate) async fn set_step_state_string(
     stepid: StepId,
     state_string: String,
 ) -> Result<Updated> {
-    crate::service::check_state_string(&state_string)?;
+    check_state_string(&state_string)?;
     update(
         app,
         caller,
         stepid,
-        Change::StateString(state_string),
+        StepChange::StateString(state_string),
         EventKind::Updated,
     )
     .await
@@ -119,13 +121,13 @@ pub(crate) async fn add_step_url(
     write(app, caller, |txn| {
         let url = url.clone();
         Box::pin(async move {
-            let step = txn.lock_step(stepid).await?;
+            let step = step::lock(txn, stepid).await?;
             let mut urls = Url::read(&step.urls_json).unwrap_or_default();
             if !urls.contains(&url) {
                 urls.push(url);
             }
-            txn.update_step(stepid, Change::Urls(urls)).await?;
-            txn.event_of(stepid, EventKind::Updated).await
+            step::update(txn, stepid, StepChange::Urls(urls)).await?;
+            event::of_change(txn, stepid, EventKind::Updated).await
         })
     })
     .await
@@ -142,7 +144,7 @@ pub(crate) async fn finish_step(
     results: Results,
     hidden: bool,
 ) -> Result<Updated> {
-    let change = Change::Finish {
+    let change = StepChange::Finish {
         complete_at: app.clock.now(),
         results,
         hidden,
@@ -154,14 +156,14 @@ async fn update(
     app: &App,
     caller: &Caller,
     stepid: StepId,
-    change: Change,
+    change: StepChange,
     kind: EventKind,
 ) -> Result<Updated> {
     write(app, caller, |txn| {
         let change = change.clone();
         Box::pin(async move {
-            txn.update_step(stepid, change).await?;
-            txn.event_of(stepid, kind).await
+            step::update(txn, stepid, change).await?;
+            event::of_change(txn, stepid, kind).await
         })
     })
     .await

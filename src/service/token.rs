@@ -4,8 +4,11 @@ use crate::{
     auth::{scope::Scope, token::PlainToken},
     clock::Clock,
     config::DatabaseConfig,
-    domain::error::{CommandError, Error},
-    store::{Db, feed_install::SchemaChanges, token::Model},
+    domain::{command_error::CommandError, error::Error},
+    store::{
+        feed_install::changes::SchemaChanges,
+        token::{self, Model},
+    },
 };
 
 /// The longest name, in characters.
@@ -29,7 +32,7 @@ pub(crate) async fn create(
         scope: scope.name().to_owned(),
         created_at: Clock::System.now(),
     };
-    let changes = Db::add_token(database, row).await?;
+    let changes = token::add(database, row).await?;
     Ok((token, changes))
 }
 
@@ -38,7 +41,7 @@ pub(crate) async fn create(
 /// # Errors
 /// The database is not there or cannot be read.
 pub(crate) async fn list(database: &DatabaseConfig) -> Result<Vec<Model>, CommandError> {
-    Db::tokens(database).await
+    token::list(database).await
 }
 
 /// Ends a token; its name is free again.
@@ -46,7 +49,7 @@ pub(crate) async fn list(database: &DatabaseConfig) -> Result<Vec<Model>, Comman
 /// # Errors
 /// There is no token of this name, or the database is not there or cannot be written to.
 pub(crate) async fn revoke(database: &DatabaseConfig, name: &str) -> Result<(), CommandError> {
-    Db::remove_token(database, name).await
+    token::remove(database, name).await
 }
 
 fn check_name(name: &str) -> Result<(), Error> {

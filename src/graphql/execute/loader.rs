@@ -14,8 +14,9 @@ use tokio::{sync::OnceCell, task::yield_now};
 
 use crate::{
     domain::{
+        build::BuildField,
         error::Result,
-        filter::{BuildField, Filter},
+        filter::Filter,
         id::{BuildId, BuilderId, StepId},
         page::{PageArgs, Rows},
     },
@@ -23,7 +24,7 @@ use crate::{
         execute::budget::Budget,
         schema::{build::Build, builder::Builder, step::Step},
     },
-    store::{Db, build, builder, step},
+    store::{build, builder, builder_tag, db::database::Db, step},
 };
 
 /// Keys that are gathered until they are loaded together.
@@ -152,8 +153,10 @@ impl Loaders {
 
     pub(crate) async fn tags(&self, id: BuilderId) -> Result<Vec<String>> {
         let fetch = |ids: Vec<_>| {
-            self.budget
-                .read(async move { builder::tags_of(&self.db, &ids).await }, lists)
+            self.budget.read(
+                async move { builder_tag::of_builders(&self.db, &ids).await },
+                lists,
+            )
         };
         Ok(self.tags.load(id, fetch).await?.unwrap_or_default())
     }

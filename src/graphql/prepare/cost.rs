@@ -16,7 +16,7 @@ use async_graphql::{
 
 use crate::{
     config::limit::LimitConfig,
-    domain::page::{DEFAULT_SIZE, MAX_LIMIT, MAX_SIZE},
+    domain::page_input::{DEFAULT_SIZE, MAX_LIMIT, MAX_SIZE},
     graphql::{
         execute::errors,
         prepare::schema_types::{FieldType, SchemaTypes, is_list, named, root},

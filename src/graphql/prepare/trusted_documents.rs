@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use crate::{
     config::limit::LimitConfig,
-    domain::error::CommandError,
+    domain::command_error::CommandError,
     graphql::{prepare::document::Document, schema::GraphqlSchema},
 };
 

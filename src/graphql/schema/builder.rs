@@ -5,11 +5,7 @@ use std::sync::Arc;
 use async_graphql::{Context, ID, Object};
 
 use crate::{
-    domain::{
-        error::Result,
-        filter::BuilderField,
-        page::{PageArgs, PageInput},
-    },
+    domain::{builder::BuilderField, error::Result, page::PageArgs, page_input::PageInput},
     graphql::{
         execute::context::ContextExt,
         schema::{
@@ -113,7 +109,7 @@ pub(crate) async fn connection(
     let order = order::order(order, BuilderField::Builderid);
     let args = PageArgs {
         filter: filter::filter(filter)?,
-        window: page.window(&order)?,
+        range: page.range(&order)?,
         order,
     };
     let db = &ctx.app().db;

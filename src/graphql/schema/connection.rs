@@ -5,9 +5,13 @@ use futures_util::future::try_join;
 
 use crate::{
     domain::{
+        build::BuildField,
+        builder::BuilderField,
         error::Result,
-        filter::{BuildField, BuilderField, StepField, Value},
-        page::{self, KeysetKey, Order, Page, PageArgs, Rows},
+        filter::{Order, Value},
+        keyset::{KeysetKey, encode_cursor},
+        page::{Page, PageArgs, Rows},
+        step::StepField,
     },
     graphql::{
         execute::context::ContextExt,
@@ -93,7 +97,7 @@ impl<T: ConnectionNode> Connection<T> {
         let (rows, total) = try_join(rows, count).await?;
         Ok(Self {
             order: args.order.clone(),
-            page: args.window.page(rows)?,
+            page: args.range.page(rows)?,
             total,
         })
     }
@@ -104,7 +108,7 @@ impl<T: ConnectionNode> Connection<T> {
             .iter()
             .map(|(field, _)| row.value(*field))
             .collect();
-        page::encode(&self.order, &key)
+        encode_cursor(&self.order, &key)
     }
 }
 

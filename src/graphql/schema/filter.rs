@@ -4,9 +4,12 @@ use async_graphql::{InputObject, MaybeUndefined};
 
 use crate::{
     domain::{
+        build::BuildField,
+        builder::BuilderField,
         error::{Error, Result},
-        filter::{BuildField, BuilderField, Filter, StepField, Test, Value},
+        filter::{Filter, Test, Value},
         results,
+        step::StepField,
     },
     graphql::schema::{results::Results, scalar::DateTime},
 };

@@ -7,8 +7,9 @@ use async_graphql::{Context, ID, Object, SimpleObject};
 use crate::{
     domain::{
         error::{Error, Result},
-        filter::StepField,
-        page::{PageArgs, PageInput},
+        page::PageArgs,
+        page_input::PageInput,
+        step::StepField,
         url,
     },
     graphql::{
@@ -167,7 +168,7 @@ pub(crate) async fn connection(
     let order = order::order(order, StepField::Stepid);
     let args = PageArgs {
         filter: filter::filter(filter)?,
-        window: page.window(&order)?,
+        range: page.range(&order)?,
         order,
     };
     let db = &ctx.app().db;
