@@ -17,14 +17,11 @@ use crate::{
         page::PageArgs,
         page_input::MAX_SIZE,
         results::Results,
-        step::StepField,
+        step::{StepField, StepsArgs, by_number},
         url::Url,
     },
     service,
-    store::{
-        build,
-        step::{self, StepsArgs},
-    },
+    store::{build, step},
 };
 
 /// The builders, with the steps of their builds.
@@ -300,7 +297,7 @@ async fn end_what_was_left(app: &App, caller: &Caller) -> Result<()> {
     };
     let open_steps = StepsArgs {
         filter: Filter::Field(StepField::CompleteAt, Test::IsNull),
-        order: step::by_number(),
+        order: by_number(),
         range: None,
     };
     for build in build::page(&app.db, &running).await?.rows {

@@ -120,7 +120,8 @@ fn events(backend: DbBackend) -> TableCreateStatement {
     let mut id = ColumnDef::new("id");
     if backend == DbBackend::Sqlite {
         // The next id is one more than the greatest. The newest event always stays, so none is
-        // given twice, and Buildbot's file gets no `sqlite_sequence`, which could not be taken out again.
+        // given twice, and Buildbot's file gets no `sqlite_sequence`, which could not be taken out
+        // again.
         id.integer();
     } else {
         id.big_integer().auto_increment();

@@ -8,7 +8,7 @@ use crate::domain::invalid_argument::InvalidArgument;
 /// secret.
 #[derive(Clone, Debug, thiserror::Error)]
 pub(crate) enum Error {
-    /// The thing asked for does not exist.
+    /// A row does not exist.
     #[error("there is no {kind} {id}")]
     NotFound {
         /// "build", "step", …
@@ -24,7 +24,7 @@ pub(crate) enum Error {
         /// The rule, and the value that broke it.
         reason: String,
     },
-    /// The caller is not known, and unknown callers may not do this.
+    /// The caller has no token, and anonymous callers may not do this.
     #[error("this server answers nobody without a token")]
     Unauthenticated,
     /// The caller's token is not valid; the text tells why, and nothing of the token.
@@ -64,7 +64,7 @@ pub(crate) enum Error {
         /// When there will be enough, in whole seconds from now.
         seconds: u64,
     },
-    /// The cursor's place is no longer, or not, in the feed.
+    /// The cursor's position is no longer, or not yet, in the feed.
     #[error("after: {0}; subscribe with snapshot: true to start afresh")]
     CursorExpired(&'static str),
     /// The subscriber read too slowly.
@@ -99,12 +99,12 @@ pub(crate) enum Error {
         "the change is written, but the database does not answer where in the feed; do not repeat it"
     )]
     Unsequenced,
-    /// Something that is nobody's business but the operator's; the source is for the log.
+    /// Something unexpected; the source is for the log, and not for the caller.
     #[error("internal error")]
     Internal(#[source] Arc<dyn std::error::Error + Send + Sync>),
 }
 
-/// What a fallible call of this crate returns.
+/// What a fallible function of this crate returns.
 pub(crate) type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// The stable name of an error's kind, as clients match on it.

@@ -1,7 +1,6 @@
-//! What a step may be called, how a taken name gets its suffix, how a text asks for a step, and what
-//! steps can be filtered and ordered by.
+//! What a step may be called, how a text names one, and which steps of a build are asked for.
 
-use crate::domain::filter::{Test, Value};
+use crate::domain::filter::{Direction, Filter, Order, Test, Value};
 
 /// The longest step name, in characters (`steps.name` is `VARCHAR(50)`).
 pub(crate) const MAX_STEP_NAME: usize = 50;
@@ -78,7 +77,7 @@ pub(crate) fn free_name(name: &str, is_taken: impl Fn(&str) -> bool) -> String {
     }
 }
 
-/// How a step of a build is asked for: by its number, or by its name.
+/// How a step of a build is named: by its number, or by its name.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum NameOrNumber {
     /// The step with this number.
@@ -109,6 +108,24 @@ impl NameOrNumber {
             Self::Name(name) => (StepField::Name, Test::Eq(Value::Text(name.clone()))),
         }
     }
+}
+
+/// Which steps of a build are asked for.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct StepsArgs {
+    pub(crate) filter: Filter<StepField>,
+    pub(crate) order: Order<StepField>,
+    /// At most so many, after leaving out so many; none asks for all of them.
+    pub(crate) range: Option<(u64, u64)>,
+}
+
+/// The order of a build's steps unless the caller says: by number.
+#[must_use]
+pub(crate) fn by_number() -> Order<StepField> {
+    vec![
+        (StepField::Number, Direction::Asc),
+        (StepField::Stepid, Direction::Asc),
+    ]
 }
 
 #[cfg(test)]

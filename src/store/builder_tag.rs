@@ -57,8 +57,8 @@ mod tag {
     impl ActiveModelBehavior for ActiveModel {}
 }
 
-/// What a column `name_hash` holds, of tags and of builders: the lower-case hexadecimal SHA-1 of the
-/// name in UTF-8.
+/// The value of a column `name_hash`, of tags and of builders: the lower-case hexadecimal SHA-1 of
+/// the name in UTF-8.
 pub(crate) fn name_hash(name: &str) -> String {
     hex::encode(digest(&SHA1_FOR_LEGACY_USE_ONLY, name.as_bytes()))
 }

@@ -27,8 +27,8 @@ pub(crate) struct FeedProbe(Option<i32>);
 pub(crate) async fn probe(db: &Db, position: Position, last: &mut FeedProbe) -> Result<FeedNews> {
     let backend = db.backend();
     let sql = match backend {
-        // It changes whenever another connection or process has written. Taken before the read: what
-        // is written in between changes it again.
+        // It changes whenever another connection or process has written. Taken before the read:
+        // what is written in between changes it again.
         DbBackend::Sqlite => {
             let row = query_one(&db.watcher, "PRAGMA data_version".to_owned()).await?;
             let version = row.map(|row| row.try_get("", "data_version")).transpose()?;

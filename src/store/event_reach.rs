@@ -1,4 +1,4 @@
-//! How far the change feed reaches back: the positions that are still there, and dropping the oldest.
+//! How far the change feed reaches back, and dropping its oldest events.
 
 use sea_orm::{
     ConnectionTrait, FromQueryResult, QueryOrder, QuerySelect, Statement, entity::prelude::*,

@@ -21,8 +21,8 @@ const BATCH: u64 = 500;
 
 /// Gives every committed change that has none its position in the feed, oldest id first.
 ///
-/// Whoever does this holds the row of `graphql_feed` until it is committed, so positions are given in
-/// the order in which they become visible, without gaps. No writer of steps waits for that row.
+/// Whoever does this holds the row of `graphql_feed` until it is committed, so positions are given
+/// in the order in which they become visible, without gaps. No writer of steps waits for that row.
 pub(crate) async fn sequence_changes(db: &Db) -> Result<()> {
     loop {
         let sequenced = match db.backend() {

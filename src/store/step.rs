@@ -12,12 +12,12 @@ use sea_orm::{
 use crate::{
     domain::{
         error::{Error, Result},
-        filter::{Direction, Filter, Order},
+        filter::Filter,
         id::{BuildId, StepId},
         offset_page::{OffsetPage, OffsetPageArgs},
         page::{PageArgs, Rows},
         results::Results,
-        step::{StepField, free_name},
+        step::{StepField, StepsArgs, free_name},
         url::Url,
     },
     store::{
@@ -159,24 +159,6 @@ impl From<StepChange> for ActiveModel {
         }
         row
     }
-}
-
-/// Which steps of a build are asked for.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct StepsArgs {
-    pub(crate) filter: Filter<StepField>,
-    pub(crate) order: Order<StepField>,
-    /// At most so many, after leaving out so many; none asks for all of them.
-    pub(crate) range: Option<(u64, u64)>,
-}
-
-/// The order of a build's steps unless the caller says: by number.
-#[must_use]
-pub(crate) fn by_number() -> Order<StepField> {
-    vec![
-        (StepField::Number, Direction::Asc),
-        (StepField::Stepid, Direction::Asc),
-    ]
 }
 
 /// The steps with these ids.

@@ -12,7 +12,7 @@ use crate::domain::filter;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum UncheckedInt {
     Int(i64),
-    /// Anything else, as text; compared with the column, it finds its own row again.
+    /// Anything else, as text; compared with the column, it matches its own row.
     Invalid(Box<str>),
 }
 

@@ -19,6 +19,7 @@ use crate::{
         filter::Filter,
         id::{BuildId, BuilderId, StepId},
         page::{PageArgs, Rows},
+        step::StepsArgs,
     },
     graphql::{
         execute::budget::Budget,
@@ -101,7 +102,7 @@ impl<K, V> PendingBatch<K, V> {
 
 type BuildsKey = (BuilderId, Arc<PageArgs<BuildField>>);
 type CountKey = (BuilderId, Filter<BuildField>);
-type StepsKey = (BuildId, Arc<step::StepsArgs>);
+type StepsKey = (BuildId, Arc<StepsArgs>);
 
 /// The loaders of one operation.
 pub(crate) struct Loaders {
@@ -216,11 +217,7 @@ impl Loaders {
         self.steps.load(id, fetch).await
     }
 
-    pub(crate) async fn steps_of(
-        &self,
-        id: BuildId,
-        args: Arc<step::StepsArgs>,
-    ) -> Result<Vec<Step>> {
+    pub(crate) async fn steps_of(&self, id: BuildId, args: Arc<StepsArgs>) -> Result<Vec<Step>> {
         let fetch = |keys: Vec<StepsKey>| {
             by_args(keys, |args, ids| async move {
                 let most = self.budget.most_rows();

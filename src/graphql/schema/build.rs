@@ -11,7 +11,7 @@ use crate::{
         filter::Filter,
         page::PageArgs,
         page_input::{self, PageInput},
-        step::StepField,
+        step::{StepField, StepsArgs, by_number},
         time,
     },
     graphql::{
@@ -27,10 +27,7 @@ use crate::{
             step::Step,
         },
     },
-    store::{
-        build::{self, Model},
-        step::{StepsArgs, by_number},
-    },
+    store::build::{self, Model},
 };
 
 /// A build of a builder.

@@ -121,7 +121,7 @@ async fn connect_buildbots(
         watcher: location.open(config, watch, 1).await?,
         writer: location.open(config, keep, 1).await?,
         is_ours: false,
-        // Until the first look at the feed has found the revision.
+        // Until `find_feed_epoch` has read the revision.
         has_lock_durations: Arc::default(),
         observer: Observer::default(),
     })

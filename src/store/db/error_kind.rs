@@ -25,6 +25,8 @@ pub(crate) enum DbErrorKind {
 /// SQLite's primary result codes, the low byte of an extended one.
 mod sqlite {
     pub(super) const PRIMARY: i32 = 0xff;
+    /// Whatever has no code of its own.
+    pub(super) const ERROR: i32 = 1;
     /// Another connection holds a lock on the file.
     pub(super) const BUSY: i32 = 5;
     /// Another statement of the same connection holds a lock on the table.
@@ -123,12 +125,12 @@ impl DbErrorKind {
     }
 
     fn of_sqlite(code: i32, message: &str) -> Self {
-        use sqlite::{BUSY, FULL, INTERRUPT, IOERR, LOCKED, PRIMARY};
+        use sqlite::{BUSY, ERROR, FULL, INTERRUPT, IOERR, LOCKED, PRIMARY};
         match code & PRIMARY {
             BUSY | LOCKED | INTERRUPT | IOERR | FULL => Self::Transient,
-            // SQLite has no code for a missing table, only the general SQLITE_ERROR; its text has
-            // been the same for as long as there is SQLite 3.
-            _ if message.starts_with("no such table") => Self::MissingTable,
+            // The one place that matches a library's text: SQLite has no code for a missing table,
+            // and the text has been the same for as long as there is SQLite 3.
+            ERROR if message.starts_with("no such table") => Self::MissingTable,
             _ => Self::Unexpected,
         }
     }

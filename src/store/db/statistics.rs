@@ -54,7 +54,7 @@ impl Db {
     fn observe(&mut self) {
         self.observer.observe(READ, &mut self.reader);
         self.observer.observe(WRITE, &mut self.writer);
-        // The watcher looks at a rhythm of its own, which would upset whoever counts statements.
+        // The watcher polls, which would upset whoever counts statements.
         let observer = Observer {
             on_statement: None,
             ..self.observer.clone()

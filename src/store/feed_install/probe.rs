@@ -1,4 +1,4 @@
-//! The server's look at what may change in a Buildbot master's database while it is served.
+//! Probing what may change in a Buildbot master's database while it is served.
 
 use std::sync::atomic::Ordering;
 
@@ -27,8 +27,8 @@ const STATEMENTS: [&str; 4] = [
     "DELETE FROM graphql_step_events",
 ];
 
-/// Looks at a master's columns and at the feed, and returns the feed's name, which is part of its
-/// cursors.
+/// Checks a master's columns and its feed, and returns the feed's name, which is part of every
+/// cursor.
 ///
 /// # Errors
 /// `FeedDetached` where there is no feed, or not the whole of it; `FeedDenied`.

@@ -111,8 +111,9 @@ impl InstallSession {
         Ok(is_whole(&self.feed, &read_catalog(&self.db).await?))
     }
 
-    /// Removes those objects that are there, and returns what they were. First the triggers, then the
-    /// events in small batches, so that no writer waits for a large table to go, then the tables.
+    /// Removes those objects that are there, and returns what they were. First the triggers, then
+    /// the events in small batches, so that no writer waits for a large table to go, then the
+    /// tables.
     pub(crate) async fn remove(&self, objects: &[FeedObject]) -> Result<Vec<String>, DbErr> {
         let catalog = read_catalog(&self.db).await?;
         let is_there = |object: &&FeedObject| catalog.iter().any(|e| e.is(object));
@@ -143,8 +144,8 @@ impl InstallSession {
         Ok(())
     }
 
-    /// Runs the statements in one transaction, and that again while others hold what it needs. MariaDB
-    /// ends a transaction at each change of the schema, so there each statement is one.
+    /// Runs the statements in one transaction, and that again while others hold what it needs.
+    /// MariaDB ends a transaction at each change of the schema, so there each statement is one.
     async fn run(&self, statements: &[impl AsRef<str> + Sync]) -> Result<(), DbErr> {
         let deadline = Instant::now() + PATIENCE;
         let at_once = match self.db.get_database_backend() {

@@ -57,21 +57,14 @@ pub(crate) fn compare<F: FilterField>(
             Gt | Ge => is_greater,
         });
     }
-    let (comparison, bound) = match (comparison, value) {
-        // PostgreSQL's texts hold no NUL, so none stands between what is before the NUL and the
-        // whole.
-        (comparison, Value::Text(text))
-            if backend == DbBackend::Postgres && text.contains('\0') =>
-        {
-            let before = text.split('\0').next().unwrap_or_default();
-            let comparison = match comparison {
-                Eq | Ne => return constant(comparison == Ne),
-                Lt | Le => Le,
-                Gt | Ge => Gt,
-            };
-            (comparison, sea_orm::Value::from(before))
+    let (comparison, bound) = match value {
+        Value::Text(text) if backend == DbBackend::Postgres && text.contains('\0') => {
+            match before_nul(comparison, text) {
+                Ok(replaced) => replaced,
+                Err(truth) => return constant(truth),
+            }
         }
-        (comparison, value) => (comparison, sea_orm::Value::from(value)),
+        value => (comparison, sea_orm::Value::from(value)),
     };
     let test = match comparison {
         Eq => {
@@ -86,6 +79,20 @@ pub(crate) fn compare<F: FilterField>(
         Ge => ordered(dialect, field).gte(bound),
     };
     Condition::all().add(test)
+}
+
+/// A comparison with a text that has a NUL, or its constant result, on PostgreSQL: texts there hold
+/// no NUL, so none stands between what is before the NUL and the whole.
+fn before_nul(comparison: Comparison, text: &str) -> Result<(Comparison, sea_orm::Value), bool> {
+    use Comparison::{Eq, Ge, Gt, Le, Lt, Ne};
+    let comparison = match comparison {
+        Eq => return Err(false),
+        Ne => return Err(true),
+        Lt | Le => Le,
+        Gt | Ge => Gt,
+    };
+    let before = text.split('\0').next().unwrap_or_default();
+    Ok((comparison, before.into()))
 }
 
 /// A test for equality: on the column as it is, so that its index is used, and on its bytes where

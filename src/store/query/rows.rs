@@ -61,8 +61,8 @@ pub(crate) fn read<'r, M: FromQueryResult>(
     }
 }
 
-/// Leaves out a row that cannot be read, and logs it: SQLite lets anybody write one, and it must not
-/// take its neighbours with it.
+/// Leaves out a row that cannot be read, and logs it: SQLite lets anybody write one, and it must
+/// not take its neighbours with it.
 pub(crate) fn if_readable<T>(row: Result<T, DbErr>) -> Option<T> {
     row.inspect_err(|error| tracing::warn!(%error, "a row that cannot be read is left out"))
         .ok()

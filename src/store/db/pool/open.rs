@@ -140,7 +140,7 @@ mod tests {
         let url = format!("sqlite://{}?mode=rwc", file.display());
         let config = config(url.clone());
         let connect = |purpose| open(&url, DbBackend::Sqlite, &config, purpose, 1);
-        // The first look at a database that is not there yet.
+        // As for a database that is not there yet.
         let inspecting = connect(Purpose::Inspect).await?;
         assert_eq!(run(&inspecting, "SELECT 1").await?, 0);
         let commanding = connect(Purpose::Command).await?;

@@ -45,10 +45,10 @@ pub(crate) fn set_sqlite_options(
 /// What connections may do to the file.
 fn set_access(options: SqliteConnectOptions, purpose: Purpose) -> SqliteConnectOptions {
     match purpose {
-        // Not `read_only`: the first look at a database of ours makes the file.
+        // Not `read_only`: whoever inspects a database of ours first makes the file.
         Purpose::Inspect | Purpose::Read => options.pragma("query_only", "ON"),
         Purpose::Command => options,
-        // FULL: after a power loss no position is given out twice that somebody has already heard.
+        // FULL: after a power loss no position is given out twice that a subscriber has seen.
         Purpose::Write => options
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
