@@ -11,11 +11,11 @@ use crate::{
     auth::access::Access,
     clock::Clock,
     config::Config,
-    domain::error::CommandError,
+    domain::command_error::CommandError,
     feed::handle::Feed,
     metrics::Metrics,
     rate_limit::limiter::RateLimiter,
-    store::{Db, unchecked_int::InvalidValues},
+    store::{db::database::Db, invalid_values::InvalidValues},
 };
 
 /// A server's state. A clone is one more pointer to it.

@@ -15,11 +15,20 @@ use crate::{
     },
     config::{Config, database::DatabaseConfig, log::LogConfig},
     demo,
-    domain::error::CommandError,
+    domain::command_error::CommandError,
     graphql::schema::sdl,
     log,
     server::Server,
-    store::{Db, db::backup::Backup, feed_install::SchemaChanges},
+    store::{
+        db::{
+            backup::{Backup, back_up},
+            connect::migrate,
+        },
+        feed_install::{
+            changes::SchemaChanges,
+            commands::{attach, detach},
+        },
+    },
 };
 
 /// The stack of each thread, in bytes: libraries walk documents and conditions by recursion. It is
@@ -103,14 +112,14 @@ async fn run(command: Command) -> Result<(), CommandError> {
     match command {
         // Boxed, as all that a server awaits is nested deeper than the compiler looks.
         Command::Serve(config) => Box::pin(serve(*config)).await,
-        Command::Migrate(database) => migrate(&database).await,
+        Command::Migrate(database) => run_migrate(&database).await,
         Command::Attach(database) => {
-            let changes = Db::attach(&database).await?;
+            let changes = attach(&database).await?;
             report(&changes, "The change feed is there already.");
             Ok(())
         }
         Command::Detach(database) => {
-            let changes = Db::detach(&database).await?;
+            let changes = detach(&database).await?;
             report(&changes, "There is no change feed.");
             Ok(())
         }
@@ -136,8 +145,8 @@ async fn serve(config: Config) -> Result<(), CommandError> {
     Ok(())
 }
 
-async fn migrate(database: &DatabaseConfig) -> Result<(), CommandError> {
-    let applied = Db::migrate(database).await?;
+async fn run_migrate(database: &DatabaseConfig) -> Result<(), CommandError> {
+    let applied = migrate(database).await?;
     match applied.as_slice() {
         [] => print_line("The schema is up to date."),
         names => print_line(&format!("Applied {}.", names.join(", "))),
@@ -146,7 +155,7 @@ async fn migrate(database: &DatabaseConfig) -> Result<(), CommandError> {
 }
 
 async fn backup(database: &DatabaseConfig, file: PathBuf) -> Result<(), CommandError> {
-    let Backup { bytes, feed } = Db::backup(database, &file).await?;
+    let Backup { bytes, feed } = back_up(database, &file).await?;
     let feed = match feed {
         None => "It has no change feed.".to_owned(),
         Some(name) => {

@@ -13,14 +13,14 @@ use crate::{
     app::App,
     clock::Clock,
     config::Config,
-    domain::error::CommandError,
+    domain::command_error::CommandError,
     feed::{attachment, retention, tail},
     graphql::api::Api,
     http::{
         self,
         listener::{accept_loop::Listener, tls::Tls},
     },
-    store::{Db, db::connect::PendingMigrations},
+    store::db::connect::{PendingMigrations, connect},
 };
 
 /// How long requests, sockets and tasks have to end once the server is told to stop.
@@ -51,7 +51,7 @@ impl Server {
             PendingMigrations::Apply
         };
         let tls = Tls::load(&config.connection)?;
-        let db = Db::connect(&config.database, pending).await?;
+        let db = connect(&config.database, pending).await?;
         let address = config.http.listen;
         let listen_error = |source| CommandError::Listen { address, source };
         let listener = listen(address).map_err(listen_error)?;

@@ -12,11 +12,11 @@ use crate::{
     auth::request_context::RequestContext,
     config::Config,
     demo,
-    domain::error::{CommandError, Error},
+    domain::{command_error::CommandError, error::Error},
     graphql::api::Api,
     http::listener::tls::Tls,
     server, service,
-    store::{Db, db::connect::PendingMigrations},
+    store::db::connect::{PendingMigrations, connect},
 };
 
 pub use crate::{
@@ -72,7 +72,7 @@ impl TestServer {
         let config = Config::parse(arguments)?;
         let start = async {
             let tls = Tls::load(&config.connection)?;
-            let mut db = Db::connect(&config.database, PendingMigrations::Apply).await?;
+            let mut db = connect(&config.database, PendingMigrations::Apply).await?;
             if let Some(on_statement) = on_statement {
                 db.on_statement(on_statement);
             }

@@ -1,9 +1,11 @@
-//! The change feed: triggers on `steps` write one event per change, in the transaction that makes it.
+//! The change feed: triggers on `steps` write one event per change, in the transaction that makes
+//! it.
 //!
-//! The same objects stand in our own database and in a Buildbot master's that is attached. So the triggers read only NEW and OLD,
-//! nothing in them can refuse a write (no constraint, no foreign key), and no writer waits for another:
-//! on PostgreSQL and MariaDB, where transactions end in another order than they began, an event gets its position
-//! only after its commit, from the server that reads the feed.
+//! The same objects stand in our own database and in a Buildbot master's that is attached. So the
+//! triggers read only NEW and OLD, nothing in them can refuse a write (no constraint, no foreign
+//! key), and no writer waits for another: on PostgreSQL and MariaDB, where transactions end in
+//! another order than they began, an event gets its position only after its commit, from the server
+//! that reads the feed.
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 
@@ -12,20 +14,20 @@ use sea_orm_migration::{
     sea_orm::DbBackend,
 };
 
-use crate::{in_own_words, long_text};
+use crate::{long_text, with_table_options};
 
-/// Whose database the feed stands in.
+/// Whose database the feed is in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Home {
+pub enum FeedOwner {
     /// Ours: what cannot be recorded must not be written either.
-    Ours,
+    Us,
     /// A Buildbot master's: whatever happens to the feed, Buildbot's writes go on.
-    Buildbots,
+    Buildbot,
 }
 
-/// What kind of thing the feed is made of.
+/// What kind of object it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Kind {
+pub enum ObjectKind {
     /// A table.
     Table,
     /// A function that a trigger calls; on PostgreSQL.
@@ -34,7 +36,7 @@ pub enum Kind {
     Trigger,
 }
 
-impl Kind {
+impl ObjectKind {
     /// Its name in SQL and for people.
     #[must_use]
     pub fn name(self) -> &'static str {
@@ -46,21 +48,21 @@ impl Kind {
     }
 }
 
-/// A part of the feed, or the table of tokens beside it.
+/// An object of the feed, or the table of tokens beside it.
 #[derive(Clone, Debug)]
-pub struct Part {
+pub struct FeedObject {
     /// What it is.
-    pub kind: Kind,
+    pub kind: ObjectKind,
     /// What it is called.
     pub name: &'static str,
     /// The statements that make it.
     pub make: Vec<String>,
-    /// The statement that takes it away.
+    /// The statement that drops it.
     pub drop: String,
 }
 
-/// The columns of `steps` that an event carries, as they are called there and here.
-const CARRIED: [(&str, &str); 11] = [
+/// The columns of `steps` that an event carries, by their names there and in the event.
+const CARRIED_COLUMNS: [(&str, &str); 11] = [
     ("id", "stepid"),
     ("number", "number"),
     ("name", "name"),
@@ -76,36 +78,40 @@ const CARRIED: [(&str, &str); 11] = [
 
 /// Everything that the feed is made of, in the order in which it is made.
 #[must_use]
-pub fn parts(backend: DbBackend, home: Home) -> Vec<Part> {
-    let mut parts = vec![
+pub fn feed_objects(backend: DbBackend, owner: FeedOwner) -> Vec<FeedObject> {
+    let mut objects = vec![
         table(backend, "graphql_step_events", events(backend)),
         feed(backend),
     ];
-    if home == Home::Buildbots && backend != DbBackend::Sqlite {
-        parts.push(table(backend, "graphql_lost", lost()));
+    if owner == FeedOwner::Buildbot && backend != DbBackend::Sqlite {
+        objects.push(table(backend, "graphql_lost", lost()));
     }
     let of_update = kind_of_update(backend);
-    let moments = [
+    let triggers = [
         ("graphql_steps_insert", "INSERT", "1"),
         ("graphql_steps_update", "UPDATE", of_update.as_str()),
     ];
     // The triggers come last: it is they that lock `steps`.
     if backend == DbBackend::Postgres {
-        for (name, _, kind) in moments {
-            parts.push(function(name, &record(backend, kind), home));
+        for (name, _, kind) in triggers {
+            objects.push(function(name, &record(backend, kind), owner));
         }
     }
-    for (name, moment, kind) in moments {
-        parts.push(trigger(backend, name, moment, &record(backend, kind), home));
+    for (name, event, kind) in triggers {
+        objects.push(trigger(backend, name, event, &record(backend, kind), owner));
     }
-    parts
+    objects
 }
 
-pub(crate) fn table(backend: DbBackend, name: &'static str, table: TableCreateStatement) -> Part {
-    Part {
-        kind: Kind::Table,
+pub(crate) fn table(
+    backend: DbBackend,
+    name: &'static str,
+    table: TableCreateStatement,
+) -> FeedObject {
+    FeedObject {
+        kind: ObjectKind::Table,
         name,
-        make: vec![backend.build(&in_own_words(backend, table)).sql],
+        make: vec![backend.build(&with_table_options(backend, table)).sql],
         drop: format!("DROP TABLE {name}"),
     }
 }
@@ -113,8 +119,9 @@ pub(crate) fn table(backend: DbBackend, name: &'static str, table: TableCreateSt
 fn events(backend: DbBackend) -> TableCreateStatement {
     let mut id = ColumnDef::new("id");
     if backend == DbBackend::Sqlite {
-        // The next id is one more than the greatest. The newest event always stays, so none is given twice, and
-        // Buildbot's file gets no `sqlite_sequence`, which could not be taken out again.
+        // The next id is one more than the greatest. The newest event always stays, so none is
+        // given twice, and Buildbot's file gets no `sqlite_sequence`, which could not be taken out
+        // again.
         id.integer();
     } else {
         id.big_integer().auto_increment();
@@ -137,15 +144,15 @@ fn events(backend: DbBackend) -> TableCreateStatement {
         .col(ColumnDef::new("hidden").small_integer())
         .take();
     if backend != DbBackend::Sqlite {
-        // Null until the event has its place in the feed.
+        // Null until the event has its position in the feed.
         table.col(ColumnDef::new("position").big_integer().unique_key());
     }
     table
 }
 
-/// The feed's name, part of every cursor, so that a cursor of another database is not taken for one of this,
-/// and the last position that was given out.
-fn feed(backend: DbBackend) -> Part {
+/// The feed's name, part of every cursor, so that a cursor of another database is not taken for one
+/// of this, and the last position that was given out.
+fn feed(backend: DbBackend) -> FeedObject {
     let mut epoch = ColumnDef::new("epoch").string_len(16).not_null().take();
     if backend != DbBackend::Sqlite {
         // Clusters of MariaDB want a key.
@@ -160,13 +167,13 @@ fn feed(backend: DbBackend) -> Part {
                 .default(0),
         );
     }
-    let mut part = table(backend, "graphql_feed", feed);
+    let mut object = table(backend, "graphql_feed", feed);
     let epoch = RandomState::new().build_hasher().finish() >> 32;
-    part.make.extend([
+    object.make.extend([
         "DELETE FROM graphql_feed".to_owned(),
         format!("INSERT INTO graphql_feed (epoch) VALUES ('{epoch:08x}')"),
     ]);
-    part
+    object
 }
 
 /// A row for each change that could not be recorded.
@@ -180,7 +187,7 @@ fn lost() -> TableCreateStatement {
     Table::create().table("graphql_lost").col(id).take()
 }
 
-/// What a change was, as far as the values tell: 4 finished, 2 started, 3 any other. The server
+/// The kind of a change, as far as the values tell: 4 finished, 2 started, 3 any other. The server
 /// corrects the kind of its own writes where they change no value, such as finishing twice.
 fn kind_of_update(backend: DbBackend) -> String {
     let changed = |column: &str| match backend {
@@ -210,10 +217,10 @@ fn now(backend: DbBackend) -> &'static str {
 
 /// The statement that records a change.
 fn record(backend: DbBackend, kind: &str) -> String {
-    let to: Vec<&str> = CARRIED.iter().map(|(_, here)| *here).collect();
-    let from: Vec<String> = CARRIED
+    let to: Vec<&str> = CARRIED_COLUMNS.iter().map(|(_, name)| *name).collect();
+    let from: Vec<String> = CARRIED_COLUMNS
         .iter()
-        .map(|(there, _)| format!("NEW.{there}"))
+        .map(|(name, _)| format!("NEW.{name}"))
         .collect();
     format!(
         "INSERT INTO graphql_step_events (kind, occurred_at, {to}) VALUES ({kind}, {now}, {from})",
@@ -223,20 +230,21 @@ fn record(backend: DbBackend, kind: &str) -> String {
     )
 }
 
-/// What PostgreSQL's triggers call, with the search path of today, whoever writes later and wherever they look for tables.
-fn function(name: &'static str, record: &str, home: Home) -> Part {
-    let (rights, rescue) = match home {
-        Home::Ours => ("", ""),
+/// What PostgreSQL's triggers call. It keeps the search path of today, whoever writes later and
+/// wherever they look for tables.
+fn function(name: &'static str, record: &str, owner: FeedOwner) -> FeedObject {
+    let (rights, rescue) = match owner {
+        FeedOwner::Us => ("", ""),
         // With the rights of whoever attached: Buildbot's user may have none on our tables.
-        Home::Buildbots => (
+        FeedOwner::Buildbot => (
             "SECURITY DEFINER ",
             "EXCEPTION WHEN OTHERS THEN \
                  BEGIN INSERT INTO graphql_lost DEFAULT VALUES; EXCEPTION WHEN OTHERS THEN NULL; END; \
                  RETURN NULL; ",
         ),
     };
-    Part {
-        kind: Kind::Function,
+    FeedObject {
+        kind: ObjectKind::Function,
         name,
         make: vec![format!(
             "CREATE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql {rights}SET search_path FROM CURRENT AS \
@@ -246,17 +254,24 @@ fn function(name: &'static str, record: &str, home: Home) -> Part {
     }
 }
 
-fn trigger(backend: DbBackend, name: &'static str, moment: &str, record: &str, home: Home) -> Part {
-    let create = format!("CREATE TRIGGER {name} AFTER {moment} ON steps");
-    let (make, drop) = match (backend, home) {
+/// A trigger that records each change after it is made.
+fn trigger(
+    backend: DbBackend,
+    name: &'static str,
+    event: &str,
+    record: &str,
+    owner: FeedOwner,
+) -> FeedObject {
+    let create = format!("CREATE TRIGGER {name} AFTER {event} ON steps");
+    let (make, drop) = match (backend, owner) {
         (DbBackend::Sqlite, _) => (
             vec![format!("{create} BEGIN {record}; END")],
             format!("DROP TRIGGER {name}"),
         ),
-        (DbBackend::MySql, home) => {
-            let body = match home {
-                Home::Ours => record.to_owned(),
-                Home::Buildbots => format!(
+        (DbBackend::MySql, owner) => {
+            let body = match owner {
+                FeedOwner::Us => record.to_owned(),
+                FeedOwner::Buildbot => format!(
                     "BEGIN \
                      DECLARE EXIT HANDLER FOR SQLEXCEPTION BEGIN \
                          DECLARE EXIT HANDLER FOR SQLEXCEPTION BEGIN END; \
@@ -276,8 +291,8 @@ fn trigger(backend: DbBackend, name: &'static str, moment: &str, record: &str, h
             format!("DROP TRIGGER {name} ON steps"),
         ),
     };
-    Part {
-        kind: Kind::Trigger,
+    FeedObject {
+        kind: ObjectKind::Trigger,
         name,
         make,
         drop,

@@ -34,10 +34,9 @@ impl MigratorTrait for Migrator {
     }
 }
 
-/// What a table needs to be told where it does not go without saying: on MariaDB and MySQL, that names are
-/// compared by their bytes, and that writes are transactions.
-fn in_own_words(backend: DbBackend, table: TableCreateStatement) -> TableCreateStatement {
-    let mut table = table;
+/// Adds what MariaDB and MySQL do not have by default: names compared by their bytes, and writes in
+/// transactions.
+fn with_table_options(backend: DbBackend, mut table: TableCreateStatement) -> TableCreateStatement {
     table.if_not_exists();
     if backend == DbBackend::MySql {
         // MariaDB reads the first comment, MySQL the second; neither has the other's collation.
@@ -49,7 +48,8 @@ fn in_own_words(backend: DbBackend, table: TableCreateStatement) -> TableCreateS
     table
 }
 
-/// A column of text without a bound that matters: MariaDB's TEXT ends at 64 KiB, less than the longest state string.
+/// A column of text without a bound that matters: MariaDB's TEXT ends at 64 KiB, less than the
+/// longest state string.
 fn long_text(backend: DbBackend, name: &'static str) -> ColumnDef {
     let mut column = ColumnDef::new(name);
     if backend == DbBackend::MySql {

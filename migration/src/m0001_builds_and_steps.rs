@@ -3,7 +3,7 @@
 
 use sea_orm_migration::{prelude::*, sea_orm::DbBackend};
 
-use crate::{in_own_words, long_text};
+use crate::{long_text, with_table_options};
 
 #[derive(DeriveMigrationName)]
 pub(crate) struct Migration;
@@ -115,10 +115,10 @@ fn table(backend: DbBackend, name: &'static str) -> TableCreateStatement {
         .auto_increment()
         .primary_key()
         .take();
-    in_own_words(backend, Table::create().table(name).col(id).take())
+    with_table_options(backend, Table::create().table(name).col(id).take())
 }
 
-/// MariaDB cannot take back what a migration that broke off has made: the next one goes on from there.
+/// Makes an index, unless a migration that broke off has made it: MariaDB cannot take it back.
 async fn create_index(
     manager: &SchemaManager<'_>,
     name: &str,

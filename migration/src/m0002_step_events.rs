@@ -2,7 +2,7 @@
 
 use sea_orm_migration::prelude::*;
 
-use crate::feed::{Home, parts};
+use crate::feed::{FeedOwner, feed_objects};
 
 #[derive(DeriveMigrationName)]
 pub(crate) struct Migration;
@@ -11,8 +11,8 @@ pub(crate) struct Migration;
 impl MigrationTrait for Migration {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         let db = manager.get_connection();
-        for part in parts(manager.get_database_backend(), Home::Ours) {
-            for statement in &part.make {
+        for object in feed_objects(manager.get_database_backend(), FeedOwner::Us) {
+            for statement in &object.make {
                 db.execute_unprepared(statement).await?;
             }
         }
@@ -21,11 +21,11 @@ impl MigrationTrait for Migration {
 
     async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         let db = manager.get_connection();
-        for part in parts(manager.get_database_backend(), Home::Ours)
+        for object in feed_objects(manager.get_database_backend(), FeedOwner::Us)
             .iter()
             .rev()
         {
-            db.execute_unprepared(&part.drop).await?;
+            db.execute_unprepared(&object.drop).await?;
         }
         Ok(())
     }

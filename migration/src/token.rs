@@ -5,12 +5,13 @@ use sea_orm_migration::{
     sea_orm::DbBackend,
 };
 
-use crate::feed::{Part, table};
+use crate::feed::{FeedObject, table};
 
-/// A token's name, the SHA-256 of its text in hexadecimal, what it may do, and when it was made, in seconds since the
-/// epoch. Without a number of its own: Buildbot's file would get an `sqlite_sequence`, which could not be taken out again.
+/// A token's name, the SHA-256 of its text in hexadecimal, what it may do, and when it was made, in
+/// seconds since the epoch. Without a number of its own: Buildbot's file would get an
+/// `sqlite_sequence`, which could not be taken out again.
 #[must_use]
-pub fn tokens(backend: DbBackend) -> Part {
+pub fn tokens(backend: DbBackend) -> FeedObject {
     let mut hash = ColumnDef::new("hash").string_len(64).not_null().take();
     let mut name = ColumnDef::new("name").string_len(64).not_null().take();
     let tokens = Table::create()

@@ -19,8 +19,11 @@ use crate::{
     },
     clock::Clock,
     config::{Config, http::Anonymous},
-    domain::error::{CommandError, Error, Result},
-    store::Db,
+    domain::{
+        command_error::CommandError,
+        error::{Error, Result},
+    },
+    store::{db::database::Db, token},
 };
 
 /// The pause between two looks for revoked tokens that hold something open.
@@ -100,7 +103,7 @@ impl Access {
 
     /// The caller whose token has this hash, or else this error; then the token's leases end.
     async fn find_stored(&self, hash: TokenHash, otherwise: Error) -> Result<Caller> {
-        let found = self.0.db.token(hash.as_str()).await?;
+        let found = token::by_hash(&self.0.db, hash.as_str()).await?;
         // A database may take texts for equal that are not, so they are compared once more.
         let found = found.filter(|row| TokenHash::from(row.hash.clone()) == hash);
         let scope = found.as_ref().and_then(|row| Scope::from_name(&row.scope));
@@ -158,7 +161,7 @@ impl Access {
             if leased.is_empty() {
                 continue;
             }
-            match db.token_hashes().await {
+            match token::hashes(&db).await {
                 Ok(stored) => self.0.leases.end_all_but(&leased, stored),
                 // A database that does not answer revokes nothing.
                 Err(error) => {

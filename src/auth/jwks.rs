@@ -17,7 +17,10 @@ use tokio_rustls::rustls::{ClientConfig, RootCertStore, crypto::ring};
 use crate::{
     auth::verifying_key::VerifyingKey,
     config::token::JwksUrl,
-    domain::error::{CommandError, Error, Result},
+    domain::{
+        command_error::CommandError,
+        error::{Error, Result},
+    },
 };
 
 /// How long fetched keys are good …

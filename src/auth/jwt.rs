@@ -18,7 +18,10 @@ use crate::{
         signature,
     },
     config::token::TokenConfig,
-    domain::error::{CommandError, Error, Result},
+    domain::{
+        command_error::CommandError,
+        error::{Error, Result},
+    },
 };
 
 /// How far the clocks of the provider and of this server may be apart, in seconds.

@@ -2,7 +2,7 @@
 
 use std::io::{Write, stdout};
 
-use crate::store::feed_install::SchemaChanges;
+use crate::store::feed_install::changes::SchemaChanges;
 
 /// Prints a line on standard output.
 pub(crate) fn print_line(text: &str) {

@@ -9,7 +9,7 @@ use crate::{
     auth::scope::Scope,
     cli::output::{print_changes, print_line},
     config::database::DatabaseConfig,
-    domain::{error::CommandError, time},
+    domain::{command_error::CommandError, time},
     service::token,
 };
 

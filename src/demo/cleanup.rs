@@ -4,16 +4,17 @@ use crate::{
     app::App,
     auth::caller::Caller,
     domain::{
+        build::BuildField,
         error::Result,
-        filter::{BuildField, Direction, Filter, StepField, Test},
-        page::{KeysetRange, MAX_SIZE, PageArgs},
+        filter::{Direction, Filter, Test},
+        keyset::KeysetRange,
+        page::PageArgs,
+        page_input::MAX_SIZE,
         results::Results,
+        step::{StepField, StepsArgs, by_number},
     },
     service,
-    store::{
-        build,
-        step::{self, StepsArgs},
-    },
+    store::{build, step},
 };
 
 /// Finishes every running build, after its open steps, with RETRY, as Buildbot does with its own.
@@ -22,7 +23,7 @@ pub(crate) async fn end_interrupted_builds(app: &App) -> Result<()> {
     let running = PageArgs {
         filter: Filter::Field(BuildField::CompleteAt, Test::IsNull),
         order: vec![(BuildField::Buildid, Direction::Asc)],
-        window: KeysetRange {
+        range: KeysetRange {
             size: MAX_SIZE,
             backward: false,
             after: None,
@@ -31,7 +32,7 @@ pub(crate) async fn end_interrupted_builds(app: &App) -> Result<()> {
     };
     let open_steps = StepsArgs {
         filter: Filter::Field(StepField::CompleteAt, Test::IsNull),
-        order: step::by_number(),
+        order: by_number(),
         range: None,
     };
     for build in build::page(&app.db, &running).await?.rows {

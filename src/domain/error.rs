@@ -1,13 +1,14 @@
-//! The one error type, free of any transport, and the code that each of its kinds has.
+//! The one error type, free of any transport, and the code that clients match on.
 
 use std::sync::Arc;
 
-use crate::domain::page::InvalidArgument;
+use crate::domain::invalid_argument::InvalidArgument;
 
-/// What can go wrong. Texts are for the caller: lower case, no full stop, no SQL, no path, no secret.
+/// What can go wrong. Texts are for the caller: lower case, no full stop, no SQL, no path, no
+/// secret.
 #[derive(Clone, Debug, thiserror::Error)]
 pub(crate) enum Error {
-    /// The thing asked for does not exist.
+    /// A row does not exist.
     #[error("there is no {kind} {id}")]
     NotFound {
         /// "build", "step", …
@@ -23,10 +24,10 @@ pub(crate) enum Error {
         /// The rule, and the value that broke it.
         reason: String,
     },
-    /// The caller is not known, and unknown callers may not do this.
+    /// The caller has no token, and anonymous callers may not do this.
     #[error("this server answers nobody without a token")]
     Unauthenticated,
-    /// The caller has shown a token that is not good; says what is wrong with it, and nothing of it.
+    /// The caller's token is not valid; the text tells why, and nothing of the token.
     #[error("{0}")]
     BadToken(&'static str),
     /// The caller is known and may not do this.
@@ -63,7 +64,7 @@ pub(crate) enum Error {
         /// When there will be enough, in whole seconds from now.
         seconds: u64,
     },
-    /// The cursor's place is no longer, or not, in the feed.
+    /// The cursor's position is no longer, or not yet, in the feed.
     #[error("after: {0}; subscribe with snapshot: true to start afresh")]
     CursorExpired(&'static str),
     /// The subscriber read too slowly.
@@ -98,12 +99,12 @@ pub(crate) enum Error {
         "the change is written, but the database does not answer where in the feed; do not repeat it"
     )]
     Unsequenced,
-    /// Something that is nobody's business but the operator's; the source is for the log.
+    /// Something unexpected; the source is for the log, and not for the caller.
     #[error("internal error")]
     Internal(#[source] Arc<dyn std::error::Error + Send + Sync>),
 }
 
-/// What a fallible call of this crate returns.
+/// What a fallible function of this crate returns.
 pub(crate) type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// The stable name of an error's kind, as clients match on it.
@@ -203,108 +204,7 @@ impl Error {
 }
 
 impl From<InvalidArgument> for Error {
-    fn from((argument, reason): InvalidArgument) -> Self {
+    fn from(InvalidArgument { argument, reason }: InvalidArgument) -> Self {
         Self::invalid(argument, reason)
     }
-}
-
-/// Why the server cannot start; its text is for the operator, who may read paths.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum CommandError {
-    /// Settings contradict each other.
-    #[error("{0}")]
-    Config(String),
-    /// One of the operator's documents cannot be run.
-    #[error("--documents {file}: {reason}")]
-    Documents {
-        /// The file as named on the command line.
-        file: String,
-        /// Which document, and what is wrong.
-        reason: String,
-    },
-    /// The server's own schema cannot be used to check documents.
-    #[error("the GraphQL schema cannot be read: {0}")]
-    Schema(String),
-    /// The database URL is not one that this program understands.
-    #[error("--database-url: {0}")]
-    Url(String),
-    /// The database cannot be opened.
-    #[error("cannot open the database {url}: {reason}")]
-    Open {
-        /// The database as named on the command line, without a password.
-        url: String,
-        /// What is wrong with it.
-        reason: String,
-    },
-    /// The database was written by a newer version of this program.
-    #[error(
-        "the database {url} is newer than this program: it has the migration {migration}, which this one does not know"
-    )]
-    Newer {
-        /// The database as named on the command line, without a password.
-        url: String,
-        /// The first unknown migration.
-        migration: String,
-    },
-    /// The database needs migrations, and `--no-migrate` forbids them.
-    #[error("the database {url} has pending migrations: {}; run `buildbot-graphql migrate`, or serve without --no-migrate", pending.join(", "))]
-    Pending {
-        /// The database as named on the command line, without a password.
-        url: String,
-        /// The migrations that are missing.
-        pending: Vec<String>,
-    },
-    /// The database is Buildbot's, and this command is for our own.
-    #[error("the database {url} belongs to a Buildbot master: {advice}")]
-    Buildbot {
-        /// The database as named on the command line, without a password.
-        url: String,
-        /// What to do instead.
-        advice: String,
-    },
-    /// The database is ours or empty, and this command is for a Buildbot master's.
-    #[error(
-        "the database {url} is not a Buildbot master's: it has no table alembic_version; our own records its changes by itself"
-    )]
-    NotBuildbots {
-        /// The database as named on the command line, without a password.
-        url: String,
-    },
-    /// The database's schema cannot be changed.
-    #[error("cannot change the database {url}: {reason}")]
-    Change {
-        /// The database as named on the command line, without a password.
-        url: String,
-        /// What is wrong.
-        reason: String,
-    },
-    /// There is no copy of the database.
-    #[error("cannot make the backup {file}: {reason}")]
-    Backup {
-        /// The file that was to be made.
-        file: String,
-        /// What is wrong.
-        reason: String,
-    },
-    /// The address cannot be listened on.
-    #[error("cannot listen on {address}: {source}")]
-    Listen {
-        /// The address of `--listen`.
-        address: std::net::SocketAddr,
-        /// What the system said.
-        source: std::io::Error,
-    },
-    /// There is no TLS with these files.
-    #[error("{flag} {}: {reason}", file.display())]
-    Tls {
-        /// The flag that named the file.
-        flag: &'static str,
-        /// The file.
-        file: std::path::PathBuf,
-        /// What is wrong with it.
-        reason: String,
-    },
-    /// A service failed while the server was starting.
-    #[error("{0}")]
-    Service(#[from] Error),
 }

@@ -1,6 +1,6 @@
-//! What an event of the change feed says.
+//! The kinds of events in the change feed.
 
-/// What a change was.
+/// What a change of a step was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum EventKind {
     /// Not a change: the step as it is, at the start of a stream.
@@ -16,6 +16,7 @@ pub(crate) enum EventKind {
 }
 
 impl EventKind {
+    /// The code that the database holds.
     pub(crate) fn code(self) -> i16 {
         match self {
             Self::Snapshot => 0,
@@ -26,6 +27,7 @@ impl EventKind {
         }
     }
 
+    /// The kind with this code; an unknown one is an update.
     pub(crate) fn from_code(code: i16) -> Self {
         match code {
             1 => Self::New,

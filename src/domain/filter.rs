@@ -1,7 +1,6 @@
 //! Filters and orders as plain values: what GraphQL and REST ask for and the store turns into SQL.
-//! Every test is true or false, never unknown: a comparison with null is false, and `Not` is the complement.
-
-use crate::domain::step::NameOrNumber;
+//! Every test is true or false, never unknown: a comparison with null is false, and `Not` is the
+//! complement.
 
 /// A condition on the rows of one table; `F` names its fields.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -70,17 +69,6 @@ impl<F> Filter<F> {
     }
 }
 
-impl Filter<StepField> {
-    /// The test that a step of this name, or of this number, passes.
-    #[must_use]
-    pub(crate) fn name_or_number(which: &NameOrNumber) -> (StepField, Test) {
-        match which {
-            NameOrNumber::Number(n) => (StepField::Number, Test::Eq(Value::Int((*n).into()))),
-            NameOrNumber::Name(name) => (StepField::Name, Test::Eq(Value::Text(name.clone()))),
-        }
-    }
-}
-
 /// Ascending or descending.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Direction {
@@ -101,49 +89,5 @@ impl Direction {
     }
 }
 
-/// The fields of a step that can be filtered or ordered by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum StepField {
-    Stepid,
-    Buildid,
-    Number,
-    Name,
-    StateString,
-    StartedAt,
-    LocksAcquiredAt,
-    Complete,
-    CompleteAt,
-    Hidden,
-    Results,
-    Urls,
-}
-
-/// The fields of a build that can be filtered or ordered by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum BuildField {
-    Buildid,
-    Builderid,
-    Number,
-    Buildrequestid,
-    Workerid,
-    Masterid,
-    StateString,
-    StartedAt,
-    Complete,
-    CompleteAt,
-    LocksDurationS,
-    Results,
-}
-
-/// The fields of a builder that can be filtered or ordered by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum BuilderField {
-    Builderid,
-    Name,
-    Description,
-    DescriptionFormat,
-    DescriptionHtml,
-    Projectid,
-    Masterids,
-    Tags,
-}
+/// An order: fields with directions, most significant first; the last is always the id.
+pub(crate) type Order<F> = Vec<(F, Direction)>;

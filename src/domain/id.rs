@@ -1,4 +1,5 @@
-//! The ids of builders, builds and steps, and the position of an event, as types that cannot be mixed up.
+//! The ids of builders, builds and steps, and the position of an event, as types that cannot be
+//! mixed up.
 
 use sea_orm::DeriveValueType;
 
@@ -31,10 +32,12 @@ id!(
     StepId(i32)
 );
 id!(
-    /// The place of an event in the change feed: 1 for the first, and one more for each commit order; 0 is before all.
+    /// The position of an event in the change feed, in commit order, without gaps: 1 for the first,
+    /// 0 is before all.
     Position(i64)
 );
 id!(
-    /// A change of a step (`graphql_step_events.id`), in no order that means anything but for the changes of one step.
+    /// A change of a step (`graphql_step_events.id`). Only among the changes of one step does the
+    /// order mean anything.
     ChangeId(i64)
 );

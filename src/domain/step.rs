@@ -1,26 +1,45 @@
-//! What a step may be called, how a taken name gets its suffix, and how a text asks for a step.
+//! What a step may be called, how a text names one, and which steps of a build are asked for.
+
+use crate::domain::filter::{Direction, Filter, Order, Test, Value};
 
 /// The longest step name, in characters (`steps.name` is `VARCHAR(50)`).
 pub(crate) const MAX_STEP_NAME: usize = 50;
 
+/// The fields of a step that can be filtered or ordered by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum StepField {
+    Stepid,
+    Buildid,
+    Number,
+    Name,
+    StateString,
+    StartedAt,
+    LocksAcquiredAt,
+    Complete,
+    CompleteAt,
+    Hidden,
+    Results,
+    Urls,
+}
+
 /// First ASCII letter, `_`, `-` or from U+00A0 on; after that ASCII digits and `.` too.
-fn allowed(c: char, first: bool) -> bool {
+fn is_allowed(c: char, first: bool) -> bool {
     c.is_ascii_alphabetic()
         || matches!(c, '_' | '-')
         || c >= '\u{a0}'
         || (!first && (c.is_ascii_digit() || c == '.'))
 }
 
-/// Says why a name is not one for a new step, and offers the nearest one that is.
+/// Checks the name of a new step.
 ///
 /// # Errors
-/// The rule that the name breaks, for the caller to put behind the argument's name.
+/// The rule that the name breaks, and the nearest name that would do.
 pub(crate) fn check_step_name(name: &str) -> Result<(), String> {
     let length = name.chars().count();
     if length == 0 {
         return Err("a step name has 1 to 50 characters, got an empty one".into());
     }
-    let legal = name.chars().enumerate().all(|(i, c)| allowed(c, i == 0));
+    let legal = name.chars().enumerate().all(|(i, c)| is_allowed(c, i == 0));
     if length <= MAX_STEP_NAME && legal {
         return Ok(());
     }
@@ -28,7 +47,7 @@ pub(crate) fn check_step_name(name: &str) -> Result<(), String> {
         .chars()
         .take(MAX_STEP_NAME)
         .enumerate()
-        .map(|(i, c)| if allowed(c, i == 0) { c } else { '_' })
+        .map(|(i, c)| if is_allowed(c, i == 0) { c } else { '_' })
         .collect();
     let rule = if legal {
         format!("a step name has 1 to 50 characters, got {length}")
@@ -40,11 +59,10 @@ pub(crate) fn check_step_name(name: &str) -> Result<(), String> {
     Err(format!("{rule}; {offer:?} would do"))
 }
 
-/// The first free name for a step: the name itself, else cut and followed by `_1`, `_2`, …, counted in characters.
-///
-/// `taken` says whether the build already has a step of that name.
-pub(crate) fn free_name(name: &str, taken: impl Fn(&str) -> bool) -> String {
-    if !taken(name) {
+/// The first free name for a step: the name itself, else cut and followed by `_1`, `_2`, …, counted
+/// in characters. `is_taken` tells whether the build already has a step of that name.
+pub(crate) fn free_name(name: &str, is_taken: impl Fn(&str) -> bool) -> String {
+    if !is_taken(name) {
         return name.to_owned();
     }
     let mut n = 1_u64;
@@ -52,14 +70,14 @@ pub(crate) fn free_name(name: &str, taken: impl Fn(&str) -> bool) -> String {
         let suffix = format!("_{n}");
         let kept = MAX_STEP_NAME - suffix.len();
         let candidate = name.chars().take(kept).collect::<String>() + &suffix;
-        if !taken(&candidate) {
+        if !is_taken(&candidate) {
             return candidate;
         }
         n += 1;
     }
 }
 
-/// How a step of a build is asked for: by its number, or by its name.
+/// How a step of a build is named: by its number, or by its name.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum NameOrNumber {
     /// The step with this number.
@@ -69,10 +87,10 @@ pub(crate) enum NameOrNumber {
 }
 
 impl NameOrNumber {
-    /// A text of ASCII digits is a number, any other a name, as given.
+    /// Reads a text of ASCII digits as a number, any other as a name.
     ///
     /// # Errors
-    /// Digits beyond 32 bits: no step has such a number.
+    /// A number beyond 32 bits, which no step has.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
         if text.is_empty() || !text.bytes().all(|b| b.is_ascii_digit()) {
             return Ok(Self::Name(text.to_owned()));
@@ -81,6 +99,33 @@ impl NameOrNumber {
             .map(Self::Number)
             .map_err(|_| format!("a step number is at most {}, got {text}", i32::MAX))
     }
+
+    /// The test that the step passes.
+    #[must_use]
+    pub(crate) fn test(&self) -> (StepField, Test) {
+        match self {
+            Self::Number(n) => (StepField::Number, Test::Eq(Value::Int((*n).into()))),
+            Self::Name(name) => (StepField::Name, Test::Eq(Value::Text(name.clone()))),
+        }
+    }
+}
+
+/// Which steps of a build are asked for.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct StepsArgs {
+    pub(crate) filter: Filter<StepField>,
+    pub(crate) order: Order<StepField>,
+    /// At most so many, after leaving out so many; none asks for all of them.
+    pub(crate) range: Option<(u64, u64)>,
+}
+
+/// The order of a build's steps unless the caller says: by number.
+#[must_use]
+pub(crate) fn by_number() -> Order<StepField> {
+    vec![
+        (StepField::Number, Direction::Asc),
+        (StepField::Stepid, Direction::Asc),
+    ]
 }
 
 #[cfg(test)]

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::domain::invalid_argument::InvalidArgument;
+
 /// A link shown with a step.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Url {
@@ -40,37 +42,28 @@ impl Url {
         format!("[{}]", items.join(", "))
     }
 
-    /// Says which argument of a new link breaks which rule. Pages render these links, so only http and https pass.
+    /// Checks a new link. Pages render these links, so only http and https pass.
     ///
     /// # Errors
-    /// The argument's name and the rule with the value.
-    pub(crate) fn check(&self) -> Result<(), (&'static str, String)> {
-        let length = self.name.chars().count();
-        if length > MAX_NAME {
-            return Err((
-                "name",
-                format!("at most {MAX_NAME} characters, got {length}"),
-            ));
-        }
-        if self.name.chars().any(char::is_control) {
-            return Err((
-                "name",
-                format!("no control characters, got {:?}", self.name),
-            ));
-        }
-        let length = self.url.chars().count();
-        if length > MAX_URL {
-            return Err(("url", format!("at most {MAX_URL} characters, got {length}")));
-        }
-        if self.url.chars().any(char::is_control) {
-            return Err(("url", format!("no control characters, got {:?}", self.url)));
+    /// The argument that breaks a rule.
+    pub(crate) fn check(&self) -> Result<(), InvalidArgument> {
+        let invalid = |argument, reason| Err(InvalidArgument::new(argument, reason));
+        for (argument, text, max) in [("name", &self.name, MAX_NAME), ("url", &self.url, MAX_URL)] {
+            let length = text.chars().count();
+            if length > max {
+                let rule = format!("at most {max} characters, got {length}");
+                return invalid(argument, rule);
+            }
+            if text.chars().any(char::is_control) {
+                return invalid(argument, format!("no control characters, got {text:?}"));
+            }
         }
         match url::Url::parse(&self.url) {
             Ok(u) if matches!(u.scheme(), "http" | "https") => Ok(()),
-            _ => Err((
-                "url",
-                format!("an absolute http or https URL, got {:?}", self.url),
-            )),
+            _ => {
+                let rule = format!("an absolute http or https URL, got {:?}", self.url);
+                invalid("url", rule)
+            }
         }
     }
 }
@@ -128,20 +121,27 @@ mod tests {
             "ftp://x/",
             "https://a/\n",
         ] {
-            assert_eq!(url("n", bad).check().expect_err(bad).0, "url", "{bad}");
+            assert_eq!(
+                url("n", bad).check().expect_err(bad).argument,
+                "url",
+                "{bad}"
+            );
         }
         assert_eq!(
-            url("a\nb", "https://x/").check().expect_err("control").0,
+            url("a\nb", "https://x/")
+                .check()
+                .expect_err("control")
+                .argument,
             "name"
         );
         assert_eq!(
             url(&"n".repeat(256), "https://x/")
                 .check()
                 .expect_err("long")
-                .0,
+                .argument,
             "name"
         );
         let long = format!("https://x/{}", "a".repeat(2_039));
-        assert_eq!(url("n", &long).check().expect_err("long").0, "url");
+        assert_eq!(url("n", &long).check().expect_err("long").argument, "url");
     }
 }

@@ -15,7 +15,10 @@ use crate::{
         handle::{BATCH_SIZE, Feed},
         snapshot::Snapshot,
     },
-    store::event::{self, Event},
+    store::{
+        event::{self, Event},
+        event_reach,
+    },
 };
 
 const TOO_OLD: Error = Error::CursorExpired("the feed does not reach back to this cursor");
@@ -94,7 +97,7 @@ impl Feed {
         if self.dispatcher().recent_after(at).is_some() {
             return Ok(at);
         }
-        let reach = event::reach(&self.0.db).await?;
+        let reach = event_reach::find(&self.0.db).await?;
         if at < reach.floor {
             return Err(TOO_OLD);
         }
@@ -197,7 +200,7 @@ impl Backfill {
         }
         let batch = event::after(&self.feed.0.db, self.at, BATCH_SIZE).await?;
         // Asked after the read: if nothing behind `at` is gone by now, nothing was missing before.
-        if !batch.is_whole || event::reach(&self.feed.0.db).await?.floor > self.at {
+        if !batch.is_whole || event_reach::find(&self.feed.0.db).await?.floor > self.at {
             return Err(TOO_OLD);
         }
         let Some(last) = batch.last else {

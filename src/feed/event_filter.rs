@@ -3,9 +3,9 @@
 use crate::{
     domain::{
         event::EventKind,
-        filter::{Filter, StepField, Test, Value},
+        filter::{Filter, Test, Value},
         id::{BuildId, BuilderId, StepId},
-        step::NameOrNumber,
+        step::{NameOrNumber, StepField},
     },
     store::event::Event,
 };
@@ -54,7 +54,7 @@ impl EventFilter {
             self.stepid.map(|id| is(StepField::Stepid, id.0)),
             self.hidden
                 .map(|hidden| (StepField::Hidden, is_hidden(hidden))),
-            self.name_or_number.as_ref().map(Filter::name_or_number),
+            self.name_or_number.as_ref().map(NameOrNumber::test),
         ];
         let tests = tests.into_iter().flatten();
         Filter::All(

@@ -20,7 +20,9 @@ use crate::{
     },
     feed::{cursor, dispatcher::Dispatcher, epoch::FeedEpoch, sequencer::Sequencer},
     metrics::Metrics,
-    store::{Db, event, sequencer},
+    store::{
+        db::database::Db, event, event_reach, feed_install::probe::find_feed_epoch, sequencer,
+    },
 };
 
 /// How many events are read, or dropped, at a time; also how many a subscriber holds in memory
@@ -89,7 +91,7 @@ impl Feed {
     /// Reads the epoch again, and ends all subscriptions if the feed is gone or another one.
     pub(crate) async fn refresh_epoch(&self) -> Result<()> {
         let _turn = self.0.epoch_turn.lock().await;
-        let found: Result<Arc<str>> = self.0.db.look().await.map(Into::into);
+        let found: Result<Arc<str>> = find_feed_epoch(&self.0.db).await.map(Into::into);
         if let Err(error) = &found
             && error.code() != ErrorCode::FeedDetached
         {
@@ -115,7 +117,7 @@ impl Feed {
     pub(crate) async fn position(&self) -> Result<Position> {
         self.expect_attached().await?;
         self.sequence_all().await?;
-        Ok(event::reach(&self.0.db).await?.newest)
+        Ok(event_reach::find(&self.0.db).await?.newest)
     }
 
     /// The cursor of a position.

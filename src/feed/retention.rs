@@ -7,7 +7,7 @@ use tokio::time::sleep;
 use crate::{
     domain::{error::Result, id::Position},
     feed::handle::{BATCH_SIZE, Feed},
-    store::event,
+    store::event_reach,
 };
 
 /// The pause between two batches, in which others write: a Buildbot master has one thread for its
@@ -44,7 +44,7 @@ impl Feed {
         let mut pruned = 0;
         loop {
             let up_to = Position(self.position().await?.0 - config.feed_keep_events);
-            let dropped = event::prune(&self.0.db, up_to, before, BATCH_SIZE).await?;
+            let dropped = event_reach::prune(&self.0.db, up_to, before, BATCH_SIZE).await?;
             pruned += dropped;
             if dropped < BATCH_SIZE {
                 return Ok(pruned);

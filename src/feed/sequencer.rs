@@ -6,7 +6,7 @@ use tokio::sync::Mutex;
 
 use crate::{
     domain::error::{Error, Result},
-    store::{Db, sequencer},
+    store::{db::database::Db, sequencer},
 };
 
 /// Counts passes: those that have begun, and the last ones that succeeded and failed.

@@ -9,11 +9,15 @@ use crate::{
     domain::{
         error::{Error, Result},
         event::EventKind,
-        filter::{Direction, StepField},
+        filter::Direction,
         id::{ChangeId, Position},
+        step::StepField,
     },
     feed::{event_filter::EventFilter, handle::Feed},
-    store::event::{self, Event},
+    store::{
+        event::Event,
+        snapshot::{StepSnapshot, read_snapshot},
+    },
 };
 
 /// The steps of one moment.
@@ -35,11 +39,11 @@ impl Feed {
         let max = self.0.config.feed_snapshot_steps;
         let order = vec![(StepField::Stepid, Direction::Asc)];
         let (steps, builder) = (filter.step_filter(), filter.builderid);
-        let event::StepSnapshot {
+        let StepSnapshot {
             position,
-            shown,
+            ahead,
             steps,
-        } = event::snapshot(&self.0.db, &steps, builder, &order, max).await?;
+        } = read_snapshot(&self.0.db, &steps, builder, &order, max).await?;
         if steps.more {
             return Err(Error::LimitExceeded {
                 limit: "feed-snapshot-steps",
@@ -63,7 +67,7 @@ impl Feed {
         Ok(Snapshot {
             position,
             events: events.collect(),
-            included: shown.into_iter().collect(),
+            included: ahead.into_iter().collect(),
         })
     }
 }

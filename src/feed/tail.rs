@@ -12,7 +12,7 @@ use crate::{
     feed::handle::{BATCH_SIZE, Feed},
     store::{
         event,
-        sequencer::{self, FeedNews, FeedProbe},
+        event_probe::{self, FeedNews, FeedProbe},
     },
 };
 
@@ -89,7 +89,7 @@ impl Tail {
     async fn poll(feed: &Feed, probe: &mut FeedProbe, is_due: bool) -> Result<bool> {
         if !is_due {
             let position = feed.dispatcher().position;
-            match sequencer::news(&feed.0.db, position, probe).await? {
+            match event_probe::probe(&feed.0.db, position, probe).await? {
                 FeedNews::None => return Ok(false),
                 FeedNews::Some => {}
                 FeedNews::Waiting => feed.sequence_all().await?,

@@ -7,7 +7,7 @@ use tokio::sync::Semaphore;
 use crate::{
     app::App,
     auth::request_context::RequestContext,
-    domain::error::CommandError,
+    domain::command_error::CommandError,
     graphql::{
         execute::errors::ErrorSigner,
         prepare::{

@@ -34,7 +34,7 @@ pub(crate) async fn readyz(State(api): State<Api>) -> (StatusCode, Json<Value>) 
     let app = api.app();
     let look = async {
         app.db.ping().await?;
-        app.db.fit().await
+        app.db.schema_status().await
     };
     let looked = timeout(PATIENCE, look).await;
     let looked = looked.unwrap_or(Err(Error::Unavailable));

@@ -7,16 +7,17 @@ use crate::{
         error::Result,
         id::{BuildId, BuilderId},
         results::Results,
+        state_string::check_state_string,
     },
-    service::{rule::check_state_string, write::write},
-    store::build::{Change, Model},
+    service::write::write,
+    store::build::{self, BuildChange, Model},
 };
 
 /// Adds a running build with the builder's next number.
 pub(crate) async fn add_build(app: &App, caller: &Caller, builderid: BuilderId) -> Result<Model> {
     let now = app.clock.now();
     write(app, caller, |txn| {
-        Box::pin(txn.insert_build(builderid, now))
+        Box::pin(build::insert(txn, builderid, now))
     })
     .await
 }
@@ -29,7 +30,7 @@ pub(crate) async fn set_build_state_string(
     state_string: String,
 ) -> Result<Model> {
     check_state_string(&state_string)?;
-    change(app, caller, buildid, Change::StateString(state_string)).await
+    change(app, caller, buildid, BuildChange::StateString(state_string)).await
 }
 
 /// Marks a build as finished now, with these results.
@@ -44,7 +45,7 @@ pub(crate) async fn finish_build(
         app,
         caller,
         buildid,
-        Change::Finish {
+        BuildChange::Finish {
             complete_at,
             results,
         },
@@ -52,9 +53,14 @@ pub(crate) async fn finish_build(
     .await
 }
 
-async fn change(app: &App, caller: &Caller, buildid: BuildId, change: Change) -> Result<Model> {
+async fn change(
+    app: &App,
+    caller: &Caller,
+    buildid: BuildId,
+    change: BuildChange,
+) -> Result<Model> {
     write(app, caller, |txn| {
-        Box::pin(txn.update_build(buildid, change.clone()))
+        Box::pin(build::update(txn, buildid, change.clone()))
     })
     .await
 }

@@ -1,4 +1,4 @@
-//! The rules that several writes share.
+//! The rule of times that several writes share.
 
 use crate::{
     app::App,
@@ -7,24 +7,6 @@ use crate::{
         time,
     },
 };
-
-/// The longest state string, in characters.
-const MAX_STATE_STRING: usize = 16_384;
-
-/// Fails with `Invalid` where a state string is too long, or the database could not hold it.
-pub(crate) fn check_state_string(text: &str) -> Result<()> {
-    let length = text.chars().count();
-    if length > MAX_STATE_STRING {
-        return Err(Error::invalid(
-            "stateString",
-            format!("at most {MAX_STATE_STRING} characters, got {length}"),
-        ));
-    }
-    if text.contains('\0') {
-        return Err(Error::invalid("stateString", "no NUL character, got one"));
-    }
-    Ok(())
-}
 
 /// The time that an argument gives, or else the clock's, in seconds since the epoch.
 ///

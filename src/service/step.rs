@@ -14,16 +14,15 @@ use crate::{
         event::EventKind,
         id::{BuildId, ChangeId, Position, StepId},
         results::Results,
-        step,
+        state_string::check_state_string,
+        step::check_step_name,
         url::Url,
     },
-    service::{
-        rule::{check_state_string, time_or_now},
-        write::write,
-    },
+    service::{rule::time_or_now, write::write},
     store::{
-        Txn,
-        step::{Change, Model},
+        db::transaction::Txn,
+        event,
+        step::{self, Model, StepChange},
     },
 };
 
@@ -37,13 +36,13 @@ pub(crate) async fn new_step(
     buildid: BuildId,
     name: &str,
 ) -> Result<Updated> {
-    step::check_step_name(name).map_err(|reason| Error::invalid("name", reason))?;
+    check_step_name(name).map_err(|reason| Error::invalid("name", reason))?;
     let name = name.to_owned();
     write_event(app, caller, |txn| {
         let name = name.clone();
         Box::pin(async move {
-            let stepid = txn.insert_step(buildid, &name).await?;
-            txn.event_of(stepid, EventKind::New).await
+            let stepid = step::insert(txn, buildid, &name).await?;
+            event::of_change(txn, stepid, EventKind::New).await
         })
     })
     .await
@@ -58,7 +57,7 @@ pub(crate) async fn start_step(
     locks_acquired: bool,
 ) -> Result<Updated> {
     let started_at = time_or_now(app, "startedAt", started_at)?;
-    let change = Change::Start {
+    let change = StepChange::Start {
         started_at,
         locks_acquired,
     };
@@ -77,7 +76,7 @@ pub(crate) async fn set_step_locks_acquired_at(
         app,
         caller,
         stepid,
-        Change::LocksAcquiredAt(at),
+        StepChange::LocksAcquiredAt(at),
         EventKind::Updated,
     )
     .await
@@ -95,7 +94,7 @@ pub(crate) async fn set_step_state_string(
         app,
         caller,
         stepid,
-        Change::StateString(state_string),
+        StepChange::StateString(state_string),
         EventKind::Updated,
     )
     .await
@@ -113,13 +112,13 @@ pub(crate) async fn add_step_url(
     write_event(app, caller, |txn| {
         let url = url.clone();
         Box::pin(async move {
-            let step = txn.lock_step(stepid).await?;
+            let step = step::lock(txn, stepid).await?;
             let mut urls = Url::read(&step.urls_json).unwrap_or_default();
             if !urls.contains(&url) {
                 urls.push(url);
             }
-            txn.update_step(stepid, Change::Urls(urls)).await?;
-            txn.event_of(stepid, EventKind::Updated).await
+            step::update(txn, stepid, StepChange::Urls(urls)).await?;
+            event::of_change(txn, stepid, EventKind::Updated).await
         })
     })
     .await
@@ -133,7 +132,7 @@ pub(crate) async fn finish_step(
     results: Results,
     hidden: bool,
 ) -> Result<Updated> {
-    let change = Change::Finish {
+    let change = StepChange::Finish {
         complete_at: app.clock.now(),
         results,
         hidden,
@@ -145,14 +144,14 @@ async fn update(
     app: &App,
     caller: &Caller,
     stepid: StepId,
-    change: Change,
+    change: StepChange,
     kind: EventKind,
 ) -> Result<Updated> {
     write_event(app, caller, |txn| {
         let change = change.clone();
         Box::pin(async move {
-            txn.update_step(stepid, change).await?;
-            txn.event_of(stepid, kind).await
+            step::update(txn, stepid, change).await?;
+            event::of_change(txn, stepid, kind).await
         })
     })
     .await

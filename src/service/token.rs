@@ -4,8 +4,11 @@ use crate::{
     auth::{scope::Scope, token::PlainToken},
     clock::Clock,
     config::database::DatabaseConfig,
-    domain::error::{CommandError, Error},
-    store::{Db, feed_install::SchemaChanges, token::Model},
+    domain::{command_error::CommandError, error::Error},
+    store::{
+        feed_install::changes::SchemaChanges,
+        token::{self, Model},
+    },
 };
 
 /// The longest name, in characters.
@@ -29,18 +32,18 @@ pub(crate) async fn create(
         scope: scope.name().to_owned(),
         created_at: Clock::System.now(),
     };
-    let changes = Db::add_token(database, row).await?;
+    let changes = token::add(database, row).await?;
     Ok((token, changes))
 }
 
 /// Every token, by name.
 pub(crate) async fn list(database: &DatabaseConfig) -> Result<Vec<Model>, CommandError> {
-    Db::tokens(database).await
+    token::list(database).await
 }
 
 /// Revokes a token. Its name is free again.
 pub(crate) async fn revoke(database: &DatabaseConfig, name: &str) -> Result<(), CommandError> {
-    Db::remove_token(database, name).await
+    token::remove(database, name).await
 }
 
 fn check_name(name: &str) -> Result<(), Error> {

@@ -6,7 +6,7 @@ use crate::{
     app::App,
     auth::{caller::Caller, scope::Scope},
     domain::error::{Error, Result},
-    store::Txn,
+    store::db::transaction::Txn,
 };
 
 /// Runs a write in a transaction, if the caller may write.

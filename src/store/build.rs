@@ -4,22 +4,30 @@ use std::collections::HashMap;
 
 use sea_orm::{
     ActiveValue::{NotSet, Set},
-    QuerySelect, QueryTrait,
+    Iterable, QuerySelect, QueryTrait, Select,
     entity::prelude::*,
     sea_query::ExprTrait,
 };
 
 use crate::{
     domain::{
+        build::BuildField,
         error::{Error, Result},
-        filter::{BuildField, Filter},
+        filter::Filter,
         id::{BuildId, BuilderId},
-        page::{OffsetPage, OffsetPageArgs, PageArgs, Rows},
+        offset_page::{OffsetPage, OffsetPageArgs},
+        page::{PageArgs, Rows},
         results::Results,
     },
     store::{
-        Db, Txn,
-        query::{filter, list},
+        builder,
+        db::{database::Db, dialect::SqlDialect, transaction::Txn},
+        query::{
+            count,
+            field::{FilterField, ListedEntity, flag},
+            page, per_parent,
+            rows::{MAX_BINDS, by_key, read_all},
+        },
         unchecked_int::UncheckedInt,
     },
 };
@@ -47,48 +55,34 @@ pub(crate) enum Relation {}
 
 impl ActiveModelBehavior for ActiveModel {}
 
-mod property {
-    use sea_orm::entity::prelude::*;
-
-    use crate::domain::id::BuildId;
-
-    #[derive(Clone, Debug, DeriveEntityModel)]
-    #[sea_orm(table_name = "build_properties")]
-    pub(crate) struct Model {
-        // The table has no key; sea-orm wants one.
-        #[sea_orm(primary_key, auto_increment = false)]
-        pub(crate) buildid: BuildId,
-        #[sea_orm(primary_key, auto_increment = false)]
-        pub(crate) name: String,
-        pub(crate) value: String,
-        pub(crate) source: String,
-    }
-
-    #[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]
-    pub(crate) enum Relation {}
-
-    impl ActiveModelBehavior for ActiveModel {}
-}
-
-/// A property of a build.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Property {
-    pub(crate) name: String,
-    /// In JSON.
-    pub(crate) value: String,
-    pub(crate) source: String,
-}
-
-impl list::ListedEntity for Entity {
+impl ListedEntity for Entity {
     type Field = BuildField;
     const TABLE: &'static str = "builds";
+
+    fn select(dialect: SqlDialect) -> Select<Self> {
+        if dialect.has_lock_durations {
+            return Self::find();
+        }
+        // Nobody counted the waits, so there were none.
+        let columns = Column::iter().filter(|column| !matches!(column, Column::LocksDurationS));
+        Self::find()
+            .select_only()
+            .columns(columns)
+            .expr_as(no_lock_duration(), Column::LocksDurationS)
+    }
 }
 
-impl filter::FilterField for BuildField {
-    fn sql(self) -> Expr {
+/// The value of `locks_duration_s` where `builds` has no such column.
+fn no_lock_duration() -> Expr {
+    Expr::cust("0")
+}
+
+impl FilterField for BuildField {
+    fn sql(self, dialect: SqlDialect) -> Expr {
         let column = |column| Expr::col((Entity, column));
         column(match self {
-            Self::Complete => return filter::flag(column(Column::CompleteAt).is_not_null()),
+            Self::Complete => return flag(column(Column::CompleteAt).is_not_null()),
+            Self::LocksDurationS if self.is_constant(dialect) => return no_lock_duration(),
             Self::Buildid => Column::Id,
             Self::Builderid => Column::Builderid,
             Self::Number => Column::Number,
@@ -103,7 +97,7 @@ impl filter::FilterField for BuildField {
         })
     }
 
-    fn nullable(self) -> bool {
+    fn is_nullable(self) -> bool {
         matches!(
             self,
             Self::Buildrequestid
@@ -117,21 +111,25 @@ impl filter::FilterField for BuildField {
     fn is_text(self) -> bool {
         matches!(self, Self::StateString)
     }
+
+    fn is_constant(self, dialect: SqlDialect) -> bool {
+        self == Self::LocksDurationS && !dialect.has_lock_durations
+    }
 }
 
-/// A change of a build's columns.
+/// A change of a build's columns, as an update method makes it.
 #[derive(Clone, Debug)]
-pub(crate) enum Change {
+pub(crate) enum BuildChange {
     StateString(String),
     Finish { complete_at: i64, results: Results },
 }
 
-impl From<Change> for ActiveModel {
-    fn from(change: Change) -> Self {
+impl From<BuildChange> for ActiveModel {
+    fn from(change: BuildChange) -> Self {
         let mut row = <Self as ActiveModelTrait>::default();
         match change {
-            Change::StateString(text) => row.state_string = Set(text),
-            Change::Finish {
+            BuildChange::StateString(text) => row.state_string = Set(text),
+            BuildChange::Finish {
                 complete_at,
                 results,
             } => {
@@ -144,210 +142,144 @@ impl From<Change> for ActiveModel {
 }
 
 /// The builds with these ids.
-///
-/// # Errors
-/// As every read: `Unavailable`, or `Internal`.
 pub(crate) async fn by_ids(db: &Db, ids: &[BuildId]) -> Result<HashMap<BuildId, Model>> {
-    let rows = list::by_key::<Entity, _>(db, Column::Id, ids).await?;
+    let rows = by_key::<Entity, _>(db, Column::Id, ids).await?;
     Ok(rows.into_iter().map(|row| (row.id, row)).collect())
 }
 
 /// The builds with these numbers of these builders.
-///
-/// # Errors
-/// As every read: `Unavailable`, or `Internal`.
 pub(crate) async fn by_numbers(
     db: &Db,
     keys: &[(BuilderId, i32)],
 ) -> Result<HashMap<(BuilderId, i32), Model>> {
     let mut found = HashMap::with_capacity(keys.len());
-    for keys in keys.chunks(list::MAX_BINDS / 2) {
+    for keys in keys.chunks(MAX_BINDS / 2) {
         let pair = [Column::Builderid, Column::Number].map(|c| Expr::col((Entity, c)));
         let pairs = keys
             .iter()
             .map(|(builderid, number)| (builderid.0, *number));
-        let query = Entity::find().filter(Expr::tuple(pair).in_tuples(pairs));
-        for row in list::rows::<Entity>(db, query.into_query()).await? {
-            found.insert((row.builderid, row.number), row);
-        }
+        let query = Entity::select(db.dialect()).filter(Expr::tuple(pair).in_tuples(pairs));
+        let rows: Vec<Model> = read_all(db, query.into_query()).await?;
+        found.extend(
+            rows.into_iter()
+                .map(|row| ((row.builderid, row.number), row)),
+        );
     }
     Ok(found)
 }
 
-/// A part of all builds, or of those of one builder.
-///
-/// # Errors
-/// As every read: `Unavailable`, or `Internal`.
-pub(crate) async fn part(
+/// A page by offset of all builds, or of those of one builder.
+pub(crate) async fn offset_page(
     db: &Db,
     builder: Option<BuilderId>,
     args: &OffsetPageArgs<BuildField>,
 ) -> Result<OffsetPage<Model>> {
     let parent = builder.map(|id| Column::Builderid.eq(id));
-    list::part::<Entity>(db, args, parent).await
+    page::offset_page::<Entity>(db, args, parent).await
 }
 
-/// The properties of these builds by name, each with its value in JSON and its source: those of these names, or all.
-/// Only Buildbot's databases have any.
-///
-/// # Errors
-/// As every read: `Unavailable`, or `Internal`.
-pub(crate) async fn properties_of(
-    db: &Db,
-    ids: &[BuildId],
-    names: Option<&[String]>,
-) -> Result<HashMap<BuildId, Vec<Property>>> {
-    let mut properties: HashMap<BuildId, Vec<Property>> = HashMap::new();
-    if !db.is_buildbots() {
-        return Ok(properties);
-    }
-    for ids in ids.chunks(list::MAX_BINDS / 2) {
-        let mut query = property::Entity::find()
-            .select_only()
-            .column(property::Column::Buildid)
-            .column(property::Column::Name)
-            .column(property::Column::Value)
-            .column(property::Column::Source)
-            .filter(property::Column::Buildid.is_in(ids.iter().copied()));
-        if let Some(names) = names {
-            query = query.filter(property::Column::Name.is_in(names));
-        }
-        let rows: Vec<(BuildId, String, String, String)> =
-            query.into_tuple().all(db.reader()).await?;
-        for (id, name, value, source) in rows {
-            // MariaDB compares names without case.
-            if names.is_none_or(|names| names.contains(&name)) {
-                properties.entry(id).or_default().push(Property {
-                    name,
-                    value,
-                    source,
-                });
-            }
-        }
-    }
-    Ok(properties)
-}
-
-/// A window of all builds.
-///
-/// # Errors
-/// As every read: `Unavailable`, or `Internal`.
+/// A page of all builds.
 pub(crate) async fn page(db: &Db, args: &PageArgs<BuildField>) -> Result<Rows<Model>> {
-    list::page::<Entity>(db, args).await
+    page::keyset_page::<Entity>(db, args).await
 }
 
-/// The same window of the builds of each of these builders.
-///
-/// # Errors
-/// As every read: `Unavailable`, or `Internal`.
+/// The same page of the builds of each of these builders; those without any are left out.
 pub(crate) async fn pages_of(
     db: &Db,
     args: &PageArgs<BuildField>,
     builders: &[BuilderId],
 ) -> Result<HashMap<BuilderId, Rows<Model>>> {
-    list::pages::<Entity, _>(db, &args.into(), Column::Builderid, builders).await
+    per_parent::pages_of::<Entity, _>(db, &args.into(), Column::Builderid, builders).await
 }
 
 /// How many builds pass the filter.
-///
-/// # Errors
-/// As every read: `Unavailable`, or `Internal`.
 pub(crate) async fn count(db: &Db, filter: &Filter<BuildField>) -> Result<u64> {
-    list::count::<Entity>(db, filter).await
+    count::count::<Entity>(db, filter).await
 }
 
 /// How many builds of each of these builders pass the filter.
-///
-/// # Errors
-/// As every read: `Unavailable`, or `Internal`.
 pub(crate) async fn counts_of(
     db: &Db,
     filter: &Filter<BuildField>,
     builders: &[BuilderId],
 ) -> Result<HashMap<BuilderId, u64>> {
-    list::counts::<Entity, _>(db, filter, Column::Builderid, builders).await
+    count::counts_of::<Entity, _>(db, filter, Column::Builderid, builders).await
 }
 
-impl Txn {
-    /// The build with this id.
-    ///
-    /// # Errors
-    /// `NotFound`, `Unavailable`, or `Internal`.
-    pub(crate) async fn build(&self, id: BuildId) -> Result<Model> {
-        Entity::find_by_id(id)
-            .one(&self.0)
-            .await?
-            .ok_or_else(|| Error::not_found("build", id))
-    }
+/// The build with this id.
+///
+/// # Errors
+/// `NotFound`.
+pub(crate) async fn by_id(txn: &Txn, id: BuildId) -> Result<Model> {
+    Entity::find_by_id(id)
+        .one(&txn.0)
+        .await?
+        .ok_or_else(|| Error::not_found("build", id))
+}
 
-    /// The same, and nobody else adds steps to it or changes it until this ends.
-    pub(crate) async fn lock_build(&self, id: BuildId) -> Result<Model> {
-        self.locked(Entity::find_by_id(id))
-            .one(&self.0)
-            .await?
-            .ok_or_else(|| Error::not_found("build", id))
-    }
+/// Locks the build, so that nobody else adds steps to it or changes it until the transaction ends.
+///
+/// # Errors
+/// `NotFound`.
+pub(crate) async fn lock(txn: &Txn, id: BuildId) -> Result<Model> {
+    txn.lock_rows(Entity::find_by_id(id))
+        .one(&txn.0)
+        .await?
+        .ok_or_else(|| Error::not_found("build", id))
+}
 
-    /// Adds a running build with the builder's next number, from 1.
-    ///
-    /// # Errors
-    /// `NotFound` for the builder, `Unavailable`, or `Internal`.
-    pub(crate) async fn insert_build(
-        &self,
-        builderid: BuilderId,
-        started_at: i64,
-    ) -> Result<Model> {
-        // Locked, so that two who add a build find different numbers.
-        self.locked(crate::store::builder::Entity::find_by_id(builderid))
-            .one(&self.0)
-            .await?
-            .ok_or_else(|| Error::not_found("builder", builderid))?;
-        let newest: Option<Option<i32>> = Entity::find()
-            .select_only()
-            .column_as(Column::Number.max(), "newest")
-            .filter(Column::Builderid.eq(builderid))
-            .into_tuple()
-            .one(&self.0)
-            .await?;
-        let new = ActiveModel {
-            id: NotSet,
-            number: Set(newest.flatten().unwrap_or(0) + 1),
-            builderid: Set(builderid),
-            buildrequestid: Set(None),
-            workerid: Set(None),
-            masterid: Set(None),
-            started_at: Set(started_at.into()),
-            complete_at: Set(None),
-            locks_duration_s: Set(0),
-            state_string: Set("created".to_owned()),
-            results: Set(None),
-        };
-        Ok(new.insert(&self.0).await?)
-    }
+/// Adds a running build with the builder's next number, from 1.
+///
+/// # Errors
+/// `NotFound` for the builder.
+pub(crate) async fn insert(txn: &Txn, builderid: BuilderId, started_at: i64) -> Result<Model> {
+    // Locked, so that two who add a build find different numbers.
+    builder::lock(txn, builderid).await?;
+    let newest: Option<Option<i32>> = Entity::find()
+        .select_only()
+        .column_as(Column::Number.max(), "newest")
+        .filter(Column::Builderid.eq(builderid))
+        .into_tuple()
+        .one(&txn.0)
+        .await?;
+    let new = ActiveModel {
+        id: NotSet,
+        number: Set(newest.flatten().unwrap_or(0) + 1),
+        builderid: Set(builderid),
+        buildrequestid: Set(None),
+        workerid: Set(None),
+        masterid: Set(None),
+        started_at: Set(started_at.into()),
+        complete_at: Set(None),
+        locks_duration_s: Set(0),
+        state_string: Set("created".to_owned()),
+        results: Set(None),
+    };
+    Ok(new.insert(&txn.0).await?)
+}
 
-    /// Changes a build and reads it back.
-    ///
-    /// # Errors
-    /// `NotFound`, `Unavailable`, or `Internal`.
-    pub(crate) async fn update_build(&self, id: BuildId, change: Change) -> Result<Model> {
-        let done = Entity::update_many()
-            .set(ActiveModel::from(change))
-            .filter(Column::Id.eq(id))
-            .exec(&self.0)
-            .await?;
-        if done.rows_affected == 0 {
-            return Err(Error::not_found("build", id));
-        }
-        self.build(id).await
+/// Changes a build and reads it back.
+///
+/// # Errors
+/// `NotFound`.
+pub(crate) async fn update(txn: &Txn, id: BuildId, change: BuildChange) -> Result<Model> {
+    let done = Entity::update_many()
+        .set(ActiveModel::from(change))
+        .filter(Column::Id.eq(id))
+        .exec(&txn.0)
+        .await?;
+    if done.rows_affected == 0 {
+        return Err(Error::not_found("build", id));
     }
+    by_id(txn, id).await
+}
 
-    /// Writes how long the steps of a build have waited for locks, in seconds.
-    pub(crate) async fn set_lock_waits(&self, id: BuildId, seconds: i32) -> Result<()> {
-        Entity::update_many()
-            .col_expr(Column::LocksDurationS, seconds.into())
-            .filter(Column::Id.eq(id))
-            .exec(&self.0)
-            .await?;
-        Ok(())
-    }
+/// Writes how long the steps of a build have waited for locks, in seconds.
+pub(crate) async fn set_lock_duration(txn: &Txn, id: BuildId, seconds: i32) -> Result<()> {
+    Entity::update_many()
+        .col_expr(Column::LocksDurationS, seconds.into())
+        .filter(Column::Id.eq(id))
+        .exec(&txn.0)
+        .await?;
+    Ok(())
 }

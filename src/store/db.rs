@@ -1,7 +1,18 @@
-//! A database: connections, transactions, and what an error of it means.
+//! A database: connections, transactions, what its errors mean, and the schema it has.
 
 pub(crate) mod backup;
+pub(crate) mod catalog;
 pub(crate) mod connect;
+pub(crate) mod database;
+pub(crate) mod dialect;
+pub(crate) mod error_kind;
+pub(crate) mod location;
+pub(crate) mod migrate;
+pub(crate) mod observer;
+pub(crate) mod owner;
+pub(crate) mod partial_file;
 pub(crate) mod pool;
+pub(crate) mod revision;
 pub(crate) mod schema_status;
 pub(crate) mod statistics;
+pub(crate) mod transaction;

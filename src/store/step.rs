@@ -1,4 +1,4 @@
-//! Steps: the entity, batch reads and writes. The triggers on this table feed the change feed.
+//! Steps: the entity, batch reads and writes. The triggers on this table write the change feed.
 
 use std::collections::{HashMap, HashSet};
 
@@ -12,16 +12,25 @@ use sea_orm::{
 use crate::{
     domain::{
         error::{Error, Result},
-        filter::{Direction, Filter, StepField},
+        filter::Filter,
         id::{BuildId, StepId},
-        page::{OffsetPage, OffsetPageArgs, Order, PageArgs, Rows},
+        offset_page::{OffsetPage, OffsetPageArgs},
+        page::{PageArgs, Rows},
         results::Results,
-        step,
+        step::{StepField, StepsArgs, free_name},
         url::Url,
     },
     store::{
-        Db, Txn,
-        query::{filter, list},
+        build,
+        db::{database::Db, dialect::SqlDialect, transaction::Txn},
+        query::{
+            count,
+            field::{FilterField, ListedEntity, flag},
+            page,
+            per_parent::{all_of, pages_of},
+            rows::by_key,
+            selection::{RowRange, Selection},
+        },
         unchecked_int::UncheckedInt,
     },
 };
@@ -50,25 +59,25 @@ pub(crate) enum Relation {}
 impl ActiveModelBehavior for ActiveModel {}
 
 impl Model {
-    /// The step should not be displayed: any number but 0 says so.
+    /// Whether pages should not show the step: any number but 0 says so.
     #[must_use]
     pub(crate) fn is_hidden(&self) -> bool {
         self.hidden.int() != Some(0)
     }
 }
 
-impl list::ListedEntity for Entity {
+impl ListedEntity for Entity {
     type Field = StepField;
     const TABLE: &'static str = "steps";
 }
 
-impl filter::FilterField for StepField {
-    fn sql(self) -> Expr {
+impl FilterField for StepField {
+    fn sql(self, _dialect: SqlDialect) -> Expr {
         let column = |column| Expr::col((Entity, column));
         column(match self {
-            Self::Complete => return filter::flag(column(Column::CompleteAt).is_not_null()),
+            Self::Complete => return flag(column(Column::CompleteAt).is_not_null()),
             // Any number but 0 says so.
-            Self::Hidden => return filter::flag(column(Column::Hidden).ne(0)),
+            Self::Hidden => return flag(column(Column::Hidden).ne(0)),
             Self::Stepid => Column::Id,
             Self::Buildid => Column::Buildid,
             Self::Number => Column::Number,
@@ -82,7 +91,7 @@ impl filter::FilterField for StepField {
         })
     }
 
-    fn nullable(self) -> bool {
+    fn is_nullable(self) -> bool {
         matches!(
             self,
             Self::StartedAt | Self::LocksAcquiredAt | Self::CompleteAt | Self::Results
@@ -93,10 +102,10 @@ impl filter::FilterField for StepField {
         matches!(self, Self::Name | Self::StateString | Self::Urls)
     }
 
-    fn rank(self, backend: DbBackend) -> Option<Expr> {
+    fn rank(self, dialect: SqlDialect) -> Option<Expr> {
         // Without its last bracket, a list that goes on comes behind the one that it begins with.
         (self == Self::Urls).then(|| {
-            Expr::cust(match backend {
+            Expr::cust(match dialect.backend {
                 DbBackend::Sqlite => "rtrim(steps.urls_json, ']')",
                 DbBackend::MySql => "CAST(TRIM(TRAILING ']' FROM steps.urls_json) AS BINARY)",
                 _ => "rtrim(steps.urls_json, ']') COLLATE \"C\"",
@@ -107,7 +116,7 @@ impl filter::FilterField for StepField {
 
 /// A change of a step's columns, as an update method makes it.
 #[derive(Clone, Debug)]
-pub(crate) enum Change {
+pub(crate) enum StepChange {
     Start {
         started_at: i64,
         locks_acquired: bool,
@@ -122,11 +131,11 @@ pub(crate) enum Change {
     },
 }
 
-impl From<Change> for ActiveModel {
-    fn from(change: Change) -> Self {
+impl From<StepChange> for ActiveModel {
+    fn from(change: StepChange) -> Self {
         let mut row = <Self as ActiveModelTrait>::default();
         match change {
-            Change::Start {
+            StepChange::Start {
                 started_at,
                 locks_acquired,
             } => {
@@ -135,10 +144,10 @@ impl From<Change> for ActiveModel {
                     row.locks_acquired_at = Set(Some(started_at.into()));
                 }
             }
-            Change::LocksAcquiredAt(at) => row.locks_acquired_at = Set(Some(at.into())),
-            Change::StateString(text) => row.state_string = Set(text),
-            Change::Urls(urls) => row.urls_json = Set(Url::write(&urls)),
-            Change::Finish {
+            StepChange::LocksAcquiredAt(at) => row.locks_acquired_at = Set(Some(at.into())),
+            StepChange::StateString(text) => row.state_string = Set(text),
+            StepChange::Urls(urls) => row.urls_json = Set(Url::write(&urls)),
+            StepChange::Finish {
                 complete_at,
                 results,
                 hidden,
@@ -152,197 +161,160 @@ impl From<Change> for ActiveModel {
     }
 }
 
-/// The steps of a build as they are asked for.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct StepsArgs {
-    /// Which of them.
-    pub(crate) filter: Filter<StepField>,
-    /// Their order.
-    pub(crate) order: Order<StepField>,
-    /// At most so many, after leaving out so many; none is all of them.
-    pub(crate) range: Option<(u64, u64)>,
-}
-
-/// The order of a build's steps when nobody says: by number.
-#[must_use]
-pub(crate) fn by_number() -> Order<StepField> {
-    vec![
-        (StepField::Number, Direction::Asc),
-        (StepField::Stepid, Direction::Asc),
-    ]
-}
-
 /// The steps with these ids.
-///
-/// # Errors
-/// As every read: `Unavailable`, or `Internal`.
 pub(crate) async fn by_ids(db: &Db, ids: &[StepId]) -> Result<HashMap<StepId, Model>> {
-    let rows = list::by_key::<Entity, _>(db, Column::Id, ids).await?;
+    let rows = by_key::<Entity, _>(db, Column::Id, ids).await?;
     Ok(rows.into_iter().map(|row| (row.id, row)).collect())
 }
 
-/// The steps of these builds; where no range ends the list of each, at most so many in all.
-///
-/// # Errors
-/// As every read: `Unavailable`, or `Internal`.
+/// The steps of these builds, in order; where `args` has no range, at most `limit` in all.
 pub(crate) async fn of_builds(
     db: &Db,
     args: &StepsArgs,
     builds: &[BuildId],
-    most: u64,
+    limit: u64,
 ) -> Result<HashMap<BuildId, Vec<Model>>> {
+    let StepsArgs { filter, order, .. } = args;
     if let Some((limit, offset)) = args.range {
-        let slice = list::Selection {
-            filter: &args.filter,
-            order: &args.order,
-            range: list::RowRange::Offset { limit, offset },
+        let selection = Selection {
+            filter,
+            order,
+            range: RowRange::Offset { limit, offset },
         };
-        let pages = list::pages::<Entity, _>(db, &slice, Column::Buildid, builds).await?;
+        let pages = pages_of::<Entity, _>(db, &selection, Column::Buildid, builds).await?;
         return Ok(pages
             .into_iter()
-            .map(|(id, read)| (id, read.rows))
+            .map(|(id, page)| (id, page.rows))
             .collect());
     }
-    let mut of: HashMap<BuildId, Vec<Model>> = HashMap::with_capacity(builds.len());
-    let rows = list::all::<Entity, _>(db, &args.filter, &args.order, Column::Buildid, builds, most)
-        .await?;
+    let rows = all_of::<Entity, _>(db, filter, order, Column::Buildid, builds, limit).await?;
+    let mut steps: HashMap<BuildId, Vec<Model>> = HashMap::with_capacity(builds.len());
     for row in rows {
-        of.entry(row.buildid).or_default().push(row);
+        steps.entry(row.buildid).or_default().push(row);
     }
-    Ok(of)
+    Ok(steps)
 }
 
-/// A part of the steps of a build.
-///
-/// # Errors
-/// As every read: `Unavailable`, or `Internal`.
-pub(crate) async fn part_of(
+/// A page by offset of the steps of a build.
+pub(crate) async fn offset_page_of(
     db: &Db,
     build: BuildId,
     args: &OffsetPageArgs<StepField>,
 ) -> Result<OffsetPage<Model>> {
-    list::part::<Entity>(db, args, Some(Column::Buildid.eq(build))).await
+    page::offset_page::<Entity>(db, args, Some(Column::Buildid.eq(build))).await
 }
 
-/// A window of all steps.
-///
-/// # Errors
-/// As every read: `Unavailable`, or `Internal`.
+/// A page of all steps.
 pub(crate) async fn page(db: &Db, args: &PageArgs<StepField>) -> Result<Rows<Model>> {
-    list::page::<Entity>(db, args).await
+    page::keyset_page::<Entity>(db, args).await
 }
 
 /// How many steps pass the filter.
-///
-/// # Errors
-/// As every read: `Unavailable`, or `Internal`.
 pub(crate) async fn count(db: &Db, filter: &Filter<StepField>) -> Result<u64> {
-    list::count::<Entity>(db, filter).await
+    count::count::<Entity>(db, filter).await
 }
 
-impl Txn {
-    /// The step with this id.
-    ///
-    /// # Errors
-    /// `NotFound`, `Unavailable`, or `Internal`.
-    pub(crate) async fn step(&self, id: StepId) -> Result<Model> {
-        Entity::find_by_id(id)
-            .one(&self.0)
-            .await?
-            .ok_or_else(|| Error::not_found("step", id))
-    }
+/// The step with this id.
+///
+/// # Errors
+/// `NotFound`.
+async fn by_id(txn: &Txn, id: StepId) -> Result<Model> {
+    Entity::find_by_id(id)
+        .one(&txn.0)
+        .await?
+        .ok_or_else(|| Error::not_found("step", id))
+}
 
-    /// Adds a step with the build's next number, from 0, under the first free form of the name.
-    ///
-    /// # Errors
-    /// `NotFound` for the build, `Unavailable`, or `Internal`.
-    pub(crate) async fn insert_step(&self, buildid: BuildId, name: &str) -> Result<StepId> {
-        self.lock_build(buildid).await?;
-        let siblings: Vec<(i32, String)> = Entity::find()
-            .select_only()
-            .columns([Column::Number, Column::Name])
-            .filter(Column::Buildid.eq(buildid))
-            .into_tuple()
-            .all(&self.0)
-            .await?;
-        let number = siblings
-            .iter()
-            .map(|(number, _)| *number)
-            .max()
-            .map_or(0, |n| n + 1);
-        let names: HashSet<&str> = siblings.iter().map(|(_, name)| name.as_str()).collect();
-        let new = ActiveModel {
-            id: NotSet,
-            number: Set(number),
-            name: Set(step::free_name(name, |n| names.contains(n))),
-            buildid: Set(buildid),
-            started_at: Set(None),
-            locks_acquired_at: Set(None),
-            complete_at: Set(None),
-            state_string: Set("pending".to_owned()),
-            results: Set(None),
-            urls_json: Set("[]".to_owned()),
-            hidden: Set(0.into()),
-        };
-        let inserted = Entity::insert(new).exec(&self.0).await?;
-        Ok(inserted.last_insert_id)
-    }
+/// Locks the step, so that nobody else changes it until the transaction ends.
+///
+/// # Errors
+/// `NotFound`.
+pub(crate) async fn lock(txn: &Txn, id: StepId) -> Result<Model> {
+    txn.lock_rows(Entity::find_by_id(id))
+        .one(&txn.0)
+        .await?
+        .ok_or_else(|| Error::not_found("step", id))
+}
 
-    /// The step with this id, which nobody else changes until this ends.
-    ///
-    /// # Errors
-    /// `NotFound`, `Unavailable`, or `Internal`.
-    pub(crate) async fn lock_step(&self, id: StepId) -> Result<Model> {
-        self.locked(Entity::find_by_id(id))
-            .one(&self.0)
-            .await?
-            .ok_or_else(|| Error::not_found("step", id))
-    }
+/// Adds a step with the build's next number, from 0, under the first free form of the name.
+///
+/// # Errors
+/// `NotFound` for the build.
+pub(crate) async fn insert(txn: &Txn, buildid: BuildId, name: &str) -> Result<StepId> {
+    build::lock(txn, buildid).await?;
+    let siblings: Vec<(i32, String)> = Entity::find()
+        .select_only()
+        .columns([Column::Number, Column::Name])
+        .filter(Column::Buildid.eq(buildid))
+        .into_tuple()
+        .all(&txn.0)
+        .await?;
+    let newest = siblings.iter().map(|(number, _)| *number).max();
+    let names: HashSet<&str> = siblings.iter().map(|(_, name)| name.as_str()).collect();
+    let new = ActiveModel {
+        id: NotSet,
+        number: Set(newest.map_or(0, |n| n + 1)),
+        name: Set(free_name(name, |n| names.contains(n))),
+        buildid: Set(buildid),
+        started_at: Set(None),
+        locks_acquired_at: Set(None),
+        complete_at: Set(None),
+        state_string: Set("pending".to_owned()),
+        results: Set(None),
+        urls_json: Set("[]".to_owned()),
+        hidden: Set(0.into()),
+    };
+    let inserted = Entity::insert(new).exec(&txn.0).await?;
+    Ok(inserted.last_insert_id)
+}
 
-    /// Changes a step's columns, and its build's sum of lock waits with them.
-    ///
-    /// # Errors
-    /// `NotFound`, `Unavailable`, or `Internal`.
-    pub(crate) async fn update_step(&self, id: StepId, change: Change) -> Result<()> {
-        let mut waits_in = None;
-        if matches!(change, Change::Start { .. } | Change::LocksAcquiredAt(_)) {
-            // First the build, then its step, as whoever adds a step: two writers never wait for each other.
-            let build = self.step(id).await?.buildid;
-            self.lock_build(build).await?;
-            waits_in = Some(build);
-        }
-        let done = Entity::update_many()
-            .set(ActiveModel::from(change))
-            .filter(Column::Id.eq(id))
-            .exec(&self.0)
-            .await?;
-        if done.rows_affected == 0 {
-            return Err(Error::not_found("step", id));
-        }
-        match waits_in {
-            Some(build) => self.sum_lock_waits(build).await,
-            None => Ok(()),
-        }
+/// Changes a step's columns, and its build's sum of lock waits with them.
+///
+/// # Errors
+/// `NotFound`.
+pub(crate) async fn update(txn: &Txn, id: StepId, change: StepChange) -> Result<()> {
+    let mut waits_in = None;
+    if matches!(
+        change,
+        StepChange::Start { .. } | StepChange::LocksAcquiredAt(_)
+    ) {
+        // First the build, then its step, as whoever adds a step: two writers never wait for each
+        // other.
+        let build = by_id(txn, id).await?.buildid;
+        build::lock(txn, build).await?;
+        waits_in = Some(build);
     }
+    let done = Entity::update_many()
+        .set(ActiveModel::from(change))
+        .filter(Column::Id.eq(id))
+        .exec(&txn.0)
+        .await?;
+    if done.rows_affected == 0 {
+        return Err(Error::not_found("step", id));
+    }
+    match waits_in {
+        Some(build) => sum_lock_waits(txn, build).await,
+        None => Ok(()),
+    }
+}
 
-    /// Buildbot adds each wait to the build's `locks_duration_s` as it ends; summed anew, it stays true when a step is dated again.
-    async fn sum_lock_waits(&self, build: BuildId) -> Result<()> {
-        let steps: Vec<(Option<UncheckedInt>, Option<UncheckedInt>)> = Entity::find()
-            .select_only()
-            .columns([Column::StartedAt, Column::LocksAcquiredAt])
-            .filter(Column::Buildid.eq(build))
-            .into_tuple()
-            .all(&self.0)
-            .await?;
-        let wait = |(started, acquired): &(Option<UncheckedInt>, Option<UncheckedInt>)| {
-            let wait = acquired
-                .as_ref()?
-                .int()?
-                .checked_sub(started.as_ref()?.int()?)?;
-            Some(Ord::max(wait, 0))
-        };
-        let sum = steps.iter().filter_map(wait).fold(0, i64::saturating_add);
-        self.set_lock_waits(build, i32::try_from(sum).unwrap_or(i32::MAX))
-            .await
-    }
+/// Writes the build's `locks_duration_s`. Buildbot adds each wait to it as it ends; summed anew, it
+/// stays true when a step is dated again.
+async fn sum_lock_waits(txn: &Txn, build: BuildId) -> Result<()> {
+    let steps: Vec<(Option<UncheckedInt>, Option<UncheckedInt>)> = Entity::find()
+        .select_only()
+        .columns([Column::StartedAt, Column::LocksAcquiredAt])
+        .filter(Column::Buildid.eq(build))
+        .into_tuple()
+        .all(&txn.0)
+        .await?;
+    let wait = |(started, acquired): &(Option<UncheckedInt>, Option<UncheckedInt>)| {
+        let wait = acquired
+            .as_ref()?
+            .int()?
+            .checked_sub(started.as_ref()?.int()?)?;
+        Some(Ord::max(wait, 0))
+    };
+    let sum = steps.iter().filter_map(wait).fold(0, i64::saturating_add);
+    build::set_lock_duration(txn, build, i32::try_from(sum).unwrap_or(i32::MAX)).await
 }

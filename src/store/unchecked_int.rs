@@ -1,10 +1,5 @@
 //! A number column that Buildbot does not check: SQLite keeps whatever was bound to it.
 
-use std::{
-    collections::HashSet,
-    sync::{Arc, Mutex, PoisonError},
-};
-
 use sea_orm::{
     ColIdx, QueryResult, TryGetError, TryGetable,
     sea_query::{ArrayType, ColumnType, Nullable, Value, ValueType, ValueTypeErr},
@@ -12,17 +7,17 @@ use sea_orm::{
 
 use crate::domain::filter;
 
-/// What stands in such a column. One odd value must not make its row, or the rows beside it, unreadable.
+/// A value of such a column. One that is not a number must not make its row, or the rows beside it,
+/// unreadable.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum UncheckedInt {
-    /// An integer.
     Int(i64),
-    /// Anything else, as text: compared with the column it finds its own row again.
+    /// Anything else, as text; compared with the column, it matches its own row.
     Invalid(Box<str>),
 }
 
 impl UncheckedInt {
-    /// The number, if it is one; a fraction is rounded down.
+    /// The number, if it is one, rounded down.
     #[must_use]
     pub(crate) fn int(&self) -> Option<i64> {
         match self {
@@ -35,29 +30,12 @@ impl UncheckedInt {
         }
     }
 
-    /// What rows are ordered by.
+    /// The value that rows are ordered by.
     #[must_use]
     pub(crate) fn value(&self) -> filter::Value {
         match self {
             Self::Int(n) => filter::Value::Int(*n),
             Self::Invalid(text) => filter::Value::Text(text.to_string()),
-        }
-    }
-}
-
-/// After so many odd values the log has said enough.
-const MAX_REPORTED: usize = 10_000;
-
-/// The rows whose odd values are in the log already.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct InvalidValues(Arc<Mutex<HashSet<(&'static str, i32)>>>);
-
-impl InvalidValues {
-    /// Logs, once, that a row holds a value that no Buildbot should have written.
-    pub(crate) fn report(&self, column: &'static str, id: i32) {
-        let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if seen.len() < MAX_REPORTED && seen.insert((column, id)) {
-            tracing::warn!(column, id, "a value that cannot be read is shown as none");
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The change feed in a Buildbot master's database: put in, listened to, gone, and taken out again.
 
 mod harmless;
+mod older;
 
 use buildbot_graphql::testing::Clock;
 use serde_json::{Value, json};

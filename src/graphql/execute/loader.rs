@@ -6,21 +6,23 @@ use std::{collections::HashMap, sync::Arc};
 
 use crate::{
     domain::{
+        build::BuildField,
         error::Result,
-        filter::{BuildField, Filter},
+        filter::Filter,
         id::{BuildId, BuilderId, StepId},
         page::{PageArgs, Rows},
+        step::StepsArgs,
     },
     graphql::execute::{
         budget::Budget,
         keyed_loader::{KeyedLoader, fetch_by_arguments},
     },
-    store::{Db, build, builder, step},
+    store::{build, builder, builder_tag, db::database::Db, step},
 };
 
 type BuildsKey = (BuilderId, Arc<PageArgs<BuildField>>);
 type BuildCountKey = (BuilderId, Filter<BuildField>);
-type StepsKey = (BuildId, Arc<step::StepsArgs>);
+type StepsKey = (BuildId, Arc<StepsArgs>);
 
 /// The loaders of one operation.
 pub(crate) struct Loaders {
@@ -84,7 +86,7 @@ impl Loaders {
 
     pub(crate) async fn tags(&self, id: BuilderId) -> Result<Vec<String>> {
         let fetch = |ids: Vec<_>| {
-            let read = async move { builder::tags_of(&self.db, &ids).await };
+            let read = async move { builder_tag::of_builders(&self.db, &ids).await };
             self.budget.read(read, total_length)
         };
         Ok(self.tags.load(id, fetch).await?.unwrap_or_default())
@@ -148,7 +150,7 @@ impl Loaders {
     pub(crate) async fn steps_of(
         &self,
         id: BuildId,
-        args: Arc<step::StepsArgs>,
+        args: Arc<StepsArgs>,
     ) -> Result<Vec<Arc<step::Model>>> {
         let fetch = |keys: Vec<StepsKey>| {
             fetch_by_arguments(keys, |args, ids| async move {

@@ -17,7 +17,7 @@ use async_graphql::{
 
 use crate::{
     config::limit::LimitConfig,
-    domain::page::{DEFAULT_SIZE, MAX_LIMIT, MAX_SIZE},
+    domain::page_input::{DEFAULT_SIZE, MAX_LIMIT, MAX_SIZE},
     graphql::{
         execute::errors,
         prepare::schema_types::{FieldType, SchemaTypes, base_type_name, is_list, root_type_name},

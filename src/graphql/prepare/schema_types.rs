@@ -8,7 +8,7 @@ use async_graphql::parser::{
     types::{BaseType, FieldDefinition, OperationType, Type, TypeKind, TypeSystemDefinition},
 };
 
-use crate::domain::error::CommandError;
+use crate::domain::command_error::CommandError;
 
 /// The operations that the schema has a root for.
 const OPERATIONS: [OperationType; 3] = [

@@ -10,7 +10,7 @@ use serde::Deserialize;
 
 use crate::{
     config::limit::LimitConfig,
-    domain::error::CommandError,
+    domain::command_error::CommandError,
     graphql::{
         prepare::document::{Document, Documents},
         schema::{GraphqlSchema, build_limited_schema},

@@ -6,9 +6,12 @@ use async_graphql::{Context, ID, Object};
 
 use crate::{
     domain::{
+        build::BuildField,
         error::{Error, Result},
-        filter::{BuildField, Filter, StepField, Value},
-        page::{self, PageArgs, PageInput},
+        filter::{Filter, Value},
+        page::PageArgs,
+        page_input::{self, PageInput},
+        step::{StepField, StepsArgs, by_number},
         time,
     },
     graphql::{
@@ -26,7 +29,6 @@ use crate::{
     },
     store::{
         build::{self, Model},
-        step::{StepsArgs, by_number},
         unchecked_int::UncheckedInt,
     },
 };
@@ -140,16 +142,18 @@ impl Build {
     ) -> Result<Vec<Step>> {
         let mut filter = read_where(filter)?;
         if let Some(NameOrNumber(which)) = name_or_number {
-            let (field, test) = Filter::name_or_number(&which);
+            let (field, test) = which.test();
             filter = Filter::All(vec![Filter::Field(field, test), filter]);
         }
         let bounded = |argument, value: Option<i32>, max| {
-            value.map(|v| page::bounded(argument, v, max)).transpose()
+            value
+                .map(|v| page_input::check_bounds(argument, v, max))
+                .transpose()
         };
-        let limit = bounded("limit", limit, page::MAX_LIMIT)?;
+        let limit = bounded("limit", limit, page_input::MAX_LIMIT)?;
         let offset = bounded("offset", offset, i32::MAX as u64)?;
         let range = (limit.is_some() || offset.is_some())
-            .then(|| (limit.unwrap_or(page::MAX_LIMIT), offset.unwrap_or(0)));
+            .then(|| (limit.unwrap_or(page_input::MAX_LIMIT), offset.unwrap_or(0)));
         let order = match order_by.filter(|keys| !keys.is_empty()) {
             None => by_number(),
             keys => read_order(keys, StepField::Stepid),
@@ -199,7 +203,7 @@ pub(crate) async fn load_connection(
     let order = read_order(order, BuildField::Buildid);
     let args = Arc::new(PageArgs {
         filter: read_where(filter)?,
-        window: page.window(&order)?,
+        range: page.range(&order)?,
         order,
     });
     if let Some(builder) = of {

@@ -6,9 +6,7 @@ use async_graphql::{Context, ID, Object};
 
 use crate::{
     domain::{
-        error::Result,
-        filter::{BuilderField, Value},
-        page::{PageArgs, PageInput},
+        builder::BuilderField, error::Result, filter::Value, page::PageArgs, page_input::PageInput,
     },
     graphql::{
         execute::context::ContextExt,
@@ -132,7 +130,7 @@ pub(crate) async fn load_connection(
     let order = read_order(order, BuilderField::Builderid);
     let args = PageArgs {
         filter: read_where(filter)?,
-        window: page.window(&order)?,
+        range: page.range(&order)?,
         order,
     };
     let db = &ctx.app().db;

@@ -9,8 +9,9 @@ use futures_util::future::try_join;
 use crate::{
     domain::{
         error::Result,
-        filter::Value,
-        page::{self, KeysetKey, Order, Page, PageArgs, Rows},
+        filter::{Order, Value},
+        keyset::{KeysetKey, encode_cursor},
+        page::{Page, PageArgs, Rows},
     },
     graphql::schema::{build::Build, builder::Builder, step::Step},
 };
@@ -85,7 +86,7 @@ impl<T: ConnectionNode> NodeConnection<T> {
         let (rows, total) = try_join(rows, count).await?;
         Ok(Self {
             order: args.order.clone(),
-            page: args.window.page(rows.map())?,
+            page: args.range.page(rows.map())?,
             total,
         })
     }
@@ -96,7 +97,7 @@ impl<T: ConnectionNode> NodeConnection<T> {
             .iter()
             .map(|(field, _)| row.value(*field))
             .collect();
-        page::encode(&self.order, &key)
+        encode_cursor(&self.order, &key)
     }
 }
 

@@ -3,8 +3,10 @@
 use async_graphql::{Enum, InputObject};
 
 use crate::domain::{
-    filter::{BuildField, BuilderField, Direction, StepField},
-    page::Order,
+    build::BuildField,
+    builder::BuilderField,
+    filter::{Direction, Order},
+    step::StepField,
 };
 
 /// Which way an order goes. Nulls come first ascending and last descending.

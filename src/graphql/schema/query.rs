@@ -6,7 +6,7 @@ use crate::{
     domain::{
         error::{Error, Result},
         id::{BuildId, BuilderId, StepId},
-        page::PageInput,
+        page_input::PageInput,
     },
     graphql::{
         execute::context::ContextExt,

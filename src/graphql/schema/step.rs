@@ -7,8 +7,10 @@ use async_graphql::{Context, ID, Object, SimpleObject};
 use crate::{
     domain::{
         error::{Error, Result},
-        filter::{StepField, Value},
-        page::{PageArgs, PageInput},
+        filter::Value,
+        page::PageArgs,
+        page_input::PageInput,
+        step::StepField,
         url,
     },
     graphql::{
@@ -191,7 +193,7 @@ pub(crate) async fn load_connection(
     let order = read_order(order, StepField::Stepid);
     let args = PageArgs {
         filter: read_where(filter)?,
-        window: page.window(&order)?,
+        range: page.range(&order)?,
         order,
     };
     let db = &ctx.app().db;

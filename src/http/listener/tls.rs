@@ -18,7 +18,7 @@ use tokio_rustls::{
 };
 
 use crate::{
-    config::connection::ConnectionConfig, domain::error::CommandError,
+    config::connection::ConnectionConfig, domain::command_error::CommandError,
     http::listener::deadlines::DeadlineStream,
 };
 

@@ -7,10 +7,11 @@ use serde_json::{Value, json};
 use crate::{
     app::App,
     domain::{
+        build::BuildField,
         error::{Error, Result},
-        filter::{self, BuildField, Filter, Test},
+        filter::{self, Filter, Test},
         id::{BuildId, BuilderId},
-        page::{OffsetPage, OffsetPageArgs},
+        offset_page::{OffsetPage, OffsetPageArgs},
     },
     http::rest::{
         builder,
@@ -18,7 +19,10 @@ use crate::{
         query::{FieldKind, Parameters, Resource, ResourceField, RestQuery},
         view::BuildView,
     },
-    store::build::{self, Model},
+    store::{
+        build::{self, Model},
+        build_property,
+    },
 };
 
 /// Builds.
@@ -81,7 +85,7 @@ pub(crate) async fn list(
             }
         },
     };
-    let OffsetPage { rows, total } = build::part(&app.db, builder, &query.args).await?;
+    let OffsetPage { rows, total } = build::offset_page(&app.db, builder, &query.args).await?;
     let rows = shown(app, &query, rows).await?;
     Ok(query.part(OffsetPage { rows, total }))
 }
@@ -143,7 +147,10 @@ async fn of_builder(app: &App, builder: &BuilderRef, number: &PathNumber) -> Res
         limit: 2,
         offset: 0,
     };
-    Ok(build::part(&app.db, Some(builder), &args).await?.rows.pop())
+    Ok(build::offset_page(&app.db, Some(builder), &args)
+        .await?
+        .rows
+        .pop())
 }
 
 async fn shown(app: &App, query: &RestQuery<BuildField>, rows: Vec<Model>) -> Result<Vec<Value>> {
@@ -153,7 +160,7 @@ async fn shown(app: &App, query: &RestQuery<BuildField>, rows: Vec<Model>) -> Re
         HashMap::new()
     } else {
         let names = (!names.iter().any(|name| name == "*")).then_some(&names[..]);
-        build::properties_of(&app.db, &ids, names).await?
+        build_property::of_builds(&app.db, &ids, names).await?
     };
     let view = |row: Model| {
         let properties = properties.remove(&row.id).unwrap_or_default();

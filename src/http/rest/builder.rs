@@ -5,17 +5,20 @@ use serde_json::{Value, json};
 use crate::{
     app::App,
     domain::{
+        builder::BuilderField,
         error::{Error, Result},
-        filter::BuilderField,
         id::BuilderId,
-        page::OffsetPage,
+        offset_page::OffsetPage,
     },
     http::rest::{
         path::BuilderRef,
         query::{FieldKind, Parameters, Resource, ResourceField, RestQuery},
         view::BuilderView,
     },
-    store::builder::{self, Model},
+    store::{
+        builder::{self, Model},
+        builder_master, builder_tag,
+    },
 };
 
 /// Builders.
@@ -60,7 +63,7 @@ pub(crate) static NOUN: Resource<BuilderField> = {
 /// The builders.
 pub(crate) async fn list(app: &App, parameters: &Parameters) -> Result<Value> {
     let query = RestQuery::list(&NOUN, parameters, app.config.rest.rest_max_rows)?;
-    let OffsetPage { rows, total } = builder::part(&app.db, &query.args).await?;
+    let OffsetPage { rows, total } = builder::offset_page(&app.db, &query.args).await?;
     let rows = shown(app, &query, rows).await?;
     Ok(query.part(OffsetPage { rows, total }))
 }
@@ -100,8 +103,8 @@ pub(crate) async fn id(app: &App, which: &BuilderRef) -> Result<Option<BuilderId
 async fn shown(app: &App, query: &RestQuery<BuilderField>, rows: Vec<Model>) -> Result<Vec<Value>> {
     let ids: Vec<BuilderId> = rows.iter().map(|row| row.id).collect();
     let ids_for = |field| if query.wants(field) { &ids[..] } else { &[] };
-    let mut masters = builder::masters_of(&app.db, ids_for("masterids")).await?;
-    let mut tags = builder::tags_of(&app.db, ids_for("tags")).await?;
+    let mut masters = builder_master::of_builders(&app.db, ids_for("masterids")).await?;
+    let mut tags = builder_tag::of_builders(&app.db, ids_for("tags")).await?;
     let view = |row: Model| {
         let masters = masters.remove(&row.id).unwrap_or_default();
         let tags = tags.remove(&row.id).unwrap_or_default();

@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 use crate::{
     domain::{
         error::{Error, Result},
-        filter::{Direction, Filter},
-        page::{OffsetPage, OffsetPageArgs, Order},
+        filter::{Direction, Filter, Order},
+        offset_page::{OffsetPage, OffsetPageArgs},
     },
     http::rest::{
         filter::{self, FilterOperator, Operand},

@@ -6,9 +6,10 @@ use crate::{
     app::App,
     domain::{
         error::{Error, Result},
-        filter::{Filter, StepField},
+        filter::Filter,
         id::StepId,
-        page::{OffsetPage, OffsetPageArgs},
+        offset_page::{OffsetPage, OffsetPageArgs},
+        step::StepField,
     },
     http::rest::{
         build,
@@ -59,7 +60,7 @@ pub(crate) static NOUN: Resource<StepField> = {
 pub(crate) async fn list(app: &App, of: &BuildRef, parameters: &Parameters) -> Result<Value> {
     let query = RestQuery::list(&NOUN, parameters, app.config.rest.rest_max_rows)?;
     let OffsetPage { rows, total } = match build::id(app, of).await? {
-        Some(build) => step::part_of(&app.db, build, &query.args).await?,
+        Some(build) => step::offset_page_of(&app.db, build, &query.args).await?,
         None => OffsetPage {
             rows: Vec::new(),
             total: 0,
@@ -82,7 +83,7 @@ pub(crate) async fn one(app: &App, which: &StepRef, parameters: &Parameters) -> 
             let build = build::id(app, build).await?;
             let row = match (build, &step.which) {
                 (Some(build), Some(which)) => {
-                    let (field, test) = Filter::name_or_number(which);
+                    let (field, test) = which.test();
                     let args = OffsetPageArgs {
                         filter: Filter::Field(field, test),
                         order: Vec::new(),
@@ -90,7 +91,10 @@ pub(crate) async fn one(app: &App, which: &StepRef, parameters: &Parameters) -> 
                         limit: 2,
                         offset: 0,
                     };
-                    step::part_of(&app.db, build, &args).await?.rows.pop()
+                    step::offset_page_of(&app.db, build, &args)
+                        .await?
+                        .rows
+                        .pop()
                 }
                 _ => None,
             };

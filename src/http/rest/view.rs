@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use crate::store::{build, builder, step, unchecked_int::UncheckedInt};
+use crate::store::{build, build_property, builder, step, unchecked_int::UncheckedInt};
 
 /// A builder.
 #[derive(Serialize, ToSchema)]
@@ -106,8 +106,12 @@ impl BuilderView {
 
 impl BuildView {
     /// With those properties whose values are JSON; `odd` is called for each other.
-    pub(crate) fn new(row: build::Model, properties: Vec<build::Property>, odd: impl Fn()) -> Self {
-        let read = |property: build::Property| {
+    pub(crate) fn new(
+        row: build::Model,
+        properties: Vec<build_property::Model>,
+        odd: impl Fn(),
+    ) -> Self {
+        let read = |property: build_property::Model| {
             let value = serde_json::from_str(&property.value);
             let value = value.inspect_err(|_| odd()).ok()?;
             Some((property.name, (value, property.source)))

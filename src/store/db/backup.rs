@@ -1,110 +1,107 @@
 //! A copy of an SQLite database, made while servers and masters write to it.
 
-use std::{
-    fs::{self, File, OpenOptions, Permissions, TryLockError},
-    io::{Error as IoError, Result as IoResult},
-    os::unix::fs::{OpenOptionsExt, PermissionsExt},
-    path::{Path, PathBuf, absolute},
-};
+use std::path::Path;
 
 use sea_orm::{
-    ConnectionTrait, DbBackend, DbErr, RuntimeErr, Statement,
+    ConnectionTrait, DatabaseConnection, DbBackend, DbErr, RuntimeErr, Statement,
     sqlx::{self, ConnectOptions, Connection, sqlite::SqliteConnectOptions},
 };
 
 use crate::{
     config::database::DatabaseConfig,
-    domain::error::CommandError,
-    store::{
-        Db,
-        db::{
-            connect::{DatabaseLocation, reason},
-            pool::Purpose,
-        },
+    domain::command_error::CommandError,
+    store::db::{
+        location::{DatabaseLocation, database_words},
+        owner::find_owner,
+        partial_file::PartialFile,
+        pool::purpose::Purpose,
     },
 };
-
-/// For nobody else to read: what is in a database may be secret.
-const PRIVATE: u32 = 0o600;
 
 /// A copy that was made.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Backup {
-    /// Its size.
     pub(crate) bytes: u64,
-    /// The name that the feed has in it, if there is a feed.
+    /// The name of its feed, if it has one.
     pub(crate) feed: Option<String>,
 }
 
-impl Db {
-    /// Copies an SQLite database, ours or a Buildbot master's, into a file that is not there yet. Writers go on meanwhile.
-    ///
-    /// The copy is of one moment. Its feed has a name of its own: once it grows, a cursor of the original would name
-    /// another event in it. It is written beside `file`, and takes that name when it is whole.
-    ///
-    /// # Errors
-    /// Every reason why there is no copy, in words for the operator.
-    pub(crate) async fn backup(
-        config: &DatabaseConfig,
-        file: &Path,
-    ) -> Result<Backup, CommandError> {
-        let cannot = |reason: String| CommandError::Backup {
-            file: file.display().to_string(),
-            reason,
-        };
-        let place = DatabaseLocation::existing(config)?;
-        let other = match place.backend {
-            DbBackend::Sqlite => None,
-            DbBackend::MySql => Some("mariadb-dump"),
-            _ => Some("pg_dump"),
-        };
-        if let Some(tool) = other {
-            let reason = format!("this is for SQLite files; use {tool} for {}", place.shown);
-            return Err(cannot(reason));
+/// Copies an SQLite database, ours or a Buildbot master's, into a file that is not there yet.
+/// Writers go on meanwhile.
+///
+/// The copy is of one moment. Its feed has a name of its own: once it grows, a cursor of the
+/// original would name another event in it. It is written beside `file`, and takes that name when
+/// it is whole.
+///
+/// # Errors
+/// Every reason why there is no copy.
+pub(crate) async fn back_up(config: &DatabaseConfig, file: &Path) -> Result<Backup, CommandError> {
+    let cannot = |reason: String| CommandError::Backup {
+        file: file.display().to_string(),
+        reason,
+    };
+    let location = DatabaseLocation::parse_existing(config)?;
+    let other = match location.backend {
+        DbBackend::Sqlite => None,
+        DbBackend::MySql => Some("mariadb-dump"),
+        _ => Some("pg_dump"),
+    };
+    if let Some(tool) = other {
+        let url = &location.display_url;
+        let reason = format!("this is for SQLite files; use {tool} for {url}");
+        return Err(cannot(reason));
+    }
+    find_owner(&location, config).await?;
+    let partial = PartialFile::begin(file).map_err(|e| cannot(e.to_string()))?;
+    match fill(&location, config, &partial).await {
+        Ok(feed) => {
+            let bytes = partial.finish(file).map_err(|e| cannot(e.to_string()))?;
+            Ok(Backup { bytes, feed })
         }
-        place.expect_known(config).await?;
-        let part = PartialFile::begin(file).map_err(|e| cannot(e.to_string()))?;
-        match fill(&place, config, &part).await {
-            Ok(feed) => {
-                let bytes = part.finish(file).map_err(|e| cannot(e.to_string()))?;
-                Ok(Backup { bytes, feed })
-            }
-            Err(error) => {
-                part.discard();
-                Err(cannot(reason(&error)))
-            }
+        Err(error) => {
+            partial.discard();
+            Err(cannot(database_words(&error)))
         }
     }
 }
 
-/// Writes the copy; the name of its feed, if it has one.
+/// Writes the copy and returns the name of its feed, if it has one.
 async fn fill(
-    place: &DatabaseLocation,
+    location: &DatabaseLocation,
     config: &DatabaseConfig,
-    part: &PartialFile,
+    partial: &PartialFile,
 ) -> Result<Option<String>, DbErr> {
-    let source = place.open(config, Purpose::Copy, 1).await?;
-    // Only a write-ahead log lets others write while somebody reads for long.
+    let source = location.try_open(config, Purpose::Copy, 1).await?;
+    require_write_ahead_log(location, &source).await?;
+    let target = partial.path.to_string_lossy().into_owned();
+    let copy = Statement::from_sql_and_values(DbBackend::Sqlite, "VACUUM INTO ?", [target.into()]);
+    let copied = source.execute_raw(copy).await;
+    source.close().await?;
+    copied?;
+    rename_feed(&partial.path)
+        .await
+        .map_err(|e| DbErr::Exec(RuntimeErr::SqlxError(e.into())))
+}
+
+/// Refuses a database whose writers would have to wait for the copy: only a write-ahead log lets
+/// others write while somebody reads for long.
+async fn require_write_ahead_log(
+    location: &DatabaseLocation,
+    source: &DatabaseConnection,
+) -> Result<(), DbErr> {
     let mode = Statement::from_string(DbBackend::Sqlite, "PRAGMA journal_mode");
     let mode: Option<String> = match source.query_one_raw(mode).await? {
         Some(row) => row.try_get_by_index(0)?,
         None => None,
     };
-    if mode.as_deref() != Some("wal") {
-        let mode = mode.unwrap_or_default();
-        return Err(DbErr::Custom(format!(
-            "{} has no write-ahead log (its journal mode is {mode}), so its writers would wait; stop them and copy the file",
-            place.shown
-        )));
+    if mode.as_deref() == Some("wal") {
+        return Ok(());
     }
-    let target = part.path.to_string_lossy().into_owned();
-    let copy = Statement::from_sql_and_values(DbBackend::Sqlite, "VACUUM INTO ?", [target.into()]);
-    let copied = source.execute_raw(copy).await;
-    source.close().await?;
-    copied?;
-    rename_feed(&part.path)
-        .await
-        .map_err(|e| DbErr::Exec(RuntimeErr::SqlxError(e.into())))
+    let mode = mode.unwrap_or_default();
+    Err(DbErr::Custom(format!(
+        "{} has no write-ahead log (its journal mode is {mode}), so its writers would wait; stop them and copy the file",
+        location.display_url
+    )))
 }
 
 /// Gives the feed of a copy a name of its own.
@@ -130,70 +127,4 @@ async fn rename_feed(copy: &Path) -> Result<Option<String>, sqlx::Error> {
     };
     copy.close().await?;
     Ok(name)
-}
-
-/// A copy that is being written: a file beside the one that it will be, locked so that no other backup writes it.
-struct PartialFile {
-    path: PathBuf,
-    file: File,
-}
-
-impl PartialFile {
-    /// Begins a copy. What a backup left behind that was killed is overwritten.
-    fn begin(target: &Path) -> IoResult<Self> {
-        expect_free(target)?;
-        let mut path = absolute(target)?.into_os_string();
-        path.push(".part");
-        let path = PathBuf::from(path);
-        if path.to_str().is_none() {
-            return Err(IoError::other("its path is not UTF-8"));
-        }
-        let file = OpenOptions::new()
-            .create(true)
-            .write(true)
-            .truncate(false)
-            .mode(PRIVATE)
-            .open(&path)
-            .map_err(|e| IoError::new(e.kind(), format!("{}: {e}", path.display())))?;
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                return Err(IoError::other("another backup is writing it"));
-            }
-            Err(TryLockError::Error(error)) => return Err(error),
-        }
-        file.set_permissions(Permissions::from_mode(PRIVATE))?;
-        file.set_len(0)?;
-        Ok(Self { path, file })
-    }
-
-    /// Makes the copy what it is to be, for good; its size.
-    fn finish(self, target: &Path) -> IoResult<u64> {
-        self.file.sync_all()?;
-        let bytes = self.file.metadata()?.len();
-        if let Err(error) = expect_free(target) {
-            self.discard();
-            return Err(error);
-        }
-        fs::rename(&self.path, target)?;
-        if let Some(folder) = self.path.parent() {
-            File::open(folder)?.sync_all()?;
-        }
-        Ok(bytes)
-    }
-
-    fn discard(self) {
-        if let Err(error) = fs::remove_file(&self.path) {
-            tracing::warn!(%error, "what was written could not be removed");
-        }
-    }
-}
-
-/// Nothing is overwritten.
-fn expect_free(target: &Path) -> IoResult<()> {
-    match fs::symlink_metadata(target) {
-        Ok(_) => Err(IoError::other("there is a file of this name already")),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
-        Err(error) => Err(error),
-    }
 }

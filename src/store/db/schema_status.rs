@@ -1,21 +1,21 @@
-//! Whether the schema of a database that is served still fits: others may change it meanwhile.
+//! Whether the schema of a database that is served is still one that we can read: others may change
+//! it meanwhile.
 
 use std::fmt;
 
-use migration::{Migrator, MigratorTrait};
-
 use crate::{
     domain::error::Result,
-    store::{
-        Db,
-        db::connect::{NEWEST_REVISION, OLDEST_REVISION, revision, texts},
+    store::db::{
+        database::Db,
+        migrate::{applied_migrations, known_migrations},
+        revision::{NEWEST_REVISION, OLDEST_REVISION, revision},
     },
 };
 
-/// How a database's schema fits this program.
+/// How a database's schema compares with what this program knows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum SchemaStatus {
-    /// It does.
+    /// It is the same.
     Whole,
     /// These migrations of ours are missing.
     Pending(Vec<String>),
@@ -28,7 +28,7 @@ pub(crate) enum SchemaStatus {
 }
 
 impl SchemaStatus {
-    /// Queries can be answered, as far as is known.
+    /// Whether queries can be answered, as far as is known.
     #[must_use]
     pub(crate) fn is_served(&self) -> bool {
         !matches!(self, Self::Pending(_) | Self::OlderRevision(_))
@@ -59,11 +59,8 @@ impl fmt::Display for SchemaStatus {
 }
 
 impl Db {
-    /// Looks how the schema fits now.
-    ///
-    /// # Errors
-    /// As every read: `Unavailable`, or `Internal`.
-    pub(crate) async fn fit(&self) -> Result<SchemaStatus> {
+    /// Reads the status of the schema as it is now.
+    pub(crate) async fn schema_status(&self) -> Result<SchemaStatus> {
         if self.is_buildbots() {
             let revision = revision(&self.reader).await?;
             return Ok(match revision.as_str() {
@@ -72,17 +69,12 @@ impl Db {
                 _ => SchemaStatus::Whole,
             });
         }
-        let applied = format!("SELECT version AS text FROM {}", migration::TABLE);
-        let applied = texts(&self.reader, &applied).await?;
-        let known: Vec<String> = Migrator::migrations()
-            .iter()
-            .map(|m| m.name().to_owned())
-            .collect();
-        if let Some(newer) = applied.iter().find(|name| !known.contains(name)) {
+        let applied = applied_migrations(&self.reader).await?;
+        let mut missing = known_migrations();
+        if let Some(newer) = applied.iter().find(|name| !missing.contains(name)) {
             return Ok(SchemaStatus::Newer(newer.clone()));
         }
-        let missing = known.into_iter().filter(|name| !applied.contains(name));
-        let missing: Vec<String> = missing.collect();
+        missing.retain(|name| !applied.contains(name));
         Ok(if missing.is_empty() {
             SchemaStatus::Whole
         } else {

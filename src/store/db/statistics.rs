@@ -1,29 +1,18 @@
-//! What is measured of the database: how long statements take, and how its connections are used.
+//! What is measured of a database: how long statements take, and how connections are used.
 
-use std::{fmt, sync::Arc};
+use std::sync::Arc;
 
-use prometheus_client::metrics::histogram::Histogram;
-use sea_orm::{DatabaseConnection, DbBackend, sqlx};
+use sea_orm::{DbBackend, sqlx};
 
 use crate::{
     metrics::{Histograms, labels::PoolLabels},
-    store::Db,
+    store::db::{database::Db, observer::Observer},
 };
 
-type Heard = Arc<dyn Fn(&str) + Send + Sync>;
-
-/// What is told of each statement: a connection takes only one callback, so it has all of it.
-#[derive(Clone, Default)]
-pub(crate) struct Observer {
-    text: Option<Heard>,
-    seconds: Option<Histograms<PoolLabels>>,
-}
-
-impl fmt::Debug for Observer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Observer").finish_non_exhaustive()
-    }
-}
+/// The names of the pools in metrics.
+const READ: &str = "read";
+const WRITE: &str = "write";
+const WATCH: &str = "watch";
 
 /// How a pool of connections is used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,9 +39,9 @@ impl PoolStatus {
 }
 
 impl Db {
-    /// Calls `f` for each statement of those who read and write, so that a test can count them.
+    /// Calls `f` for each statement that reads or writes, so that a test can count them.
     pub(crate) fn on_statement(&mut self, f: impl Fn(&str) + Send + Sync + 'static) {
-        self.observer.text = Some(Arc::new(f));
+        self.observer.on_statement = Some(Arc::new(f));
         self.observe();
     }
 
@@ -63,30 +52,14 @@ impl Db {
     }
 
     fn observe(&mut self) {
-        let Observer { text, seconds } = self.observer.clone();
-        for (pool, connection) in self.pools_mut() {
-            // Nobody counts what is only looked at.
-            let text = text.clone().filter(|_| pool != WATCH);
-            let seconds: Option<Histogram> = seconds
-                .as_ref()
-                .map(|seconds| seconds.get_or_create_owned(&PoolLabels { pool }));
-            connection.set_metric_callback(move |info| {
-                if let Some(text) = &text {
-                    text(&info.statement.sql);
-                }
-                if let Some(seconds) = &seconds {
-                    seconds.observe(info.elapsed.as_secs_f64());
-                }
-            });
-        }
-    }
-
-    fn pools_mut(&mut self) -> [(&'static str, &mut DatabaseConnection); 3] {
-        [
-            (READ, &mut self.reader),
-            (WRITE, &mut self.writer),
-            (WATCH, &mut self.watcher),
-        ]
+        self.observer.observe(READ, &mut self.reader);
+        self.observer.observe(WRITE, &mut self.writer);
+        // The watcher polls, which would upset whoever counts statements.
+        let observer = Observer {
+            on_statement: None,
+            ..self.observer.clone()
+        };
+        observer.observe(WATCH, &mut self.watcher);
     }
 
     /// How the connections are used now.
@@ -105,7 +78,3 @@ impl Db {
         })
     }
 }
-
-const READ: &str = "read";
-const WRITE: &str = "write";
-const WATCH: &str = "watch";

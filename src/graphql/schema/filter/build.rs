@@ -3,7 +3,7 @@
 use async_graphql::InputObject;
 
 use crate::{
-    domain::filter::{BuildField, Filter},
+    domain::{build::BuildField, filter::Filter},
     graphql::schema::filter::{
         conditions::Conditions,
         operators::{DateTimeFilter, IntFilter, ResultsFilter, StringFilter},

@@ -3,7 +3,7 @@
 use async_graphql::InputObject;
 
 use crate::{
-    domain::filter::{BuilderField, Filter},
+    domain::{builder::BuilderField, filter::Filter},
     graphql::schema::filter::{
         conditions::Conditions,
         operators::{IntFilter, StringFilter, StringListFilter},

@@ -3,7 +3,10 @@
 use async_graphql::InputObject;
 
 use crate::{
-    domain::filter::{Filter, StepField, Test, Value},
+    domain::{
+        filter::{Filter, Test, Value},
+        step::StepField,
+    },
     graphql::schema::filter::{
         conditions::Conditions,
         operators::{DateTimeFilter, IntFilter, ResultsFilter, StringFilter},

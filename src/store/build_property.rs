@@ -1,0 +1,54 @@
+//! Properties of builds, in a Buildbot master's database: the entity and a batch read.
+
+use std::collections::HashMap;
+
+use sea_orm::entity::prelude::*;
+
+use crate::{
+    domain::{error::Result, id::BuildId},
+    store::{db::database::Db, query::rows::MAX_BINDS},
+};
+
+/// A row of `build_properties`: a property of a build.
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[sea_orm(table_name = "build_properties")]
+pub(crate) struct Model {
+    // The table has no key; sea-orm wants one.
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub(crate) buildid: BuildId,
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub(crate) name: String,
+    /// In JSON.
+    pub(crate) value: String,
+    pub(crate) source: String,
+}
+
+#[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]
+pub(crate) enum Relation {}
+
+impl ActiveModelBehavior for ActiveModel {}
+
+/// The properties of these builds, all or those of these names. Only Buildbot's databases have any.
+pub(crate) async fn of_builds(
+    db: &Db,
+    ids: &[BuildId],
+    names: Option<&[String]>,
+) -> Result<HashMap<BuildId, Vec<Model>>> {
+    let mut properties: HashMap<BuildId, Vec<Model>> = HashMap::new();
+    if !db.is_buildbots() {
+        return Ok(properties);
+    }
+    for ids in ids.chunks(MAX_BINDS / 2) {
+        let mut query = Entity::find().filter(Column::Buildid.is_in(ids.iter().copied()));
+        if let Some(names) = names {
+            query = query.filter(Column::Name.is_in(names));
+        }
+        for row in query.all(&db.reader).await? {
+            // MariaDB compares names without case.
+            if names.is_none_or(|names| names.contains(&row.name)) {
+                properties.entry(row.buildid).or_default().push(row);
+            }
+        }
+    }
+    Ok(properties)
+}

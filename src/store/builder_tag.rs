@@ -1,0 +1,120 @@
+//! The tags of builders: the entities, a batch read, and what orders and filters make of them.
+
+use std::collections::HashMap;
+
+use ring::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
+use sea_orm::{
+    DbBackend, JoinType, QueryOrder, QuerySelect, RelationTrait,
+    entity::prelude::*,
+    sea_query::{ExprTrait, Query, SelectStatement},
+};
+
+use crate::{
+    domain::{error::Result, id::BuilderId},
+    store::{
+        db::{database::Db, dialect::SqlDialect},
+        query::rows::MAX_BINDS,
+    },
+};
+
+/// A row of `builders_tags`.
+#[derive(Clone, Debug, DeriveEntityModel)]
+#[sea_orm(table_name = "builders_tags")]
+pub(crate) struct Model {
+    #[sea_orm(primary_key)]
+    pub(crate) id: i32,
+    pub(crate) builderid: i32,
+    pub(crate) tagid: i32,
+}
+
+#[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]
+pub(crate) enum Relation {
+    #[sea_orm(
+        belongs_to = "tag::Entity",
+        from = "Column::Tagid",
+        to = "tag::Column::Id"
+    )]
+    Tag,
+}
+
+impl ActiveModelBehavior for ActiveModel {}
+
+mod tag {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, DeriveEntityModel)]
+    #[sea_orm(table_name = "tags")]
+    pub(crate) struct Model {
+        #[sea_orm(primary_key)]
+        pub(crate) id: i32,
+        pub(crate) name: String,
+        pub(crate) name_hash: String,
+    }
+
+    #[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]
+    pub(crate) enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+/// The value of a column `name_hash`, of tags and of builders: the lower-case hexadecimal SHA-1 of
+/// the name in UTF-8.
+pub(crate) fn name_hash(name: &str) -> String {
+    hex::encode(digest(&SHA1_FOR_LEGACY_USE_ONLY, name.as_bytes()))
+}
+
+/// Selects the ids of the builders with this tag.
+pub(crate) fn builders_with(name: &str) -> SelectStatement {
+    Query::select()
+        .column((Entity, Column::Builderid))
+        .from(Entity)
+        .inner_join(
+            tag::Entity,
+            Expr::col((tag::Entity, tag::Column::Id)).equals((Entity, Column::Tagid)),
+        )
+        .and_where(Expr::col((tag::Entity, tag::Column::NameHash)).eq(name_hash(name)))
+        .take()
+}
+
+/// What builders are ordered by for their lists of tags, element by element: the names with a sign
+/// between them that is less than any in them.
+pub(crate) fn rank(dialect: SqlDialect) -> Expr {
+    Expr::cust(match dialect.backend {
+        DbBackend::Sqlite => {
+            "(SELECT group_concat(name, char(1)) FROM (SELECT t.name FROM builders_tags x JOIN tags t ON t.id = x.tagid \
+             WHERE x.builderid = builders.id ORDER BY x.id))"
+        }
+        DbBackend::MySql => {
+            "(SELECT CAST(GROUP_CONCAT(t.name ORDER BY x.id SEPARATOR '\u{1}') AS BINARY) FROM builders_tags x \
+             JOIN tags t ON t.id = x.tagid WHERE x.builderid = builders.id)"
+        }
+        _ => {
+            "(SELECT string_agg(t.name, chr(1) ORDER BY x.id) FROM builders_tags x JOIN tags t ON t.id = x.tagid \
+             WHERE x.builderid = builders.id) COLLATE \"C\""
+        }
+    })
+}
+
+/// The tags of these builders, in the order they were given to each.
+pub(crate) async fn of_builders(
+    db: &Db,
+    ids: &[BuilderId],
+) -> Result<HashMap<BuilderId, Vec<String>>> {
+    let mut tags: HashMap<BuilderId, Vec<String>> = HashMap::new();
+    for ids in ids.chunks(MAX_BINDS) {
+        let rows: Vec<(i32, String)> = Entity::find()
+            .select_only()
+            .column(Column::Builderid)
+            .column(tag::Column::Name)
+            .join(JoinType::InnerJoin, Relation::Tag.def())
+            .filter(Column::Builderid.is_in(ids.iter().map(|id| id.0)))
+            .order_by_asc(Column::Id)
+            .into_tuple()
+            .all(&db.reader)
+            .await?;
+        for (id, name) in rows {
+            tags.entry(BuilderId(id)).or_default().push(name);
+        }
+    }
+    Ok(tags)
+}

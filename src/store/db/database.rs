@@ -1,0 +1,84 @@
+//! A database that is served: its connections, whose it is and which SQL it takes.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+
+use sea_orm::{DatabaseConnection, DbBackend};
+
+use crate::{
+    domain::error::{Error, Result},
+    store::db::{dialect::SqlDialect, observer::Observer},
+};
+
+/// The connections to a database. A clone shares them.
+#[derive(Clone, Debug)]
+pub(crate) struct Db {
+    pub(crate) reader: DatabaseConnection,
+    /// One connection on SQLite, so that writers queue here and not for the file's lock. In a
+    /// Buildbot master's database it writes to the feed's own tables alone, and connects only when
+    /// there is something to write.
+    pub(crate) writer: DatabaseConnection,
+    /// Notices the writes of other processes, without waiting for readers.
+    pub(crate) watcher: DatabaseConnection,
+    pub(crate) is_ours: bool,
+    /// See [`SqlDialect`]; a master may be upgraded while it is served.
+    pub(crate) has_lock_durations: Arc<AtomicBool>,
+    pub(crate) observer: Observer,
+}
+
+impl Db {
+    /// The same database, read by the watcher: for whoever must not wait for other readers.
+    #[must_use]
+    pub(crate) fn watching(&self) -> Self {
+        Self {
+            reader: self.watcher.clone(),
+            ..self.clone()
+        }
+    }
+
+    /// Whether builders, builds and steps may be written: only in our own database.
+    #[must_use]
+    pub(crate) fn is_writable(&self) -> bool {
+        self.is_ours
+    }
+
+    /// Whether this is a Buildbot master's, with the tables that only Buildbot has.
+    #[must_use]
+    pub(crate) fn is_buildbots(&self) -> bool {
+        !self.is_ours
+    }
+
+    /// Whether events get their positions only after their commit.
+    #[must_use]
+    pub(crate) fn needs_sequencing(&self) -> bool {
+        self.backend() != DbBackend::Sqlite
+    }
+
+    /// Checks that the database answers.
+    pub(crate) async fn ping(&self) -> Result<()> {
+        self.reader.ping().await.map_err(Error::from)
+    }
+
+    /// Closes every connection; on SQLite the write-ahead log is folded into the file.
+    pub(crate) async fn close(&self) {
+        for connection in [&self.reader, &self.watcher, &self.writer] {
+            if let Err(error) = connection.clone().close().await {
+                tracing::warn!(%error, "a connection did not close cleanly");
+            }
+        }
+    }
+
+    pub(crate) fn backend(&self) -> DbBackend {
+        self.reader.get_database_backend()
+    }
+
+    /// What a query for this database must know of it now.
+    pub(crate) fn dialect(&self) -> SqlDialect {
+        SqlDialect {
+            backend: self.backend(),
+            has_lock_durations: self.has_lock_durations.load(Ordering::Relaxed),
+        }
+    }
+}

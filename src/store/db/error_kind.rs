@@ -1,0 +1,227 @@
+//! What an error of a database means, by the codes that each database gives it.
+
+use sea_orm::{
+    DbErr, RuntimeErr,
+    sqlx::{self, error::DatabaseError, mysql::MySqlDatabaseError, postgres::PgDatabaseError},
+};
+
+use crate::domain::error::Error;
+
+/// How to take a database's error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum DbErrorKind {
+    /// Another writer was in the way; begun anew, it may well work.
+    Conflict,
+    /// It passes by itself.
+    Transient,
+    /// The database user lacks the right.
+    Denied,
+    /// There is no such table.
+    MissingTable,
+    /// It should not have happened.
+    Unexpected,
+}
+
+/// SQLite's primary result codes, the low byte of an extended one.
+mod sqlite {
+    pub(super) const PRIMARY: i32 = 0xff;
+    /// Whatever has no code of its own.
+    pub(super) const ERROR: i32 = 1;
+    /// Another connection holds a lock on the file.
+    pub(super) const BUSY: i32 = 5;
+    /// Another statement of the same connection holds a lock on the table.
+    pub(super) const LOCKED: i32 = 6;
+    /// A statement that took too long was ended.
+    pub(super) const INTERRUPT: i32 = 9;
+    pub(super) const IOERR: i32 = 10;
+    /// The disk is full.
+    pub(super) const FULL: i32 = 13;
+}
+
+/// PostgreSQL's SQLSTATEs, and classes of them.
+mod postgres {
+    pub(super) const SERIALIZATION_FAILURE: &str = "40001";
+    pub(super) const DEADLOCK_DETECTED: &str = "40P01";
+    pub(super) const INSUFFICIENT_PRIVILEGE: &str = "42501";
+    pub(super) const UNDEFINED_TABLE: &str = "42P01";
+    pub(super) const LOCK_NOT_AVAILABLE: &str = "55P03";
+    /// A statement that took too long was ended.
+    pub(super) const QUERY_CANCELED: &str = "57014";
+    pub(super) const IDLE_IN_TRANSACTION_SESSION_TIMEOUT: &str = "25P03";
+    /// The server has become a standby.
+    pub(super) const READ_ONLY_SQL_TRANSACTION: &str = "25006";
+    /// Classes whose errors pass: lost connections, a lack of resources such as disk, operators who
+    /// shut down, failures of the system.
+    pub(super) const TRANSIENT_CLASSES: [&str; 4] = ["08", "53", "57P", "58"];
+}
+
+/// The error numbers of MariaDB and MySQL.
+mod mysql {
+    pub(super) const ER_CHECKREAD: u16 = 1020;
+    pub(super) const ER_DISK_FULL: u16 = 1021;
+    pub(super) const ER_CON_COUNT_ERROR: u16 = 1040;
+    pub(super) const ER_BAD_HOST_ERROR: u16 = 1042;
+    pub(super) const ER_UNKNOWN_COM_ERROR: u16 = 1047;
+    pub(super) const ER_SERVER_SHUTDOWN: u16 = 1053;
+    pub(super) const ER_NORMAL_SHUTDOWN: u16 = 1077;
+    pub(super) const ER_RECORD_FILE_FULL: u16 = 1114;
+    pub(super) const ER_TABLEACCESS_DENIED_ERROR: u16 = 1142;
+    pub(super) const ER_COLUMNACCESS_DENIED_ERROR: u16 = 1143;
+    pub(super) const ER_NO_SUCH_TABLE: u16 = 1146;
+    pub(super) const ER_TOO_MANY_USER_CONNECTIONS: u16 = 1203;
+    pub(super) const ER_LOCK_WAIT_TIMEOUT: u16 = 1205;
+    pub(super) const ER_LOCK_DEADLOCK: u16 = 1213;
+    pub(super) const ER_OPTION_PREVENTS_STATEMENT: u16 = 1290;
+    pub(super) const ER_QUERY_INTERRUPTED: u16 = 1317;
+    pub(super) const ER_READ_ONLY_MODE: u16 = 1836;
+    /// MariaDB: the connection was killed.
+    pub(super) const ER_CONNECTION_KILLED: u16 = 1927;
+    /// MariaDB: a statement took too long.
+    pub(super) const ER_STATEMENT_TIMEOUT: u16 = 1969;
+    /// MySQL: a statement took too long.
+    pub(super) const ER_QUERY_TIMEOUT: u16 = 3024;
+    /// MySQL: the connection was idle for too long.
+    pub(super) const ER_CLIENT_INTERACTION_TIMEOUT: u16 = 4031;
+}
+
+impl DbErrorKind {
+    pub(crate) fn of(error: &DbErr) -> Self {
+        match error {
+            DbErr::ConnectionAcquire(_) | DbErr::Conn(_) => Self::Transient,
+            DbErr::Exec(RuntimeErr::SqlxError(error))
+            | DbErr::Query(RuntimeErr::SqlxError(error)) => Self::of_sqlx(error),
+            _ => Self::Unexpected,
+        }
+    }
+
+    fn of_sqlx(error: &sqlx::Error) -> Self {
+        match error {
+            // `Protocol` is what a server leaves behind that died in the middle of an answer.
+            sqlx::Error::Io(_)
+            | sqlx::Error::Protocol(_)
+            | sqlx::Error::PoolTimedOut
+            | sqlx::Error::PoolClosed
+            | sqlx::Error::WorkerCrashed => Self::Transient,
+            sqlx::Error::Database(error) => Self::of_database(&**error),
+            _ => Self::Unexpected,
+        }
+    }
+
+    fn of_database(error: &dyn DatabaseError) -> Self {
+        if error.is_unique_violation() {
+            return Self::Conflict;
+        }
+        if let Some(error) = error.try_downcast_ref::<MySqlDatabaseError>() {
+            return Self::of_mysql(error.number());
+        }
+        let code = error.code().unwrap_or_default();
+        if error.try_downcast_ref::<PgDatabaseError>().is_some() {
+            return Self::of_postgres(&code);
+        }
+        match code.parse() {
+            Ok(code) => Self::of_sqlite(code, error.message()),
+            Err(_) => Self::Unexpected,
+        }
+    }
+
+    fn of_sqlite(code: i32, message: &str) -> Self {
+        use sqlite::{BUSY, ERROR, FULL, INTERRUPT, IOERR, LOCKED, PRIMARY};
+        match code & PRIMARY {
+            BUSY | LOCKED | INTERRUPT | IOERR | FULL => Self::Transient,
+            // The one place that matches a library's text: SQLite has no code for a missing table,
+            // and the text has been the same for as long as there is SQLite 3.
+            ERROR if message.starts_with("no such table") => Self::MissingTable,
+            _ => Self::Unexpected,
+        }
+    }
+
+    fn of_postgres(code: &str) -> Self {
+        use postgres::{
+            DEADLOCK_DETECTED, IDLE_IN_TRANSACTION_SESSION_TIMEOUT, INSUFFICIENT_PRIVILEGE,
+            LOCK_NOT_AVAILABLE, QUERY_CANCELED, READ_ONLY_SQL_TRANSACTION, SERIALIZATION_FAILURE,
+            TRANSIENT_CLASSES, UNDEFINED_TABLE,
+        };
+        match code {
+            SERIALIZATION_FAILURE | DEADLOCK_DETECTED => Self::Conflict,
+            INSUFFICIENT_PRIVILEGE => Self::Denied,
+            UNDEFINED_TABLE => Self::MissingTable,
+            LOCK_NOT_AVAILABLE
+            | QUERY_CANCELED
+            | IDLE_IN_TRANSACTION_SESSION_TIMEOUT
+            | READ_ONLY_SQL_TRANSACTION => Self::Transient,
+            _ if TRANSIENT_CLASSES
+                .iter()
+                .any(|class| code.starts_with(class)) =>
+            {
+                Self::Transient
+            }
+            _ => Self::Unexpected,
+        }
+    }
+
+    fn of_mysql(number: u16) -> Self {
+        use mysql::{
+            ER_BAD_HOST_ERROR, ER_CHECKREAD, ER_CLIENT_INTERACTION_TIMEOUT,
+            ER_COLUMNACCESS_DENIED_ERROR, ER_CON_COUNT_ERROR, ER_CONNECTION_KILLED, ER_DISK_FULL,
+            ER_LOCK_DEADLOCK, ER_LOCK_WAIT_TIMEOUT, ER_NO_SUCH_TABLE, ER_NORMAL_SHUTDOWN,
+            ER_OPTION_PREVENTS_STATEMENT, ER_QUERY_INTERRUPTED, ER_QUERY_TIMEOUT,
+            ER_READ_ONLY_MODE, ER_RECORD_FILE_FULL, ER_SERVER_SHUTDOWN, ER_STATEMENT_TIMEOUT,
+            ER_TABLEACCESS_DENIED_ERROR, ER_TOO_MANY_USER_CONNECTIONS, ER_UNKNOWN_COM_ERROR,
+        };
+        match number {
+            // The second: a row has changed since it was read.
+            ER_LOCK_DEADLOCK | ER_CHECKREAD => Self::Conflict,
+            ER_TABLEACCESS_DENIED_ERROR | ER_COLUMNACCESS_DENIED_ERROR => Self::Denied,
+            ER_NO_SUCH_TABLE => Self::MissingTable,
+            // Timeouts.
+            ER_LOCK_WAIT_TIMEOUT
+            | ER_STATEMENT_TIMEOUT
+            | ER_QUERY_TIMEOUT
+            | ER_QUERY_INTERRUPTED
+            | ER_CLIENT_INTERACTION_TIMEOUT
+            // Connections refused, killed or lost, and a server that shuts down.
+            | ER_CON_COUNT_ERROR
+            | ER_TOO_MANY_USER_CONNECTIONS
+            | ER_BAD_HOST_ERROR
+            | ER_UNKNOWN_COM_ERROR
+            | ER_CONNECTION_KILLED
+            | ER_SERVER_SHUTDOWN
+            | ER_NORMAL_SHUTDOWN
+            // A server that takes no writes for now, or has no room for them.
+            | ER_OPTION_PREVENTS_STATEMENT
+            | ER_READ_ONLY_MODE
+            | ER_DISK_FULL
+            | ER_RECORD_FILE_FULL => Self::Transient,
+            _ => Self::Unexpected,
+        }
+    }
+}
+
+/// Whether SQLite refused a connection because another one holds what it needs.
+pub(crate) fn is_busy(error: &DbErr) -> bool {
+    let DbErr::Conn(RuntimeErr::SqlxError(error)) = error else {
+        return false;
+    };
+    let code = error
+        .as_database_error()
+        .and_then(|e| e.code()?.parse().ok());
+    code.is_some_and(|code: i32| code & sqlite::PRIMARY == sqlite::BUSY)
+}
+
+impl From<DbErr> for Error {
+    fn from(error: DbErr) -> Self {
+        match DbErrorKind::of(&error) {
+            DbErrorKind::Conflict => {
+                tracing::debug!(%error, "another writer was in the way");
+                Self::Conflict
+            }
+            DbErrorKind::Transient => {
+                tracing::warn!(%error, "the database does not answer");
+                Self::Unavailable
+            }
+            DbErrorKind::Denied | DbErrorKind::MissingTable | DbErrorKind::Unexpected => {
+                Self::internal(error)
+            }
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! A file that is being written beside the one that it is to be.
+
+use std::{
+    fs::{self, File, OpenOptions, Permissions, TryLockError},
+    io::{Error as IoError, ErrorKind, Result as IoResult},
+    os::unix::fs::{OpenOptionsExt, PermissionsExt},
+    path::{Path, PathBuf, absolute},
+};
+
+/// Only the owner may read it: what is in a database may be secret.
+const PRIVATE: u32 = 0o600;
+
+/// A copy that is being written, locked so that no other backup writes it.
+pub(crate) struct PartialFile {
+    pub(crate) path: PathBuf,
+    file: File,
+}
+
+impl PartialFile {
+    /// Begins a copy. What a killed backup left behind is overwritten.
+    pub(crate) fn begin(target: &Path) -> IoResult<Self> {
+        expect_free(target)?;
+        let mut path = absolute(target)?.into_os_string();
+        path.push(".part");
+        let path = PathBuf::from(path);
+        if path.to_str().is_none() {
+            return Err(IoError::other("its path is not UTF-8"));
+        }
+        let file = OpenOptions::new()
+            .create(true)
+            .write(true)
+            .truncate(false)
+            .mode(PRIVATE)
+            .open(&path)
+            .map_err(|e| IoError::new(e.kind(), format!("{}: {e}", path.display())))?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                return Err(IoError::other("another backup is writing it"));
+            }
+            Err(TryLockError::Error(error)) => return Err(error),
+        }
+        file.set_permissions(Permissions::from_mode(PRIVATE))?;
+        file.set_len(0)?;
+        Ok(Self { path, file })
+    }
+
+    /// Gives the copy its name, for good, and returns its size in bytes.
+    pub(crate) fn finish(self, target: &Path) -> IoResult<u64> {
+        self.file.sync_all()?;
+        let bytes = self.file.metadata()?.len();
+        if let Err(error) = expect_free(target) {
+            self.discard();
+            return Err(error);
+        }
+        fs::rename(&self.path, target)?;
+        if let Some(folder) = self.path.parent() {
+            File::open(folder)?.sync_all()?;
+        }
+        Ok(bytes)
+    }
+
+    pub(crate) fn discard(self) {
+        if let Err(error) = fs::remove_file(&self.path) {
+            tracing::warn!(%error, "what was written could not be removed");
+        }
+    }
+}
+
+/// Refuses a name that is taken: nothing is overwritten.
+fn expect_free(target: &Path) -> IoResult<()> {
+    match fs::symlink_metadata(target) {
+        Ok(_) => Err(IoError::other("there is a file of this name already")),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(error),
+    }
+}

@@ -1,0 +1,176 @@
+//! Opening a pool.
+
+use std::time::Duration;
+
+use sea_orm::{
+    ConnectOptions, Database, DatabaseConnection, DbBackend, DbErr, RuntimeErr,
+    sqlx::{self, mysql::MySqlConnectOptions, postgres::PgConnectOptions},
+};
+use tokio::time::{Instant, sleep, timeout};
+
+use crate::{
+    config::database::DatabaseConfig,
+    store::db::{
+        error_kind::is_busy,
+        pool::{
+            purpose::Purpose,
+            session::{begin_with, mysql_session, postgres_session},
+            sqlite::set_sqlite_options,
+        },
+    },
+};
+
+/// A connection that was idle for so long is tested before it is used: the database may have been
+/// restarted.
+const TEST_AFTER: Duration = Duration::from_secs(1);
+
+/// How long a single attempt to connect may take that is to show why others failed.
+const DIAGNOSIS: Duration = Duration::from_secs(1);
+
+/// The pause before a busy file is tried again.
+const BUSY_PAUSE: Duration = Duration::from_millis(20);
+
+/// Opens a pool of so many connections.
+pub(crate) async fn open(
+    url: &str,
+    backend: DbBackend,
+    config: &DatabaseConfig,
+    purpose: Purpose,
+    connections: u32,
+) -> Result<DatabaseConnection, DbErr> {
+    let mut options = ConnectOptions::new(url);
+    options
+        .max_connections(connections.max(1))
+        .sqlx_logging(false)
+        // Without the values; there are spans only where traces are built in.
+        .record_stmt_in_spans(true)
+        .test_before_acquire(false)
+        .connect_lazy(purpose == Purpose::KeepFeed);
+    match backend {
+        DbBackend::Sqlite => {
+            set_sqlite_options(&mut options, config, purpose);
+            return connect_when_free(options, config.busy()).await;
+        }
+        DbBackend::MySql => {
+            let session = mysql_session(config, purpose);
+            options.map_sqlx_mysql_pool_opts(move |pool| begin_with(pool, &session));
+        }
+        _ => {
+            let session = postgres_session(config, purpose);
+            options.map_sqlx_postgres_pool_opts(move |pool| begin_with(pool, &session));
+            options.map_sqlx_postgres_opts(|o| o.application_name("buildbot-graphql"));
+        }
+    }
+    options
+        .acquire_timeout(Duration::from_secs(config.connect_seconds.max(1)))
+        .test_before_acquire_if_idle_for(TEST_AFTER);
+    match Database::connect(options).await {
+        Ok(connection) => Ok(connection),
+        Err(error) => Err(diagnose(url, backend).await.unwrap_or(error)),
+    }
+}
+
+/// Connects to a file. Where another process turns on its write-ahead log at the same moment,
+/// SQLite reports that it is busy without waiting as long as it was told to.
+async fn connect_when_free(
+    options: ConnectOptions,
+    patience: Duration,
+) -> Result<DatabaseConnection, DbErr> {
+    let deadline = Instant::now() + patience;
+    loop {
+        match Database::connect(options.clone()).await {
+            Err(error) if is_busy(&error) && Instant::now() < deadline => {
+                sleep(BUSY_PAUSE).await;
+            }
+            done => return done,
+        }
+    }
+}
+
+/// Why a server refuses a connection: a pool that has tried again and again says only that it had
+/// no time left.
+async fn diagnose(url: &str, backend: DbBackend) -> Option<DbErr> {
+    let error = match backend {
+        DbBackend::MySql => try_once(url.parse::<MySqlConnectOptions>().ok()?).await,
+        _ => try_once(url.parse::<PgConnectOptions>().ok()?).await,
+    };
+    Some(DbErr::Conn(RuntimeErr::SqlxError(error?.into())))
+}
+
+/// The error of a single attempt, if it comes soon.
+async fn try_once<O>(options: O) -> Option<sqlx::Error>
+where
+    O: sqlx::ConnectOptions<Connection: Sized>,
+{
+    timeout(DIAGNOSIS, options.connect()).await.ok()?.err()
+}
+
+#[cfg(test)]
+mod tests {
+    use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, DbErr};
+
+    use crate::{
+        config::DatabaseConfig,
+        store::db::pool::{
+            open::open,
+            purpose::Purpose,
+            session::{mysql_session, postgres_session},
+        },
+    };
+
+    fn config(url: String) -> DatabaseConfig {
+        DatabaseConfig {
+            database_url: url,
+            readers: 1,
+            writers: 1,
+            busy_seconds: 1,
+            connect_seconds: 1,
+            statement_seconds: 1,
+        }
+    }
+
+    async fn run(db: &DatabaseConnection, sql: &str) -> Result<u64, DbErr> {
+        Ok(db.execute_unprepared(sql).await?.rows_affected())
+    }
+
+    #[tokio::test]
+    async fn inspecting_writes_nothing() -> Result<(), Box<dyn std::error::Error>> {
+        let folder = tempfile::tempdir()?;
+        let file = folder.path().join("new.sqlite");
+        let url = format!("sqlite://{}?mode=rwc", file.display());
+        let config = config(url.clone());
+        let connect = |purpose| open(&url, DbBackend::Sqlite, &config, purpose, 1);
+        // As for a database that is not there yet.
+        let inspecting = connect(Purpose::Inspect).await?;
+        assert_eq!(run(&inspecting, "SELECT 1").await?, 0);
+        let commanding = connect(Purpose::Command).await?;
+        run(&commanding, "CREATE TABLE t (n INTEGER)").await?;
+        assert_eq!(run(&commanding, "INSERT INTO t VALUES (1)").await?, 1);
+        for write in ["INSERT INTO t VALUES (2)", "DELETE FROM t", "DROP TABLE t"] {
+            let refused = run(&inspecting, write).await.map_err(|e| e.to_string());
+            let reason = refused.expect_err(write);
+            assert!(reason.contains("readonly database"), "{write}: {reason}");
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn sessions_read_unless_they_are_to_write() {
+        let config = config(String::new());
+        for purpose in [Purpose::Inspect, Purpose::Read, Purpose::ReadBuildbots] {
+            let on = "default_transaction_read_only = on;";
+            assert!(postgres_session(&config, purpose).contains(on));
+            assert!(mysql_session(&config, purpose).ends_with(", READ ONLY"));
+        }
+        for purpose in [
+            Purpose::Command,
+            Purpose::Write,
+            Purpose::KeepFeed,
+            Purpose::Install,
+        ] {
+            let off = "default_transaction_read_only = off;";
+            assert!(postgres_session(&config, purpose).contains(off));
+            assert!(mysql_session(&config, purpose).ends_with(", READ WRITE"));
+        }
+    }
+}

@@ -1,0 +1,64 @@
+//! How a session on PostgreSQL, MariaDB or MySQL begins. Limits come from the session, not from the
+//! connection's parameters, which a pooler in between may refuse.
+
+use std::sync::Arc;
+
+use sea_orm::sqlx::{self, AssertSqlSafe, Executor, pool::PoolOptions};
+
+use crate::{config::database::DatabaseConfig, store::db::pool::purpose::Purpose};
+
+/// Begins each session of a pool with these statements.
+pub(crate) fn begin_with<D: sqlx::Database>(
+    pool: PoolOptions<D>,
+    statements: &str,
+) -> PoolOptions<D>
+where
+    for<'c> &'c mut D::Connection: Executor<'c, Database = D>,
+{
+    let statements: Arc<str> = statements.into();
+    pool.after_connect(move |connection, _| {
+        let statements = statements.to_string();
+        Box::pin(async move {
+            connection.execute(AssertSqlSafe(statements)).await?;
+            Ok(())
+        })
+    })
+}
+
+pub(crate) fn postgres_session(config: &DatabaseConfig, purpose: Purpose) -> String {
+    let read_only = if purpose.is_read_only() { "on" } else { "off" };
+    let (busy, statement) = (config.busy_seconds.max(1), config.statement_seconds);
+    // Whoever waits for a lock on a table has all later ones wait behind it: a master's writes.
+    let lock = match purpose {
+        Purpose::Install => "40ms".to_owned(),
+        _ => format!("{busy}s"),
+    };
+    // A server that is stopped or cut off in the middle of a write must not keep its locks.
+    format!(
+        "SET lock_timeout = '{lock}'; SET statement_timeout = '{statement}s'; \
+         SET idle_in_transaction_session_timeout = '{busy}s'; SET default_transaction_read_only = {read_only}; \
+         SET default_transaction_isolation = 'read committed'; SET client_min_messages = warning"
+    )
+}
+
+pub(crate) fn mysql_session(config: &DatabaseConfig, purpose: Purpose) -> String {
+    let access = if purpose.is_read_only() {
+        "READ ONLY"
+    } else {
+        "READ WRITE"
+    };
+    let (busy, statement) = (config.busy_seconds.max(1), config.statement_seconds);
+    // As on PostgreSQL. MariaDB can wait not at all; MySQL takes a second for the least.
+    let lock = match purpose {
+        Purpose::Install => 0,
+        _ => busy,
+    };
+    // MariaDB reads the first comment, MySQL the second. Each statement sees what is committed by
+    // then, as on PostgreSQL.
+    format!(
+        "SET SESSION innodb_lock_wait_timeout = {busy}, lock_wait_timeout = {lock} \
+         /*M! , max_statement_time = {statement}, idle_write_transaction_timeout = {busy} */ \
+         /*!80000 , max_execution_time = {statement}000 */; \
+         SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED, {access}"
+    )
+}

@@ -1,0 +1,86 @@
+//! How connections to an SQLite file are set up.
+
+use std::time::Duration;
+
+use sea_orm::{
+    ConnectOptions,
+    sqlx::{
+        Connection, Sqlite,
+        pool::PoolOptions,
+        sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous},
+    },
+};
+use tokio::time::Instant;
+
+use crate::{config::database::DatabaseConfig, store::db::pool::purpose::Purpose};
+
+/// SQLite looks at the clock after so many instructions: a millisecond or less.
+const CLOCK_INSTRUCTIONS: i32 = 10_000;
+
+/// Adds what a file needs to the options of a pool.
+pub(crate) fn set_sqlite_options(
+    options: &mut ConnectOptions,
+    config: &DatabaseConfig,
+    purpose: Purpose,
+) {
+    let busy = config.busy();
+    // What writes is short, and migrations and `attach` are not to be cut off.
+    let is_limited = matches!(purpose, Purpose::Read | Purpose::ReadBuildbots);
+    let limit = config.statement().filter(|_| is_limited);
+    options
+        .acquire_timeout(busy)
+        // A connection that is kept forever keeps its compiled statements and its `data_version`.
+        .idle_timeout(None)
+        .max_lifetime(None)
+        .map_sqlx_sqlite_pool_opts(move |pool| {
+            let pool = match limit {
+                Some(limit) => limit_reads(pool, limit),
+                None => pool,
+            };
+            close_when_stuck(pool)
+        })
+        .map_sqlx_sqlite_opts(move |o| set_access(o.busy_timeout(busy), purpose));
+}
+
+/// What connections may do to the file.
+fn set_access(options: SqliteConnectOptions, purpose: Purpose) -> SqliteConnectOptions {
+    match purpose {
+        // Not `read_only`: whoever inspects a database of ours first makes the file.
+        Purpose::Inspect | Purpose::Read => options.pragma("query_only", "ON"),
+        Purpose::Command => options,
+        // FULL: after a power loss no position is given out twice that a subscriber has seen.
+        Purpose::Write => options
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            .foreign_keys(true),
+        Purpose::ReadBuildbots => options.read_only(true).create_if_missing(false),
+        // Not synced: a power loss may bring old events back, which are dropped again, and
+        // Buildbot's writes wait less.
+        Purpose::KeepFeed => options
+            .synchronous(SqliteSynchronous::Normal)
+            .create_if_missing(false),
+        Purpose::Install | Purpose::Copy => options.create_if_missing(false),
+    }
+}
+
+/// Ends what a connection reads after so long, counted from when it leaves the pool: SQLite itself
+/// ends nothing.
+fn limit_reads(pool: PoolOptions<Sqlite>, limit: Duration) -> PoolOptions<Sqlite> {
+    pool.before_acquire(move |connection, _| {
+        Box::pin(async move {
+            let end = Instant::now() + limit;
+            let mut handle = connection.lock_handle().await?;
+            handle.set_progress_handler(CLOCK_INSTRUCTIONS, move || Instant::now() < end);
+            Ok(true)
+        })
+    })
+}
+
+/// Closes a connection that comes back in a transaction. A full disk makes SQLite end a transaction
+/// by itself; sqlx, whose ROLLBACK then fails, believes that it goes on and would nest all later
+/// ones in it.
+fn close_when_stuck(pool: PoolOptions<Sqlite>) -> PoolOptions<Sqlite> {
+    pool.after_release(|connection, _| {
+        Box::pin(std::future::ready(Ok(!connection.is_in_transaction())))
+    })
+}

@@ -1,0 +1,94 @@
+//! Writing: transactions, which are tried again on a conflict, and row locks.
+
+use futures_util::future::BoxFuture;
+use sea_orm::{
+    ConnectionTrait, DatabaseTransaction, DbBackend, EntityTrait, QuerySelect, Select,
+    SqliteTransactionMode, TransactionOptions, TransactionTrait, sea_query::LockType,
+};
+
+use crate::{
+    domain::error::{Error, Result},
+    store::db::database::Db,
+};
+
+/// How often a write that met a conflict is tried.
+const TRIES: usize = 10;
+
+/// A write that is not committed yet; dropped, it never happened.
+#[derive(Debug)]
+pub(crate) struct Txn(pub(crate) DatabaseTransaction);
+
+impl Db {
+    /// Runs `work` in one transaction: all of it happens, or nothing. On a conflict with another
+    /// writer (a name or number taken meanwhile, a deadlock) it runs again, so `work` must do
+    /// nothing but write.
+    ///
+    /// # Errors
+    /// Those of `work` and of `begin`; `Conflict` where others were in the way again and again.
+    pub(crate) async fn write<T: Send>(
+        &self,
+        work: impl for<'t> Fn(&'t Txn) -> BoxFuture<'t, Result<T>> + Send + Sync,
+    ) -> Result<T> {
+        let mut tries = TRIES;
+        loop {
+            let txn = self.begin().await?;
+            let done = match work(&txn).await {
+                Ok(done) => txn.commit().await.map(|()| done),
+                Err(error) => {
+                    txn.roll_back().await;
+                    Err(error)
+                }
+            };
+            tries -= 1;
+            match done {
+                Err(Error::Conflict) if tries > 0 => {}
+                done => return done,
+            }
+        }
+    }
+
+    /// Begins a transaction.
+    ///
+    /// # Errors
+    /// `ReadOnly` on a Buildbot master's database, `Unavailable` where SQLite's write lock is not
+    /// to be had in time.
+    pub(crate) async fn begin(&self) -> Result<Txn> {
+        if !self.is_ours {
+            return Err(Error::ReadOnly);
+        }
+        Ok(Txn(self.writer.begin_with_options(write_options()).await?))
+    }
+}
+
+/// Takes SQLite's write lock at the start: what is read stays true until the commit.
+pub(crate) fn write_options() -> TransactionOptions {
+    TransactionOptions {
+        sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
+        ..TransactionOptions::default()
+    }
+}
+
+impl Txn {
+    /// Commits; after an error nothing is written.
+    pub(crate) async fn commit(self) -> Result<()> {
+        Ok(self.0.commit().await?)
+    }
+
+    /// Rolls back now, and not when the connection is used next: others may wait for its locks.
+    async fn roll_back(self) {
+        if let Err(error) = self.0.rollback().await {
+            tracing::debug!(%error, "a transaction did not roll back cleanly");
+        }
+    }
+
+    /// Locks the selected rows against other writers until the transaction ends. On SQLite a
+    /// writer is alone anyway.
+    pub(crate) fn lock_rows<E: EntityTrait>(&self, select: Select<E>) -> Select<E> {
+        match self.0.get_database_backend() {
+            DbBackend::Sqlite => select,
+            // Whoever adds a child row needs to lock its parent too, which this does not forbid.
+            DbBackend::Postgres => select.lock(LockType::NoKeyUpdate),
+            _ => select.lock(LockType::Update),
+        }
+    }
+}

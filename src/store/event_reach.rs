@@ -1,0 +1,87 @@
+//! How far the change feed reaches back, and dropping its oldest events.
+
+use sea_orm::{
+    ConnectionTrait, FromQueryResult, QueryOrder, QuerySelect, Statement, entity::prelude::*,
+    sea_query::ExprTrait,
+};
+
+use crate::{
+    domain::{error::Result, id::Position},
+    store::{
+        db::database::Db,
+        event::{Column, Entity},
+        position::{position_column, position_expr},
+    },
+};
+
+/// The positions of the feed that are still there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct FeedReach {
+    /// The one before the oldest event's: a reader here has missed nothing that is gone.
+    pub(crate) floor: Position,
+    /// The newest event's.
+    pub(crate) newest: Position,
+}
+
+/// The oldest and the newest position, where there are events.
+#[derive(FromQueryResult)]
+struct Ends {
+    oldest: Option<i64>,
+    newest: Option<i64>,
+}
+
+/// How far the feed reaches now.
+pub(crate) async fn find(db: &Db) -> Result<FeedReach> {
+    find_in(&db.reader).await
+}
+
+/// How far the feed reaches as a connection or a transaction sees it.
+pub(crate) async fn find_in(db: &impl ConnectionTrait) -> Result<FeedReach> {
+    let backend = db.get_database_backend();
+    let position = position_column(backend);
+    // Two look-ups at the ends of the key; one query for both ends would read the whole table.
+    let statement = Statement::from_string(
+        backend,
+        format!(
+            "SELECT (SELECT MIN({position}) FROM graphql_step_events) AS oldest, \
+             (SELECT MAX({position}) FROM graphql_step_events) AS newest"
+        ),
+    );
+    let ends = Ends::find_by_statement(statement).one(db).await?;
+    let (oldest, newest) = ends.map_or((None, None), |ends| (ends.oldest, ends.newest));
+    Ok(FeedReach {
+        floor: Position(oldest.map_or(0, |id| id - 1)),
+        newest: Position(newest.unwrap_or(0)),
+    })
+}
+
+/// Drops, of the oldest `batch` events, those up to a position or before a time, and returns how
+/// many. The newest event always stays, so that the feed knows where it is. What to drop is found
+/// first, so that writers wait only for the deletion.
+pub(crate) async fn prune(db: &Db, up_to: Position, before: i64, batch: u64) -> Result<u64> {
+    let newest = find(db).await?.newest;
+    let column = position_expr(db.backend());
+    let oldest: Vec<(i64, i64)> = Entity::find()
+        .select_only()
+        .expr_as(column.clone(), "position")
+        .column(Column::OccurredAt)
+        .filter(column.clone().is_not_null())
+        .order_by_asc(column.clone())
+        .limit(batch)
+        .into_tuple()
+        .all(&db.reader)
+        .await?;
+    // Only from the old end on: a clock that jumped must not tear a hole.
+    let Some((last, _)) = oldest
+        .into_iter()
+        .take_while(|(position, at)| *position < newest.0 && (*position <= up_to.0 || *at < before))
+        .last()
+    else {
+        return Ok(0);
+    };
+    let done = Entity::delete_many()
+        .filter(column.lte(last))
+        .exec(&db.writer)
+        .await?;
+    Ok(done.rows_affected)
+}

@@ -1,0 +1,39 @@
+//! The commands `attach` and `detach`.
+
+use migration::token::tokens;
+
+use crate::{
+    config::database::DatabaseConfig,
+    domain::command_error::CommandError,
+    store::feed_install::{changes::SchemaChanges, session::InstallSession},
+};
+
+/// Puts the feed into a Buildbot master's database. Where it is whole already, nothing is changed;
+/// where a part of it is gone, changes have gone unrecorded, so all of it is made anew and the cursors
+/// of before are no longer good.
+///
+/// # Errors
+/// The database is not Buildbot's, or the reason why nothing was added.
+pub(crate) async fn attach(config: &DatabaseConfig) -> Result<SchemaChanges, CommandError> {
+    let session = InstallSession::open(config).await?;
+    let changed = session.add_feed().await;
+    session.close(changed).await
+}
+
+/// Takes the feed and the tokens out of a Buildbot master's database: its schema is what it was
+/// before.
+///
+/// # Errors
+/// The database is not Buildbot's, or the reason why some of it is still there; run again, it goes
+/// on.
+pub(crate) async fn detach(config: &DatabaseConfig) -> Result<SchemaChanges, CommandError> {
+    let session = InstallSession::open(config).await?;
+    let mut all = session.feed.clone();
+    all.push(tokens(session.db.get_database_backend()));
+    let removed = session.remove(&all).await;
+    let changed = removed.map(|removed| SchemaChanges {
+        removed,
+        ..SchemaChanges::default()
+    });
+    session.close(changed).await
+}

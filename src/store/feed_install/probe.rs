@@ -1,0 +1,106 @@
+//! Probing what may change in a Buildbot master's database while it is served.
+
+use std::sync::atomic::Ordering;
+
+use migration::feed::{FeedOwner, feed_objects};
+use sea_orm::{ConnectionTrait, DbBackend, DbErr, Statement, TryGetable};
+
+use crate::{
+    domain::error::{Error, Result},
+    store::{
+        db::{
+            database::Db,
+            error_kind::DbErrorKind,
+            revision::{WITH_LOCK_DURATIONS, revision},
+        },
+        feed_install::catalog::{is_whole, read_catalog},
+        unchecked_int::UncheckedInt,
+    },
+};
+
+/// What the server does with the feed, for MariaDB and MySQL, which cannot tell what a user may do.
+/// What a statement needs is needed to explain it too, even where nothing can be written.
+const STATEMENTS: [&str; 4] = [
+    "SELECT id FROM graphql_lost",
+    "UPDATE graphql_feed SET position = position",
+    "UPDATE graphql_step_events SET position = position",
+    "DELETE FROM graphql_step_events",
+];
+
+/// Checks a master's columns and its feed, and returns the feed's name, which is part of every
+/// cursor.
+///
+/// # Errors
+/// `FeedDetached` where there is no feed, or not the whole of it; `FeedDenied`.
+pub(crate) async fn find_feed_epoch(db: &Db) -> Result<String> {
+    if db.is_buildbots() {
+        // Not one of the readers, which may be busy.
+        let has = *revision(&db.watcher).await? >= *WITH_LOCK_DURATIONS;
+        db.has_lock_durations.store(has, Ordering::Relaxed);
+        let objects = feed_objects(db.backend(), FeedOwner::Buildbot);
+        if !is_whole(&objects, &read_catalog(&db.watcher).await?) {
+            return Err(Error::FeedDetached);
+        }
+        if !may_use_feed(db).await? {
+            return Err(Error::FeedDenied);
+        }
+    }
+    read_epoch(db).await
+}
+
+/// The feed's name; another one for each change that could not be recorded, since cursors of before
+/// would skip it.
+async fn read_epoch(db: &Db) -> Result<String> {
+    let lost = if db.is_writable() || db.backend() == DbBackend::Sqlite {
+        "0"
+    } else {
+        "(SELECT COALESCE(MAX(id), 0) FROM graphql_lost)"
+    };
+    let sql = format!("SELECT epoch, {lost} AS lost FROM graphql_feed");
+    let statement = Statement::from_string(db.backend(), sql);
+    let row = db.watcher.query_one_raw(statement).await?;
+    let row = row.ok_or(Error::FeedDetached)?;
+    let epoch: String = row.try_get("", "epoch")?;
+    let lost = UncheckedInt::try_get(&row, "", "lost").map_err(DbErr::from)?;
+    Ok(shift_epoch(epoch, lost.int().unwrap_or_default()))
+}
+
+/// Another name of the same form for each number of losses.
+fn shift_epoch(epoch: String, lost: i64) -> String {
+    match u32::from_str_radix(&epoch, 16) {
+        Ok(number) if lost > 0 => {
+            let lost = u32::try_from(lost).unwrap_or(u32::MAX);
+            format!("{:08x}", number.wrapping_add(lost))
+        }
+        _ => epoch,
+    }
+}
+
+/// Whether the database user may read the feed's tables, give events their positions and drop old
+/// ones.
+async fn may_use_feed(db: &Db) -> Result<bool> {
+    match db.backend() {
+        // Files have no users.
+        DbBackend::Sqlite => Ok(true),
+        DbBackend::MySql => {
+            for statement in STATEMENTS {
+                let explain = format!("EXPLAIN {statement}");
+                let explained = db.watcher.execute_unprepared(&explain).await;
+                if explained.is_err_and(|e| DbErrorKind::of(&e) == DbErrorKind::Denied) {
+                    return Ok(false);
+                }
+            }
+            Ok(true)
+        }
+        // Asked, not tried, since it would log each refusal.
+        _ => {
+            let sql = "SELECT bool_and(has_table_privilege(name, verb)) AS may FROM (VALUES \
+                 ('graphql_lost', 'SELECT'), ('graphql_feed', 'SELECT'), ('graphql_feed', 'UPDATE'), \
+                 ('graphql_step_events', 'SELECT'), ('graphql_step_events', 'UPDATE'), ('graphql_step_events', 'DELETE') \
+                 ) AS needed (name, verb)";
+            let statement = Statement::from_string(db.backend(), sql);
+            let row = db.watcher.query_one_raw(statement).await?;
+            Ok(row.ok_or(Error::FeedDetached)?.try_get("", "may")?)
+        }
+    }
+}

@@ -1,0 +1,64 @@
+//! Counts.
+
+use std::collections::HashMap;
+
+use sea_orm::{
+    ColumnTrait, EntityTrait, IdenStatic, QueryFilter, QuerySelect, QueryTrait, Select, TryGetable,
+    sea_query::Expr,
+};
+
+use crate::{
+    domain::{error::Result, filter::Filter},
+    store::{
+        db::database::Db,
+        query::{
+            field::ListedEntity,
+            filter::condition,
+            rows::{MAX_BINDS, query},
+            selection::Parent,
+        },
+    },
+};
+
+/// How many rows of the whole table pass the filter.
+pub(crate) async fn count<E: ListedEntity>(db: &Db, filter: &Filter<E::Field>) -> Result<u64> {
+    count_rows(db, E::find().filter(condition(db.dialect(), filter))).await
+}
+
+/// How many rows a query has.
+pub(crate) async fn count_rows<E: EntityTrait>(db: &Db, select: Select<E>) -> Result<u64> {
+    let select = select
+        .select_only()
+        .expr_as(Expr::cust("COUNT(*)"), "number");
+    let rows = query(db, select.into_query()).await?;
+    let number: i64 = match rows.first() {
+        Some(row) => row.try_get("", "number")?,
+        None => 0,
+    };
+    Ok(u64::try_from(number).unwrap_or_default())
+}
+
+/// How many rows of each of these parents pass the filter; parents without any are left out.
+pub(crate) async fn counts_of<E: ListedEntity, P: Parent + TryGetable>(
+    db: &Db,
+    filter: &Filter<E::Field>,
+    parent: E::Column,
+    parents: &[P],
+) -> Result<HashMap<P, u64>> {
+    let mut counts = HashMap::with_capacity(parents.len());
+    for parents in parents.chunks(MAX_BINDS / 2) {
+        let select = E::find()
+            .select_only()
+            .column(parent)
+            .expr_as(Expr::cust("COUNT(*)"), "number")
+            .filter(parent.is_in(parents.iter().copied()))
+            .filter(condition(db.dialect(), filter))
+            .group_by(parent);
+        for row in query(db, select.into_query()).await? {
+            let number: i64 = row.try_get("", "number")?;
+            let id = row.try_get("", parent.as_str())?;
+            counts.insert(id, u64::try_from(number).unwrap_or_default());
+        }
+    }
+    Ok(counts)
+}

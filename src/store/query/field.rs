@@ -1,0 +1,74 @@
+//! A field that rows can be filtered and ordered by.
+
+use sea_orm::{
+    Condition, DbBackend, EntityTrait, Select,
+    sea_query::{Expr, ExprTrait},
+};
+
+use crate::{domain::filter::Test, store::db::dialect::SqlDialect};
+
+/// A field that rows can be filtered and ordered by.
+pub(crate) trait FilterField: Copy + std::fmt::Debug {
+    /// Its value in SQL.
+    fn sql(self, dialect: SqlDialect) -> Expr;
+
+    fn is_nullable(self) -> bool;
+
+    /// Whether it is text, else a number.
+    fn is_text(self) -> bool;
+
+    /// Whether all rows have the same value, so that ordering by it changes nothing.
+    fn is_constant(self, _dialect: SqlDialect) -> bool {
+        false
+    }
+
+    /// What rows are ordered by where that is not the field's value, such as a list; no list is the
+    /// least.
+    fn rank(self, _dialect: SqlDialect) -> Option<Expr> {
+        None
+    }
+
+    /// A test in SQL that is not one of the field's value, such as whether a list has an element.
+    fn list_test(self, _test: &Test) -> Option<Condition> {
+        None
+    }
+}
+
+/// A table whose rows are listed.
+pub(crate) trait ListedEntity: EntityTrait {
+    /// What its rows are filtered and ordered by.
+    type Field: FilterField;
+
+    /// The table's name.
+    const TABLE: &'static str;
+
+    /// Selects every column of the model.
+    fn select(_dialect: SqlDialect) -> Select<Self> {
+        Self::find()
+    }
+}
+
+/// 1 where the condition holds, else 0.
+pub(crate) fn flag(condition: Expr) -> Expr {
+    Expr::case(condition, Expr::cust("1"))
+        .finally(Expr::cust("0"))
+        .into()
+}
+
+/// The field's bytes, where the database would compare texts by the rules of a language.
+pub(crate) fn bytes<F: FilterField>(dialect: SqlDialect, field: F) -> Expr {
+    match dialect.backend {
+        DbBackend::MySql if field.is_text() => field.sql(dialect).cast_as("BINARY"),
+        _ => field.sql(dialect),
+    }
+}
+
+/// What the field is ordered by, and compared as less or greater: texts by code point.
+pub(crate) fn ordered<F: FilterField>(dialect: SqlDialect, field: F) -> Expr {
+    match dialect.backend {
+        DbBackend::Postgres if field.is_text() => {
+            Expr::cust_with_expr("$1 COLLATE \"C\"", field.sql(dialect))
+        }
+        _ => bytes(dialect, field),
+    }
+}

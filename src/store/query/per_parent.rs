@@ -1,0 +1,169 @@
+//! Rows of many parents at once: however many ask, a level of a query is one statement.
+
+use std::collections::HashMap;
+
+use sea_orm::{
+    ColumnTrait, DbBackend, IdenStatic, QueryFilter, QueryResult, QueryTrait, TryGetable,
+    sea_query::{Asterisk, Expr, ExprTrait, Query, SelectStatement, UnionType, WindowStatement},
+};
+
+use crate::{
+    domain::{
+        error::Result,
+        filter::{Filter, Order},
+        page::Rows,
+    },
+    store::{
+        db::{database::Db, dialect::SqlDialect},
+        query::{
+            field::ListedEntity,
+            filter::condition,
+            order::order_by,
+            rows::{MAX_BINDS, query, read, read_all},
+            selection::{Parent, Selection, matching, select},
+        },
+    },
+};
+
+/// How many terms a compound SELECT of SQLite has at most.
+const MAX_TERMS: usize = 500;
+/// Beyond so many values, reading a union's text costs more than reading the rows.
+const MAX_UNION_BINDS: usize = 5_000;
+
+/// The same selection of the rows of each of these parents; parents without any are left out.
+pub(crate) async fn pages_of<E: ListedEntity, P: Parent + TryGetable>(
+    db: &Db,
+    selection: &Selection<'_, E::Field>,
+    parent: E::Column,
+    parents: &[P],
+) -> Result<HashMap<P, Rows<E::Model>>> {
+    let mut pages = HashMap::with_capacity(parents.len());
+    for parents in parents.chunks(MAX_BINDS / 2) {
+        let rows = query(
+            db,
+            select_of::<E, P>(db.dialect(), selection, parent, parents),
+        )
+        .await?;
+        let mut grouped: HashMap<P, Vec<&QueryResult>> = HashMap::with_capacity(parents.len());
+        for row in &rows {
+            let parent: P = row.try_get("", parent.as_str())?;
+            grouped.entry(parent).or_default().push(row);
+        }
+        pages.extend(
+            grouped
+                .into_iter()
+                .map(|(parent, rows)| (parent, read(rows.into_iter(), selection.size()))),
+        );
+    }
+    Ok(pages)
+}
+
+/// The cheapest statement for the rows of every parent.
+fn select_of<E: ListedEntity, P: Parent>(
+    dialect: SqlDialect,
+    selection: &Selection<'_, E::Field>,
+    parent: E::Column,
+    parents: &[P],
+) -> SelectStatement {
+    let mut terms = parents.iter().map(|id| parent.eq(*id));
+    if let [_] = parents {
+        return select::<E>(dialect, selection, terms.next());
+    }
+    let one = select::<E>(dialect, selection, terms.clone().next());
+    let binds = dialect.backend.build(&one).values.map_or(0, |v| v.0.len());
+    if parents.len() <= MAX_TERMS && binds * parents.len() <= MAX_UNION_BINDS {
+        union::<E>(dialect, selection, terms)
+    } else {
+        let parents = parent.is_in(parents.iter().copied());
+        numbered::<E>(dialect, selection, parent, parents)
+    }
+}
+
+/// One indexed look-up per parent: the cheapest, as long as it is not too much text to read.
+fn union<E: ListedEntity>(
+    dialect: SqlDialect,
+    selection: &Selection<'_, E::Field>,
+    parents: impl Iterator<Item = Expr>,
+) -> SelectStatement {
+    let mut terms = parents.map(|parent| select::<E>(dialect, selection, Some(parent)));
+    let wrap = |term| {
+        Query::select()
+            .column(Asterisk)
+            .from_subquery(term, E::TABLE)
+            .take()
+    };
+    let mut union = terms.next().map(wrap).unwrap_or_default();
+    // SQLite knows no parentheses around a term; MariaDB would make a temporary table of each that
+    // is a subquery.
+    union.unions(terms.map(|term| match dialect.backend {
+        DbBackend::Sqlite => (UnionType::All, wrap(term)),
+        _ => (UnionType::All, term),
+    }));
+    select_ordered::<E>(dialect, selection, union)
+}
+
+/// The rows of all parents numbered within each: reads them all, but takes any number of parents
+/// and any filter.
+fn numbered<E: ListedEntity>(
+    dialect: SqlDialect,
+    selection: &Selection<'_, E::Field>,
+    parent: E::Column,
+    parents: Expr,
+) -> SelectStatement {
+    let (offset, limit) = selection.offset_and_limit();
+    let mut within = WindowStatement::partition_by((E::default(), parent));
+    order_by(
+        dialect,
+        &mut within,
+        selection.order,
+        selection.is_backward(),
+    );
+    let mut inner = matching::<E>(dialect, selection, Some(parents)).into_query();
+    inner.expr_window_as(Expr::cust("ROW_NUMBER()"), within, "nth");
+    let mut select = select_ordered::<E>(dialect, selection, inner);
+    let signed = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
+    let (first, last) = (signed(offset) + 1, signed(offset.saturating_add(limit)));
+    select.and_where(Expr::col("nth").between(first, last));
+    select
+}
+
+fn select_ordered<E: ListedEntity>(
+    dialect: SqlDialect,
+    selection: &Selection<'_, E::Field>,
+    rows: SelectStatement,
+) -> SelectStatement {
+    let mut select = Query::select();
+    select.column(Asterisk).from_subquery(rows, E::TABLE);
+    order_by(
+        dialect,
+        &mut select,
+        selection.order,
+        selection.is_backward(),
+    );
+    select
+}
+
+/// Every row of these parents that passes the filter, in order, at most `limit` in all.
+pub(crate) async fn all_of<E: ListedEntity, P: Parent>(
+    db: &Db,
+    filter: &Filter<E::Field>,
+    order: &Order<E::Field>,
+    parent: E::Column,
+    parents: &[P],
+    limit: u64,
+) -> Result<Vec<E::Model>> {
+    let mut found = Vec::new();
+    for parents in parents.chunks(MAX_BINDS / 2) {
+        let left = limit.saturating_sub(found.len() as u64);
+        let dialect = db.dialect();
+        let mut select = E::select(dialect)
+            .filter(parent.is_in(parents.iter().copied()))
+            .filter(condition(dialect, filter))
+            .into_query();
+        order_by(dialect, &mut select, order, false);
+        // No statement takes a larger number.
+        select.limit(Ord::min(left, i64::MAX.unsigned_abs()));
+        found.append(&mut read_all(db, select).await?);
+    }
+    Ok(found)
+}

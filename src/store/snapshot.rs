@@ -1,0 +1,87 @@
+//! Steps as they are at one moment of the feed.
+
+use sea_orm::{
+    ConnectionTrait, DbBackend, IsolationLevel, QueryTrait, TransactionTrait,
+    entity::prelude::*,
+    sea_query::{ExprTrait, Query, SelectStatement},
+};
+
+use crate::{
+    domain::{
+        error::Result,
+        filter::{Filter, Order},
+        id::{BuilderId, ChangeId, Position},
+        page::Rows,
+        step::StepField,
+    },
+    store::{
+        build,
+        db::{database::Db, dialect::SqlDialect},
+        event::unsequenced,
+        event_reach,
+        query::{filter::condition, order::order_by, rows::read},
+        step,
+    },
+};
+
+/// Steps as they are at one moment of the feed.
+#[derive(Clone, Debug)]
+pub(crate) struct StepSnapshot {
+    /// The newest event's position.
+    pub(crate) position: Position,
+    /// Changes that the steps show already and that have no position yet: they will come behind
+    /// the newest.
+    pub(crate) ahead: Vec<ChangeId>,
+    pub(crate) steps: Rows<step::Model>,
+}
+
+/// At most `size` steps that pass the filter, and where the feed is, all of one moment.
+pub(crate) async fn read_snapshot(
+    db: &Db,
+    filter: &Filter<StepField>,
+    builder: Option<BuilderId>,
+    order: &Order<StepField>,
+    size: u64,
+) -> Result<StepSnapshot> {
+    let dialect = db.dialect();
+    let is_sqlite = dialect.backend == DbBackend::Sqlite;
+    // A transaction reads one moment (SQLite's always do), but only from its first read on: begin,
+    // then read.
+    let level = (!is_sqlite).then_some(IsolationLevel::RepeatableRead);
+    let txn = db.reader.begin_with_config(level, None).await?;
+    let position = event_reach::find_in(&txn).await?.newest;
+    let ahead = if is_sqlite {
+        Vec::new()
+    } else {
+        unsequenced(&txn, None).await?
+    };
+    let mut select = select_steps(dialect, filter, builder);
+    // One more tells whether there are more.
+    select.limit(size + 1);
+    order_by(dialect, &mut select, order, false);
+    let rows = txn.query_all_raw(dialect.backend.build(&select)).await?;
+    txn.commit().await?;
+    Ok(StepSnapshot {
+        position,
+        ahead,
+        steps: read(rows.iter(), size),
+    })
+}
+
+/// The steps that pass the filter, of all builders or of one.
+fn select_steps(
+    dialect: SqlDialect,
+    filter: &Filter<StepField>,
+    builder: Option<BuilderId>,
+) -> SelectStatement {
+    let mut query = step::Entity::find().filter(condition(dialect, filter));
+    if let Some(builderid) = builder {
+        let builds = Query::select()
+            .column(build::Column::Id)
+            .from(build::Entity)
+            .and_where(build::Column::Builderid.eq(builderid))
+            .take();
+        query = query.filter(Expr::col((step::Entity, step::Column::Buildid)).in_subquery(builds));
+    }
+    query.into_query()
+}
