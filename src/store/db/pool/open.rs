@@ -110,7 +110,7 @@ mod tests {
     use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, DbErr};
 
     use crate::{
-        config::DatabaseConfig,
+        config::database::DatabaseConfig,
         store::db::pool::{
             open::open,
             purpose::Purpose,
