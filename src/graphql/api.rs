@@ -131,10 +131,11 @@ impl Api {
         // Where it is not said which, the library refuses to run any.
         if let Some(operation) = asked.operation() {
             let (variables, types) = (&asked.variables, &self.types);
-            crate::graphql::prepare::validation::variables(operation, variables, types)?;
+            crate::graphql::prepare::value_check::validate_variables(operation, variables, types)?;
             let (document, limits) = (&asked.document.parsed, &self.app.config.limit);
-            asked.cost =
-                crate::graphql::prepare::cost::cost(document, operation, variables, types, limits)?;
+            asked.cost = crate::graphql::prepare::cost::measure_cost(
+                document, operation, variables, types, limits,
+            )?;
             #[expect(clippy::cast_precision_loss, reason = "it is no more than the limit")]
             let points = asked.cost.objects as f64;
             self.app.metrics.operation_cost.observe(points);

@@ -22,16 +22,15 @@ use crate::{
 };
 
 pub(crate) type GraphqlSchema = Schema<Query, Mutation, Subscription>;
+type GraphqlSchemaBuilder = SchemaBuilder<Query, Mutation, Subscription>;
 
-/// The schema without limits, to which a server adds its data.
-pub(crate) fn build_schema() -> SchemaBuilder<Query, Mutation, Subscription> {
+/// The schema without limits.
+pub(crate) fn build_schema() -> GraphqlSchemaBuilder {
     Schema::build(Query, Mutation, Subscription)
 }
 
 /// The schema with the operator's limits.
-pub(crate) fn build_limited_schema(
-    limits: &LimitConfig,
-) -> SchemaBuilder<Query, Mutation, Subscription> {
+pub(crate) fn build_limited_schema(limits: &LimitConfig) -> GraphqlSchemaBuilder {
     let max_nesting = usize::try_from(limits.max_nesting).unwrap_or(usize::MAX);
     let schema = build_schema().limit_recursive_depth(max_nesting);
     if limits.no_introspection {

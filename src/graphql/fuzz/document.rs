@@ -13,7 +13,10 @@ use async_graphql::{
 use crate::{
     config::limit::LimitConfig,
     graphql::{
-        prepare::{cost, lexical_limits::scan, schema_types::SchemaTypes, validation},
+        prepare::{
+            cost::measure_cost, lexical_limits::check_lexical_limits, schema_types::SchemaTypes,
+            validation::validate_document, value_check::validate_variables,
+        },
         schema::build_schema,
     },
 };
@@ -116,7 +119,7 @@ pub fn document(data: &[u8]) {
     let (Some(Ok(text)), variables) = (parts.next(), parts.next()) else {
         return;
     };
-    let scanned = scan(text, limits);
+    let scanned = check_lexical_limits(text, limits);
     let is_bracket = |byte: &u8| matches!(byte, b'{' | b'[' | b'(');
     if scanned.is_err() && text.bytes().filter(|byte| is_bracket(byte)).count() > MAX_BRACKETS {
         return;
@@ -147,7 +150,7 @@ pub fn document(data: &[u8]) {
         "{written} in {} tokens",
         size.tokens
     );
-    if let Err(error) = validation::document(&document, types, limits) {
+    if let Err(error) = validate_document(&document, types, limits) {
         assert!(
             !error.message.is_empty() && error.extensions.is_some(),
             "{error:?}"
@@ -172,11 +175,11 @@ pub fn document(data: &[u8]) {
             size.depth <= limits.max_depth || text.contains("__"),
             "{size:?}"
         );
-        if validation::variables(operation, &variables, types).is_err() {
+        if validate_variables(operation, &variables, types).is_err() {
             continue;
         }
         let costs =
-            [operation, &flat].map(|o| cost::cost(&document, o, &variables, types, limits).ok());
+            [operation, &flat].map(|o| measure_cost(&document, o, &variables, types, limits).ok());
         assert_eq!(costs[0], costs[1]);
     }
 }

@@ -1,8 +1,9 @@
-//! What an operation may return at most, worked out before it runs, in one walk that measures each fragment once.
+//! What an operation may return at most, worked out before it runs, in one walk that measures each
+//! fragment once.
 //!
-//! A list counts its page size. What lies in the rows of a connection is measured for one row, since a fragment may
-//! stand between the field that says how many rows there are and `nodes` or `edges`.
-//! Expects a document that was checked: its fragments contain no cycle, and nothing nests too deep.
+//! A list counts its page size. What lies in the rows of a connection is measured for one row, since
+//! a fragment may stand between the field that says how many rows there are and `nodes` or `edges`.
+//! The walk expects a validated document: its fragments contain no cycle, and nothing nests too deep.
 
 use std::{
     collections::HashMap,
@@ -23,19 +24,18 @@ use crate::{
     },
 };
 
-/// How many steps a build has where no limit is given.
+/// How many steps a build is taken to have where no limit is given.
 const STEPS: u64 = 20;
-/// How many links a step has.
+/// How many links a step is taken to have.
 const URLS: u64 = 2;
-/// How long a list of introspection is, other than that of all types.
+/// How long a list of introspection is taken to be, other than that of all types.
 const INTROSPECTED: u64 = 2;
 
-/// What may be returned.
+/// How much may be returned.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Cost {
-    /// Objects.
     pub(crate) objects: u64,
-    /// Their fields.
+    /// The fields of all objects.
     pub(crate) values: u64,
 }
 
@@ -68,7 +68,7 @@ impl Mul<u64> for Cost {
     }
 }
 
-/// What a selection set may return for one parent.
+/// How much a selection set may return for one parent.
 #[derive(Clone, Copy, Default)]
 struct SelectionCost {
     once: Cost,
@@ -76,8 +76,8 @@ struct SelectionCost {
     row: Cost,
 }
 
-/// What this operation may return with these variables, if that is not too much.
-pub(crate) fn cost(
+/// How much an operation may return with these variables. Fails where that passes a limit.
+pub(crate) fn measure_cost(
     document: &ExecutableDocument,
     operation: &OperationDefinition,
     variables: &Variables,
@@ -91,11 +91,11 @@ pub(crate) fn cost(
         types,
         limits,
         fragments: HashMap::new(),
-        over: None,
+        passed_at: None,
     };
     let set = &operation.selection_set.node;
-    let SelectionCost { once: cost, .. } = walk.set(set, root_type_name(operation.ty));
-    let Some((name, pos)) = walk.over else {
+    let SelectionCost { once: cost, .. } = walk.measure_set(set, root_type_name(operation.ty));
+    let Some((name, pos)) = walk.passed_at else {
         return Ok(cost);
     };
     Err(if cost.objects > limits.max_cost {
@@ -118,18 +118,18 @@ struct CostWalk<'d> {
     types: &'d SchemaTypes,
     limits: &'d LimitConfig,
     fragments: HashMap<&'d Name, SelectionCost>,
-    /// Where it was first too much.
-    over: Option<(&'d str, Pos)>,
+    /// What passed a limit first, and where.
+    passed_at: Option<(&'d str, Pos)>,
 }
 
 impl<'d> CostWalk<'d> {
-    fn set(&mut self, set: &'d SelectionSet, on: &'d str) -> SelectionCost {
+    fn measure_set(&mut self, set: &'d SelectionSet, on: &'d str) -> SelectionCost {
         let mut sum = SelectionCost::default();
         for item in &set.items {
             let (name, part) = match &item.node {
                 Selection::Field(field) => {
                     let field = &field.node;
-                    let cost = self.field(field, on);
+                    let cost = self.measure_field(field, on);
                     let is_row = on.ends_with("Connection")
                         && matches!(field.name.node.as_str(), "nodes" | "edges");
                     let mut part = SelectionCost::default();
@@ -144,24 +144,24 @@ impl<'d> CostWalk<'d> {
                     let condition = fragment.node.type_condition.as_ref();
                     let on = condition.map_or(on, |c| c.node.on.node.as_str());
                     let set = &fragment.node.selection_set.node;
-                    ("an inline fragment", self.set(set, on))
+                    ("an inline fragment", self.measure_set(set, on))
                 }
                 Selection::FragmentSpread(spread) => {
                     let name = &spread.node.fragment_name.node;
-                    (name.as_str(), self.fragment(name))
+                    (name.as_str(), self.measure_fragment(name))
                 }
             };
             sum.once += part.once;
             sum.row += part.row;
             let Cost { objects, values } = sum.once;
             if objects > self.limits.max_cost || values > self.limits.max_values {
-                self.over.get_or_insert((name, item.pos));
+                self.passed_at.get_or_insert((name, item.pos));
             }
         }
         sum
     }
 
-    fn fragment(&mut self, name: &'d Name) -> SelectionCost {
+    fn measure_fragment(&mut self, name: &'d Name) -> SelectionCost {
         if let Some(known) = self.fragments.get(name) {
             return *known;
         }
@@ -169,28 +169,29 @@ impl<'d> CostWalk<'d> {
             return SelectionCost::default();
         };
         let on = fragment.node.type_condition.node.on.node.as_str();
-        let measure = self.set(&fragment.node.selection_set.node, on);
-        self.fragments.insert(name, measure);
-        measure
+        let cost = self.measure_set(&fragment.node.selection_set.node, on);
+        self.fragments.insert(name, cost);
+        cost
     }
 
-    /// What one field of one object may return. In the rows of a connection, of one row.
-    fn field(&mut self, field: &'d Field, on: &'d str) -> Cost {
+    /// How much one field of one object may return; in the rows of a connection, for one row.
+    fn measure_field(&mut self, field: &'d Field, on: &'d str) -> Cost {
         let mut cost = Cost::VALUE;
-        // What has no fields of its own is no object. What the schema does not know, the library refuses.
+        // What has no fields of its own is no object.
         let set = &field.selection_set.node;
         if set.items.is_empty() {
             return cost;
         }
-        let member = self.types.field(on, &field.name.node);
-        let inner = self.set(set, member.map_or("", |m| base_type_name(&m.ty)));
+        // What the schema does not know, the library refuses.
+        let known = self.types.field(on, &field.name.node);
+        let inner = self.measure_set(set, known.map_or("", |k| base_type_name(&k.ty)));
         let mut object = Cost::OBJECT;
         object += inner.once;
-        if let Some(member) = member {
-            if member.arguments.contains_key("first") {
-                object += inner.row * self.page(field);
-            } else if is_list(&member.ty) && !on.ends_with("Connection") {
-                object = object * self.length(field, on, member);
+        if let Some(known) = known {
+            if known.arguments.contains_key("first") {
+                object += inner.row * self.page_size(field);
+            } else if is_list(&known.ty) && !on.ends_with("Connection") {
+                object = object * self.list_length(field, on, known);
             }
         }
         cost += object;
@@ -198,13 +199,13 @@ impl<'d> CostWalk<'d> {
     }
 
     /// How many rows of a connection are asked for.
-    fn page(&self, field: &Field) -> u64 {
-        let asked = |name| self.number(field, name, MAX_SIZE);
-        asked("first").max(asked("last")).unwrap_or(DEFAULT_SIZE)
+    fn page_size(&self, field: &Field) -> u64 {
+        let size = |name| self.number(field, name, MAX_SIZE);
+        size("first").max(size("last")).unwrap_or(DEFAULT_SIZE)
     }
 
-    /// How long any other list is.
-    fn length(&self, field: &Field, on: &str, member: &FieldType) -> u64 {
+    /// How long any other list is taken to be.
+    fn list_length(&self, field: &Field, on: &str, known: &FieldType) -> u64 {
         match (on, field.name.node.as_str()) {
             ("Build", "steps") => match self.argument(field, "nameOrNumber") {
                 Some(_) => 1,
@@ -212,32 +213,36 @@ impl<'d> CostWalk<'d> {
             },
             ("Step", "urls") => URLS,
             ("__Schema", "types") => self.types.len() as u64,
-            _ if base_type_name(&member.ty).starts_with("__") => INTROSPECTED,
+            _ if base_type_name(&known.ty).starts_with("__") => INTROSPECTED,
             _ => DEFAULT_SIZE,
         }
     }
 
-    /// The number of an argument, if one is given. What is no such number is refused later, and must not be cheap until then.
-    fn number(&self, field: &Field, argument: &str, most: u64) -> Option<u64> {
+    /// The number of an argument, if one is given. A value that is no number up to `max` counts as
+    /// `max`: it is refused later, and must not be cheap until then.
+    fn number(&self, field: &Field, argument: &str, max: u64) -> Option<u64> {
         let number = match self.argument(field, argument)? {
             Constant::Number(number) => number.as_u64(),
             _ => None,
         };
-        Some(number.map_or(most, |n| n.min(most)))
+        Some(number.map_or(max, |n| n.min(max)))
     }
 
-    /// The value of an argument; a null is none.
+    /// The value of an argument; `None` for a null too.
     fn argument(&self, field: &Field, name: &str) -> Option<Constant> {
         let (_, value) = field.arguments.iter().find(|(n, _)| n.node == name)?;
         let constant = value.node.clone().into_const_with(|variable| {
             let given = self.variables.get(&variable);
-            given.or_else(|| self.default(&variable)).cloned().ok_or(())
+            given
+                .or_else(|| self.default_of(&variable))
+                .cloned()
+                .ok_or(())
         });
         constant.ok().filter(|value| *value != Constant::Null)
     }
 
-    /// What a variable stands for where none is given.
-    fn default(&self, variable: &str) -> Option<&'d Constant> {
+    /// The default of a variable.
+    fn default_of(&self, variable: &str) -> Option<&'d Constant> {
         let mut definitions = self.operation.variable_definitions.iter();
         let definition = definitions.find(|d| d.node.name.node == variable)?;
         Some(&definition.node.default_value.as_ref()?.node)
@@ -250,14 +255,19 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::graphql::schema::sdl;
 
-    fn of(text: &str, variables: serde_json::Value, flags: &[&str]) -> Result<Cost, ServerError> {
-        let types = SchemaTypes::read(&crate::graphql::schema::sdl()).expect("a schema");
+    fn measure(
+        text: &str,
+        variables: serde_json::Value,
+        flags: &[&str],
+    ) -> Result<Cost, ServerError> {
+        let types = SchemaTypes::read(&sdl()).expect("a schema");
         let document = parse_query(text).expect("a document");
         let (_, operation) = document.operations.iter().next().expect("an operation");
         let variables = Variables::from_json(variables);
         let limits = LimitConfig::of(flags);
-        cost(&document, &operation.node, &variables, &types, &limits)
+        measure_cost(&document, &operation.node, &variables, &types, &limits)
     }
 
     #[test]
@@ -325,7 +335,7 @@ mod tests {
                 23,
             ),
         ] {
-            let cost = of(text, json!({}), &[]).expect(text);
+            let cost = measure(text, json!({}), &[]).expect(text);
             assert_eq!(cost.objects, objects, "{text}");
         }
     }
@@ -341,7 +351,7 @@ mod tests {
             (json!({ "n": 1, "l": "x" }), 1 + 10_001),
             (json!({ "n": -1 }), 1 + 500 * 21),
         ] {
-            let cost = of(text, variables.clone(), &[]).expect("cheap");
+            let cost = measure(text, variables.clone(), &[]).expect("cheap");
             assert_eq!(cost.objects, objects, "{variables}");
         }
     }
@@ -349,7 +359,7 @@ mod tests {
     #[test]
     fn what_is_at_the_limit_passes_and_one_more_does_not() {
         let text = "{ build(buildid: 1) { number }\n builds(first: 3) { nodes { number } } }";
-        let at = of(text, json!({}), &["--max-cost", "5", "--max-values", "9"]);
+        let at = measure(text, json!({}), &["--max-cost", "5", "--max-values", "9"]);
         let cost = Cost {
             objects: 5,
             values: 9,
@@ -365,7 +375,7 @@ mod tests {
                 "max-values is 8, and this has 9 fields of objects that it may return, too many from builds on",
             ),
         ] {
-            let error = of(text, json!({}), &flags).expect_err("one too many");
+            let error = measure(text, json!({}), &flags).expect_err("one too many");
             assert!(error.message.starts_with(message), "{}", error.message);
             assert_eq!(error.locations, [Pos { line: 2, column: 2 }]);
         }
@@ -377,7 +387,7 @@ mod tests {
             |inner: String| format!("builds(first: 500) {{ nodes {{ builder {{ {inner} }} }} }}");
         let deep = (0..12).fold("name".to_owned(), |inner, _| level(inner));
         let text = format!("{{ builder(builderid: 1) {{ {deep} }} }}");
-        let error = of(&text, json!({}), &[]).expect_err("far too much");
+        let error = measure(&text, json!({}), &[]).expect_err("far too much");
         assert!(
             error.message.contains(&u64::MAX.to_string()),
             "{}",

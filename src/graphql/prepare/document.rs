@@ -1,10 +1,7 @@
-//! Documents: how a request names one, and those that were read and checked, kept by their hashes to be used again.
+//! Documents: how a request names one, and the cache of those that were parsed and validated, by
+//! their hashes.
 
-use std::{
-    collections::HashMap,
-    fmt::Write,
-    sync::{Arc, Mutex},
-};
+use std::{collections::HashMap, fmt, sync::Arc};
 
 use async_graphql::{
     ServerError, Variables,
@@ -14,32 +11,35 @@ use async_graphql::{
     },
 };
 use hashlink::LinkedHashMap;
-use sha2::{Digest, Sha256};
+use parking_lot::Mutex;
+use ring::digest::{SHA256, SHA256_OUTPUT_LEN, digest};
 
 use crate::{
     config::limit::LimitConfig,
     domain::error::ErrorCode,
     graphql::{
         execute::errors,
-        lock::lock,
-        prepare::{cost::cost, lexical_limits::scan, schema_types::SchemaTypes, validation},
+        prepare::{
+            cost::measure_cost, lexical_limits::check_lexical_limits, schema_types::SchemaTypes,
+            validation::validate_document,
+        },
     },
 };
 
-/// What a token takes in memory once it is parsed, in bytes, about.
+/// About how much memory a token takes once it is parsed, in bytes.
 const TOKEN_BYTES: usize = 256;
-/// What any document takes: so small ones are bounded in number.
+/// What any document is charged, in bytes, so that small ones are bounded in number.
 const DOCUMENT_BYTES: usize = 1_024;
 
-/// The code of a document that is named by a hash or an id that this server does not know.
+/// The code for a hash or an id that this server knows no document by.
 const NOT_FOUND: &str = "PERSISTED_QUERY_NOT_FOUND";
-/// The code of a document that is not one of the operator's, where only those are run.
+/// The code for a document that is not a trusted one, where only those run.
 const ONLY: &str = "PERSISTED_QUERY_ONLY";
 
-/// An operation as a transport has received it.
+/// An operation as a transport received it.
 #[derive(Debug)]
 pub(crate) struct OperationRequest {
-    /// The document, or what stands for it.
+    /// The document, or what names it.
     pub(crate) source: DocumentSource,
     /// The operation's name in the document.
     pub(crate) name: Option<String>,
@@ -47,84 +47,76 @@ pub(crate) struct OperationRequest {
     pub(crate) variables: Variables,
 }
 
-/// What stands for a document.
+/// How a request names its document.
 #[derive(Debug)]
 pub(crate) enum DocumentSource {
-    /// Its text.
+    /// By its text.
     Text(String),
-    /// Its text, which is to be known by this hash from now on.
+    /// By its text, which the client will name by this hash from now on.
     Register(String, DocumentHash),
-    /// The hash of one that this server knows.
+    /// By the hash of a document that this server is to know.
     Known(DocumentHash),
-    /// An id from the operator's file, or `sha256:` and a hash.
+    /// By an id from the operator's file, or by `sha256:` and a hash.
     Id(String),
 }
 
-/// A SHA-256.
+/// The SHA-256 of a document's text.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) struct DocumentHash([u8; 32]);
+pub(crate) struct DocumentHash([u8; SHA256_OUTPUT_LEN]);
 
-impl std::fmt::Debug for DocumentHash {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Debug for DocumentHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.hex())
     }
 }
 
 impl DocumentHash {
     fn of(text: &str) -> Self {
-        Self(Sha256::digest(text).into())
+        let mut hash = [0; SHA256_OUTPUT_LEN];
+        hash.copy_from_slice(digest(&SHA256, text.as_bytes()).as_ref());
+        Self(hash)
     }
 
     /// Reads 64 hexadecimal digits.
     pub(crate) fn read(hex: &str) -> Option<Self> {
-        let digits: Vec<u8> = hex
-            .chars()
-            .map(|c| c.to_digit(16).and_then(|d| d.try_into().ok()))
-            .collect::<Option<_>>()?;
-        let bytes: Vec<u8> = digits
-            .chunks(2)
-            .map(|d| d[0] << 4 | d[d.len() - 1])
-            .collect();
-        (digits.len() == 64)
-            .then(|| bytes.try_into().ok())?
-            .map(Self)
+        let mut hash = [0; SHA256_OUTPUT_LEN];
+        hex::decode_to_slice(hex, &mut hash).ok()?;
+        Some(Self(hash))
     }
 
     fn hex(self) -> String {
-        self.0.iter().fold(String::new(), |mut hex, byte| {
-            let _ = write!(hex, "{byte:02x}");
-            hex
-        })
+        hex::encode(self.0)
     }
 }
 
-/// A document that was read and checked.
+/// A document that was parsed and validated.
 pub(crate) struct Document {
     pub(crate) hash: DocumentHash,
     pub(crate) text: String,
     pub(crate) parsed: ExecutableDocument,
-    /// It asks for `eventCursor`.
+    /// Whether it asks for `eventCursor`.
     pub(crate) wants_cursor: bool,
-    /// What it takes in memory, about.
+    /// About how much memory it takes.
     bytes: usize,
 }
 
 impl Document {
+    /// Parses and validates a text.
     fn read(text: String, types: &SchemaTypes, limits: &LimitConfig) -> Result<Self, ServerError> {
-        let size = scan(&text, limits)?;
+        let size = check_lexical_limits(&text, limits)?;
         let parsed = parse_query(&text).map_err(|e| errors::not_parsed(e.into()))?;
-        validation::document(&parsed, types, limits)?;
+        validate_document(&parsed, types, limits)?;
         let tokens = usize::try_from(size.tokens).unwrap_or(usize::MAX);
         Ok(Self {
             hash: DocumentHash::of(&text),
-            wants_cursor: asks_for(&parsed, "eventCursor"),
+            wants_cursor: has_root_field(&parsed, "eventCursor"),
             parsed,
             bytes: text.len() + tokens.saturating_mul(TOKEN_BYTES) + DOCUMENT_BYTES,
             text,
         })
     }
 
-    /// The operation that would run; none where the document does not say which.
+    /// The operation of this name or, without a name, the first; `None` where the name fits none.
     pub(crate) fn operation(&self, name: Option<&str>) -> Option<&OperationDefinition> {
         let mut operations = self.parsed.operations.iter();
         let found = match name {
@@ -135,16 +127,16 @@ impl Document {
     }
 }
 
-/// All documents that are known.
+/// All documents that this server knows.
 pub(crate) struct Documents {
     types: SchemaTypes,
     limits: LimitConfig,
     /// The operator's, by their ids and by their hashes in hexadecimal.
-    registered: HashMap<String, Arc<Document>>,
-    kept: Mutex<DocumentCache>,
+    trusted: HashMap<String, Arc<Document>>,
+    cache: Mutex<DocumentCache>,
 }
 
-/// Those that came with requests, the one that was used last at the end.
+/// The documents that came with requests, the least recently used first.
 #[derive(Default)]
 struct DocumentCache {
     documents: LinkedHashMap<DocumentHash, Arc<Document>>,
@@ -156,12 +148,13 @@ impl Documents {
         Self {
             types,
             limits,
-            registered: HashMap::new(),
-            kept: Mutex::default(),
+            trusted: HashMap::new(),
+            cache: Mutex::default(),
         }
     }
 
-    /// Makes one of the operator's documents known.
+    /// Adds one of the operator's documents. Fails where it is invalid, or too costly even without
+    /// variables.
     pub(crate) fn register(
         &mut self,
         id: &str,
@@ -169,14 +162,13 @@ impl Documents {
     ) -> Result<Arc<Document>, ServerError> {
         let document = Arc::new(Document::read(text, &self.types, &self.limits)?);
         for (_, operation) in document.parsed.operations.iter() {
-            // With its variables it may still cost too much.
             let none = Variables::default();
             let (operation, types) = (&operation.node, &self.types);
-            cost(&document.parsed, operation, &none, types, &self.limits)?;
+            measure_cost(&document.parsed, operation, &none, types, &self.limits)?;
         }
         let hash = document.hash.hex();
-        self.registered.insert(hash, document.clone());
-        self.registered.insert(bare(id), document.clone());
+        self.trusted.insert(hash, document.clone());
+        self.trusted.insert(normalize_id(id), document.clone());
         Ok(document)
     }
 
@@ -188,15 +180,15 @@ impl Documents {
             let message = "persistedQuery.sha256Hash: it is not the SHA-256 of query";
             return Err(errors::refusal(message, ErrorCode::BadUserInput.name()));
         }
-        let known = match &source {
+        let trusted = match &source {
             DocumentSource::Text(_) => None,
             DocumentSource::Register(_, hash) | DocumentSource::Known(hash) => {
-                self.registered.get(&hash.hex())
+                self.trusted.get(&hash.hex())
             }
-            DocumentSource::Id(id) => self.registered.get(&bare(id)),
+            DocumentSource::Id(id) => self.trusted.get(&normalize_id(id)),
         };
-        if let Some(known) = known {
-            return Ok(known.clone());
+        if let Some(trusted) = trusted {
+            return Ok(trusted.clone());
         }
         if self.limits.only_documents {
             let message = "this server runs its registered documents only: send the id of one as documentId, \
@@ -205,12 +197,13 @@ impl Documents {
         }
         match source {
             DocumentSource::Text(text) | DocumentSource::Register(text, _) => self.read(text),
-            DocumentSource::Known(hash) => self.kept(hash).ok_or_else(|| {
-                // Apollo's clients know it by this text, and send the query.
+            DocumentSource::Known(hash) => self.cached(hash).ok_or_else(|| {
+                // Apollo's clients look for this text, and then send the query.
                 errors::refusal("PersistedQueryNotFound", NOT_FOUND)
             }),
             DocumentSource::Id(id) => {
-                let known = DocumentHash::read(&bare(&id)).and_then(|hash| self.kept(hash));
+                let known =
+                    DocumentHash::read(&normalize_id(&id)).and_then(|hash| self.cached(hash));
                 known.ok_or_else(|| {
                     let message = "documentId: this server knows no such document";
                     errors::refusal(message, NOT_FOUND)
@@ -219,32 +212,33 @@ impl Documents {
         }
     }
 
-    /// Reads a document, or finds it among those that were read.
+    /// Takes a document from the cache, or reads it into the cache.
     fn read(&self, text: String) -> Result<Arc<Document>, ServerError> {
-        // Not worth a hash.
+        // A text beyond the limit is refused below, and not worth a hash.
         if text.len() as u64 <= self.limits.max_document_bytes
-            && let Some(known) = self.kept(DocumentHash::of(&text))
+            && let Some(known) = self.cached(DocumentHash::of(&text))
         {
             return Ok(known);
         }
         let document = Arc::new(Document::read(text, &self.types, &self.limits)?);
-        lock(&self.kept).keep(document.clone(), self.limits.document_cache_bytes);
+        let max_bytes = self.limits.document_cache_bytes;
+        self.cache.lock().insert(document.clone(), max_bytes);
         Ok(document)
     }
 
-    fn kept(&self, hash: DocumentHash) -> Option<Arc<Document>> {
-        lock(&self.kept).documents.to_back(&hash).cloned()
+    fn cached(&self, hash: DocumentHash) -> Option<Arc<Document>> {
+        self.cache.lock().documents.to_back(&hash).cloned()
     }
 }
 
 impl DocumentCache {
-    /// Keeps one more document, and those that were used last, in so many bytes.
-    fn keep(&mut self, document: Arc<Document>, max: usize) {
+    /// Adds a document, and drops the least recently used ones until all fit into `max_bytes`.
+    fn insert(&mut self, document: Arc<Document>, max_bytes: usize) {
         self.bytes += document.bytes;
         if let Some(same) = self.documents.insert(document.hash, document) {
             self.bytes -= same.bytes;
         }
-        while self.bytes > max
+        while self.bytes > max_bytes
             && let Some((_, oldest)) = self.documents.pop_front()
         {
             self.bytes -= oldest.bytes;
@@ -252,16 +246,16 @@ impl DocumentCache {
     }
 }
 
-/// An id without the word that says what it is.
-fn bare(id: &str) -> String {
+/// An id without its `sha256:`, if it has one: the hash in lower case.
+fn normalize_id(id: &str) -> String {
     match id.strip_prefix("sha256:") {
         Some(hex) => hex.to_ascii_lowercase(),
         None => id.to_owned(),
     }
 }
 
-/// One of the outermost selections is a field of this name.
-fn asks_for(document: &ExecutableDocument, field: &str) -> bool {
+/// Whether a field of this name stands among the outermost selections of any operation or fragment.
+fn has_root_field(document: &ExecutableDocument, field: &str) -> bool {
     fn in_set(set: &SelectionSet, field: &str) -> bool {
         set.items.iter().any(|item| match &item.node {
             Selection::Field(f) => f.node.name.node == field,

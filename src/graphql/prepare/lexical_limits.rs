@@ -1,11 +1,12 @@
-//! Measures a document's text before it is parsed, in one pass that neither recurses nor allocates: its bytes, its
-//! tokens, and how deep its brackets nest. A parser that met too much of any would spend time or stack on it.
+//! Measures a document's text before it is parsed, in one pass that neither recurses nor allocates:
+//! its bytes, its tokens, and how deep its brackets nest. Too much of any would cost the parser time
+//! or stack.
 
 use async_graphql::{Pos, ServerError};
 
 use crate::{config::limit::LimitConfig, graphql::execute::errors};
 
-/// What a text is made of.
+/// How large a text is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct LexicalSize {
     pub(crate) tokens: u64,
@@ -13,33 +14,26 @@ pub(crate) struct LexicalSize {
     nesting: u64,
 }
 
-/// Says how large a document is, if it is not too large.
-pub(crate) fn scan(text: &str, limits: &LimitConfig) -> Result<LexicalSize, ServerError> {
+/// Measures a document's text. Fails where it passes a limit, or where a string does not end.
+pub(crate) fn check_lexical_limits(
+    text: &str,
+    limits: &LimitConfig,
+) -> Result<LexicalSize, ServerError> {
     let bytes = text.len() as u64;
     if bytes > limits.max_document_bytes {
         let (limit, max) = ("max-document-bytes", limits.max_document_bytes);
         let advice = "send less in one document, and values as variables";
         return Err(errors::limit(limit, max, bytes, "bytes", advice, &[]));
     }
-    let mut scan = Lexer {
-        text: text.as_bytes(),
-        at: 0,
-        size: LexicalSize {
-            tokens: 0,
-            nesting: 0,
-        },
-        open: 0,
-        // Where a limit is first passed, in bytes.
-        token_over: None,
-        bracket_over: None,
-    };
-    scan.run(limits)
-        .map_err(|at| errors::parse_failed("a text that does not end", place(text, at)))?;
-    let Lexer { size, .. } = scan;
-    if let Some(at) = scan.token_over {
+    let mut lexer = Lexer::new(text);
+    lexer
+        .run(limits)
+        .map_err(|at| errors::parse_failed("a text that does not end", locate(text, at)))?;
+    let size = lexer.size;
+    if let Some(at) = lexer.tokens_passed_at {
         let (limit, max) = ("max-tokens", limits.max_tokens);
         let advice = "send less in one document, and values as variables";
-        let at = [place(text, at)];
+        let at = [locate(text, at)];
         return Err(errors::limit(
             limit,
             max,
@@ -49,98 +43,119 @@ pub(crate) fn scan(text: &str, limits: &LimitConfig) -> Result<LexicalSize, Serv
             &at,
         ));
     }
-    if let Some(at) = scan.bracket_over {
+    if let Some(at) = lexer.nesting_passed_at {
         let (limit, max) = ("max-nesting", limits.max_nesting);
         let advice = "ask for less at once";
-        let at = [place(text, at)];
+        let at = [locate(text, at)];
         let what = "brackets in one another";
         return Err(errors::limit(limit, max, size.nesting, what, advice, &at));
     }
     Ok(size)
 }
 
+/// Walks a text from token to token. All offsets are in bytes.
 struct Lexer<'t> {
     text: &'t [u8],
-    at: usize,
+    offset: usize,
     size: LexicalSize,
-    open: u64,
-    token_over: Option<usize>,
-    bracket_over: Option<usize>,
+    open_brackets: u64,
+    /// Where a limit is first passed.
+    tokens_passed_at: Option<usize>,
+    nesting_passed_at: Option<usize>,
 }
 
-impl Lexer<'_> {
-    /// Goes to the end; where a text does not end, it fails with the place where that begins.
+impl<'t> Lexer<'t> {
+    fn new(text: &'t str) -> Self {
+        Self {
+            text: text.as_bytes(),
+            offset: 0,
+            size: LexicalSize {
+                tokens: 0,
+                nesting: 0,
+            },
+            open_brackets: 0,
+            tokens_passed_at: None,
+            nesting_passed_at: None,
+        }
+    }
+
+    /// Goes to the end of the text. Fails with the offset of a string that does not end.
     fn run(&mut self, limits: &LimitConfig) -> Result<(), usize> {
-        while let Some(byte) = self.text.get(self.at) {
-            let begin = self.at;
-            self.at += 1;
+        while let Some(byte) = self.text.get(self.offset) {
+            let start = self.offset;
+            self.offset += 1;
             match byte {
                 b' ' | b'\t' | b'\n' | b'\r' | b',' => continue,
                 b'#' => {
                     self.skip_while(|b| b != b'\n' && b != b'\r');
                     continue;
                 }
-                b'"' => self.skip_text(begin)?,
+                b'"' => self.skip_string(start)?,
                 b'{' | b'[' | b'(' => {
-                    self.open += 1;
-                    self.size.nesting = self.size.nesting.max(self.open);
-                    if self.open > limits.max_nesting {
-                        self.bracket_over.get_or_insert(begin);
+                    self.open_brackets += 1;
+                    self.size.nesting = self.size.nesting.max(self.open_brackets);
+                    if self.open_brackets > limits.max_nesting {
+                        self.nesting_passed_at.get_or_insert(start);
                     }
                 }
-                b'}' | b']' | b')' => self.open = self.open.saturating_sub(1),
+                b'}' | b']' | b')' => self.open_brackets = self.open_brackets.saturating_sub(1),
                 b'.' => self.skip_while(|b| b == b'.'),
                 b if is_word(*b) => self.skip_while(is_word),
                 _ => {}
             }
             self.size.tokens += 1;
             if self.size.tokens > limits.max_tokens {
-                self.token_over.get_or_insert(begin);
+                self.tokens_passed_at.get_or_insert(start);
             }
         }
         Ok(())
     }
 
     fn skip_while(&mut self, is_more: impl Fn(u8) -> bool) {
-        let rest = &self.text[self.at..];
-        self.at += rest.iter().position(|b| !is_more(*b)).unwrap_or(rest.len());
+        let rest = &self.text[self.offset..];
+        self.offset += rest.iter().position(|b| !is_more(*b)).unwrap_or(rest.len());
     }
 
-    /// Skips a text whose first quote stands at `begin`.
-    fn skip_text(&mut self, begin: usize) -> Result<(), usize> {
-        if self.text[begin..].starts_with(br#"""""#) {
-            self.at = begin + 3;
-            while !self.text[self.at..].starts_with(br#"""""#) {
-                let escaped = self.text[self.at..].starts_with(br#"\""""#);
-                self.at += if escaped { 4 } else { 1 };
-                if self.at >= self.text.len() {
-                    return Err(begin);
-                }
-            }
-            self.at += 3;
-            return Ok(());
+    /// Skips a string whose first quote stands at `start`.
+    fn skip_string(&mut self, start: usize) -> Result<(), usize> {
+        if self.text[start..].starts_with(br#"""""#) {
+            return self.skip_block_string(start);
         }
         loop {
-            match self.text.get(self.at) {
+            match self.text.get(self.offset) {
                 Some(b'"') => break,
-                None | Some(b'\n' | b'\r') => return Err(begin),
-                Some(b'\\') => self.at += 2,
-                Some(_) => self.at += 1,
+                None | Some(b'\n' | b'\r') => return Err(start),
+                Some(b'\\') => self.offset += 2,
+                Some(_) => self.offset += 1,
             }
         }
-        self.at += 1;
+        self.offset += 1;
+        Ok(())
+    }
+
+    /// Skips a string in three quotes.
+    fn skip_block_string(&mut self, start: usize) -> Result<(), usize> {
+        self.offset = start + 3;
+        while !self.text[self.offset..].starts_with(br#"""""#) {
+            let is_escaped = self.text[self.offset..].starts_with(br#"\""""#);
+            self.offset += if is_escaped { 4 } else { 1 };
+            if self.offset >= self.text.len() {
+                return Err(start);
+            }
+        }
+        self.offset += 3;
         Ok(())
     }
 }
 
-/// Part of a name or a number.
+/// Whether the byte is part of a name or a number.
 fn is_word(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-'
 }
 
-/// The line and column of a byte, counted as the parser counts.
-fn place(text: &str, at: usize) -> Pos {
-    let before = text.get(..at).unwrap_or(text);
+/// The line and column of an offset, counted as the parser counts.
+fn locate(text: &str, offset: usize) -> Pos {
+    let before = text.get(..offset).unwrap_or(text);
     let line = before.matches('\n').count() + 1;
     let column = before.rsplit('\n').next().unwrap_or("").chars().count() + 1;
     Pos { line, column }
@@ -151,13 +166,13 @@ mod tests {
     use super::*;
 
     fn size(text: &str) -> (u64, u64) {
-        let size = scan(text, &LimitConfig::of(&[])).expect("small enough");
+        let size = check_lexical_limits(text, &LimitConfig::of(&[])).expect("small enough");
         (size.tokens, size.nesting)
     }
 
     /// The flag of the limit that a text is beyond, and how much it has.
     fn over(text: &str, flags: &[&str]) -> Option<(String, u64)> {
-        let error = scan(text, &LimitConfig::of(flags)).err()?;
+        let error = check_lexical_limits(text, &LimitConfig::of(flags)).err()?;
         let extensions = error.extensions.expect("a code");
         let limit = extensions.get("limit")?.clone().into_json().ok()?;
         let asked = extensions.get("asked")?.clone().into_json().ok()?;
@@ -194,7 +209,7 @@ mod tests {
             "\"x\n\"",
             "\"\\",
         ] {
-            let error = scan(text, &LimitConfig::of(&[])).expect_err(text);
+            let error = check_lexical_limits(text, &LimitConfig::of(&[])).expect_err(text);
             assert_eq!(error.message, "a text that does not end", "{text}");
         }
     }
@@ -215,7 +230,8 @@ mod tests {
 
     #[test]
     fn where_it_is_too_much_is_said() {
-        let error = scan("{\n  \u{e4} b }", &LimitConfig::of(&["--max-tokens", "3"]));
+        let error =
+            check_lexical_limits("{\n  \u{e4} b }", &LimitConfig::of(&["--max-tokens", "3"]));
         let error = error.expect_err("too many");
         assert_eq!(error.locations, [Pos { line: 2, column: 5 }]);
     }

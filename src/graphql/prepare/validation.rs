@@ -1,16 +1,17 @@
-//! Refuses, before anything runs, what async-graphql 7.2 would find only while it executes, with earlier mutations already
-//! committed: a variable that is missing, and a value that its scalar does not take, such as an Int beyond 32 bits.
-//! And measures the document in the same walk, which looks into each fragment once: the library expands fragments
-//! wherever they are spread, so a few hundred bytes could keep it busy for ever.
-//! All else that can be wrong with a document is the library's to find, which it does before it executes.
+//! Validates a document before the library sees it, in one walk that measures it too and visits each
+//! fragment once: the library expands fragments wherever they are spread, so a few hundred bytes could
+//! keep it busy for ever.
+//!
+//! All else that can be wrong with a document is the library's to find, which it does before it
+//! executes.
 
 use std::collections::HashMap;
 
 use async_graphql::{
-    Name, Pos, Positioned, ServerError, Value, Variables,
+    Name, Pos, Positioned, ServerError, Value,
     parser::types::{
-        BaseType, Directive, ExecutableDocument, Field, FragmentSpread, OperationDefinition,
-        OperationType, Selection, SelectionSet, Type,
+        Directive, ExecutableDocument, Field, FragmentSpread, OperationType, Selection,
+        SelectionSet,
     },
 };
 
@@ -18,138 +19,73 @@ use crate::{
     config::limit::LimitConfig,
     graphql::{
         execute::errors,
-        prepare::schema_types::{SchemaTypes, base_type_name, root_type_name},
-        schema::scalar::{DateTime, NameOrNumber},
+        prepare::{
+            limit_count::LimitCount,
+            schema_types::{FieldType, SchemaTypes, base_type_name, root_type_name},
+            value_check::ValueCheck,
+        },
     },
 };
 
-/// What may be done about most limits.
-const SPLIT: &str = "ask for less at once";
+/// What a client can do about most limits.
+const ADVICE: &str = "ask for less at once";
 
-/// Checks a document, whatever its variables are.
-pub(crate) fn document(
+/// Fails where a document passes a limit, or is invalid in a way that the library would find too
+/// late. Its variables are checked apart.
+pub(crate) fn validate_document(
     document: &ExecutableDocument,
     types: &SchemaTypes,
     limits: &LimitConfig,
 ) -> Result<(), ServerError> {
-    let mut walk = ValidationWalk {
-        document,
-        types,
-        max_nesting: limits.max_nesting,
-        hides_schema: limits.no_introspection,
-        fragments: HashMap::new(),
-        open: 0,
-        aliases: LimitCount::new("max-aliases", limits.max_aliases, "aliases", SPLIT),
-        directives: LimitCount::new("max-directives", limits.max_directives, "directives", SPLIT),
-        fields: LimitCount::new(
-            "max-fields",
-            limits.max_fields,
-            "fields and fragments, those in fragments counted wherever they are spread",
-            SPLIT,
-        ),
-        depth: LimitCount::new(
-            "max-depth",
-            limits.max_depth,
-            "fields in one another",
-            "ask for what lies deeper by its id",
-        ),
-    };
+    let mut walk = ValidationWalk::new(document, types, limits);
     for (_, operation) in document.operations.iter() {
         let operation = &operation.node;
         if operation.ty == OperationType::Subscription {
-            check_root(&operation.selection_set)?;
+            check_subscription_root(&operation.selection_set)?;
         }
-        walk.directives(&operation.directives);
+        walk.add_directives(&operation.directives);
         for variable in &operation.variable_definitions {
-            walk.directives(&variable.node.directives);
+            walk.add_directives(&variable.node.directives);
         }
-        walk.set(&operation.selection_set.node, root_type_name(operation.ty))?;
+        walk.visit_set(&operation.selection_set.node, root_type_name(operation.ty))?;
     }
-    // Also those that nothing spreads: the library looks into them before it refuses them.
+    // Those that nothing spreads too: the library looks into them before it refuses them.
     for (name, fragment) in &document.fragments {
-        walk.fragment(name, fragment.pos)?;
+        walk.visit_fragment(name, fragment.pos)?;
     }
     [walk.aliases, walk.directives, walk.fields, walk.depth]
         .iter()
-        .try_for_each(LimitCount::finish)
+        .try_for_each(LimitCount::check)
 }
 
-/// Checks the values of an operation's variables.
-pub(crate) fn variables(
-    operation: &OperationDefinition,
-    variables: &Variables,
-    types: &SchemaTypes,
-) -> Result<(), ServerError> {
-    for definition in &operation.variable_definitions {
-        let definition = &definition.node;
-        let (name, ty) = (&definition.name.node, &definition.var_type.node);
-        let default = definition.default_value.as_ref().map(|v| &v.node);
-        match variables.get(name).or(default) {
-            None | Some(Value::Null) if ty.nullable => {}
-            None | Some(Value::Null) => {
-                let message = format!("${name}: a value of the type {ty} is needed, got none");
-                return Err(errors::invalid_document(&message, definition.name.pos));
-            }
-            Some(value) => {
-                let constants = ConstantCheck {
-                    types,
-                    in_document: false,
-                };
-                constants
-                    .check(&format!("${name}"), value, ty)
-                    .map_err(|wrong| wrong.at(definition.name.pos))?;
-            }
-        }
-    }
-    Ok(())
-}
-
-/// Of a subscription's root the library takes several fields as several streams, and leaves a fragment out.
-fn check_root(set: &Positioned<SelectionSet>) -> Result<(), ServerError> {
-    let refused = |rule, pos| Err(errors::invalid_document(rule, pos));
+/// Fails where the root of a subscription is not one plain field: the library takes several fields as
+/// several streams, and leaves a fragment out.
+fn check_subscription_root(set: &Positioned<SelectionSet>) -> Result<(), ServerError> {
+    let refuse = |rule, pos| Err(errors::invalid_document(rule, pos));
     let mut items = set.node.items.iter();
     let (Some(root), rest) = (items.next(), items.next()) else {
         return Ok(());
     };
     if let Some(second) = rest {
         let rule = "a subscription has one root field only: send a subscription for each";
-        return refused(rule, second.pos);
+        return refuse(rule, second.pos);
     }
     let Selection::Field(field) = &root.node else {
         let rule = "the root field of a subscription is written out, not in a fragment";
-        return refused(rule, root.pos);
+        return refuse(rule, root.pos);
     };
     if field.node.name.node.starts_with("__") {
         let rule = "the root field of a subscription is not one of introspection";
-        return refused(rule, root.pos);
+        return refuse(rule, root.pos);
     }
     if let Some(directive) = field.node.directives.first() {
         let rule = "the root field of a subscription has no directives";
-        return refused(rule, directive.pos);
+        return refuse(rule, directive.pos);
     }
     Ok(())
 }
 
-/// A value that breaks a rule: where it stands, and the rule.
-struct InvalidValue {
-    path: String,
-    rule: String,
-}
-
-impl InvalidValue {
-    fn new(path: impl Into<String>, rule: impl Into<String>) -> Self {
-        Self {
-            path: path.into(),
-            rule: rule.into(),
-        }
-    }
-
-    fn at(self, pos: Pos) -> ServerError {
-        errors::bad_value(&self.path, &self.rule, pos)
-    }
-}
-
-/// How much there is in a selection set, with what its fragments stand for.
+/// How large a selection set is, with what its fragments stand for.
 #[derive(Clone, Copy, Default)]
 struct SelectionSize {
     /// Fields and fragments.
@@ -160,60 +96,15 @@ struct SelectionSize {
     nesting: u64,
 }
 
-/// A limit, how much of it is used, and where it was passed first.
-struct LimitCount {
-    limit: &'static str,
-    max: u64,
-    what: &'static str,
-    advice: &'static str,
-    most: u64,
-    over: Option<(String, Pos)>,
-}
-
-impl LimitCount {
-    fn new(limit: &'static str, max: u64, what: &'static str, advice: &'static str) -> Self {
-        Self {
-            limit,
-            max,
-            what,
-            advice,
-            most: 0,
-            over: None,
-        }
-    }
-
-    /// There are so many here.
-    fn see(&mut self, number: u64, name: impl FnOnce() -> String, pos: Pos) {
-        self.most = self.most.max(number);
-        if number > self.max {
-            self.over.get_or_insert_with(|| (name(), pos));
-        }
-    }
-
-    /// There is one more here.
-    fn add(&mut self, name: &str, pos: Pos) {
-        self.see(self.most + 1, || name.to_owned(), pos);
-    }
-
-    fn finish(&self) -> Result<(), ServerError> {
-        let Some((name, pos)) = &self.over else {
-            return Ok(());
-        };
-        let what = format!("{}, too many from {name} on", self.what);
-        let (limit, max, most, advice) = (self.limit, self.max, self.most, self.advice);
-        Err(errors::limit(limit, max, most, &what, advice, &[*pos]))
-    }
-}
-
 struct ValidationWalk<'d> {
     document: &'d ExecutableDocument,
     types: &'d SchemaTypes,
     max_nesting: u64,
     hides_schema: bool,
-    /// Those that were looked into; none while that is being done.
+    /// The fragments that were visited; none while a visit lasts.
     fragments: HashMap<&'d Name, Option<SelectionSize>>,
-    /// How many sets are open: as deep as this walk recurses.
-    open: u64,
+    /// How many sets are open, which is how deep this walk recurses.
+    open_sets: u64,
     aliases: LimitCount,
     directives: LimitCount,
     fields: LimitCount,
@@ -221,37 +112,71 @@ struct ValidationWalk<'d> {
 }
 
 impl<'d> ValidationWalk<'d> {
-    fn set(&mut self, set: &'d SelectionSet, on: &'d str) -> Result<SelectionSize, ServerError> {
+    fn new(document: &'d ExecutableDocument, types: &'d SchemaTypes, limits: &LimitConfig) -> Self {
+        Self {
+            document,
+            types,
+            max_nesting: limits.max_nesting,
+            hides_schema: limits.no_introspection,
+            fragments: HashMap::new(),
+            open_sets: 0,
+            aliases: LimitCount::new("max-aliases", limits.max_aliases, "aliases", ADVICE),
+            directives: LimitCount::new(
+                "max-directives",
+                limits.max_directives,
+                "directives",
+                ADVICE,
+            ),
+            fields: LimitCount::new(
+                "max-fields",
+                limits.max_fields,
+                "fields and fragments, those in fragments counted wherever they are spread",
+                ADVICE,
+            ),
+            depth: LimitCount::new(
+                "max-depth",
+                limits.max_depth,
+                "fields in one another",
+                "ask for what lies deeper by its id",
+            ),
+        }
+    }
+
+    fn visit_set(
+        &mut self,
+        set: &'d SelectionSet,
+        on: &'d str,
+    ) -> Result<SelectionSize, ServerError> {
         let mut size = SelectionSize::default();
         if set.items.is_empty() {
             return Ok(size);
         }
-        self.open += 1;
+        self.open_sets += 1;
         for item in &set.items {
             let inner = match &item.node {
-                Selection::Field(field) => self.field(field, on)?,
+                Selection::Field(field) => self.visit_field(field, on)?,
                 Selection::InlineFragment(fragment) => {
-                    self.directives(&fragment.node.directives);
+                    self.add_directives(&fragment.node.directives);
                     let condition = fragment.node.type_condition.as_ref();
                     let on = condition.map_or(on, |c| c.node.on.node.as_str());
-                    self.nested("an inline fragment", item.pos)?;
-                    self.set(&fragment.node.selection_set.node, on)?
+                    self.check_open_sets("an inline fragment", item.pos)?;
+                    self.visit_set(&fragment.node.selection_set.node, on)?
                 }
-                Selection::FragmentSpread(spread) => self.spread(spread)?,
+                Selection::FragmentSpread(spread) => self.visit_spread(spread)?,
             };
             size.items = size.items.saturating_add(inner.items).saturating_add(1);
             size.depth = size.depth.max(inner.depth);
             size.nesting = size.nesting.max(inner.nesting + 1);
-            let (name, pos) = (|| name(&item.node), item.pos);
-            self.fields.see(size.items, name, pos);
-            self.depth.see(size.depth, name, pos);
-            self.check_nesting(self.open - 1 + size.nesting, &name(), pos)?;
+            let (name, pos) = (|| label(&item.node), item.pos);
+            self.fields.observe(size.items, name, pos);
+            self.depth.observe(size.depth, name, pos);
+            self.check_nesting(self.open_sets - 1 + size.nesting, &name(), pos)?;
         }
-        self.open -= 1;
+        self.open_sets -= 1;
         Ok(size)
     }
 
-    fn field(
+    fn visit_field(
         &mut self,
         field: &'d Positioned<Field>,
         on: &'d str,
@@ -260,7 +185,7 @@ impl<'d> ValidationWalk<'d> {
         if let Some(alias) = &field.node.alias {
             self.aliases.add(&alias.node, alias.pos);
         }
-        self.directives(&field.node.directives);
+        self.add_directives(&field.node.directives);
         if name.node == "__typename" && !inner.node.items.is_empty() {
             let message = "Field \"__typename\" must not have a selection since type \"String!\" has no subfields";
             return Err(errors::invalid_document(message, name.pos));
@@ -270,42 +195,48 @@ impl<'d> ValidationWalk<'d> {
             return Err(errors::invalid_document(message, name.pos));
         }
         // What the schema does not know, the library refuses.
-        let member = self.types.field(on, &name.node);
-        for (argument, value) in &field.node.arguments {
-            let ty = member.and_then(|m| m.arguments.get(argument.node.as_str()));
-            let Some(ty) = ty else {
-                continue;
-            };
-            // Variables are checked on their own; here they stand for nothing.
-            let constant = value
-                .node
-                .clone()
-                .into_const_with(|_| Ok::<_, ()>(Value::Null));
-            let constants = ConstantCheck {
-                types: self.types,
-                in_document: true,
-            };
-            constants
-                .check(&argument.node, &constant.unwrap_or_default(), ty)
-                .map_err(|wrong| wrong.at(value.pos))?;
+        let known = self.types.field(on, &name.node);
+        if let Some(known) = known {
+            self.check_arguments(&field.node, known)?;
         }
-        self.nested(&name.node, name.pos)?;
-        let mut size = self.set(&inner.node, member.map_or("", |m| base_type_name(&m.ty)))?;
+        self.check_open_sets(&name.node, name.pos)?;
+        let mut size = self.visit_set(&inner.node, known.map_or("", |k| base_type_name(&k.ty)))?;
         size.depth += u64::from(!on.starts_with("__"));
         Ok(size)
     }
 
-    fn spread(
+    fn check_arguments(&self, field: &Field, known: &FieldType) -> Result<(), ServerError> {
+        let check = ValueCheck {
+            types: self.types,
+            in_document: true,
+        };
+        for (argument, value) in &field.arguments {
+            let Some(ty) = known.arguments.get(argument.node.as_str()) else {
+                continue;
+            };
+            // Variables are checked apart; here they stand for nothing.
+            let constant = value
+                .node
+                .clone()
+                .into_const_with(|_| Ok::<_, ()>(Value::Null));
+            check
+                .check_value(&argument.node, &constant.unwrap_or_default(), ty)
+                .map_err(|wrong| wrong.at(value.pos))?;
+        }
+        Ok(())
+    }
+
+    fn visit_spread(
         &mut self,
         spread: &'d Positioned<FragmentSpread>,
     ) -> Result<SelectionSize, ServerError> {
-        self.directives(&spread.node.directives);
+        self.add_directives(&spread.node.directives);
         let name = &spread.node.fragment_name;
-        self.fragment(&name.node, name.pos)
+        self.visit_fragment(&name.node, name.pos)
     }
 
-    /// Looks into a fragment, the first time.
-    fn fragment(&mut self, name: &'d Name, pos: Pos) -> Result<SelectionSize, ServerError> {
+    /// Visits a fragment once.
+    fn visit_fragment(&mut self, name: &'d Name, pos: Pos) -> Result<SelectionSize, ServerError> {
         match self.fragments.get(name) {
             Some(Some(known)) => return Ok(*known),
             Some(None) => {
@@ -314,22 +245,22 @@ impl<'d> ValidationWalk<'d> {
             }
             None => {}
         }
-        // One that is not there is the library's to refuse.
+        // The library refuses a fragment that is not there.
         let Some(fragment) = self.document.fragments.get(name) else {
             return Ok(SelectionSize::default());
         };
         self.fragments.insert(name, None);
-        self.directives(&fragment.node.directives);
+        self.add_directives(&fragment.node.directives);
         let on = fragment.node.type_condition.node.on.node.as_str();
-        self.nested(name, pos)?;
-        let size = self.set(&fragment.node.selection_set.node, on)?;
+        self.check_open_sets(name, pos)?;
+        let size = self.visit_set(&fragment.node.selection_set.node, on)?;
         self.fragments.insert(name, Some(size));
         Ok(size)
     }
 
-    /// Goes no deeper than is allowed.
-    fn nested(&self, name: &str, pos: Pos) -> Result<(), ServerError> {
-        self.check_nesting(self.open, name, pos)
+    /// Fails where the walk is too deep to go on.
+    fn check_open_sets(&self, name: &str, pos: Pos) -> Result<(), ServerError> {
+        self.check_nesting(self.open_sets, name, pos)
     }
 
     fn check_nesting(&self, nesting: u64, name: &str, pos: Pos) -> Result<(), ServerError> {
@@ -338,11 +269,10 @@ impl<'d> ValidationWalk<'d> {
             return Ok(());
         }
         let what = format!("sets of fields in one another at {name}");
-        let advice = "ask for less at once";
-        Err(errors::limit(limit, max, nesting, &what, advice, &[pos]))
+        Err(errors::limit(limit, max, nesting, &what, ADVICE, &[pos]))
     }
 
-    fn directives(&mut self, directives: &[Positioned<Directive>]) {
+    fn add_directives(&mut self, directives: &[Positioned<Directive>]) {
         for directive in directives {
             self.directives
                 .add(&directive.node.name.node, directive.pos);
@@ -350,59 +280,11 @@ impl<'d> ValidationWalk<'d> {
     }
 }
 
-/// What an item is called in a message.
-fn name(item: &Selection) -> String {
+/// How a message names a selection.
+fn label(item: &Selection) -> String {
     match item {
         Selection::Field(field) => field.node.name.node.to_string(),
         Selection::InlineFragment(_) => "an inline fragment".to_owned(),
         Selection::FragmentSpread(spread) => format!("...{}", spread.node.fragment_name.node),
-    }
-}
-
-/// Checks constants against their types; what is of another kind altogether is left to the library.
-struct ConstantCheck<'t> {
-    types: &'t SchemaTypes,
-    /// They stand in the document, where an enum's value is no string, as it is in JSON.
-    in_document: bool,
-}
-
-impl ConstantCheck<'_> {
-    fn check(&self, path: &str, value: &Value, ty: &Type) -> Result<(), InvalidValue> {
-        match (&ty.base, value) {
-            (_, Value::Null) => Ok(()),
-            (BaseType::List(inner), Value::List(items)) => items
-                .iter()
-                .try_for_each(|item| self.check(path, item, inner)),
-            // A single value stands for a list of one.
-            (BaseType::List(inner), single) => self.check(path, single, inner),
-            (BaseType::Named(name), Value::Object(fields)) => {
-                fields.iter().try_for_each(|(field, value)| {
-                    let Some(member) = self.types.field(name, field) else {
-                        return Ok(());
-                    };
-                    self.check(&format!("{path}.{field}"), value, &member.ty)
-                })
-            }
-            (BaseType::Named(name), scalar) => self
-                .check_scalar(name, scalar)
-                .map_err(|rule| InvalidValue::new(path, rule)),
-        }
-    }
-
-    fn check_scalar(&self, name: &str, value: &Value) -> Result<(), String> {
-        match (name, value) {
-            ("Int", Value::Number(number)) => match number.as_i64() {
-                Some(n) if i32::try_from(n).is_err() => {
-                    Err(format!("an Int from {} to {}, got {n}", i32::MIN, i32::MAX))
-                }
-                _ => Ok(()),
-            },
-            ("DateTime", value) => DateTime::read(value).map(|_| ()),
-            ("NameOrNumber", value) => NameOrNumber::read(value).map(|_| ()),
-            (name, Value::String(text)) if self.in_document && self.types.is_enum(name) => {
-                Err(format!("a value of {name} without quotes, got {text:?}"))
-            }
-            _ => Ok(()),
-        }
     }
 }

@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
+use ring::digest::{SHA256, digest};
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 
 use super::{WAYS, Way, refusal};
@@ -17,7 +17,7 @@ const COUNT: &str = "query Count($n: Int) { builds(first: $n) { totalCount } }";
 const COSTLY: &str = "{ builds(first: 500) { nodes { steps(limit: 50) { name } } } }";
 
 fn hash(text: &str) -> String {
-    format!("{:x}", Sha256::digest(text))
+    hex::encode(digest(&SHA256, text.as_bytes()))
 }
 
 fn apollo(hash: &str) -> Value {
