@@ -1,7 +1,7 @@
 //! Shapes a response as the specification asks, which async-graphql 7.2 does not do by itself: the
 //! fields of an object stand in the order of the selection, not in the order in which they were
-//! ready; and a failed field that may not be null makes its nearest nullable parent null, instead of
-//! missing from its object.
+//! ready; and a failed field that may not be null makes its nearest nullable parent null, where the
+//! library would leave it out of its object.
 
 use std::collections::HashMap;
 

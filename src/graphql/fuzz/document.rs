@@ -104,7 +104,7 @@ fn inline_fragments(set: &SelectionSet, document: &ExecutableDocument) -> Select
     set
 }
 
-/// Checks a document with variables: its text, a NUL and JSON, of which the last two may be missing.
+/// Checks a document with variables: its text, a NUL and JSON. The last two may be missing.
 ///
 /// # Panics
 /// Where a document passes that is beyond a limit, one that can be parsed is refused as one that
