@@ -4,7 +4,7 @@
 pub use crate::{
     domain::fuzz::page_cursor,
     feed::fuzz::event_cursor,
-    graphql::fuzz::{document, node_id, scalar},
+    graphql::fuzz::{document::document, node_id, scalar},
     http::{
         rest::fuzz::{path, query},
         websocket::fuzz::session,

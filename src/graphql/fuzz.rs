@@ -1,8 +1,6 @@
-//! The scalars, the ids of nodes, and the pass over a document, given anything.
+//! The scalars, the ids of nodes and the checks of documents, given any bytes.
 
 pub(crate) mod document;
-
-pub use crate::graphql::fuzz::document::document;
 
 use async_graphql::{ScalarType, Value};
 
@@ -16,23 +14,24 @@ use crate::{
 
 const YEAR_0: i64 = -62_167_219_200;
 
-/// JSON, else a text as it is.
-fn value(data: &[u8]) -> Value {
+/// Reads JSON, or else takes the text as a string.
+fn read_value(data: &[u8]) -> Value {
     let json = serde_json::from_slice::<serde_json::Value>(data);
     let value = json.map(|json| Value::from_json(json).unwrap_or_default());
     value.unwrap_or_else(|_| Value::String(String::from_utf8_lossy(data).into_owned()))
 }
 
-/// A value for each of the scalars.
+/// Reads a value as each of the scalars.
 ///
 /// # Panics
-/// What was read is something else when it is written and read again, or a refusal says more than it was told.
+/// Where a value changes when it is written and read again, or a refusal is much longer than its
+/// input.
 pub fn scalar(data: &[u8]) {
-    let value = value(data);
+    let value = read_value(data);
     let longest = 10 * data.len() + 200;
     match DateTime::read(&value) {
         Ok(time) => match time.to_value() {
-            // In UTC its year has no four digits.
+            // In UTC, its year does not have four digits.
             Value::Null => assert!(!(YEAR_0..=LATEST).contains(&time.0), "{value}"),
             written => assert_eq!(DateTime::read(&written).map(|t| t.0), Ok(time.0)),
         },
@@ -51,10 +50,10 @@ pub fn scalar(data: &[u8]) {
     }
 }
 
-/// The text of an id.
+/// Reads the text of a node's id.
 ///
 /// # Panics
-/// An id that was taken is another one when it is given out.
+/// Where an id changes when it is written and read again.
 pub fn node_id(data: &[u8]) {
     let Ok(text) = str::from_utf8(data) else {
         return;

@@ -1,4 +1,5 @@
-//! From the text of a request to an operation that may run.
+//! From a request to an operation that may run: its document is measured, parsed, validated and
+//! cached, its variables are checked, and its cost is worked out.
 
 pub(crate) mod admission;
 pub(crate) mod cost;

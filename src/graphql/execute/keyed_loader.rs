@@ -5,7 +5,7 @@
 //! 2. The first caller of a batch yields until a turn of the task has brought no further request.
 //! 3. It closes the batch, fetches all its keys with one call, and every caller takes its value.
 //!
-//! A caller that is dropped while it fetches is replaced by the next one in line.
+//! Where the caller that fetches is dropped, the next one in line takes over.
 
 use std::{
     collections::{HashMap, HashSet},

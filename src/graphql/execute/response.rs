@@ -1,6 +1,7 @@
-//! Brings an answer into the form that the specification asks for, which async-graphql 7.2 leaves to chance:
-//! the fields of an object stand in the order they were asked for, not in the order they were ready; and a field that
-//! may not be null but failed takes its nearest nullable parent with it, instead of missing from its object.
+//! Shapes a response as the specification asks, which async-graphql 7.2 does not do by itself: the
+//! fields of an object stand in the order of the selection, not in the order in which they were
+//! ready; and a failed field that may not be null makes its nearest nullable parent null, where the
+//! library would leave it out of its object.
 
 use std::collections::HashMap;
 
@@ -14,7 +15,7 @@ use async_graphql::{
 
 use crate::graphql::prepare::schema_types::{SchemaTypes, base_type_name, root_type_name};
 
-/// The form of the answers to an operation; what is worked out for one serves the next.
+/// Shapes the responses to one operation. What it works out for one serves the next.
 pub(crate) struct ResponseShaper<'d> {
     root: &'static str,
     shape: ObjectShape<'d>,
@@ -39,22 +40,48 @@ impl<'d> ResponseShaper<'d> {
         }
     }
 
-    /// Brings an answer into this form.
+    /// Propagates nulls from the response's errors, and orders the fields of its data.
     pub(crate) fn finish(&mut self, response: &mut Response) {
-        let (shape, fragments, types) = (&mut self.shape, self.fragments, self.types);
         for error in &response.errors {
-            let path = &error.path;
-            if let Some(depth) = nullable_depth(shape, self.root, fragments, types, path) {
-                set_null(&mut response.data, &path[..depth]);
+            if let Some(depth) = self.nullable_depth(&error.path) {
+                set_null(&mut response.data, &error.path[..depth]);
             }
         }
-        order(shape, fragments, &mut response.data);
+        order_fields(&mut self.shape, self.fragments, &mut response.data);
+    }
+
+    /// How much of an error's path leads to what becomes null: 0 stands for all of the data. `None`
+    /// where the path leads nowhere.
+    fn nullable_depth(&mut self, path: &[PathSegment]) -> Option<usize> {
+        let mut deepest = (!path.is_empty()).then_some(0);
+        let (mut shape, mut object) = (&mut self.shape, self.root);
+        let mut ty: Option<&Type> = None;
+        for (depth, segment) in path.iter().enumerate() {
+            match segment {
+                PathSegment::Field(key) => {
+                    let field = shape.fields(self.fragments).get_mut(key.as_str())?;
+                    let on = field.on.unwrap_or(object);
+                    let found = &self.types.field(on, field.name)?.ty;
+                    object = base_type_name(found);
+                    shape = &mut field.inner;
+                    ty = Some(found);
+                }
+                PathSegment::Index(_) => match &ty?.base {
+                    BaseType::List(inner) => ty = Some(inner),
+                    BaseType::Named(_) => return None,
+                },
+            }
+            if ty?.nullable {
+                deepest = Some(depth + 1);
+            }
+        }
+        deepest
     }
 }
 
 type Fragments = HashMap<Name, Positioned<FragmentDefinition>>;
 
-/// What an object's place in the answer is made of.
+/// What is selected of the object at one path of the response.
 struct ObjectShape<'d> {
     sets: Vec<&'d SelectionSet>,
     /// By response key, in order; worked out when first needed.
@@ -62,7 +89,7 @@ struct ObjectShape<'d> {
 }
 
 struct FieldShape<'d> {
-    /// The type that a fragment names around it.
+    /// The type that the nearest fragment around it names.
     on: Option<&'d str>,
     name: &'d str,
     inner: ObjectShape<'d>,
@@ -71,30 +98,36 @@ struct FieldShape<'d> {
 impl<'d> ObjectShape<'d> {
     fn fields(&mut self, fragments: &'d Fragments) -> &mut IndexMap<&'d str, FieldShape<'d>> {
         self.fields.get_or_insert_with(|| {
-            let (mut fields, mut seen) = (IndexMap::new(), Vec::new());
+            let mut collector = FieldCollector {
+                fragments,
+                fields: IndexMap::new(),
+                spread: Vec::new(),
+            };
             for set in &self.sets {
-                collect(&mut fields, &mut seen, fragments, None, set);
+                collector.collect(None, set);
             }
-            fields
+            collector.fields
         })
     }
 }
 
-/// Each fragment is looked into once for an object: a second time it adds nothing.
-fn collect<'d>(
-    fields: &mut IndexMap<&'d str, FieldShape<'d>>,
-    seen: &mut Vec<&'d Name>,
+/// Collects the fields of one object from its selection sets.
+struct FieldCollector<'d> {
     fragments: &'d Fragments,
-    on: Option<&'d str>,
-    set: &'d SelectionSet,
-) {
-    for item in &set.items {
-        match &item.node {
-            Selection::Field(field) => {
-                let field = &field.node;
-                let entry = fields
-                    .entry(field.response_key().node.as_str())
-                    .or_insert_with(|| FieldShape {
+    fields: IndexMap<&'d str, FieldShape<'d>>,
+    /// The fragments that were collected: a second time, one adds nothing.
+    spread: Vec<&'d Name>,
+}
+
+impl<'d> FieldCollector<'d> {
+    /// Adds a selection set in a fragment on the type `on`, if in any.
+    fn collect(&mut self, on: Option<&'d str>, set: &'d SelectionSet) {
+        for item in &set.items {
+            match &item.node {
+                Selection::Field(field) => {
+                    let field = &field.node;
+                    let key = field.response_key().node.as_str();
+                    let entry = self.fields.entry(key).or_insert_with(|| FieldShape {
                         on,
                         name: &field.name.node,
                         inner: ObjectShape {
@@ -102,69 +135,26 @@ fn collect<'d>(
                             fields: None,
                         },
                     });
-                entry.inner.sets.push(&field.selection_set.node);
-            }
-            Selection::InlineFragment(fragment) => {
-                let condition = fragment.node.type_condition.as_ref();
-                let on = condition.map(|c| c.node.on.node.as_str()).or(on);
-                collect(
-                    fields,
-                    seen,
-                    fragments,
-                    on,
-                    &fragment.node.selection_set.node,
-                );
-            }
-            Selection::FragmentSpread(spread) => {
-                let name = &spread.node.fragment_name.node;
-                if let Some(fragment) = fragments.get(name)
-                    && !seen.contains(&name)
-                {
-                    seen.push(name);
-                    let on = Some(fragment.node.type_condition.node.on.node.as_str());
-                    collect(
-                        fields,
-                        seen,
-                        fragments,
-                        on,
-                        &fragment.node.selection_set.node,
-                    );
+                    entry.inner.sets.push(&field.selection_set.node);
+                }
+                Selection::InlineFragment(fragment) => {
+                    let condition = fragment.node.type_condition.as_ref();
+                    let on = condition.map(|c| c.node.on.node.as_str()).or(on);
+                    self.collect(on, &fragment.node.selection_set.node);
+                }
+                Selection::FragmentSpread(spread) => {
+                    let name = &spread.node.fragment_name.node;
+                    if let Some(fragment) = self.fragments.get(name)
+                        && !self.spread.contains(&name)
+                    {
+                        self.spread.push(name);
+                        let on = Some(fragment.node.type_condition.node.on.node.as_str());
+                        self.collect(on, &fragment.node.selection_set.node);
+                    }
                 }
             }
         }
     }
-}
-
-/// How long a part of the path leads to what becomes null: 0 is all of the data, none that the path leads nowhere.
-fn nullable_depth<'d>(
-    shape: &mut ObjectShape<'d>,
-    root: &'d str,
-    fragments: &'d Fragments,
-    types: &'d SchemaTypes,
-    path: &[PathSegment],
-) -> Option<usize> {
-    let mut deepest = (!path.is_empty()).then_some(0);
-    let (mut shape, mut object) = (shape, root);
-    let mut ty: Option<&'d Type> = None;
-    for (depth, segment) in path.iter().enumerate() {
-        match segment {
-            PathSegment::Field(key) => {
-                let field = shape.fields(fragments).get_mut(key.as_str())?;
-                let found = &types.field(field.on.unwrap_or(object), field.name)?.ty;
-                object = base_type_name(found);
-                shape = &mut field.inner;
-                ty = Some(found);
-            }
-            PathSegment::Index(_) => match &ty?.base {
-                BaseType::List(inner) => ty = Some(inner),
-                BaseType::Named(_) => return None,
-            },
-        }
-        if ty?.nullable {
-            deepest = Some(depth + 1);
-        }
-    }
-    deepest
 }
 
 fn set_null(value: &mut Value, path: &[PathSegment]) {
@@ -187,15 +177,16 @@ fn set_null(value: &mut Value, path: &[PathSegment]) {
     }
 }
 
-fn order<'d>(shape: &mut ObjectShape<'d>, fragments: &'d Fragments, value: &mut Value) {
+fn order_fields<'d>(shape: &mut ObjectShape<'d>, fragments: &'d Fragments, value: &mut Value) {
     match value {
         Value::List(items) => {
             for item in items {
-                order(shape, fragments, item);
+                order_fields(shape, fragments, item);
             }
         }
         Value::Object(object) => {
             let fields = shape.fields(fragments);
+            // Most objects are in order already, and sorting would allocate for each.
             if !is_in_order(object, fields) {
                 object.sort_by_cached_key(|key, _| fields.get_index_of(key.as_str()));
             }
@@ -203,7 +194,7 @@ fn order<'d>(shape: &mut ObjectShape<'d>, fragments: &'d Fragments, value: &mut 
                 if matches!(value, Value::Object(_) | Value::List(_))
                     && let Some(field) = fields.get_mut(key.as_str())
                 {
-                    order(&mut field.inner, fragments, value);
+                    order_fields(&mut field.inner, fragments, value);
                 }
             }
         }

@@ -1,4 +1,5 @@
-//! The pass over a document, given anything, against what the document says once every fragment is written out.
+//! The checks of documents, given any bytes, compared with what the document is once every fragment
+//! is written out.
 
 use std::sync::LazyLock;
 
@@ -6,7 +7,7 @@ use async_graphql::{
     Positioned, Variables,
     parser::{
         parse_query,
-        types::{ExecutableDocument, InlineFragment, Selection, SelectionSet},
+        types::{ExecutableDocument, InlineFragment, OperationDefinition, Selection, SelectionSet},
     },
 };
 
@@ -37,7 +38,7 @@ const FLAGS: [&str; 10] = [
 /// More brackets than this, and the library's parser may run out of stack.
 const MAX_BRACKETS: usize = 100;
 
-/// What there is in a selection set.
+/// How large a selection set is.
 #[derive(Clone, Copy, Debug, Default)]
 struct Size {
     items: u64,
@@ -73,17 +74,17 @@ impl Size {
 }
 
 /// The set with its fragments written out.
-fn inlined(set: &SelectionSet, document: &ExecutableDocument) -> SelectionSet {
+fn inline_fragments(set: &SelectionSet, document: &ExecutableDocument) -> SelectionSet {
     let mut set = set.clone();
     for item in &mut set.items {
         match &mut item.node {
             Selection::Field(field) => {
                 let inner = &mut field.node.selection_set.node;
-                *inner = inlined(inner, document);
+                *inner = inline_fragments(inner, document);
             }
             Selection::InlineFragment(fragment) => {
                 let inner = &mut fragment.node.selection_set.node;
-                *inner = inlined(inner, document);
+                *inner = inline_fragments(inner, document);
             }
             Selection::FragmentSpread(spread) => {
                 let name = &spread.node.fragment_name.node;
@@ -94,7 +95,7 @@ fn inlined(set: &SelectionSet, document: &ExecutableDocument) -> SelectionSet {
                 let inline = InlineFragment {
                     type_condition: Some(fragment.node.type_condition.clone()),
                     directives: spread.node.directives.clone(),
-                    selection_set: Positioned::new(inlined(&set.node, document), set.pos),
+                    selection_set: Positioned::new(inline_fragments(&set.node, document), set.pos),
                 };
                 item.node = Selection::InlineFragment(Positioned::new(inline, pos));
             }
@@ -103,11 +104,11 @@ fn inlined(set: &SelectionSet, document: &ExecutableDocument) -> SelectionSet {
     set
 }
 
-/// A document, and behind a NUL perhaps variables.
+/// Checks a document with variables: its text, a NUL and JSON. The last two may be missing.
 ///
 /// # Panics
-/// A document passes that is beyond a limit, one that can be read is refused as one that cannot, or a fragment
-/// costs something else than what it stands for.
+/// Where a document passes that is beyond a limit, one that can be parsed is refused as one that
+/// cannot, or a fragment does not cost what it stands for.
 pub fn document(data: &[u8]) {
     static TYPES: LazyLock<SchemaTypes> = LazyLock::new(|| {
         let types = SchemaTypes::read(&build_schema().finish().sdl());
@@ -119,37 +120,9 @@ pub fn document(data: &[u8]) {
     let (Some(Ok(text)), variables) = (parts.next(), parts.next()) else {
         return;
     };
-    let scanned = check_lexical_limits(text, limits);
-    let is_bracket = |byte: &u8| matches!(byte, b'{' | b'[' | b'(');
-    if scanned.is_err() && text.bytes().filter(|byte| is_bracket(byte)).count() > MAX_BRACKETS {
+    let Some(document) = parse_within_limits(text, limits) else {
         return;
-    }
-    let parsed = parse_query(text);
-    let size = match (scanned, &parsed) {
-        (Ok(size), Ok(_)) => size,
-        (Err(error), Ok(_)) => {
-            let is_limit = error.extensions.is_some_and(|e| e.get("limit").is_some());
-            return assert!(is_limit, "{text}");
-        }
-        (_, Err(_)) => return,
     };
-    let Ok(document) = parsed else { return };
-    let sets = document
-        .operations
-        .iter()
-        .map(|(_, o)| &o.node.selection_set.node);
-    let sets = sets.chain(
-        document
-            .fragments
-            .values()
-            .map(|f| &f.node.selection_set.node),
-    );
-    let written: u64 = sets.map(|set| Size::of(set).items).sum();
-    assert!(
-        written <= size.tokens,
-        "{written} in {} tokens",
-        size.tokens
-    );
     if let Err(error) = validate_document(&document, types, limits) {
         assert!(
             !error.message.is_empty() && error.extensions.is_some(),
@@ -163,18 +136,8 @@ pub fn document(data: &[u8]) {
     for (_, operation) in document.operations.iter() {
         let operation = &operation.node;
         let mut flat = operation.clone();
-        flat.selection_set.node = inlined(&operation.selection_set.node, &document);
-        let size = Size::of(&flat.selection_set.node);
-        assert!(size.items <= limits.max_fields, "{size:?}");
-        // Each is counted where it is written, once.
-        let written = Size::of(&operation.selection_set.node);
-        assert!(written.aliases <= limits.max_aliases, "{size:?}");
-        assert!(written.directives <= limits.max_directives, "{size:?}");
-        // Introspection may go deeper.
-        assert!(
-            size.depth <= limits.max_depth || text.contains("__"),
-            "{size:?}"
-        );
+        flat.selection_set.node = inline_fragments(&operation.selection_set.node, &document);
+        assert_within_limits(operation, &flat, limits, text.contains("__"));
         if validate_variables(operation, &variables, types).is_err() {
             continue;
         }
@@ -182,4 +145,56 @@ pub fn document(data: &[u8]) {
             [operation, &flat].map(|o| measure_cost(&document, o, &variables, types, limits).ok());
         assert_eq!(costs[0], costs[1]);
     }
+}
+
+/// Parses a text that is within the lexical limits.
+fn parse_within_limits(text: &str, limits: &LimitConfig) -> Option<ExecutableDocument> {
+    let size = check_lexical_limits(text, limits);
+    let is_bracket = |byte: &u8| matches!(byte, b'{' | b'[' | b'(');
+    if size.is_err() && text.bytes().filter(|byte| is_bracket(byte)).count() > MAX_BRACKETS {
+        return None;
+    }
+    let document = parse_query(text).ok()?;
+    match size {
+        Ok(size) => {
+            let items = count_items(&document);
+            assert!(items <= size.tokens, "{items} in {} tokens", size.tokens);
+            Some(document)
+        }
+        Err(error) => {
+            let is_limit = error.extensions.is_some_and(|e| e.get("limit").is_some());
+            assert!(is_limit, "{text}");
+            None
+        }
+    }
+}
+
+/// How many fields and fragments are written in a document.
+fn count_items(document: &ExecutableDocument) -> u64 {
+    let operations = document.operations.iter();
+    let operations = operations.map(|(_, o)| &o.node.selection_set.node);
+    let fragments = document.fragments.values();
+    let fragments = fragments.map(|f| &f.node.selection_set.node);
+    let sets = operations.chain(fragments);
+    sets.map(|set| Size::of(set).items).sum()
+}
+
+/// Checks a valid operation, and what it is with its fragments written out.
+fn assert_within_limits(
+    operation: &OperationDefinition,
+    flat: &OperationDefinition,
+    limits: &LimitConfig,
+    has_introspection: bool,
+) {
+    let size = Size::of(&flat.selection_set.node);
+    assert!(size.items <= limits.max_fields, "{size:?}");
+    // Each is counted where it is written, once.
+    let written = Size::of(&operation.selection_set.node);
+    assert!(written.aliases <= limits.max_aliases, "{size:?}");
+    assert!(written.directives <= limits.max_directives, "{size:?}");
+    // Introspection may go deeper.
+    assert!(
+        size.depth <= limits.max_depth || has_introspection,
+        "{size:?}"
+    );
 }

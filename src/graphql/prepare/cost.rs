@@ -1,9 +1,10 @@
 //! What an operation may return at most, worked out before it runs, in one walk that measures each
 //! fragment once.
 //!
-//! A list counts its page size. What lies in the rows of a connection is measured for one row, since
-//! a fragment may stand between the field that says how many rows there are and `nodes` or `edges`.
-//! The walk expects a validated document: its fragments contain no cycle, and nothing nests too deep.
+//! A list counts its page size. What lies in the rows of a connection is measured for one row,
+//! since a fragment may stand between the field that says how many rows there are and `nodes` or
+//! `edges`. The walk expects a validated document, whose fragments contain no cycle and do not nest
+//! too deep.
 
 use std::{
     collections::HashMap,

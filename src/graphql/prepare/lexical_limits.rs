@@ -1,6 +1,6 @@
 //! Measures a document's text before it is parsed, in one pass that neither recurses nor allocates:
-//! its bytes, its tokens, and how deep its brackets nest. Too much of any would cost the parser time
-//! or stack.
+//! its bytes, its tokens, and how deep its brackets nest. Too much of any would cost the parser
+//! time or stack.
 
 use async_graphql::{Pos, ServerError};
 

@@ -1,6 +1,6 @@
-//! Validates a document before the library sees it, in one walk that measures it too and visits each
-//! fragment once: the library expands fragments wherever they are spread, so a few hundred bytes could
-//! keep it busy for ever.
+//! Validates a document before the library sees it, in one walk that measures it too and visits
+//! each fragment once: the library expands fragments wherever they are spread, so a few hundred
+//! bytes could keep it busy for ever.
 //!
 //! All else that can be wrong with a document is the library's to find, which it does before it
 //! executes.
@@ -58,8 +58,8 @@ pub(crate) fn validate_document(
         .try_for_each(LimitCount::check)
 }
 
-/// Fails where the root of a subscription is not one plain field: the library takes several fields as
-/// several streams, and leaves a fragment out.
+/// Fails where the root of a subscription is not one plain field: the library takes several fields
+/// as several streams, and leaves a fragment out.
 fn check_subscription_root(set: &Positioned<SelectionSet>) -> Result<(), ServerError> {
     let refuse = |rule, pos| Err(errors::invalid_document(rule, pos));
     let mut items = set.node.items.iter();
@@ -269,8 +269,7 @@ impl<'d> ValidationWalk<'d> {
             return Ok(());
         }
         let what = format!("sets of fields in one another at {name}");
-        let advice = "ask for less at once";
-        Err(errors::limit(limit, max, nesting, &what, advice, &[pos]))
+        Err(errors::limit(limit, max, nesting, &what, ADVICE, &[pos]))
     }
 
     fn add_directives(&mut self, directives: &[Positioned<Directive>]) {

@@ -1,4 +1,4 @@
-//! The GraphQL type Build: a newtype over the row, its fields, and its lists.
+//! The GraphQL type Build: the fields of its row, its builder, its steps, and the lists of builds.
 
 use std::sync::Arc;
 
@@ -92,7 +92,7 @@ impl Build {
 
     /// When the build started.
     async fn started_at(&self) -> DateTime {
-        // Not null by contract: what cannot be written shows as the nearest time that can.
+        // Not null by contract, so a value that RFC 3339 cannot write shows as the nearest it can.
         let seconds = self.0.started_at.int().unwrap_or(time::EARLIEST);
         DateTime(if time::format(seconds).is_some() {
             seconds
@@ -108,7 +108,7 @@ impl Build {
 
     /// Null while the build is running.
     async fn complete_at(&self) -> Option<DateTime> {
-        DateTime::of(self.0.complete_at.as_ref())
+        DateTime::from_column(self.0.complete_at.as_ref())
     }
 
     /// How many seconds the steps of this build have waited for locks, in all.
@@ -123,7 +123,7 @@ impl Build {
 
     /// Null until the build is complete.
     async fn results(&self, ctx: &Context<'_>) -> Option<Results> {
-        let results = Results::of(self.0.results.as_ref());
+        let results = Results::from_column(self.0.results.as_ref());
         if results.is_none() && self.0.results.is_some() {
             ctx.report_invalid("builds.results", self.0.id.0);
         }
@@ -145,15 +145,7 @@ impl Build {
             let (field, test) = which.test();
             filter = Filter::All(vec![Filter::Field(field, test), filter]);
         }
-        let bounded = |argument, value: Option<i32>, max| {
-            value
-                .map(|v| page_input::check_bounds(argument, v, max))
-                .transpose()
-        };
-        let limit = bounded("limit", limit, page_input::MAX_LIMIT)?;
-        let offset = bounded("offset", offset, i32::MAX as u64)?;
-        let range = (limit.is_some() || offset.is_some())
-            .then(|| (limit.unwrap_or(page_input::MAX_LIMIT), offset.unwrap_or(0)));
+        let range = read_step_range(limit, offset)?;
         let order = match order_by.filter(|keys| !keys.is_empty()) {
             None => by_number(),
             keys => read_order(keys, StepField::Stepid),
@@ -166,6 +158,19 @@ impl Build {
         let rows = ctx.loaders().steps_of(self.0.id, Arc::new(args)).await?;
         Ok(rows.into_iter().map(Step).collect())
     }
+}
+
+/// A limit and an offset of steps; `None` where neither is given.
+fn read_step_range(limit: Option<i32>, offset: Option<i32>) -> Result<Option<(u64, u64)>> {
+    let bounded = |argument, value: Option<i32>, max| {
+        value
+            .map(|v| page_input::check_bounds(argument, v, max))
+            .transpose()
+    };
+    let limit = bounded("limit", limit, page_input::MAX_LIMIT)?;
+    let offset = bounded("offset", offset, i32::MAX as u64)?;
+    let is_limited = limit.is_some() || offset.is_some();
+    Ok(is_limited.then(|| (limit.unwrap_or(page_input::MAX_LIMIT), offset.unwrap_or(0))))
 }
 
 impl ConnectionNode for Build {
@@ -192,10 +197,10 @@ impl ConnectionNode for Build {
     }
 }
 
-/// A list of builds as its arguments ask for it.
+/// A page of the builds of one builder or, without one, of all.
 pub(crate) async fn load_connection(
     ctx: &Context<'_>,
-    of: Option<&Builder>,
+    builder: Option<&Builder>,
     filter: Option<BuildFilter>,
     order: Option<Vec<BuildOrder>>,
     page: PageInput,
@@ -206,7 +211,7 @@ pub(crate) async fn load_connection(
         range: page.range(&order)?,
         order,
     });
-    if let Some(builder) = of {
+    if let Some(builder) = builder {
         let (id, loaders) = (builder.0.id, ctx.loaders());
         let rows = loaders.builds_of(id, args.clone());
         let count = loaders.build_count(id, args.filter.clone());

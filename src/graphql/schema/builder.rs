@@ -1,4 +1,4 @@
-//! The GraphQL type Builder: a newtype over the row, its fields, and its list.
+//! The GraphQL type Builder: the fields of its row, its tags, its builds, and the list of builders.
 
 use std::sync::Arc;
 
@@ -120,7 +120,7 @@ impl ConnectionNode for Builder {
     }
 }
 
-/// A list of builders as its arguments ask for it.
+/// A page of all builders.
 pub(crate) async fn load_connection(
     ctx: &Context<'_>,
     filter: Option<BuilderFilter>,

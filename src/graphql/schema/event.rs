@@ -1,4 +1,4 @@
-//! The GraphQL type StepEvent, its kinds and its filter.
+//! The GraphQL type StepEvent, its kinds and its filter: what subscriptions send.
 
 use async_graphql::{Enum, InputObject, SimpleObject};
 
@@ -17,8 +17,8 @@ use crate::{
 
 /// What an event was.
 #[derive(Enum, Clone, Copy, Debug, PartialEq, Eq)]
-#[graphql(remote = "event::EventKind")]
-pub(crate) enum EventKind {
+#[graphql(name = "EventKind", remote = "event::EventKind")]
+pub(crate) enum StepEventKind {
     /// Not a change: the step as it is at the start of the stream.
     Snapshot,
     /// The step was added.
@@ -37,7 +37,7 @@ pub(crate) struct StepEvent {
     /// Its position: subscribe with `after` this to go on behind it.
     cursor: EventCursor,
     /// What it was.
-    kind: EventKind,
+    kind: StepEventKind,
     /// When it happened.
     occurred_at: DateTime,
     /// The step as this event left it.
@@ -62,7 +62,7 @@ pub(crate) struct StepEventFilter {
     buildid: Option<i32>,
     stepid: Option<i32>,
     name_or_number: Option<NameOrNumber>,
-    kinds: Option<Vec<EventKind>>,
+    kinds: Option<Vec<StepEventKind>>,
     hidden: Option<bool>,
 }
 

@@ -1,4 +1,5 @@
-//! The root of mutations: Buildbot's update methods of steps, and what gives steps a home.
+//! The root of mutations: Buildbot's update methods of steps, and those that make the builders and
+//! builds which steps belong to. Each calls the service of its noun.
 
 use async_graphql::{Context, Object, SimpleObject};
 
@@ -20,6 +21,7 @@ use crate::{
         },
     },
     service,
+    store::build,
 };
 
 /// The step after the update, and the position of the event the update caused.
@@ -47,8 +49,8 @@ pub(crate) struct BuildPayload {
     build: Build,
 }
 
-impl From<crate::store::build::Model> for BuildPayload {
-    fn from(row: crate::store::build::Model) -> Self {
+impl From<build::Model> for BuildPayload {
+    fn from(row: build::Model) -> Self {
         Self {
             build: Build(row.into()),
         }

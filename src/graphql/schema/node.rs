@@ -1,4 +1,4 @@
-//! The interface Node, and the ids by which `node(id:)` finds every object.
+//! The interface Node, and the opaque ids by which `node(id:)` finds any object.
 
 use async_graphql::{Context, ID, Interface};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -27,7 +27,7 @@ pub(crate) enum Node {
     Step(Step),
 }
 
-/// What an ID stands for.
+/// The object that an ID names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum NodeId {
     Builder(BuilderId),
@@ -36,7 +36,7 @@ pub(crate) enum NodeId {
 }
 
 impl NodeId {
-    /// The opaque text of it.
+    /// The opaque text of the ID.
     pub(crate) fn encode(self) -> ID {
         let plain = match self {
             Self::Builder(id) => format!("Builder:{id}"),
@@ -46,6 +46,7 @@ impl NodeId {
         URL_SAFE_NO_PAD.encode(plain).into()
     }
 
+    /// Reads an opaque text; `None` where this server did not make it.
     pub(crate) fn decode(id: &str) -> Option<Self> {
         let plain = String::from_utf8(URL_SAFE_NO_PAD.decode(id).ok()?).ok()?;
         let (kind, number) = plain.split_once(':')?;
@@ -59,14 +60,14 @@ impl NodeId {
     }
 }
 
-/// The object with this ID, or none.
+/// Finds the object with an ID. Fails where the ID is not one that this server made.
 pub(crate) async fn find(ctx: &Context<'_>, id: &str) -> Result<Option<Node>> {
-    let refused = || Error::invalid("id", format!("an ID that this server gave, got {id:?}"));
+    let refuse = || Error::invalid("id", format!("an ID that this server gave, got {id:?}"));
     let loaders = ctx.loaders();
-    Ok(match NodeId::decode(id).ok_or_else(refused)? {
-        NodeId::Builder(id) => loaders.builder(id).await?.map(|row| Builder(row).into()),
-        NodeId::Build(id) => loaders.build(id).await?.map(|row| Build(row).into()),
-        NodeId::Step(id) => loaders.step(id).await?.map(|row| Step(row).into()),
+    Ok(match NodeId::decode(id).ok_or_else(refuse)? {
+        NodeId::Builder(id) => loaders.builder(id).await?.map(Builder).map(Node::Builder),
+        NodeId::Build(id) => loaders.build(id).await?.map(Build).map(Node::Build),
+        NodeId::Step(id) => loaders.step(id).await?.map(Step).map(Node::Step),
     })
 }
 

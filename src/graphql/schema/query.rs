@@ -1,4 +1,4 @@
-//! The root of queries.
+//! The root of queries: each object by its id, the lists, and the feed's position.
 
 use async_graphql::{Context, ID, Object};
 
@@ -131,7 +131,7 @@ impl Query {
 
     #[expect(
         clippy::unused_async,
-        reason = "resolvers are async; this one's answer was read before"
+        reason = "resolvers are async; this one's cursor was read before"
     )]
     /// The feed's newest position, taken before any other field of the same request is read: a subscription with `after` this misses nothing the request did not show.
     async fn event_cursor(&self, ctx: &Context<'_>) -> Result<EventCursor> {

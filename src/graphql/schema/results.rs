@@ -1,4 +1,4 @@
-//! The enum of results.
+//! The enum Results, as GraphQL shows it.
 
 use async_graphql::Enum;
 
@@ -18,8 +18,8 @@ pub(crate) enum Results {
 }
 
 impl Results {
-    /// The result in a column that may hold anything; what is none of the seven is null.
-    pub(crate) fn of(column: Option<&UncheckedInt>) -> Option<Self> {
+    /// Reads a column that may hold anything: what is none of the seven codes is null.
+    pub(crate) fn from_column(column: Option<&UncheckedInt>) -> Option<Self> {
         column?
             .int()
             .and_then(results::Results::from_code)

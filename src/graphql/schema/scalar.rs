@@ -24,7 +24,7 @@ impl ScalarType for DateTime {
 }
 
 impl DateTime {
-    /// Reads a value, or says what it should be.
+    /// Reads a value. Fails with what it should be.
     pub(crate) fn read(value: &Value) -> Result<Self, String> {
         let seconds = match value {
             Value::String(text) => time::parse(text),
@@ -38,8 +38,9 @@ impl DateTime {
         })
     }
 
-    /// The time in a column that may be null, unreadable, or beyond the years that RFC 3339 can write.
-    pub(crate) fn of(column: Option<&UncheckedInt>) -> Option<Self> {
+    /// Reads a column that may hold anything: `None` too where the value is beyond the years that
+    /// RFC 3339 can write.
+    pub(crate) fn from_column(column: Option<&UncheckedInt>) -> Option<Self> {
         let seconds = column?.int()?;
         time::format(seconds).map(|_| Self(seconds))
     }
@@ -65,7 +66,7 @@ impl ScalarType for NameOrNumber {
 }
 
 impl NameOrNumber {
-    /// Reads a value, or says what it should be.
+    /// Reads a value. Fails with what it should be.
     pub(crate) fn read(value: &Value) -> Result<Self, String> {
         let number = match value {
             Value::String(text) => return step::NameOrNumber::parse(text).map(Self),

@@ -1,4 +1,4 @@
-//! The GraphQL type Step: a newtype over the row, its fields, and its lists.
+//! The GraphQL type Step: the fields of its row, its build, its links, and the list of steps.
 
 use std::sync::Arc;
 
@@ -89,12 +89,12 @@ impl Step {
 
     /// Null until the step starts.
     async fn started_at(&self) -> Option<DateTime> {
-        DateTime::of(self.0.started_at.as_ref())
+        DateTime::from_column(self.0.started_at.as_ref())
     }
 
     /// Null until the step holds all its locks.
     async fn locks_acquired_at(&self) -> Option<DateTime> {
-        DateTime::of(self.0.locks_acquired_at.as_ref())
+        DateTime::from_column(self.0.locks_acquired_at.as_ref())
     }
 
     /// True once the step has a time of completion.
@@ -104,12 +104,12 @@ impl Step {
 
     /// Null while the step is running.
     async fn complete_at(&self) -> Option<DateTime> {
-        DateTime::of(self.0.complete_at.as_ref())
+        DateTime::from_column(self.0.complete_at.as_ref())
     }
 
     /// Null until the step is complete.
     async fn results(&self, ctx: &Context<'_>) -> Option<Results> {
-        let results = Results::of(self.0.results.as_ref());
+        let results = Results::from_column(self.0.results.as_ref());
         if results.is_none() && self.0.results.is_some() {
             ctx.report_invalid("steps.results", self.0.id.0);
         }
@@ -142,20 +142,20 @@ impl Step {
 
     /// Seconds from start to completion, or null before that.
     async fn duration_s(&self) -> Option<i32> {
-        self.since_start(self.0.complete_at.as_ref())
+        self.seconds_since_start(self.0.complete_at.as_ref())
     }
 
     /// Seconds from start until all locks were held, or null before that.
     async fn lock_wait_s(&self) -> Option<i32> {
-        self.since_start(self.0.locks_acquired_at.as_ref())
+        self.seconds_since_start(self.0.locks_acquired_at.as_ref())
     }
 }
 
 impl Step {
-    /// Seconds from the start to then; a span that no Int holds is none.
-    fn since_start(&self, then: Option<&UncheckedInt>) -> Option<i32> {
-        let (start, then) = (self.0.started_at.as_ref()?.int()?, then?.int()?);
-        i32::try_from(then.checked_sub(start)?).ok()
+    /// The seconds from the start to another time; `None` where no Int holds them.
+    fn seconds_since_start(&self, time: Option<&UncheckedInt>) -> Option<i32> {
+        let (start, time) = (self.0.started_at.as_ref()?.int()?, time?.int()?);
+        i32::try_from(time.checked_sub(start)?).ok()
     }
 }
 
@@ -183,7 +183,7 @@ impl ConnectionNode for Step {
     }
 }
 
-/// A list of steps as its arguments ask for it.
+/// A page of all steps.
 pub(crate) async fn load_connection(
     ctx: &Context<'_>,
     filter: Option<StepFilter>,

@@ -1,4 +1,4 @@
-//! The input BuildFilter, and its translation into `domain::filter`.
+//! Which builds a `where` asks for, and the translation into `domain::filter`.
 
 use async_graphql::InputObject;
 

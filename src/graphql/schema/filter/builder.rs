@@ -1,4 +1,4 @@
-//! The input BuilderFilter, and its translation into `domain::filter`.
+//! Which builders a `where` asks for, and the translation into `domain::filter`.
 
 use async_graphql::InputObject;
 

@@ -87,8 +87,8 @@ impl<F: Copy> Conditions<F> {
 
     pub(crate) fn test_results(&mut self, field: F, filter: Option<ResultsFilter>) {
         let Some(f) = filter else { return };
-        // Every test lists some of the seven codes, so that any other integer counts as the null that
-        // it is shown as.
+        // Every test lists some of the seven codes, so that any other integer counts as the null
+        // that it is shown as.
         let one_of = |pass: &dyn Fn(results::Results) -> bool| {
             let codes = results::Results::ALL.into_iter().filter(|r| pass(*r));
             Test::In(codes.map(|r| Value::Int(r.code())).collect())

@@ -1,4 +1,4 @@
-//! The input StepFilter, and its translation into `domain::filter`.
+//! Which steps a `where` asks for, and the translation into `domain::filter`.
 
 use async_graphql::InputObject;
 
