@@ -110,6 +110,7 @@ fn register(
     unit: impl IntoIterator<Item = Unit>,
     metric: &(impl Metric + Clone),
 ) {
+    // A clone of a metric shares its values. rustdoc's lines begin with a space.
     let doc = doc.trim();
     let help = doc.strip_suffix('.').unwrap_or(doc);
     match unit.into_iter().next() {

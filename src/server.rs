@@ -50,6 +50,7 @@ impl Server {
         } else {
             PendingMigrations::Apply
         };
+        // First of all: a wrong certificate must not leave a migrated database behind.
         let tls = Tls::load(&config.connection)?;
         let db = connect(&config.database, pending).await?;
         let address = config.http.listen;
@@ -118,6 +119,7 @@ fn listen(address: SocketAddr) -> io::Result<TcpListener> {
         SocketAddr::V4(_) => TcpSocket::new_v4(),
         SocketAddr::V6(_) => TcpSocket::new_v6(),
     }?;
+    // The port may still have connections of the server before this one.
     socket.set_reuseaddr(true)?;
     socket.bind(address)?;
     socket.listen(BACKLOG)
@@ -146,6 +148,7 @@ fn spawn_background_tasks(app: &App) {
 
 /// Waits for open connections and running tasks, and cuts off those that take too long.
 async fn drain(app: &App, connections: &Listener) {
+    // A tracker that is not closed is waited for for ever.
     app.tasks.close();
     connections.open.close();
     let all = async {

@@ -87,6 +87,7 @@ impl Access {
     }
 
     async fn authenticate(&self, text: &str) -> Caller {
+        // A JWT begins with the JSON of its header, so never with the prefix.
         let found = if text.starts_with(PlainToken::PREFIX) {
             match text.parse::<PlainToken>() {
                 Ok(token) => self.find_stored(token.hash(), UNKNOWN).await,
@@ -108,6 +109,7 @@ impl Access {
         let found = found.filter(|row| TokenHash::from(row.hash.clone()) == hash);
         let scope = found.as_ref().and_then(|row| Scope::from_name(&row.scope));
         let (Some(row), Some(scope)) = (found, scope) else {
+            // Whoever finds out first ends what the token holds open.
             self.0.leases.end(&hash);
             return Err(otherwise);
         };
@@ -125,6 +127,7 @@ impl Access {
                 let found = self.find_stored(hash.clone(), REVOKED).await;
                 found.unwrap_or_else(Caller::rejected)
             }
+            // The provider's times are real, whichever clock dates the updates.
             Validity::Until(end) if *end <= Clock::System.now() => Caller::rejected(JWT_EXPIRED),
             Validity::Always | Validity::Until(_) => caller.clone(),
         }

@@ -26,6 +26,7 @@ pub(crate) fn token_from_payload(values: &[Option<String>]) -> Result<&str> {
     match values {
         [Some(value)] => match value.trim() {
             "" => Err(NO_TOKEN),
+            // Unlike in a header, the scheme may be left out.
             word if !word.contains(' ') && !word.eq_ignore_ascii_case("Bearer") => Ok(word),
             value => token_from_text(value),
         },

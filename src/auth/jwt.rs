@@ -128,6 +128,7 @@ impl JwtVerification {
 
 /// The last second since the epoch at which the token is accepted.
 fn end(claims: &Map<String, Value>) -> i64 {
+    // A date of JWT may have a fraction.
     let exp = claims.get("exp").and_then(Value::as_f64);
     #[expect(
         clippy::cast_possible_truncation,

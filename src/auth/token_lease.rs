@@ -65,6 +65,7 @@ pub(crate) struct TokenLeases(Mutex<HashMap<TokenHash, Weak<CancellationToken>>>
 impl TokenLeases {
     /// A lease that ends with this reason when its token is revoked.
     pub(crate) fn lease(&self, hash: &TokenHash, why: Error) -> TokenLease {
+        // The map's reference is weak: the entry of a token without leases is only a leftover.
         let mut leased = self.0.lock();
         let known = leased.get(hash).and_then(Weak::upgrade);
         let ended = known.unwrap_or_else(|| {

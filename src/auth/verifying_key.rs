@@ -29,6 +29,7 @@ impl VerifyingKey {
             Some(algorithm) => Some(algorithm.try_into().ok()?),
             None => None,
         };
+        // A set may have keys for encryption too.
         let key_use = jwk.common.public_key_use.as_ref();
         if key_use.is_some_and(|key_use| *key_use != PublicKeyUse::Signature) {
             return None;

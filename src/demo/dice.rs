@@ -8,6 +8,7 @@ pub(crate) struct Dice(u64);
 impl Dice {
     pub(crate) fn new(build: BuildId) -> Self {
         let seed = u64::from(build.0.unsigned_abs());
+        // Never zero, where xorshift would stay.
         Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
     }
 

@@ -65,6 +65,7 @@ impl Simulation {
             if severity(results) > severity(worst) {
                 worst = results;
             }
+            // As with Buildbot's `haltOnFailure`.
             if severity(results) >= severity(Results::Failure) {
                 break;
             }

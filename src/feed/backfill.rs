@@ -75,6 +75,7 @@ impl Feed {
             StartPosition::Now => {
                 let at = self.position().await?;
                 let mut backfill = Backfill::new(self, filter, at);
+                // The feed's end is here: there is nothing to catch up with.
                 backfill.phase = Phase::CaughtUp;
                 Ok(backfill)
             }
@@ -94,6 +95,7 @@ impl Feed {
     /// The position of a cursor behind which no event is missing.
     async fn resolve_cursor(&self, cursor: &str) -> Result<Position> {
         let at = cursor::parse(cursor, &self.epoch()?)?;
+        // Most subscribers resume after a short break, and need no query.
         if self.dispatcher().recent_after(at).is_some() {
             return Ok(at);
         }
@@ -101,6 +103,7 @@ impl Feed {
         if at < reach.floor {
             return Err(TOO_OLD);
         }
+        // Such as of a database that was restored from a backup since.
         if at > reach.newest {
             return Err(Error::CursorExpired("the cursor is ahead of the feed"));
         }
@@ -146,6 +149,7 @@ impl Backfill {
             }
             match self.phase {
                 Phase::CatchingUp => {
+                    // With less than a batch left, the queue can hold what is written meanwhile.
                     if self.read().await? < BATCH_SIZE {
                         self.phase = Phase::CaughtUp;
                     }
@@ -157,6 +161,7 @@ impl Backfill {
                     }
                 }
                 Phase::CaughtUp | Phase::HandedOff(_) => {
+                    // Past the last event there may be others that do not match.
                     self.delivered = Some(self.at);
                     return Ok(None);
                 }

@@ -43,6 +43,7 @@ impl<T, E> Sender<T, E> {
     /// then the queue is to be ended.
     pub(crate) fn push(&self, item: T, bytes: usize) -> bool {
         let bytes = bytes + OVERHEAD;
+        // The channel orders the items; this is only a bound.
         let used = self.used.fetch_add(bytes, Relaxed);
         (used == 0 || used + bytes <= self.max) && self.items.send(Ok((item, bytes))).is_ok()
     }

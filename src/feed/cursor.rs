@@ -11,6 +11,7 @@ const POSITION_DIGITS: usize = 16;
 
 /// The cursor of a position in the feed of this epoch.
 pub(crate) fn encode(epoch: &str, position: Position) -> String {
+    // Of one width, so that cursors sort as their positions do.
     format!("{epoch}{:016x}", position.0)
 }
 

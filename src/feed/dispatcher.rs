@@ -41,6 +41,7 @@ impl Dispatcher {
         read: Position,
         queue: byte_queue::Sender<Event, Error>,
     ) -> SubscriberKey {
+        // Nobody knows how far the feed went without subscribers, but the first one does.
         if self.subscribers.is_empty() {
             self.restart_at(read);
         }
@@ -63,6 +64,7 @@ impl Dispatcher {
             self.restart_at(last);
             return;
         }
+        // Unreadable rows have positions too, so the last event's may be an earlier one.
         self.position = last;
         for event in &batch.events {
             self.subscribers.dispatch(event);
@@ -142,6 +144,7 @@ impl Subscribers {
 
     fn insert(&mut self, subscriber: Subscriber) -> SubscriberKey {
         let topic = Topic::of(&subscriber.filter);
+        // Never reused: a registration that is dropped late must not remove another subscriber.
         let id = self.next_id;
         self.next_id += 1;
         let subscribers = self.topics.entry(topic).or_default();
@@ -163,6 +166,7 @@ impl Subscribers {
             let Some(subscribers) = self.topics.get_mut(&topic) else {
                 continue;
             };
+            // A clone of an event shares its step.
             let overflowed = subscribers.extract_if(|_, subscriber| {
                 subscriber.filter.matches(event) && !subscriber.queue.push(event.clone(), bytes)
             });

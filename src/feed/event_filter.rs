@@ -43,6 +43,7 @@ impl EventFilter {
         let int = |n: i32| Value::Int(n.into());
         let is = |field: StepField, id: i32| (field, Test::Eq(int(id)));
         let is_hidden = |hidden: bool| {
+            // Buildbot writes 0 or 1, but any number other than 0 counts as hidden.
             if hidden {
                 Test::Ne(int(0))
             } else {

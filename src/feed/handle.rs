@@ -122,6 +122,7 @@ impl Feed {
 
     /// The cursor of a position.
     pub(crate) fn cursor(&self, position: Position) -> String {
+        // Where the feed has just gone, a cursor that no feed accepts.
         cursor::encode(&self.epoch().unwrap_or_default(), position)
     }
 

@@ -64,6 +64,7 @@ impl Feed {
     pub(crate) fn subscribe(&self, filter: EventFilter, read: Position) -> LiveEvents {
         let registration = Registration::new(self, &filter, read);
         let from = registration.from;
+        // What lies between `read` and `from` the caller reads itself.
         let mut backfill = Backfill::new(self, filter, from);
         backfill.hand_off(from);
         LiveEvents {
@@ -105,6 +106,7 @@ impl LiveEvents {
             if let Some(event) = self.backfill.next().await? {
                 return Ok(event);
             }
+            // Once events came through the queue, the backfill stands behind them.
             self.delivered = self.delivered.max(self.backfill.at());
             let (feed, filter) = (self.backfill.feed(), self.backfill.filter());
             let Some(registration) = &mut self.registration else {
@@ -117,6 +119,7 @@ impl LiveEvents {
                 Ok(event) if event.position > self.delivered => return Ok(event),
                 // The backfill has read it already.
                 Ok(_) => {}
+                // The table still has what the queue could not hold.
                 Err(Error::FeedLagged) => {
                     self.backfill = Backfill::new(feed, filter.clone(), self.delivered);
                     self.registration = None;

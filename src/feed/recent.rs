@@ -46,6 +46,7 @@ impl RecentEvents {
 
     /// The events behind a position, if all of them are here.
     pub(crate) fn after(&self, position: Position) -> Option<impl Iterator<Item = &Event>> {
+        // Events are in order of their positions.
         let first = self
             .events
             .partition_point(|event| event.position <= position);

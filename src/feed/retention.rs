@@ -43,6 +43,7 @@ impl Feed {
         self.sequence_all().await?;
         let mut pruned = 0;
         loop {
+            // Others write meanwhile, so the end of the feed moves.
             let up_to = Position(self.position().await?.0 - config.feed_keep_events);
             let dropped = event_reach::prune(&self.0.db, up_to, before, BATCH_SIZE).await?;
             pruned += dropped;

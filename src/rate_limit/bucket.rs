@@ -79,6 +79,7 @@ impl<K: Eq + Hash> Buckets<K> {
         cost: u64,
         now: Instant,
     ) -> Result<()> {
+        // A bucket may lack this much and still hold the cost.
         let may_miss = policy.time_for(policy.points - cost.min(policy.points));
         let wait = self.missing(&key, now).saturating_sub(may_miss);
         if !wait.is_zero() {
@@ -89,6 +90,7 @@ impl<K: Eq + Hash> Buckets<K> {
                 seconds: whole_seconds(wait),
             });
         }
+        // Not more than a full bucket, or it would take longer than `window` to refill.
         self.charge(policy, key, cost.min(policy.points), now);
         Ok(())
     }
@@ -121,6 +123,7 @@ impl<K: Eq + Hash> Buckets<K> {
         if self.full_at.len() < MAX_BUCKETS {
             return;
         }
+        // A tenth at a time, as this looks at every bucket.
         let mut times: Vec<Instant> = self.full_at.values().copied().collect();
         let (_, latest, _) = times.select_nth_unstable(MAX_BUCKETS / 10);
         let latest = *latest;

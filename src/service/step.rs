@@ -112,6 +112,7 @@ pub(crate) async fn add_step_url(
     write_event(app, caller, |txn| {
         let url = url.clone();
         Box::pin(async move {
+            // Without the lock, one of two links that are added at once would be lost.
             let step = step::lock(txn, stepid).await?;
             let mut urls = Url::read(&step.urls_json).unwrap_or_default();
             if !urls.contains(&url) {

@@ -9,12 +9,14 @@ use crate::{
     store::db::transaction::Txn,
 };
 
-/// Runs a write in a transaction, if the caller may write.
+/// Runs a write in a transaction, if the caller may write. A transaction that conflicts with
+/// another is repeated, and `work` runs again.
 pub(crate) async fn write<T: Send>(
     app: &App,
     caller: &Caller,
     work: impl for<'t> Fn(&'t Txn) -> BoxFuture<'t, Result<T>> + Send + Sync,
 ) -> Result<T> {
+    // Before the scope: a token with another one would not help.
     if !app.db.is_writable() {
         return Err(Error::ReadOnly);
     }
