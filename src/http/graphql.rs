@@ -28,6 +28,8 @@ use crate::{
         subscribe::stream::{Outcome, is_refused},
     },
     http::{
+        accept::{self, NotAcceptable},
+        cors::ForeignOrigin,
         graphql::request::{from_body, from_query},
         request_context,
         websocket::upgrade,
@@ -100,6 +102,15 @@ impl HttpRefusal {
     }
 }
 
+impl From<ForeignOrigin> for HttpRefusal {
+    fn from(_: ForeignOrigin) -> Self {
+        Self::new(
+            StatusCode::FORBIDDEN,
+            "Origin: only pages of this server and of --allow-origin may do this",
+        )
+    }
+}
+
 /// The body of every answer; `data` is left out where nothing was executed.
 #[derive(Serialize)]
 struct ResponseBody<'a> {
@@ -130,38 +141,18 @@ enum ResponseMedia {
 }
 
 impl ResponseMedia {
-    /// The one of ours that the client likes best; plain JSON where it has no wish.
+    /// The one of ours that the client prefers; plain JSON where it states no preference.
     fn accepted(headers: &HeaderMap) -> Result<Self, HttpRefusal> {
-        let mut best: Option<(f32, Self)> = None;
-        let mut any_wish = false;
-        for range in headers.get_all(header::ACCEPT) {
-            for range in range.to_str().unwrap_or_default().split(',') {
-                let Ok(range) = range.trim().parse::<Mime>() else {
-                    continue;
-                };
-                any_wish = true;
-                let q = range
-                    .get_param("q")
-                    .and_then(|q| q.as_str().parse().ok())
-                    .unwrap_or(1.0);
-                let media = match range.essence_str() {
-                    GRAPHQL_RESPONSE => Self::GraphqlResponse,
-                    EVENT_STREAM => Self::EventStream,
-                    "application/json" | "application/*" | "*/*" => Self::Json,
-                    _ => continue,
-                };
-                let utf8 = range
-                    .get_param(mime::CHARSET)
-                    .is_none_or(|c| c == mime::UTF_8);
-                if utf8 && q > 0.0 && best.is_none_or(|(most, _)| q > most) {
-                    best = Some((q, media));
-                }
-            }
-        }
-        match best {
-            Some((_, media)) => Ok(media),
-            None if !any_wish => Ok(Self::Json),
-            None => Err(HttpRefusal::new(
+        const OFFERS: [(&str, ResponseMedia); 5] = [
+            (GRAPHQL_RESPONSE, ResponseMedia::GraphqlResponse),
+            (EVENT_STREAM, ResponseMedia::EventStream),
+            ("application/json", ResponseMedia::Json),
+            ("application/*", ResponseMedia::Json),
+            ("*/*", ResponseMedia::Json),
+        ];
+        match accept::choose(headers, &OFFERS) {
+            Ok(media) => Ok(media.unwrap_or(Self::Json)),
+            Err(NotAcceptable) => Err(HttpRefusal::new(
                 StatusCode::NOT_ACCEPTABLE,
                 format!(
                     "Accept: {GRAPHQL_RESPONSE}, application/json or {EVENT_STREAM} is what this server answers"

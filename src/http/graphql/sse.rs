@@ -42,7 +42,7 @@ pub(crate) struct Wish {
 impl Wish {
     /// Reads the headers; pages of other sites are refused.
     pub(crate) fn read(headers: &HeaderMap, app: &App) -> Result<Self, HttpRefusal> {
-        cors::check(headers, &app.config.http)?;
+        cors::check_origin(headers, &app.config.http)?;
         let resume = headers.get(LAST_EVENT_ID).map(HeaderValue::as_bytes);
         Ok(Self {
             resume: resume

@@ -20,7 +20,7 @@ use crate::{
         subscribe::stream::{Outcome, Update},
     },
     http::{
-        request_log::apart,
+        request_log::socket_span,
         websocket::{protocol::MessageLabel, session::StartRequest},
     },
 };
@@ -47,7 +47,7 @@ enum OperationStage {
 
 impl RunningOperation {
     pub(crate) fn new(api: Api, start: StartRequest) -> Self {
-        let span = apart(&start.context);
+        let span = socket_span(&start.context);
         let begin = async move {
             let mut context = start.context;
             // The token may have been revoked since the socket was opened.
