@@ -17,8 +17,8 @@ use crate::{
     feed::{attachment, retention, tail},
     graphql::api::Api,
     http::{
-        self,
         listener::{accept_loop::Listener, tls::Tls},
+        router::router,
     },
     store::db::connect::{PendingMigrations, connect},
 };
@@ -129,7 +129,7 @@ fn listen(address: SocketAddr) -> io::Result<TcpListener> {
 pub(crate) async fn serve(api: Api, listener: TcpListener, tls: Option<Tls>) {
     let app = api.app().clone();
     spawn_background_tasks(&app);
-    let connections = Arc::new(Listener::new(app.clone(), http::router(api), tls));
+    let connections = Arc::new(Listener::new(app.clone(), router(api), tls));
     connections.accept(listener).await;
     drain(&app, &connections).await;
     app.db.close().await;

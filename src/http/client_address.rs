@@ -1,4 +1,4 @@
-//! Where a request came from: the peer, or who a trusted proxy says it was.
+//! Where a request comes from: its peer, or the client that a trusted proxy names.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -8,9 +8,16 @@ use crate::config::connection::ConnectionConfig;
 
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
-/// The nearest address that is no trusted proxy's. Every proxy adds whom it heard from at the end; what stands before the
-/// first stranger, that stranger may have written. What cannot be read is not believed at all.
-pub(crate) fn of_client(peer: IpAddr, headers: &HeaderMap, config: &ConnectionConfig) -> IpAddr {
+/// Returns the nearest address that is not a trusted proxy's.
+///
+/// Each proxy appends the address of its peer, so the header is read from its end. What stands
+/// before the first untrusted address may be that client's invention. A header with an unreadable
+/// entry is ignored.
+pub(crate) fn client_address(
+    peer: IpAddr,
+    headers: &HeaderMap,
+    config: &ConnectionConfig,
+) -> IpAddr {
     let peer = peer.to_canonical();
     if !config.trusts(peer) {
         return peer;
@@ -18,7 +25,7 @@ pub(crate) fn of_client(peer: IpAddr, headers: &HeaderMap, config: &ConnectionCo
     let mut nearest = peer;
     for line in headers.get_all(FORWARDED_FOR).iter().rev() {
         for entry in line.to_str().unwrap_or("unreadable").rsplit(',') {
-            let Some(address) = read(entry.trim()) else {
+            let Some(address) = parse(entry.trim()) else {
                 return peer;
             };
             nearest = address;
@@ -30,8 +37,8 @@ pub(crate) fn of_client(peer: IpAddr, headers: &HeaderMap, config: &ConnectionCo
     nearest
 }
 
-/// An address, in brackets or with a port too, as some proxies write it.
-fn read(entry: &str) -> Option<IpAddr> {
+/// Parses an address, which some proxies write in brackets or with a port.
+fn parse(entry: &str) -> Option<IpAddr> {
     let bare = entry.strip_prefix('[').and_then(|e| e.strip_suffix(']'));
     let address = bare.unwrap_or(entry).parse::<IpAddr>();
     let address = address.or_else(|_| entry.parse::<SocketAddr>().map(|socket| socket.ip()));

@@ -1,5 +1,9 @@
-//! Which pages may do what a browser lets no page do unasked: read our answers, and what it lets any page do: open
-//! sockets and event streams.
+//! Cross-origin requests: which pages may use the server, and the headers that tell browsers so.
+//!
+//! A browser lets any page open sockets and event streams, so those are refused here by
+//! `Origin`. Other answers a page may read only where headers allow it.
+
+use std::sync::Arc;
 
 use axum::{
     extract::{Request, State},
@@ -8,59 +12,126 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
-use crate::{config::http::HttpConfig, graphql::api::Api, http::graphql::refusal::HttpRefusal};
+use crate::{
+    config::{Config, http::HttpConfig},
+    http::rest::response::RestError,
+};
 
-const METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD, POST, OPTIONS");
-/// What a page may send.
-const SENT: HeaderValue = HeaderValue::from_static(
-    "Authorization, Content-Type, GraphQL-Cost, GraphQL-Require-Preflight, Last-Event-ID, X-Request-Id",
-);
-/// What a page may read of an answer's headers.
-const SHOWN: HeaderValue =
-    HeaderValue::from_static("Allow, RateLimit, RateLimit-Policy, Retry-After, X-Request-Id");
-/// For how many seconds a browser may remember what it was told.
-const REMEMBERED: HeaderValue = HeaderValue::from_static("3600");
+type Headers = &'static [(&'static str, &'static str)];
 
-/// Lets through what is no browser's page, or a page of this server, or of an origin that was allowed: which it is.
-pub(crate) fn check(
+/// The page that asks is neither this server's nor of an origin that `--allow-origin` names.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ForeignOrigin;
+
+/// What a route tells browsers.
+pub(crate) struct CorsPolicy {
+    /// What pages of allowed origins are told before they ask.
+    preflight: Headers,
+    /// What they are told with every other answer.
+    response: Headers,
+    /// `Vary` names the origin whether or not there is one.
+    always_varies: bool,
+    /// The answer to pages of other origins; without one they are answered, but without the
+    /// headers that would let them read it.
+    refusal: Option<fn() -> Response>,
+}
+
+const GRAPHQL_METHODS: &str = "GET, HEAD, POST, OPTIONS";
+
+/// GraphQL over HTTP. Sockets and event streams call `check_origin` as well.
+pub(crate) static GRAPHQL: CorsPolicy = CorsPolicy {
+    preflight: &[
+        ("access-control-allow-methods", GRAPHQL_METHODS),
+        (
+            "access-control-allow-headers",
+            "Authorization, Content-Type, GraphQL-Cost, GraphQL-Require-Preflight, \
+             Last-Event-ID, X-Request-Id",
+        ),
+        ("access-control-max-age", "3600"),
+    ],
+    response: &[(
+        "access-control-expose-headers",
+        "Allow, RateLimit, RateLimit-Policy, Retry-After, X-Request-Id",
+    )],
+    always_varies: true,
+    refusal: None,
+};
+
+/// Buildbot's REST API, which sends every header with every answer and refuses other origins.
+pub(crate) static REST: CorsPolicy = CorsPolicy {
+    preflight: REST_HEADERS,
+    response: REST_HEADERS,
+    always_varies: false,
+    refusal: Some(|| {
+        let text = "invalid origin: only pages of this server and of --allow-origin may do this";
+        RestError::bad_request(text).into_response()
+    }),
+};
+
+const REST_HEADERS: Headers = &[
+    (
+        "access-control-allow-headers",
+        "Authorization, Content-Type",
+    ),
+    (
+        "access-control-expose-headers",
+        "RateLimit, RateLimit-Policy, Retry-After, X-Request-Id",
+    ),
+    ("access-control-allow-methods", "GET, HEAD"),
+    ("access-control-max-age", "3600"),
+];
+
+/// Lets through pages of this server and of allowed origins, and clients that are no browsers.
+/// Returns the page's origin.
+pub(crate) fn check_origin(
     headers: &HeaderMap,
     config: &HttpConfig,
-) -> Result<Option<HeaderValue>, HttpRefusal> {
+) -> Result<Option<HeaderValue>, ForeignOrigin> {
     let Some(origin) = headers.get(header::ORIGIN) else {
         return Ok(None);
     };
     let host = headers.get(header::HOST).map(HeaderValue::as_bytes);
     if config.allows_origin(origin.as_bytes(), host) {
-        return Ok(Some(origin.clone()));
+        Ok(Some(origin.clone()))
+    } else {
+        Err(ForeignOrigin)
     }
-    Err(HttpRefusal::new(
-        StatusCode::FORBIDDEN,
-        "Origin: only pages of this server and of --allow-origin may do this",
-    ))
 }
 
-/// Tells a browser which pages may read the answer; the others are told nothing.
-pub(crate) async fn share(State(api): State<Api>, request: Request, next: Next) -> Response {
-    let origin = check(request.headers(), &api.app().config.http);
+/// Applies a route's policy.
+pub(crate) async fn apply(
+    State((config, policy)): State<(Arc<Config>, &'static CorsPolicy)>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let origin = check_origin(request.headers(), &config.http);
+    if let (Err(ForeignOrigin), Some(refusal)) = (&origin, policy.refusal) {
+        return refusal();
+    }
     let is_preflight = request.method() == Method::OPTIONS;
     let mut response = next.run(request).await;
     let headers = response.headers_mut();
-    headers.append(header::VARY, HeaderValue::from_static("Origin"));
-    if let Ok(Some(origin)) = origin {
+    let origin = origin.ok().flatten();
+    if policy.always_varies || origin.is_some() {
+        // A cache must not give one origin's answer to another.
+        headers.append(header::VARY, HeaderValue::from_static("Origin"));
+    }
+    if let Some(origin) = origin {
         headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
-        if is_preflight {
-            headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, METHODS);
-            headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, SENT);
-            headers.insert(header::ACCESS_CONTROL_MAX_AGE, REMEMBERED);
+        let extra = if is_preflight {
+            policy.preflight
         } else {
-            headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, SHOWN);
+            policy.response
+        };
+        for (name, value) in extra {
+            let name = HeaderName::from_static(name);
+            headers.insert(name, HeaderValue::from_static(value));
         }
     }
     response
 }
 
-/// OPTIONS: the methods.
-pub(crate) async fn options() -> Response {
-    let allow: [(HeaderName, HeaderValue); 1] = [(header::ALLOW, METHODS)];
-    (StatusCode::NO_CONTENT, allow).into_response()
+/// OPTIONS of the GraphQL endpoint: its methods.
+pub(crate) async fn graphql_options() -> Response {
+    (StatusCode::NO_CONTENT, [(header::ALLOW, GRAPHQL_METHODS)]).into_response()
 }

@@ -4,15 +4,22 @@ use axum::http::StatusCode;
 
 use crate::domain::error::ErrorCode;
 
-/// The status of a response that is nothing but this error.
+/// The status of an answer that consists of an error with this code.
 pub(crate) fn status_of(code: ErrorCode) -> StatusCode {
     match code {
         ErrorCode::NotFound => StatusCode::NOT_FOUND,
         ErrorCode::Unauthenticated => StatusCode::UNAUTHORIZED,
         ErrorCode::Forbidden => StatusCode::FORBIDDEN,
         ErrorCode::RateLimited => StatusCode::TOO_MANY_REQUESTS,
-        ErrorCode::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+        // The one limit that a request meets after it was accepted is that of time.
+        ErrorCode::Unavailable | ErrorCode::LimitExceeded => StatusCode::SERVICE_UNAVAILABLE,
         ErrorCode::Internal => StatusCode::INTERNAL_SERVER_ERROR,
-        _ => StatusCode::BAD_REQUEST,
+        ErrorCode::BadUserInput
+        // Writes and subscriptions alone fail with these, and their errors are no statuses.
+        | ErrorCode::CursorExpired
+        | ErrorCode::FeedLagged
+        | ErrorCode::FeedDetached
+        | ErrorCode::ReadOnly
+        | ErrorCode::Conflict => StatusCode::BAD_REQUEST,
     }
 }

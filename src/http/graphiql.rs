@@ -1,14 +1,17 @@
-//! The GraphQL IDE at `/graphiql`, from files in the binary: it needs no network.
-//! `scripts/graphiql` makes the gzipped ones.
+//! The GraphQL IDE at `/graphiql`, from files in the binary, so that it works offline.
+//! `scripts/graphiql` makes the gzipped files.
 
 use std::sync::LazyLock;
 
-use axum::Router;
-use axum::extract::Path;
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
-use axum::response::{IntoResponse, Redirect, Response};
-use axum::routing::get;
+use axum::{
+    Router,
+    extract::Path,
+    http::{HeaderMap, HeaderValue, StatusCode, header},
+    response::{IntoResponse, Redirect, Response},
+    routing::get,
+};
 
+/// The IDE's routes; `/` redirects to it.
 pub(crate) fn routes<S: Clone + Send + Sync + 'static>() -> Router<S> {
     Router::new()
         .route("/", get(async || Redirect::temporary("/graphiql")))
@@ -29,10 +32,12 @@ struct Asset {
     body: &'static [u8],
 }
 
-/// What the page may do. The one style that is no file keeps the page from scrolling behind a dialog or a menu.
+/// What the page may do. The inline style with this hash keeps the page from scrolling behind a
+/// dialog or a menu.
 const POLICY: &str = "default-src 'none'; script-src 'self'; \
-    style-src 'self' 'sha256-nzTgYzXYDNe6BAHiiI7NNlfK8n/auuOAhh2t92YvuXo='; img-src 'self' data:; font-src 'self' data:; \
-    connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+    style-src 'self' 'sha256-nzTgYzXYDNe6BAHiiI7NNlfK8n/auuOAhh2t92YvuXo='; \
+    img-src 'self' data:; font-src 'self' data:; connect-src 'self'; \
+    base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 const HTML: &str = "text/html; charset=utf-8";
 const CSS: &str = "text/css; charset=utf-8";
@@ -83,8 +88,8 @@ fn respond(name: &str, request: &HeaderMap) -> Response {
     else {
         return StatusCode::NOT_FOUND.into_response();
     };
-    // `no-cache` lets a browser keep the file, but ask each time whether it changed.
-    // What a browser keeps is put right by the headers of a 304, its policy too.
+    // `no-cache` lets a browser keep the file, but makes it ask each time whether it changed.
+    // A browser replaces stored headers by those of a 304, so that has the policy too.
     let caching = [
         (header::ETAG, etag.as_str()),
         (header::CACHE_CONTROL, "no-cache"),
@@ -96,7 +101,7 @@ fn respond(name: &str, request: &HeaderMap) -> Response {
     let content = [(header::CONTENT_TYPE, asset.content_type)];
     let mut response = (caching, content, asset.body).into_response();
     if asset.gzipped {
-        // Whatever Accept-Encoding says: every browser takes gzip, and only browsers come here.
+        // Accept-Encoding is not read: only browsers come here, and every browser takes gzip.
         response
             .headers_mut()
             .insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
@@ -104,6 +109,7 @@ fn respond(name: &str, request: &HeaderMap) -> Response {
     response
 }
 
+/// The browser has this version of the file.
 fn is_known(etag: &str, request: &HeaderMap) -> bool {
     let known = request.get_all(header::IF_NONE_MATCH);
     known
@@ -114,7 +120,7 @@ fn is_known(etag: &str, request: &HeaderMap) -> bool {
         .any(|known| known == "*" || known.strip_prefix("W/").unwrap_or(known) == etag)
 }
 
-/// FNV-1a: short, and the same on every server of one build.
+/// FNV-1a, so that every server of one build gives a file the same tag.
 fn etag(body: &[u8]) -> String {
     let hash = body.iter().fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| {
         (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
@@ -126,7 +132,7 @@ fn etag(body: &[u8]) -> String {
 mod tests {
     use super::*;
 
-    fn asked(name: &str, if_none_match: Option<&str>) -> Response {
+    fn get_asset(name: &str, if_none_match: Option<&str>) -> Response {
         let mut request = HeaderMap::new();
         if let Some(value) = if_none_match {
             request.insert(
@@ -140,7 +146,7 @@ mod tests {
     #[test]
     fn gzip_is_announced_where_the_bytes_are_gzip() {
         for asset in &ASSETS {
-            let response = asked(asset.name, None);
+            let response = get_asset(asset.name, None);
             assert_eq!(response.status(), StatusCode::OK);
             let announced = response.headers().contains_key(header::CONTENT_ENCODING);
             assert_eq!(
@@ -154,7 +160,7 @@ mod tests {
 
     #[test]
     fn a_file_the_browser_has_is_not_sent_again() {
-        let etag = asked("start.js", None).headers()[header::ETAG]
+        let etag = get_asset("start.js", None).headers()[header::ETAG]
             .to_str()
             .expect("text")
             .to_owned();
@@ -164,18 +170,25 @@ mod tests {
             format!("\"old\", {etag}"),
             "*".to_owned(),
         ] {
-            let response = asked("start.js", Some(&known));
+            let response = get_asset("start.js", Some(&known));
             assert_eq!(response.status(), StatusCode::NOT_MODIFIED, "{known}");
             assert_eq!(response.headers()[header::ETAG], etag);
             assert_eq!(response.headers()[header::CONTENT_SECURITY_POLICY], POLICY);
         }
-        assert_eq!(asked("start.js", Some("\"old\"")).status(), StatusCode::OK);
+        assert_eq!(
+            get_asset("start.js", Some("\"old\"")).status(),
+            StatusCode::OK
+        );
     }
 
     #[test]
     fn other_files_are_not_found() {
         for name in ["", "nothing.js", "../Cargo.toml", "start.js.gz"] {
-            assert_eq!(asked(name, None).status(), StatusCode::NOT_FOUND, "{name}");
+            assert_eq!(
+                get_asset(name, None).status(),
+                StatusCode::NOT_FOUND,
+                "{name}"
+            );
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Connections: accepted, encrypted, ended in time.
+//! Connections: accepted, encrypted, and ended in time.
 
 pub(crate) mod accept_loop;
 pub(crate) mod deadlines;

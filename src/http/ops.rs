@@ -1,4 +1,4 @@
-//! What operators ask: is it alive, can it answer, and how is it doing.
+//! Routes for operators: is the server alive, can it answer, and how is it doing.
 
 use std::time::Duration;
 
@@ -21,36 +21,37 @@ use crate::{
     store::db::schema_status::SchemaStatus,
 };
 
-/// Whoever asks whether a server is ready does not wait for long.
-const PATIENCE: Duration = Duration::from_secs(2);
+/// How long a probe waits for the database.
+const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// The process runs.
+/// GET /healthz: the process runs.
 pub(crate) async fn healthz() -> &'static str {
     "ok\n"
 }
 
-/// Whether the database answers, its schema fits and the feed is read; says too whether it can be written to.
+/// GET /readyz: whether the database answers, its schema fits and the feed is read. Also says
+/// whether the database can be written to.
 pub(crate) async fn readyz(State(api): State<Api>) -> (StatusCode, Json<Value>) {
     let app = api.app();
-    let look = async {
+    let probe = async {
         app.db.ping().await?;
         app.db.schema_status().await
     };
-    let looked = timeout(PATIENCE, look).await;
-    let looked = looked.unwrap_or(Err(Error::Unavailable));
+    let schema = timeout(PROBE_TIMEOUT, probe).await;
+    let schema = schema.unwrap_or(Err(Error::Unavailable));
     let feed = match (app.feed.epoch(), app.feed.is_stale()) {
         (Err(why), _) => format!("detached: {why}"),
         (Ok(_), true) => "stale: the database does not let it be read".to_owned(),
         (Ok(_), false) => "ok".to_owned(),
     };
-    let is_served = looked.as_ref().is_ok_and(SchemaStatus::is_served);
+    let is_served = schema.as_ref().is_ok_and(SchemaStatus::is_served);
     let status = if is_served && !app.feed.is_stale() {
         StatusCode::OK
     } else {
         StatusCode::SERVICE_UNAVAILABLE
     };
-    let (database, migrations) = match looked {
-        Ok(fit) => ("ok".to_owned(), fit.to_string()),
+    let (database, migrations) = match schema {
+        Ok(status) => ("ok".to_owned(), status.to_string()),
         Err(error) => (error.to_string(), "unknown".to_owned()),
     };
     (
@@ -64,38 +65,38 @@ pub(crate) async fn readyz(State(api): State<Api>) -> (StatusCode, Json<Value>) 
     )
 }
 
-/// Every metric, for who may read.
+/// GET /metrics: every metric, for callers who may read.
 pub(crate) async fn metrics(
     State(api): State<Api>,
     Extension(context): Extension<RequestContext>,
 ) -> Response {
-    if let Some((status, why)) = request_context::refusal(&context) {
-        return (status, format!("{why}\n")).into_response();
+    if let Some((status, error)) = request_context::refusal(&context) {
+        return (status, format!("{error}\n")).into_response();
     }
     let app = api.app();
-    look(app).await;
+    measure(app).await;
     match app.metrics.text() {
         Some(text) => ([(header::CONTENT_TYPE, Metrics::MEDIA_TYPE)], text).into_response(),
         None => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
     }
 }
 
-/// Measures what is not counted when it happens.
-async fn look(app: &App) {
+/// Sets the gauges of what is not counted when it happens.
+async fn measure(app: &App) {
     let metrics = &app.metrics;
     metrics.feed_lag.set(app.feed.lag().as_secs_f64());
-    for used in app.db.pools() {
-        let labels = PoolLabels { pool: used.pool };
+    for pool in app.db.pools() {
+        let labels = PoolLabels { pool: pool.pool };
         for (gauge, value) in [
-            (&metrics.pool_connections, used.connections),
-            (&metrics.pool_idle, used.idle),
-            (&metrics.pool_limit, used.limit),
+            (&metrics.pool_connections, pool.connections),
+            (&metrics.pool_idle, pool.idle),
+            (&metrics.pool_limit, pool.limit),
         ] {
             gauge.get_or_create(&labels).set(value.into());
         }
     }
-    // A database that does not answer leaves the time that was.
-    if let Ok(Ok(newest)) = timeout(PATIENCE, app.feed.newest_at()).await {
+    // If the database does not answer, the last known time stays.
+    if let Ok(Ok(newest)) = timeout(PROBE_TIMEOUT, app.feed.newest_at()).await {
         metrics.feed_last_event.set(newest.unwrap_or_default());
     }
 }

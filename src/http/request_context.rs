@@ -1,87 +1,81 @@
-//! Who asks and from where, worked out once for every route and transport.
+//! Who asks and from where: the layer that gives each request its context.
 
 use std::{net::SocketAddr, sync::Arc};
 
 use axum::{
     extract::{ConnectInfo, Request, State},
-    http::{HeaderValue, StatusCode, header},
+    http::{HeaderMap, HeaderValue, StatusCode, header},
     middleware::Next,
     response::Response,
 };
 
 use crate::{
     auth::{request_context::RequestContext, scope::Scope},
-    domain::error::{Error, ErrorCode},
+    domain::error::Error,
     graphql::api::Api,
     http::{
-        client_address,
-        request_log::{RequestId, note_caller},
+        client_address::client_address,
+        error_status::status_of,
+        request_log::{RequestId, record_caller},
     },
 };
 
-/// Asks that the answer say what it cost.
+/// A client sends this header with `1` to learn what its operation cost.
 const COST: &str = "graphql-cost";
 
-/// Gives the request its `Call`.
-pub(crate) async fn identify(
+/// Authenticates the caller and inserts the request's context.
+///
+/// A refused caller passes: each route refuses in its own form. The challenge, which tells the
+/// client how to do better, is added here.
+pub(crate) async fn authenticate(
     State(api): State<Api>,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
     mut request: Request,
     next: Next,
 ) -> Response {
-    let name = request.extensions().get::<RequestId>();
-    let context = RequestContext {
-        caller: api.app().access.anonymous(),
-        address: client_address::of_client(
-            peer.ip(),
-            request.headers(),
-            &api.app().config.connection,
-        ),
-        request_id: name.map_or_else(|| Arc::from(""), |name| name.0.clone()),
-        wants_cost: request.headers().get(COST).is_some_and(|v| v == "1"),
-    };
+    let request_id = request.extensions().get::<RequestId>().cloned();
+    let context = build(&api, peer, request.headers(), request_id).await;
+    record_caller(&context);
+    let has_token = request.headers().contains_key(header::AUTHORIZATION);
     request.extensions_mut().insert(context);
-    next.run(request).await
-}
-
-/// The status of an answer to a caller who may not even read, and why; none where it may.
-pub(crate) fn refusal(context: &RequestContext) -> Option<(StatusCode, Error)> {
-    let why = context.caller.require(Scope::Read).err()?;
-    let status = match why.code() {
-        ErrorCode::Unauthenticated => StatusCode::UNAUTHORIZED,
-        ErrorCode::Forbidden => StatusCode::FORBIDDEN,
-        ErrorCode::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
-        _ => StatusCode::INTERNAL_SERVER_ERROR,
-    };
-    Some((status, why))
-}
-
-/// Puts the caller into the request's `Call`. What is refused is refused further in, in the words of each route; how to do
-/// better is said here.
-pub(crate) async fn authenticate(
-    State(api): State<Api>,
-    mut request: Request,
-    next: Next,
-) -> Response {
-    let values = request.headers().get_all(header::AUTHORIZATION);
-    let has_token = values.iter().next().is_some();
-    let values: Vec<HeaderValue> = values.iter().cloned().collect();
-    let values = values.iter().map(HeaderValue::as_bytes);
-    let caller = api.app().access.authenticate_header(values).await;
-    if let Some(context) = request.extensions_mut().get_mut::<RequestContext>() {
-        context.caller = caller;
-        note_caller(context);
-    }
     let mut response = next.run(request).await;
-    let challenge = match (response.status(), has_token) {
-        (StatusCode::UNAUTHORIZED, false) => "Bearer",
-        (StatusCode::UNAUTHORIZED, true) => "Bearer error=\"invalid_token\"",
-        (StatusCode::FORBIDDEN, true) => "Bearer error=\"insufficient_scope\"",
-        _ => return response,
-    };
-    let challenge = HeaderValue::from_static(challenge);
+    if let Some(challenge) = challenge(response.status(), has_token) {
+        let challenge = HeaderValue::from_static(challenge);
+        let headers = response.headers_mut();
+        headers.insert(header::WWW_AUTHENTICATE, challenge);
+    }
     response
-        .headers_mut()
-        .insert(header::WWW_AUTHENTICATE, challenge);
-    response
+}
+
+async fn build(
+    api: &Api,
+    peer: SocketAddr,
+    headers: &HeaderMap,
+    request_id: Option<RequestId>,
+) -> RequestContext {
+    let app = api.app();
+    let tokens = headers.get_all(header::AUTHORIZATION);
+    let tokens = tokens.iter().map(HeaderValue::as_bytes);
+    RequestContext {
+        caller: app.access.authenticate_header(tokens).await,
+        address: client_address(peer.ip(), headers, &app.config.connection),
+        request_id: request_id.map_or_else(|| Arc::from(""), |id| id.0),
+        wants_cost: headers.get(COST).is_some_and(|value| value == "1"),
+    }
+}
+
+/// The value of `WWW-Authenticate` for an answer with this status.
+fn challenge(status: StatusCode, has_token: bool) -> Option<&'static str> {
+    match (status, has_token) {
+        (StatusCode::UNAUTHORIZED, false) => Some("Bearer"),
+        (StatusCode::UNAUTHORIZED, true) => Some("Bearer error=\"invalid_token\""),
+        (StatusCode::FORBIDDEN, true) => Some("Bearer error=\"insufficient_scope\""),
+        _ => None,
+    }
+}
+
+/// Why this caller may not even read, with the status of that answer; none where it may.
+pub(crate) fn refusal(context: &RequestContext) -> Option<(StatusCode, Error)> {
+    let error = context.caller.require(Scope::Read).err()?;
+    Some((status_of(error.code()), error))
 }

@@ -1,5 +1,5 @@
-//! What is kept of every request: a name, the span in which all that the log says of it stands, one line when it is
-//! answered, and its measures.
+//! The outermost layer: each request gets an id, a span for all that the log says of it, one line
+//! when it is answered, and its metrics.
 
 use std::{
     hash::{BuildHasher, RandomState},
@@ -18,97 +18,101 @@ use axum::{
 };
 use tracing::{Instrument, Span, field::Empty};
 
-#[cfg(feature = "otel")]
-use crate::log::traces::{link_parent, record_response};
 use crate::{
     app::App,
     auth::{request_context::RequestContext, scope::Scope},
     metrics::labels::RouteLabel,
 };
 
-/// Where a request's name comes from, if a proxy gave it one, and goes to.
+#[cfg(feature = "otel")]
+use crate::log;
+#[cfg(feature = "otel")]
+use crate::log::traces::{link_parent, record_response};
+/// The header with a request's id: from a proxy or client that chose one, and to the client.
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-/// The longest name that is taken from a client, in bytes.
-const LONGEST: usize = 128;
-/// What else than letters and digits a client's name may have: nothing that a log's reader could take for its own.
+/// The longest id that is taken from a client, in bytes.
+const MAX_ID: usize = 128;
+/// What else than letters and digits a client's id may have: nothing that could forge a log line.
 const MARKS: &[u8] = b"-_.:+/=@~";
 
-/// A request's name.
+/// A request's id in the log and in the errors of its answer.
 #[derive(Clone, Debug)]
 pub(crate) struct RequestId(pub(crate) Arc<str>);
 
-/// What every request is watched with.
+/// The layer's state.
 #[derive(Clone)]
 pub(crate) struct RequestLog {
     app: App,
-    names: Arc<RequestIds>,
+    ids: Arc<RequestIds>,
 }
 
-/// Names that no other server gives, and this one only once.
+/// Makes ids that are unique to this server and to one request.
 struct RequestIds {
     server: u64,
-    given: AtomicU64,
+    next: AtomicU64,
 }
 
 impl RequestLog {
     pub(crate) fn new(app: App) -> Self {
-        let names = Arc::new(RequestIds {
+        let ids = Arc::new(RequestIds {
             // Forty random bits.
             server: RandomState::new().hash_one(std::process::id()) >> 24,
-            given: AtomicU64::new(0),
+            next: AtomicU64::new(0),
         });
-        Self { app, names }
+        Self { app, ids }
     }
 }
 
 impl RequestIds {
     fn next(&self) -> Arc<str> {
-        let number = self.given.fetch_add(1, Ordering::Relaxed);
+        let number = self.next.fetch_add(1, Ordering::Relaxed);
         format!("{:010x}-{number:x}", self.server).into()
     }
 }
 
-/// The name that a proxy or client gave, if it is one that can stand in a log.
-fn given(headers: &HeaderMap) -> Option<Arc<str>> {
-    let name = headers.get(REQUEST_ID)?.to_str().ok()?;
-    let is_sane = |b: u8| b.is_ascii_alphanumeric() || MARKS.contains(&b);
-    let is_taken = (1..=LONGEST).contains(&name.len()) && name.bytes().all(is_sane);
-    is_taken.then(|| name.into())
+/// The id that a proxy or client chose, if it can stand in a log.
+fn client_id(headers: &HeaderMap) -> Option<Arc<str>> {
+    let id = headers.get(REQUEST_ID)?.to_str().ok()?;
+    let is_allowed = |b: u8| b.is_ascii_alphanumeric() || MARKS.contains(&b);
+    let is_valid = (1..=MAX_ID).contains(&id.len()) && id.bytes().all(is_allowed);
+    is_valid.then(|| id.into())
 }
 
-/// The outermost layer: names the request, answers it, and says how that went.
-pub(crate) async fn watch(
-    State(watch): State<RequestLog>,
+/// Gives the request its id and its span, and records how it was answered.
+pub(crate) async fn log_request(
+    State(log): State<RequestLog>,
     mut request: Request,
     next: Next,
 ) -> Response {
-    let begun = Instant::now();
-    let name = given(request.headers()).unwrap_or_else(|| watch.names.next());
-    // An error's span is there whatever the log's filter leaves out.
-    let span = tracing::error_span!("request", id = %name, caller = Empty);
+    let started = Instant::now();
+    let id = client_id(request.headers()).unwrap_or_else(|| log.ids.next());
+    // At error level the span exists whatever the log's filter leaves out.
+    let span = tracing::error_span!("request", id = %id, caller = Empty);
     #[cfg(feature = "otel")]
     link_parent(&span, |name| request.headers().get(name)?.to_str().ok());
     let method = request.method().clone();
     let path = request.extensions().get::<MatchedPath>().cloned();
     let path = path.as_ref().map_or("-", MatchedPath::as_str);
-    let header = HeaderValue::from_str(&name);
-    request.extensions_mut().insert(RequestId(name));
+    let header = HeaderValue::from_str(&id);
+    request.extensions_mut().insert(RequestId(id));
 
     let mut response = next.run(request).instrument(span.clone()).await;
 
-    let after = begun.elapsed();
+    let elapsed = started.elapsed();
     let status = response.status();
     #[cfg(feature = "otel")]
     record_response(&span, method.as_str(), path, status.as_u16());
-    let route = route(path, &response);
-    watch
-        .app
-        .metrics
-        .record_request(route, status.as_u16(), after);
+    let label = route_label(path, &response);
+    let metrics = &log.app.metrics;
+    metrics.record_request(label, status.as_u16(), elapsed);
     span.in_scope(|| {
         tracing::debug!(
             target: "buildbot_graphql::access",
-            %method, route = path, status = status.as_u16(), ms = after.as_secs_f64() * 1e3, "answered"
+            %method,
+            route = path,
+            status = status.as_u16(),
+            ms = elapsed.as_secs_f64() * 1e3,
+            "answered"
         );
     });
     if let Ok(header) = header {
@@ -117,8 +121,8 @@ pub(crate) async fn watch(
     response
 }
 
-/// Which part of the server has answered.
-fn route(path: &str, response: &Response) -> RouteLabel {
+/// The part of the server that answered.
+fn route_label(path: &str, response: &Response) -> RouteLabel {
     let media = response.headers().get(header::CONTENT_TYPE);
     match path {
         "/graphql" if response.status() == StatusCode::SWITCHING_PROTOCOLS => RouteLabel::Socket,
@@ -132,24 +136,18 @@ fn route(path: &str, response: &Response) -> RouteLabel {
     }
 }
 
-/// Says in the log, from here on, what a request's caller may do.
-pub(crate) fn note_caller(context: &RequestContext) {
+/// Adds the caller's rights to the request's span.
+pub(crate) fn record_caller(context: &RequestContext) {
     Span::current().record("caller", rights(context));
 }
 
-/// The span of an operation on a socket, or of the socket itself: no part of the handshake's, which has ended.
-pub(crate) fn apart(context: &RequestContext) -> Span {
-    tracing::error_span!(parent: None, "request", id = %context.request_id, caller = rights(context))
+/// The span of a socket or of an operation on one. The handshake's span, which has ended, is not
+/// its parent.
+pub(crate) fn socket_span(context: &RequestContext) -> Span {
+    let id = &context.request_id;
+    tracing::error_span!(parent: None, "request", %id, caller = rights(context))
 }
 
-/// What a caller may do, in a word.
 fn rights(context: &RequestContext) -> &'static str {
-    let may = |scope| context.caller.require(scope).is_ok();
-    if may(Scope::Write) {
-        "write"
-    } else if may(Scope::Read) {
-        "read"
-    } else {
-        "nothing"
-    }
+    context.caller.scope().map_or("nothing", Scope::name)
 }

@@ -1,53 +1,52 @@
-//! Headers of every answer: what a browser may do with it, and how the caller stands with its points.
+//! Headers of every answer: what a browser may do with it, and how many points the caller has.
 
 use axum::{
     Extension,
     extract::{Request, State},
-    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
+    http::{HeaderName, HeaderValue, StatusCode, header},
     middleware::Next,
     response::Response,
 };
+use tower_http::set_header::SetResponseHeaderLayer;
 
 use crate::{auth::request_context::RequestContext, graphql::api::Api};
 
 const RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
-const RATE: HeaderName = HeaderName::from_static("ratelimit");
-const RATE_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
+const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
+const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 
-/// Of what is no page, a browser is to show nothing and run nothing.
-const NOTHING: HeaderValue = HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'");
-/// For a year.
-const ONLY_TLS: HeaderValue = HeaderValue::from_static("max-age=31536000");
+type SetHeader<V = HeaderValue> = SetResponseHeaderLayer<V>;
 
-/// Adds what a browser has to know, where the route has not said it.
-pub(crate) async fn secure(State(api): State<Api>, request: Request, next: Next) -> Response {
-    let mut response = next.run(request).await;
-    let headers = response.headers_mut();
-    add(headers, header::CONTENT_SECURITY_POLICY, NOTHING);
-    add(
-        headers,
-        header::X_CONTENT_TYPE_OPTIONS,
-        HeaderValue::from_static("nosniff"),
-    );
-    add(
-        headers,
-        header::REFERRER_POLICY,
-        HeaderValue::from_static("no-referrer"),
-    );
-    // Pages of allowed origins ask with CORS, which this does not concern.
-    add(
-        headers,
-        RESOURCE_POLICY,
-        HeaderValue::from_static("same-origin"),
-    );
-    if api.app().config.connection.is_tls() {
-        add(headers, header::STRICT_TRANSPORT_SECURITY, ONLY_TLS);
-    }
-    response
+/// Sets the headers that restrict browsers, where the route has not set its own.
+///
+/// The last of the layers is the innermost, so its header is the first.
+pub(crate) fn security(
+    is_tls: bool,
+) -> (
+    SetHeader<Option<HeaderValue>>,
+    SetHeader,
+    SetHeader,
+    SetHeader,
+    SetHeader,
+) {
+    let set = |name, value| SetHeader::if_not_present(name, HeaderValue::from_static(value));
+    let one_year = is_tls.then_some(HeaderValue::from_static("max-age=31536000"));
+    (
+        SetHeader::if_not_present(header::STRICT_TRANSPORT_SECURITY, one_year),
+        // Pages of allowed origins use CORS, to which this does not apply.
+        set(RESOURCE_POLICY, "same-origin"),
+        set(header::REFERRER_POLICY, "no-referrer"),
+        set(header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        // For answers that are no pages: a browser shows and runs nothing of them.
+        set(
+            header::CONTENT_SECURITY_POLICY,
+            "default-src 'none'; frame-ancestors 'none'",
+        ),
+    )
 }
 
-/// Tells what the caller may still spend, and that the answer is nobody else's.
-pub(crate) async fn rate(
+/// Tells the caller how many points it has left, and caches not to store its answer.
+pub(crate) async fn rate_limit(
     State(api): State<Api>,
     Extension(context): Extension<RequestContext>,
     request: Request,
@@ -58,17 +57,15 @@ pub(crate) async fn rate(
         return response;
     }
     let headers = response.headers_mut();
-    add(
-        headers,
-        header::CACHE_CONTROL,
-        HeaderValue::from_static("no-store"),
-    );
-    if let Some(standing) = api.app().rate_limiter.status(&context) {
-        let (max, window) = (standing.max, standing.window);
-        let (left, full_in) = (standing.left, standing.full_in);
+    headers
+        .entry(header::CACHE_CONTROL)
+        .or_insert(HeaderValue::from_static("no-store"));
+    if let Some(status) = api.app().rate_limiter.status(&context) {
+        let (max, window) = (status.max, status.window);
+        let (left, full_in) = (status.left, status.full_in);
         for (name, text) in [
-            (RATE_POLICY, format!("\"points\";q={max};w={window}")),
-            (RATE, format!("\"points\";r={left};t={full_in}")),
+            (RATE_LIMIT_POLICY, format!("\"points\";q={max};w={window}")),
+            (RATE_LIMIT, format!("\"points\";r={left};t={full_in}")),
         ] {
             if let Ok(value) = HeaderValue::try_from(text) {
                 headers.insert(name, value);
@@ -76,8 +73,4 @@ pub(crate) async fn rate(
         }
     }
     response
-}
-
-fn add(headers: &mut HeaderMap, name: HeaderName, value: HeaderValue) {
-    headers.entry(name).or_insert(value);
 }

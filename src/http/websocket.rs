@@ -3,6 +3,7 @@
 pub(crate) mod connection;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzz;
+pub(crate) mod liveness;
 pub(crate) mod operation;
 pub(crate) mod protocol;
 pub(crate) mod session;

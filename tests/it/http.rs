@@ -11,6 +11,7 @@ mod errors;
 mod forwarded;
 mod media;
 mod pages;
+mod panic;
 mod policy;
 mod socket;
 

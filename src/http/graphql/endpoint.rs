@@ -16,6 +16,7 @@ use crate::{
         prepare::operation::PreparedOperation,
     },
     http::{
+        accept::NotAcceptable,
         graphql::{
             body,
             media::{EVENT_STREAM, GRAPHQL_RESPONSE, ResponseMedia},
@@ -119,7 +120,7 @@ async fn respond(
 }
 
 fn accepted_media(headers: &HeaderMap) -> Result<ResponseMedia, HttpRefusal> {
-    ResponseMedia::accepted(headers).ok_or_else(|| {
+    ResponseMedia::accepted(headers).map_err(|NotAcceptable| {
         HttpRefusal::new(
             StatusCode::NOT_ACCEPTABLE,
             format!(

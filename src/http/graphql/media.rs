@@ -1,12 +1,13 @@
 //! The media types of responses, and which one a client accepts.
 
+use crate::http::{
+    accept::{self, NotAcceptable},
+    graphql::response_body::ResponseBody,
+};
 use axum::{
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use mime::Mime;
-
-use crate::http::graphql::response_body::ResponseBody;
 
 /// The media type whose statuses speak of the GraphQL request; with plain JSON they speak of HTTP
 /// alone.
@@ -23,37 +24,16 @@ pub(crate) enum ResponseMedia {
 }
 
 impl ResponseMedia {
-    /// The media type that the client likes best, and plain JSON where it has no wish; `None` where
-    /// it accepts nothing that this server has.
-    pub(crate) fn accepted(headers: &HeaderMap) -> Option<Self> {
-        let mut best: Option<(f32, Self)> = None;
-        let mut any_wish = false;
-        for range in headers.get_all(header::ACCEPT) {
-            for range in range.to_str().unwrap_or_default().split(',') {
-                let Ok(range) = range.trim().parse::<Mime>() else {
-                    continue;
-                };
-                any_wish = true;
-                let q = range
-                    .get_param("q")
-                    .and_then(|q| q.as_str().parse().ok())
-                    .unwrap_or(1.0);
-                let media = match range.essence_str() {
-                    GRAPHQL_RESPONSE => Self::GraphqlResponse,
-                    EVENT_STREAM => Self::EventStream,
-                    "application/json" | "application/*" | "*/*" => Self::Json,
-                    _ => continue,
-                };
-                let utf8 = range
-                    .get_param(mime::CHARSET)
-                    .is_none_or(|c| c == mime::UTF_8);
-                if utf8 && q > 0.0 && best.is_none_or(|(most, _)| q > most) {
-                    best = Some((q, media));
-                }
-            }
-        }
-        let unasked = (!any_wish).then_some(Self::Json);
-        best.map(|(_, media)| media).or(unasked)
+    /// The media type that the client prefers, and plain JSON where it states no preference.
+    pub(crate) fn accepted(headers: &HeaderMap) -> Result<Self, NotAcceptable> {
+        const OFFERS: [(&str, ResponseMedia); 5] = [
+            (GRAPHQL_RESPONSE, ResponseMedia::GraphqlResponse),
+            (EVENT_STREAM, ResponseMedia::EventStream),
+            ("application/json", ResponseMedia::Json),
+            ("application/*", ResponseMedia::Json),
+            ("*/*", ResponseMedia::Json),
+        ];
+        accept::choose(headers, &OFFERS).map(|media| media.unwrap_or(Self::Json))
     }
 
     /// A body in this media type, with status 200.

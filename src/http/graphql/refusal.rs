@@ -13,7 +13,10 @@ use crate::{
         api::Api,
         execute::errors::{from_error, request_error},
     },
-    http::graphql::{media::ResponseMedia, response_body::ResponseBody},
+    http::{
+        cors::ForeignOrigin,
+        graphql::{media::ResponseMedia, response_body::ResponseBody},
+    },
 };
 
 /// A refusal: its status, its one error, and a header that belongs to it.
@@ -77,5 +80,14 @@ impl HttpRefusal {
             response.headers_mut().insert(name, value);
         }
         response
+    }
+}
+
+impl From<ForeignOrigin> for HttpRefusal {
+    fn from(_: ForeignOrigin) -> Self {
+        Self::new(
+            StatusCode::FORBIDDEN,
+            "Origin: only pages of this server and of --allow-origin may do this",
+        )
     }
 }

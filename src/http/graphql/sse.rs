@@ -46,7 +46,7 @@ const COMMENT: &str = ":\n\n";
 /// The cursor of the last event that the client has, if it asks for what came since. Pages of other
 /// sites are refused.
 pub(crate) fn resume_from(headers: &HeaderMap, app: &App) -> Result<Option<String>, HttpRefusal> {
-    cors::check(headers, &app.config.http)?;
+    cors::check_origin(headers, &app.config.http)?;
     let resume = headers.get(LAST_EVENT_ID).map(HeaderValue::as_bytes);
     Ok(resume
         .filter(|id| !id.is_empty())

@@ -1,4 +1,5 @@
-//! The way in: connections are counted, encrypted where that is configured, and served until they end or the server stops.
+//! The accept loop: connections are counted, encrypted where that is configured, and served until
+//! they end or the server stops.
 
 use std::{
     convert::Infallible, io::ErrorKind, net::SocketAddr, pin::pin, sync::Arc, time::Duration,
@@ -24,14 +25,15 @@ use tower_service::Service;
 use crate::{
     app::App,
     http::listener::{
-        deadlines::{ConnectionPermits, DeadlineStream, Unread},
+        deadlines::{ConnectionPermits, DeadlineStream, UnreadBody},
         tls::Tls,
     },
     metrics::gauge_guard::GaugeGuard,
     rate_limit::permit::AddressPermits,
 };
 
-/// The largest head of a request, in bytes, and as much of an answer as waits for a client. A larger head is 431.
+/// The largest head of a request, in bytes, and how much of an answer waits for a client. A larger
+/// head is answered with 431.
 const BUFFER: usize = 64 * 1024;
 /// How long nothing is accepted after the system has refused, such as for want of files.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -42,11 +44,11 @@ pub(crate) struct Listener {
     router: Router,
     tls: Option<Tls>,
     http: http1::Builder,
-    all: Arc<Semaphore>,
-    by_address: AddressPermits,
-    /// Those that are open; not sockets, which have left HTTP behind.
+    permits: Arc<Semaphore>,
+    address_permits: AddressPermits,
+    /// The connections that are open, but for sockets, which have left HTTP behind.
     pub(crate) open: TaskTracker,
-    /// Ends those that do not end by themselves.
+    /// Cuts the connections that do not end by themselves.
     pub(crate) cut: CancellationToken,
 }
 
@@ -55,7 +57,7 @@ impl Listener {
         let config = &app.config.connection;
         let mut http = http1::Builder::new();
         http.timer(TokioTimer::new())
-            // It runs from the last answer on, so that it ends idle connections too.
+            // It runs from the last answer on, and so ends idle connections too.
             .header_read_timeout(Duration::from_secs(config.idle_timeout_seconds))
             .max_buf_size(BUFFER);
         let max = match config.max_connections {
@@ -63,8 +65,8 @@ impl Listener {
             max => max.min(Semaphore::MAX_PERMITS),
         };
         Self {
-            all: Arc::new(Semaphore::new(max)),
-            by_address: AddressPermits::new(config.max_connections_per_address),
+            permits: Arc::new(Semaphore::new(max)),
+            address_permits: AddressPermits::new(config.max_connections_per_address),
             open: TaskTracker::new(),
             cut: CancellationToken::new(),
             app,
@@ -74,19 +76,18 @@ impl Listener {
         }
     }
 
-    /// Takes connections until the server is to stop.
+    /// Accepts connections until the server is to stop.
     pub(crate) async fn accept(self: &Arc<Self>, listener: TcpListener) {
         let stop = &self.app.stop;
         while let Some(accepted) = stop.run_until_cancelled(listener.accept()).await {
             match accepted {
                 Ok((tcp, peer)) => {
-                    // What is not counted is closed.
-                    if let Some(counted) = self.count(peer) {
-                        let door = self.clone();
-                        self.open.spawn(door.serve(tcp, peer, counted));
+                    // Without permits the connection is dropped, which closes it.
+                    if let Some(permits) = self.take_permits(peer) {
+                        self.open.spawn(self.clone().serve(tcp, peer, permits));
                     }
                 }
-                Err(error) if is_of_one(error.kind()) => {}
+                Err(error) if is_of_one_connection(error.kind()) => {}
                 Err(error) => {
                     tracing::warn!(%error, "no connection can be taken; it is tried again");
                     sleep(PAUSE).await;
@@ -95,62 +96,62 @@ impl Listener {
         }
     }
 
-    /// A proxy brings many clients, so it is only counted among all.
-    fn count(&self, peer: SocketAddr) -> Option<ConnectionPermits> {
+    /// Counts a connection, unless there are too many.
+    fn take_permits(&self, peer: SocketAddr) -> Option<ConnectionPermits> {
         let address = peer.ip().to_canonical();
+        // A proxy has the connections of many clients.
         let is_proxy = self.app.config.connection.trusts(address);
-        let of_address = (!is_proxy).then(|| self.by_address.acquire(address));
-        let of_all = self.all.clone().try_acquire_owned().ok();
+        let of_address = (!is_proxy).then(|| self.address_permits.acquire(address));
+        let overall = self.permits.clone().try_acquire_owned().ok();
         let metrics = &self.app.metrics;
-        match (of_all, of_address) {
+        match (overall, of_address) {
             (None, _) | (_, Some(None)) => {
                 metrics.connections_refused.inc();
                 tracing::debug!(%address, "a connection too many is closed");
                 None
             }
-            (Some(of_all), of_address) => Some(ConnectionPermits {
-                _of_all: of_all,
+            (Some(overall), of_address) => Some(ConnectionPermits {
+                _overall: overall,
                 _of_address: of_address.flatten(),
-                _shown: GaugeGuard::new(&metrics.connections),
+                _gauge: GaugeGuard::new(&metrics.connections),
             }),
         }
     }
 
-    async fn serve(self: Arc<Self>, tcp: TcpStream, peer: SocketAddr, counted: ConnectionPermits) {
+    async fn serve(self: Arc<Self>, tcp: TcpStream, peer: SocketAddr, permits: ConnectionPermits) {
         // An event is one small frame: it must not wait for a second one.
         if let Err(error) = tcp.set_nodelay(true) {
             tracing::debug!(%error, "a connection without TCP_NODELAY");
         }
-        let patience = Duration::from_secs(self.app.config.http.write_timeout_seconds);
-        let stream = DeadlineStream::new(tcp, patience, counted);
-        let unread = stream.unread();
+        let config = &self.app.config;
+        let write_timeout = Duration::from_secs(config.http.write_timeout_seconds);
+        let stream = DeadlineStream::new(tcp, write_timeout, permits);
+        let unread_body = stream.unread_body();
         let Some(tls) = &self.tls else {
-            return self.talk(stream, peer, unread).await;
+            return self.serve_http(stream, peer, unread_body).await;
         };
-        let handshake = timeout(
-            self.app.config.connection.read_timeout(),
-            tls.accept(stream),
-        );
+        let handshake = timeout(config.connection.read_timeout(), tls.accept(stream));
         match self.app.stop.run_until_cancelled(handshake).await {
-            Some(Ok(Ok(stream))) => self.talk(stream, peer, unread).await,
+            Some(Ok(Ok(stream))) => self.serve_http(stream, peer, unread_body).await,
             Some(Ok(Err(error))) => tracing::debug!(%error, %peer, "a TLS handshake failed"),
             Some(Err(_)) | None => {}
         }
     }
 
     /// Answers requests until the connection ends or becomes a socket.
-    async fn talk<S>(&self, stream: S, peer: SocketAddr, unread: Unread)
+    async fn serve_http<S>(&self, stream: S, peer: SocketAddr, unread_body: UnreadBody)
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let service = service_fn(|mut request: Request<Incoming>| {
             request.extensions_mut().insert(ConnectInfo(peer));
             let has_body = !request.body().is_end_stream();
-            let answer = self.router.clone().call(request);
-            let unread = unread.clone();
+            let response = self.router.clone().call(request);
+            let unread_body = unread_body.clone();
             async move {
-                let response = answer.await?;
-                unread.set(has_body && response.status().is_client_error());
+                let response = response.await?;
+                // A request that is refused may be refused before its body was read.
+                unread_body.set(has_body && response.status().is_client_error());
                 Ok::<_, Infallible>(response)
             }
         });
@@ -172,8 +173,8 @@ impl Listener {
     }
 }
 
-/// It is one connection that has failed, not the listener.
-fn is_of_one(kind: ErrorKind) -> bool {
+/// One connection has failed, not the listener.
+fn is_of_one_connection(kind: ErrorKind) -> bool {
     matches!(
         kind,
         ErrorKind::ConnectionAborted | ErrorKind::ConnectionReset | ErrorKind::Interrupted

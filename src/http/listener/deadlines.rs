@@ -1,4 +1,5 @@
-//! A connection's bytes: who takes nothing of what is written loses it, and one that still sends when it is closed hears our last words.
+//! A connection's bytes: a client that takes nothing of what is written loses its connection, and
+//! one that still sends when its connection is closed can read the last answer.
 
 use std::{
     io::{self, IoSlice},
@@ -20,74 +21,96 @@ use tokio::{
 
 use crate::{metrics::gauge_guard::GaugeGuard, rate_limit::permit::AddressPermit};
 
-/// How long what a client still sends is thrown away before its connection is cut.
+/// How long what a client still sends is discarded before its connection is cut.
 const LINGER: Duration = Duration::from_secs(2);
 
-/// Among how many a connection is counted, as long as it lasts, as a socket too.
+/// What counts a connection as open, while it is HTTP and after it has become a socket.
 pub(crate) struct ConnectionPermits {
-    pub(crate) _of_all: OwnedSemaphorePermit,
+    pub(crate) _overall: OwnedSemaphorePermit,
     pub(crate) _of_address: Option<AddressPermit>,
-    pub(crate) _shown: GaugeGuard,
+    pub(crate) _gauge: GaugeGuard,
 }
 
-/// Says that the client may still be sending what nobody reads.
+/// Says that the client may still be sending a body that nobody reads.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Unread(Arc<AtomicBool>);
+pub(crate) struct UnreadBody(Arc<AtomicBool>);
 
-impl Unread {
+impl UnreadBody {
     pub(crate) fn set(&self, is_unread: bool) {
         self.0.store(is_unread, Ordering::Relaxed);
     }
+
+    fn get(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
 }
 
-/// A connection.
+/// A connection that ends when its client takes nothing for too long.
 pub(crate) struct DeadlineStream {
     tcp: TcpStream,
     /// How long the client may take nothing.
-    patience: Duration,
-    /// Runs while it takes nothing.
-    blocked: Option<Pin<Box<Sleep>>>,
-    unread: Unread,
-    /// Runs once we have closed our side.
-    lingering: Option<Pin<Box<Sleep>>>,
-    _counted: ConnectionPermits,
+    write_timeout: Duration,
+    /// Runs while the client takes nothing.
+    write_deadline: Option<Pin<Box<Sleep>>>,
+    unread_body: UnreadBody,
+    /// Runs once this side is closed.
+    linger_deadline: Option<Pin<Box<Sleep>>>,
+    /// In the stream, which an upgraded connection keeps.
+    _permits: ConnectionPermits,
 }
 
 impl DeadlineStream {
-    pub(crate) fn new(tcp: TcpStream, patience: Duration, counted: ConnectionPermits) -> Self {
+    pub(crate) fn new(tcp: TcpStream, write_timeout: Duration, permits: ConnectionPermits) -> Self {
         Self {
             tcp,
-            patience,
-            blocked: None,
-            unread: Unread::default(),
-            lingering: None,
-            _counted: counted,
+            write_timeout,
+            write_deadline: None,
+            unread_body: UnreadBody::default(),
+            linger_deadline: None,
+            _permits: permits,
         }
     }
 
-    /// To be set where an answer is given to what was not read.
-    pub(crate) fn unread(&self) -> Unread {
-        self.unread.clone()
+    /// The flag to set when a request is answered before its body was read.
+    pub(crate) fn unread_body(&self) -> UnreadBody {
+        self.unread_body.clone()
     }
 
-    /// What writing has come to, unless it has waited for too long.
-    fn judge<T>(
+    /// Passes on how a write went, or fails it where it has waited for too long.
+    fn apply_deadline<T>(
         &mut self,
         cx: &mut Context<'_>,
         written: Poll<io::Result<T>>,
     ) -> Poll<io::Result<T>> {
         if written.is_ready() {
-            self.blocked = None;
+            self.write_deadline = None;
             return written;
         }
-        let patience = self.patience;
-        let clock = self
-            .blocked
-            .get_or_insert_with(|| Box::pin(sleep(patience)));
-        clock
+        let timeout = self.write_timeout;
+        let deadline = self
+            .write_deadline
+            .get_or_insert_with(|| Box::pin(sleep(timeout)));
+        deadline
             .as_mut()
             .poll(cx)
             .map(|()| Err(io::ErrorKind::TimedOut.into()))
+    }
+
+    /// Discards what the client sends until it has sent all, or for as long as `LINGER`.
+    fn poll_discard(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let mut discarded = [0; 4_096];
+        loop {
+            let mut buffer = ReadBuf::new(&mut discarded);
+            match Pin::new(&mut self.tcp).poll_read(cx, &mut buffer) {
+                Poll::Ready(Ok(())) if !buffer.filled().is_empty() => {}
+                Poll::Ready(_) => return Poll::Ready(Ok(())),
+                Poll::Pending => break,
+            }
+        }
+        let deadline = self
+            .linger_deadline
+            .get_or_insert_with(|| Box::pin(sleep(LINGER)));
+        deadline.as_mut().poll(cx).map(Ok)
     }
 }
 
@@ -108,7 +131,7 @@ impl AsyncWrite for DeadlineStream {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.tcp).poll_write(cx, bytes);
-        self.judge(cx, written)
+        self.apply_deadline(cx, written)
     }
 
     fn poll_write_vectored(
@@ -117,7 +140,7 @@ impl AsyncWrite for DeadlineStream {
         bytes: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.tcp).poll_write_vectored(cx, bytes);
-        self.judge(cx, written)
+        self.apply_deadline(cx, written)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -128,24 +151,12 @@ impl AsyncWrite for DeadlineStream {
         Pin::new(&mut self.tcp).poll_flush(cx)
     }
 
-    /// Closes our side. Cut at once, with bytes unread, the connection would take our answer with it.
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         ready!(Pin::new(&mut self.tcp).poll_shutdown(cx))?;
-        if !self.unread.0.load(Ordering::Relaxed) {
+        if !self.unread_body.get() {
             return Poll::Ready(Ok(()));
         }
-        let mut thrown_away = [0; 4_096];
-        loop {
-            let mut buffer = ReadBuf::new(&mut thrown_away);
-            match Pin::new(&mut self.tcp).poll_read(cx, &mut buffer) {
-                Poll::Ready(Ok(())) if !buffer.filled().is_empty() => {}
-                Poll::Ready(_) => return Poll::Ready(Ok(())),
-                Poll::Pending => break,
-            }
-        }
-        let clock = self
-            .lingering
-            .get_or_insert_with(|| Box::pin(sleep(LINGER)));
-        clock.as_mut().poll(cx).map(Ok)
+        // Closed with bytes unread, TCP would send a reset, which discards the answer on its way.
+        self.poll_discard(cx)
     }
 }

@@ -1,12 +1,13 @@
-//! TLS: a certificate and its key, which can be read anew while the server runs.
+//! TLS: a certificate and its key, which can be reloaded while the server runs.
 
 use std::{
     fmt::Display,
     io,
     path::{Path, PathBuf},
-    sync::{Arc, PoisonError, RwLock},
+    sync::Arc,
 };
 
+use parking_lot::RwLock;
 use tokio_rustls::{
     TlsAcceptor,
     rustls::{
@@ -22,17 +23,17 @@ use crate::{
     http::listener::deadlines::DeadlineStream,
 };
 
-/// What TLS is spoken with. Cheap to clone.
+/// The TLS configuration. Clones share it.
 #[derive(Clone, Debug)]
 pub(crate) struct Tls {
     cert: PathBuf,
     key: PathBuf,
-    /// What new connections are accepted with.
+    /// For new connections; those that are open keep what they were accepted with.
     current: Arc<RwLock<Arc<ServerConfig>>>,
 }
 
 impl Tls {
-    /// Reads what `--tls-cert` and `--tls-key` name; none where TLS is not spoken.
+    /// Loads the files that `--tls-cert` and `--tls-key` name; none where TLS is not configured.
     ///
     /// # Errors
     /// A file cannot be read, or the two do not fit.
@@ -41,54 +42,52 @@ impl Tls {
             return Ok(None);
         };
         let (cert, key) = (cert.clone(), key.clone());
-        let current = Arc::new(RwLock::new(read(&cert, &key)?));
+        let current = Arc::new(RwLock::new(load(&cert, &key)?));
         Ok(Some(Self { cert, key, current }))
     }
 
-    /// Reads the files anew, for connections to come.
+    /// Loads the files again, for new connections.
     ///
     /// # Errors
-    /// As for `load`; then all stays as it was.
+    /// As for `load`; then nothing changes.
     pub(crate) fn reload(&self) -> Result<(), CommandError> {
-        let new = read(&self.cert, &self.key)?;
-        *self.current.write().unwrap_or_else(PoisonError::into_inner) = new;
+        let new = load(&self.cert, &self.key)?;
+        *self.current.write() = new;
         Ok(())
     }
 
+    /// Does the handshake of a new connection.
     pub(crate) async fn accept(
         &self,
         stream: DeadlineStream,
     ) -> io::Result<TlsStream<DeadlineStream>> {
-        let current = self
-            .current
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone();
+        // Cloned, so that no lock is held during the handshake.
+        let current = self.current.read().clone();
         TlsAcceptor::from(current).accept(stream).await
     }
 }
 
-fn read(cert: &Path, key: &Path) -> Result<Arc<ServerConfig>, CommandError> {
-    let wrong = |flag, file: &Path, reason: &dyn Display| CommandError::Tls {
+fn load(cert: &Path, key: &Path) -> Result<Arc<ServerConfig>, CommandError> {
+    let error = |flag, file: &Path, reason: &dyn Display| CommandError::Tls {
         flag,
         file: file.to_owned(),
         reason: reason.to_string(),
     };
-    let in_cert = |reason: &dyn Display| wrong("--tls-cert", cert, reason);
-    let in_key = |reason: &dyn Display| wrong("--tls-key", key, reason);
+    let cert_error = |reason: &dyn Display| error("--tls-cert", cert, reason);
+    let key_error = |reason: &dyn Display| error("--tls-key", key, reason);
     let chain = CertificateDer::pem_file_iter(cert)
         .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-        .map_err(|e| in_cert(&e))?;
+        .map_err(|e| cert_error(&e))?;
     if chain.is_empty() {
-        return Err(in_cert(&"there is no certificate in it"));
+        return Err(cert_error(&"there is no certificate in it"));
     }
-    let private = PrivateKeyDer::from_pem_file(key).map_err(|e| in_key(&e))?;
+    let private = PrivateKeyDer::from_pem_file(key).map_err(|e| key_error(&e))?;
     let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()
-        .map_err(|e| in_cert(&e))?
+        .map_err(|e| cert_error(&e))?
         .with_no_client_auth()
         .with_single_cert(chain, private)
-        .map_err(|e| in_key(&e))?;
+        .map_err(|e| key_error(&e))?;
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(Arc::new(config))
 }

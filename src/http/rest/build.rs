@@ -1,4 +1,4 @@
-//! Builds: their fields, a list, one.
+//! Builds: their fields, the list, one of them.
 
 use std::collections::HashMap;
 
@@ -15,8 +15,10 @@ use crate::{
     },
     http::rest::{
         builder,
+        parameters::Parameters,
         path::{BuildRef, BuilderRef, PathNumber},
-        query::{FieldKind, Parameters, Resource, ResourceField, RestQuery},
+        query::RestQuery,
+        resource::{FieldKind, Resource, ResourceField},
         view::BuildView,
     },
     store::{
@@ -25,60 +27,56 @@ use crate::{
     },
 };
 
-/// Builds.
-pub(crate) static NOUN: Resource<BuildField> = {
-    const fn column(
-        name: &'static str,
-        kind: FieldKind,
-        field: BuildField,
-    ) -> ResourceField<BuildField> {
-        let field = Some(field);
-        ResourceField { name, kind, field }
-    }
-    const NUMBER: FieldKind = FieldKind::Number { nullable: false };
-    const NULLABLE: FieldKind = FieldKind::Number { nullable: true };
-    Resource {
-        plural: "builds",
-        columns: &[
-            column("builderid", NUMBER, BuildField::Builderid),
-            column("buildid", NUMBER, BuildField::Buildid),
-            column("buildrequestid", NULLABLE, BuildField::Buildrequestid),
-            column("complete", FieldKind::Bool, BuildField::Complete),
-            column("complete_at", NULLABLE, BuildField::CompleteAt),
-            column("locks_duration_s", NUMBER, BuildField::LocksDurationS),
-            column("masterid", NULLABLE, BuildField::Masterid),
-            column("number", NUMBER, BuildField::Number),
-            ResourceField {
-                name: "properties",
-                kind: FieldKind::Opaque,
-                field: None,
-            },
-            column("results", NULLABLE, BuildField::Results),
-            column("started_at", NUMBER, BuildField::StartedAt),
-            column(
-                "state_string",
-                FieldKind::Text { nullable: false },
-                BuildField::StateString,
-            ),
-            column("workerid", NULLABLE, BuildField::Workerid),
-        ],
-        order: &[BuildField::Buildid],
-    }
+/// The fields of builds.
+pub(crate) static RESOURCE: Resource<BuildField> = Resource {
+    plural: "builds",
+    fields: &[
+        ResourceField::new("builderid", FieldKind::NUMBER, BuildField::Builderid),
+        ResourceField::new("buildid", FieldKind::NUMBER, BuildField::Buildid),
+        ResourceField::new(
+            "buildrequestid",
+            FieldKind::NULLABLE_NUMBER,
+            BuildField::Buildrequestid,
+        ),
+        ResourceField::new("complete", FieldKind::Bool, BuildField::Complete),
+        ResourceField::new(
+            "complete_at",
+            FieldKind::NULLABLE_NUMBER,
+            BuildField::CompleteAt,
+        ),
+        ResourceField::new(
+            "locks_duration_s",
+            FieldKind::NUMBER,
+            BuildField::LocksDurationS,
+        ),
+        ResourceField::new("masterid", FieldKind::NULLABLE_NUMBER, BuildField::Masterid),
+        ResourceField::new("number", FieldKind::NUMBER, BuildField::Number),
+        ResourceField {
+            name: "properties",
+            kind: FieldKind::Opaque,
+            store_field: None,
+        },
+        ResourceField::new("results", FieldKind::NULLABLE_NUMBER, BuildField::Results),
+        ResourceField::new("started_at", FieldKind::NUMBER, BuildField::StartedAt),
+        ResourceField::new("state_string", FieldKind::TEXT, BuildField::StateString),
+        ResourceField::new("workerid", FieldKind::NULLABLE_NUMBER, BuildField::Workerid),
+    ],
+    order: &[BuildField::Buildid],
 };
 
-/// The builds, or those of one builder; of a builder that is not there, none.
+/// Answers with the builds, or with those of one builder. A builder without a row has none.
 pub(crate) async fn list(
     app: &App,
     of: Option<&BuilderRef>,
     parameters: &Parameters,
 ) -> Result<Value> {
-    let query = RestQuery::list(&NOUN, parameters, app.config.rest.rest_max_rows)?;
+    let query = RestQuery::list(&RESOURCE, parameters, app.config.rest.rest_max_rows)?;
     let builder = match of {
         None => None,
-        Some(builder) => match builder::id(app, builder).await? {
+        Some(builder) => match builder::find_id(app, builder).await? {
             Some(id) => Some(id),
             None => {
-                return Ok(query.part(OffsetPage {
+                return Ok(query.list_body(OffsetPage {
                     rows: Vec::new(),
                     total: 0,
                 }));
@@ -86,54 +84,54 @@ pub(crate) async fn list(
         },
     };
     let OffsetPage { rows, total } = build::offset_page(&app.db, builder, &query.args).await?;
-    let rows = shown(app, &query, rows).await?;
-    Ok(query.part(OffsetPage { rows, total }))
+    let rows = render(app, &query, rows).await?;
+    Ok(query.list_body(OffsetPage { rows, total }))
 }
 
-/// One build.
-pub(crate) async fn one(app: &App, which: &BuildRef, parameters: &Parameters) -> Result<Value> {
-    let query = RestQuery::single(&NOUN, parameters)?;
-    let row = match which {
+/// Answers with one build.
+pub(crate) async fn get(app: &App, reference: &BuildRef, parameters: &Parameters) -> Result<Value> {
+    let query = RestQuery::single(&RESOURCE, parameters)?;
+    let row = match reference {
         BuildRef::Id(number) => {
             let ids: Vec<BuildId> = number.value.map(BuildId).into_iter().collect();
             build::by_ids(&app.db, &ids).await?.into_values().next()
         }
-        BuildRef::Of(builder, number) => of_builder(app, builder, number).await?,
+        BuildRef::InBuilder(builder, number) => by_number(app, builder, number).await?,
     };
-    let row = row.ok_or_else(|| not_found(which))?;
-    let mut rows = shown(app, &query, vec![row]).await?;
-    Ok(query.one(rows.remove(0)))
+    let row = row.ok_or_else(|| not_found(reference))?;
+    let mut rows = render(app, &query, vec![row]).await?;
+    Ok(query.single_body(rows.remove(0)))
 }
 
-/// The id of a build; as in Buildbot, one that is given by its id is not looked up.
+/// Finds the id of a build. As in Buildbot, a given id is not looked up.
 ///
 /// # Errors
-/// `NotFound` for one that is given by its builder.
-pub(crate) async fn id(app: &App, which: &BuildRef) -> Result<Option<BuildId>> {
-    match which {
+/// `NotFound` for a build that is given by its builder and number.
+pub(crate) async fn find_id(app: &App, reference: &BuildRef) -> Result<Option<BuildId>> {
+    match reference {
         BuildRef::Id(number) => Ok(number.value.map(BuildId)),
-        BuildRef::Of(builder, number) => match of_builder(app, builder, number).await? {
+        BuildRef::InBuilder(builder, number) => match by_number(app, builder, number).await? {
             Some(row) => Ok(Some(row.id)),
-            None => Err(not_found(which)),
+            None => Err(not_found(reference)),
         },
     }
 }
 
-fn not_found(which: &BuildRef) -> Error {
-    let id = match which {
+fn not_found(reference: &BuildRef) -> Error {
+    let id = match reference {
         BuildRef::Id(number) => number.text.clone(),
-        BuildRef::Of(BuilderRef::Id(id), number) => {
+        BuildRef::InBuilder(BuilderRef::Id(id), number) => {
             format!("{} of the builder {}", number.text, id.text)
         }
-        BuildRef::Of(BuilderRef::Name(name), number) => {
+        BuildRef::InBuilder(BuilderRef::Name(name), number) => {
             format!("{} of the builder {name:?}", number.text)
         }
     };
     Error::not_found("build", id)
 }
 
-async fn of_builder(app: &App, builder: &BuilderRef, number: &PathNumber) -> Result<Option<Model>> {
-    let builder: Option<BuilderId> = builder::id(app, builder).await?;
+async fn by_number(app: &App, builder: &BuilderRef, number: &PathNumber) -> Result<Option<Model>> {
+    let builder: Option<BuilderId> = builder::find_id(app, builder).await?;
     let (Some(builder), Some(number)) = (builder, number.value) else {
         return Ok(None);
     };
@@ -143,7 +141,7 @@ async fn of_builder(app: &App, builder: &BuilderRef, number: &PathNumber) -> Res
             Test::Eq(filter::Value::Int(number.into())),
         ),
         order: Vec::new(),
-        // There is at most one; with room for a second nobody needs to count.
+        // There is at most one. A page that is not full needs no statement that counts.
         limit: 2,
         offset: 0,
     };
@@ -153,10 +151,11 @@ async fn of_builder(app: &App, builder: &BuilderRef, number: &PathNumber) -> Res
         .pop())
 }
 
-async fn shown(app: &App, query: &RestQuery<BuildField>, rows: Vec<Model>) -> Result<Vec<Value>> {
+/// Renders rows with the properties that the caller wants.
+async fn render(app: &App, query: &RestQuery<BuildField>, rows: Vec<Model>) -> Result<Vec<Value>> {
     let ids: Vec<BuildId> = rows.iter().map(|row| row.id).collect();
     let names = &query.properties;
-    let mut properties = if names.is_empty() || !query.wants("properties") {
+    let mut properties = if names.is_empty() || !query.selects("properties") {
         HashMap::new()
     } else {
         let names = (!names.iter().any(|name| name == "*")).then_some(&names[..]);
@@ -165,8 +164,8 @@ async fn shown(app: &App, query: &RestQuery<BuildField>, rows: Vec<Model>) -> Re
     let view = |row: Model| {
         let properties = properties.remove(&row.id).unwrap_or_default();
         let id = row.id.0;
-        let odd = || app.invalid_values.report("build_properties.value", id);
-        json!(BuildView::new(row, properties, odd))
+        let report_invalid = || app.invalid_values.report("build_properties.value", id);
+        json!(BuildView::new(row, properties, report_invalid))
     };
     Ok(rows.into_iter().map(view).collect())
 }

@@ -1,4 +1,4 @@
-//! Builders: their fields, a list, one.
+//! Builders: their fields, the list, one of them.
 
 use serde_json::{Value, json};
 
@@ -11,8 +11,10 @@ use crate::{
         offset_page::OffsetPage,
     },
     http::rest::{
+        parameters::Parameters,
         path::BuilderRef,
-        query::{FieldKind, Parameters, Resource, ResourceField, RestQuery},
+        query::RestQuery,
+        resource::{FieldKind, Resource, ResourceField},
         view::BuilderView,
     },
     store::{
@@ -21,57 +23,54 @@ use crate::{
     },
 };
 
-/// Builders.
-pub(crate) static NOUN: Resource<BuilderField> = {
-    const fn column(
-        name: &'static str,
-        kind: FieldKind,
-        field: BuilderField,
-    ) -> ResourceField<BuilderField> {
-        let field = Some(field);
-        ResourceField { name, kind, field }
-    }
-    const TEXT: FieldKind = FieldKind::Text { nullable: true };
-    Resource {
-        plural: "builders",
-        columns: &[
-            column(
-                "builderid",
-                FieldKind::Number { nullable: false },
-                BuilderField::Builderid,
-            ),
-            column("description", TEXT, BuilderField::Description),
-            column("description_format", TEXT, BuilderField::DescriptionFormat),
-            column("description_html", TEXT, BuilderField::DescriptionHtml),
-            column("masterids", FieldKind::Numbers, BuilderField::Masterids),
-            column(
-                "name",
-                FieldKind::Text { nullable: false },
-                BuilderField::Name,
-            ),
-            column(
-                "projectid",
-                FieldKind::Number { nullable: true },
-                BuilderField::Projectid,
-            ),
-            column("tags", FieldKind::Texts, BuilderField::Tags),
-        ],
-        order: &[BuilderField::Builderid],
-    }
+/// The fields of builders.
+pub(crate) static RESOURCE: Resource<BuilderField> = Resource {
+    plural: "builders",
+    fields: &[
+        ResourceField::new("builderid", FieldKind::NUMBER, BuilderField::Builderid),
+        ResourceField::new(
+            "description",
+            FieldKind::NULLABLE_TEXT,
+            BuilderField::Description,
+        ),
+        ResourceField::new(
+            "description_format",
+            FieldKind::NULLABLE_TEXT,
+            BuilderField::DescriptionFormat,
+        ),
+        ResourceField::new(
+            "description_html",
+            FieldKind::NULLABLE_TEXT,
+            BuilderField::DescriptionHtml,
+        ),
+        ResourceField::new("masterids", FieldKind::Numbers, BuilderField::Masterids),
+        ResourceField::new("name", FieldKind::TEXT, BuilderField::Name),
+        ResourceField::new(
+            "projectid",
+            FieldKind::NULLABLE_NUMBER,
+            BuilderField::Projectid,
+        ),
+        ResourceField::new("tags", FieldKind::Texts, BuilderField::Tags),
+    ],
+    order: &[BuilderField::Builderid],
 };
 
-/// The builders.
+/// Answers with the builders.
 pub(crate) async fn list(app: &App, parameters: &Parameters) -> Result<Value> {
-    let query = RestQuery::list(&NOUN, parameters, app.config.rest.rest_max_rows)?;
+    let query = RestQuery::list(&RESOURCE, parameters, app.config.rest.rest_max_rows)?;
     let OffsetPage { rows, total } = builder::offset_page(&app.db, &query.args).await?;
-    let rows = shown(app, &query, rows).await?;
-    Ok(query.part(OffsetPage { rows, total }))
+    let rows = render(app, &query, rows).await?;
+    Ok(query.list_body(OffsetPage { rows, total }))
 }
 
-/// One builder.
-pub(crate) async fn one(app: &App, which: &BuilderRef, parameters: &Parameters) -> Result<Value> {
-    let query = RestQuery::single(&NOUN, parameters)?;
-    let (row, shown_id) = match which {
+/// Answers with one builder.
+pub(crate) async fn get(
+    app: &App,
+    reference: &BuilderRef,
+    parameters: &Parameters,
+) -> Result<Value> {
+    let query = RestQuery::single(&RESOURCE, parameters)?;
+    let (row, given_id) = match reference {
         BuilderRef::Name(name) => {
             let names = std::slice::from_ref(name);
             let row = builder::by_names(&app.db, names).await?.remove(name);
@@ -83,14 +82,14 @@ pub(crate) async fn one(app: &App, which: &BuilderRef, parameters: &Parameters) 
             (row, number.text.clone())
         }
     };
-    let row = row.ok_or_else(|| Error::not_found("builder", shown_id))?;
-    let mut rows = shown(app, &query, vec![row]).await?;
-    Ok(query.one(rows.remove(0)))
+    let row = row.ok_or_else(|| Error::not_found("builder", given_id))?;
+    let mut rows = render(app, &query, vec![row]).await?;
+    Ok(query.single_body(rows.remove(0)))
 }
 
-/// The id of a builder; as in Buildbot, one that is given by its id is not looked up.
-pub(crate) async fn id(app: &App, which: &BuilderRef) -> Result<Option<BuilderId>> {
-    match which {
+/// Finds the id of a builder. As in Buildbot, a given id is not looked up.
+pub(crate) async fn find_id(app: &App, reference: &BuilderRef) -> Result<Option<BuilderId>> {
+    match reference {
         BuilderRef::Id(number) => Ok(number.value.map(BuilderId)),
         BuilderRef::Name(name) => {
             let names = std::slice::from_ref(name);
@@ -100,9 +99,16 @@ pub(crate) async fn id(app: &App, which: &BuilderRef) -> Result<Option<BuilderId
     }
 }
 
-async fn shown(app: &App, query: &RestQuery<BuilderField>, rows: Vec<Model>) -> Result<Vec<Value>> {
+/// Renders rows with their masters and tags, where these are selected.
+async fn render(
+    app: &App,
+    query: &RestQuery<BuilderField>,
+    rows: Vec<Model>,
+) -> Result<Vec<Value>> {
     let ids: Vec<BuilderId> = rows.iter().map(|row| row.id).collect();
-    let ids_for = |field| if query.wants(field) { &ids[..] } else { &[] };
+    let ids_for = |field| {
+        if query.selects(field) { &ids[..] } else { &[] }
+    };
     let mut masters = builder_master::of_builders(&app.db, ids_for("masterids")).await?;
     let mut tags = builder_tag::of_builders(&app.db, ids_for("tags")).await?;
     let view = |row: Model| {

@@ -9,96 +9,101 @@ use crate::{
     domain::error::{Error, ErrorCode},
     http::rest::{
         build, builder,
-        path::{self, BuildRef, BuilderRef, ResourcePath, StepRef},
-        query::{CONTROLS, Parameters, Resource, RestQuery},
+        parameters::{CONTROLS, Parameters},
+        path::{BuildRef, BuilderRef, ResourcePath, StepRef},
+        query::RestQuery,
+        resource::Resource,
         step,
     },
 };
 
-/// More than any message has to say, whatever was sent.
-const LONGEST_MESSAGE: usize = 1_500;
+/// No message is as long, whatever was sent, in bytes.
+const MAX_MESSAGE: usize = 1_500;
 
-fn encoded(text: &str) -> String {
+fn encode(text: &str) -> String {
     utf8_percent_encode(text, NON_ALPHANUMERIC).to_string()
 }
 
-/// A path as it comes in a request line.
+/// Parses a path as it comes in a request line.
 ///
 /// # Panics
-/// What was understood is understood otherwise when it is written in another way.
+/// The path is understood otherwise when it is spelled in another way.
 pub fn path(data: &[u8]) {
     let Ok(text) = str::from_utf8(data) else {
         return;
     };
-    match path::read(&format!("/api/v2/{text}")) {
-        Ok(route) => {
-            let again = format!("/api/latest/{}", written(&route));
-            assert_eq!(path::read(&again).ok(), Some(route), "{again}");
+    match ResourcePath::parse(&format!("/api/v2/{text}")) {
+        Ok(path) => {
+            let again = format!("/api/latest/{}", spell(&path));
+            assert_eq!(ResourcePath::parse(&again).ok(), Some(path), "{again}");
         }
-        Err(problem) => {
-            let status = problem.into_response().status();
+        Err(error) => {
+            let status = error.into_response().status();
             assert!([StatusCode::NOT_FOUND, StatusCode::BAD_REQUEST].contains(&status));
         }
     }
 }
 
-/// The path of a route, with every character that could mean something in disguise.
-fn written(route: &ResourcePath) -> String {
+/// Spells a path with every character escaped that could mean something.
+fn spell(path: &ResourcePath) -> String {
     let builder = |builder: &BuilderRef| match builder {
-        BuilderRef::Id(number) => encoded(&number.text),
-        BuilderRef::Name(name) => encoded(name),
+        BuilderRef::Id(number) => encode(&number.text),
+        BuilderRef::Name(name) => encode(name),
     };
     let build = |build: &BuildRef| match build {
-        BuildRef::Id(number) => format!("builds/{}", encoded(&number.text)),
-        BuildRef::Of(of, number) => {
-            format!("builders/{}/builds/{}", builder(of), encoded(&number.text))
+        BuildRef::Id(number) => format!("builds/{}", encode(&number.text)),
+        BuildRef::InBuilder(of, number) => {
+            format!("builders/{}/builds/{}", builder(of), encode(&number.text))
         }
     };
-    match route {
+    match path {
         ResourcePath::Builders => "builders".to_owned(),
         ResourcePath::Builder(of) => format!("builders/{}", builder(of)),
         ResourcePath::Builds(None) => "builds".to_owned(),
         ResourcePath::Builds(Some(of)) => format!("builders/{}/builds", builder(of)),
         ResourcePath::Build(of) => build(of),
         ResourcePath::Steps(of) => format!("{}/steps", build(of)),
-        ResourcePath::Step(StepRef::Id(number)) => format!("steps/{}", encoded(&number.text)),
-        ResourcePath::Step(StepRef::Of(of, step)) => {
-            format!("{}/steps/{}", build(of), encoded(&step.text))
+        ResourcePath::Step(StepRef::Id(number)) => format!("steps/{}", encode(&number.text)),
+        ResourcePath::Step(StepRef::InBuild(of, step)) => {
+            format!("{}/steps/{}", build(of), encode(&step.text))
         }
         ResourcePath::OpenApi => "openapi.json".to_owned(),
     }
 }
 
-/// The part of a URL behind the question mark.
+/// Parses the part of a URL behind the question mark.
 ///
 /// # Panics
-/// What was understood is understood otherwise when it is written in another way, or gives more than it may.
+/// It is understood otherwise when it is spelled in another way, or asks for more than it may.
 pub fn query(data: &[u8]) {
     let Ok(text) = str::from_utf8(data) else {
         return;
     };
-    let Ok(parameters) = Parameters::read(text) else {
+    let Ok(parameters) = Parameters::parse(text) else {
         return;
     };
     let pairs = parameters
         .pairs()
-        .map(|(n, v)| format!("{}={}", encoded(n), encoded(v)));
+        .map(|(n, v)| format!("{}={}", encode(n), encode(v)));
     let again = pairs.collect::<Vec<_>>().join(";");
-    let again = Parameters::read(&again).expect("as many, and in UTF-8");
+    let again = Parameters::parse(&again).expect("as many, and in UTF-8");
     assert_eq!(again, parameters, "{text}");
-    both(&builder::NOUN, &parameters);
-    both(&build::NOUN, &parameters);
-    both(&step::NOUN, &parameters);
+    check_query(&builder::RESOURCE, &parameters);
+    check_query(&build::RESOURCE, &parameters);
+    check_query(&step::RESOURCE, &parameters);
 }
 
-fn both<F: Copy + PartialEq + Debug>(noun: &'static Resource<F>, parameters: &Parameters) {
+fn check_query<F: Copy + PartialEq + Debug>(
+    resource: &'static Resource<F>,
+    parameters: &Parameters,
+) {
     const MAX: u64 = 10_000;
-    let checked = |error: Error| {
+    let check_error = |error: Error| {
         assert_eq!(error.code(), ErrorCode::BadUserInput);
         let text = error.to_string();
-        assert!(text.len() < LONGEST_MESSAGE, "{text}");
+        assert!(text.len() < MAX_MESSAGE, "{text}");
     };
-    match RestQuery::list(noun, parameters, MAX) {
+    match RestQuery::list(resource, parameters, MAX) {
         Ok(query) => {
             let args = &query.args;
             assert!(args.limit <= MAX);
@@ -106,12 +111,12 @@ fn both<F: Copy + PartialEq + Debug>(noun: &'static Resource<F>, parameters: &Pa
             for (i, field) in fields.iter().enumerate() {
                 assert!(!fields[..i].contains(field), "{field:?} twice");
             }
-            assert!(noun.order.iter().all(|field| fields.contains(field)));
+            assert!(resource.order.iter().all(|field| fields.contains(field)));
         }
-        Err(error) => checked(error),
+        Err(error) => check_error(error),
     }
-    match RestQuery::single(noun, parameters) {
+    match RestQuery::single(resource, parameters) {
         Ok(_) => assert!(parameters.pairs().all(|(name, _)| CONTROLS.contains(&name))),
-        Err(error) => checked(error),
+        Err(error) => check_error(error),
     }
 }

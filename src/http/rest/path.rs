@@ -1,4 +1,5 @@
-//! Paths: split on `/` first, then each element percent-decoded, then matched against the few forms there are.
+//! Paths: split on `/`, then each element percent-decoded, then matched against the few forms there
+//! are. A slash within a builder's name is so told from one that ends it.
 
 use percent_encoding::percent_decode_str;
 
@@ -24,22 +25,23 @@ pub(crate) enum BuilderRef {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum BuildRef {
     Id(PathNumber),
-    Of(BuilderRef, PathNumber),
+    InBuilder(BuilderRef, PathNumber),
 }
 
 /// A step by id, or by its build and its number or name there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum StepRef {
     Id(PathNumber),
-    Of(BuildRef, StepInBuild),
+    InBuild(BuildRef, StepElement),
 }
 
-/// `{step_number_or_name}`; none where no row can have such a number.
+/// The element `{step_number_or_name}`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct StepInBuild {
+pub(crate) struct StepElement {
     /// As it was written.
     pub(crate) text: String,
-    pub(crate) which: Option<NameOrNumber>,
+    /// None where no row can have such a number.
+    pub(crate) name_or_number: Option<NameOrNumber>,
 }
 
 /// What a path asks for.
@@ -57,7 +59,7 @@ pub(crate) enum ResourcePath {
 
 impl PathNumber {
     /// ASCII digits with an optional sign.
-    fn read(text: &str) -> Option<Self> {
+    fn parse(text: &str) -> Option<Self> {
         let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
         let is_number = !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit());
         is_number.then(|| Self {
@@ -68,64 +70,68 @@ impl PathNumber {
 }
 
 impl BuilderRef {
-    /// A number wins.
-    fn read(text: &str) -> Self {
-        PathNumber::read(text).map_or_else(|| Self::Name(text.to_owned()), Self::Id)
+    /// What can be read as a number is an id.
+    fn parse(text: &str) -> Self {
+        PathNumber::parse(text).map_or_else(|| Self::Name(text.to_owned()), Self::Id)
     }
 }
 
-impl StepInBuild {
-    /// ASCII digits are a number, anything else is a name; but a path that ends in a slash names nothing.
-    fn read(text: &str) -> Option<Self> {
+impl StepElement {
+    /// ASCII digits are a number, anything else is a name; a path that ends in a slash names
+    /// nothing.
+    fn parse(text: &str) -> Option<Self> {
         (!text.is_empty()).then(|| Self {
             text: text.to_owned(),
-            which: NameOrNumber::parse(text).ok(),
+            name_or_number: NameOrNumber::parse(text).ok(),
         })
     }
 }
 
-/// What the path of a request, as it came, asks for.
-///
-/// # Errors
-/// 404 for any other form, 400 where an element is not UTF-8.
-pub(crate) fn read(raw: &str) -> Result<ResourcePath, RestError> {
-    let unknown = || RestError::no_path(raw);
-    let mut elements = raw
-        .strip_prefix("/api/")
-        .ok_or_else(unknown)?
-        .split('/')
-        .map(|element| percent_decode_str(element).decode_utf8())
-        .collect::<Result<Vec<_>, _>>()
-        .map_err(|_| RestError::bad("the path is not UTF-8"))?;
-    if !matches!(&*elements.remove(0), "v2" | "latest") {
-        return Err(unknown());
+impl ResourcePath {
+    /// Parses the path of a request as it came.
+    ///
+    /// # Errors
+    /// 404 for any other form, 400 where an element is not UTF-8.
+    pub(crate) fn parse(raw: &str) -> Result<Self, RestError> {
+        let unknown = || RestError::unknown_path(raw);
+        let mut elements = raw
+            .strip_prefix("/api/")
+            .ok_or_else(unknown)?
+            .split('/')
+            .map(|element| percent_decode_str(element).decode_utf8())
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(|_| RestError::bad_request("the path is not UTF-8"))?;
+        if !matches!(&*elements.remove(0), "v2" | "latest") {
+            return Err(unknown());
+        }
+        let elements: Vec<&str> = elements.iter().map(AsRef::as_ref).collect();
+        Self::from_elements(&elements).ok_or_else(unknown)
     }
-    let elements: Vec<&str> = elements.iter().map(AsRef::as_ref).collect();
-    matched(&elements).ok_or_else(unknown)
-}
 
-fn matched(elements: &[&str]) -> Option<ResourcePath> {
-    let build = |id| Some(BuildRef::Id(PathNumber::read(id)?));
-    let build_of = |b, n| Some(BuildRef::Of(BuilderRef::read(b), PathNumber::read(n)?));
-    let step = |build, step| {
-        Some(ResourcePath::Step(StepRef::Of(
-            build,
-            StepInBuild::read(step)?,
-        )))
-    };
-    match *elements {
-        ["openapi.json"] => Some(ResourcePath::OpenApi),
-        ["steps", id] => Some(ResourcePath::Step(StepRef::Id(PathNumber::read(id)?))),
-        ["builds"] => Some(ResourcePath::Builds(None)),
-        ["builds", id] => Some(ResourcePath::Build(build(id)?)),
-        ["builds", id, "steps"] => Some(ResourcePath::Steps(build(id)?)),
-        ["builds", id, "steps", s] => step(build(id)?, s),
-        ["builders"] => Some(ResourcePath::Builders),
-        ["builders", b] => Some(ResourcePath::Builder(BuilderRef::read(b))),
-        ["builders", b, "builds"] => Some(ResourcePath::Builds(Some(BuilderRef::read(b)))),
-        ["builders", b, "builds", n] => Some(ResourcePath::Build(build_of(b, n)?)),
-        ["builders", b, "builds", n, "steps"] => Some(ResourcePath::Steps(build_of(b, n)?)),
-        ["builders", b, "builds", n, "steps", s] => step(build_of(b, n)?, s),
-        _ => None,
+    fn from_elements(elements: &[&str]) -> Option<Self> {
+        let build = |id| Some(BuildRef::Id(PathNumber::parse(id)?));
+        let numbered = |builder, number| {
+            let number = PathNumber::parse(number)?;
+            Some(BuildRef::InBuilder(BuilderRef::parse(builder), number))
+        };
+        let step = |build, step| {
+            let step = StepElement::parse(step)?;
+            Some(Self::Step(StepRef::InBuild(build, step)))
+        };
+        match *elements {
+            ["openapi.json"] => Some(Self::OpenApi),
+            ["steps", id] => Some(Self::Step(StepRef::Id(PathNumber::parse(id)?))),
+            ["builds"] => Some(Self::Builds(None)),
+            ["builds", id] => Some(Self::Build(build(id)?)),
+            ["builds", id, "steps"] => Some(Self::Steps(build(id)?)),
+            ["builds", id, "steps", s] => step(build(id)?, s),
+            ["builders"] => Some(Self::Builders),
+            ["builders", b] => Some(Self::Builder(BuilderRef::parse(b))),
+            ["builders", b, "builds"] => Some(Self::Builds(Some(BuilderRef::parse(b)))),
+            ["builders", b, "builds", n] => Some(Self::Build(numbered(b, n)?)),
+            ["builders", b, "builds", n, "steps"] => Some(Self::Steps(numbered(b, n)?)),
+            ["builders", b, "builds", n, "steps", s] => step(numbered(b, n)?, s),
+            _ => None,
+        }
     }
 }

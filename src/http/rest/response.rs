@@ -4,44 +4,46 @@ use axum::{
     http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use mime::Mime;
 use serde_json::{Value, json};
 
-use crate::domain::error::{Error, ErrorCode};
+use crate::{
+    domain::error::Error,
+    http::{accept, error_status::status_of},
+};
 
 /// The media type of every answer.
 pub(crate) const MEDIA: &str = "application/json";
 const JSON: HeaderValue = HeaderValue::from_static("application/json; charset=utf-8");
 const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
 /// How much of what the caller sent an error repeats, in characters.
-const SHOWN: usize = 80;
+const MAX_QUOTE: usize = 80;
 
-/// What went wrong.
+/// An answer that is an error.
 #[derive(Debug)]
 pub(crate) struct RestError {
     status: StatusCode,
-    text: String,
+    message: String,
     header: Option<(HeaderName, HeaderValue)>,
 }
 
 impl RestError {
-    fn new(status: StatusCode, text: impl Into<String>) -> Self {
+    fn new(status: StatusCode, message: impl Into<String>) -> Self {
         Self {
             status,
-            text: text.into(),
+            message: message.into(),
             header: None,
         }
     }
 
-    pub(crate) fn bad(text: impl Into<String>) -> Self {
-        Self::new(StatusCode::BAD_REQUEST, text)
+    pub(crate) fn bad_request(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, message)
     }
 
-    /// There is no such path, of whatever rows.
-    pub(crate) fn no_path(path: &str) -> Self {
+    /// The path has none of the forms that there are.
+    pub(crate) fn unknown_path(path: &str) -> Self {
         Self::new(
             StatusCode::NOT_FOUND,
-            format!("there is no path {}", shown(path)),
+            format!("there is no path {}", quote(path)),
         )
     }
 
@@ -58,17 +60,6 @@ impl RestError {
 
 impl From<Error> for RestError {
     fn from(error: Error) -> Self {
-        let status = match error.code() {
-            ErrorCode::NotFound => StatusCode::NOT_FOUND,
-            ErrorCode::Unauthenticated => StatusCode::UNAUTHORIZED,
-            ErrorCode::Forbidden => StatusCode::FORBIDDEN,
-            ErrorCode::RateLimited => StatusCode::TOO_MANY_REQUESTS,
-            // The limit is that of time.
-            ErrorCode::Unavailable | ErrorCode::LimitExceeded => StatusCode::SERVICE_UNAVAILABLE,
-            ErrorCode::Internal => StatusCode::INTERNAL_SERVER_ERROR,
-            // The others do not come from reads.
-            _ => StatusCode::BAD_REQUEST,
-        };
         if let Error::Internal(source) = &error {
             tracing::error!(%source, "a REST request failed");
         }
@@ -78,14 +69,14 @@ impl From<Error> for RestError {
         };
         Self {
             header,
-            ..Self::new(status, error.to_string())
+            ..Self::new(status_of(error.code()), error.to_string())
         }
     }
 }
 
 impl IntoResponse for RestError {
     fn into_response(self) -> Response {
-        let body = json!({ "error": self.text }).to_string();
+        let body = json!({ "error": self.message }).to_string();
         let mut response = (self.status, [(header::CONTENT_TYPE, JSON)], body).into_response();
         if let Some((name, value)) = self.header {
             response.headers_mut().insert(name, value);
@@ -94,48 +85,27 @@ impl IntoResponse for RestError {
     }
 }
 
-/// A 200 answer, indented where the caller would rather read text.
+/// Answers with 200, in indented JSON where the client prefers text.
 pub(crate) fn ok(body: &Value, headers: &HeaderMap) -> Response {
-    let (media, body) = if wants_text(headers) {
+    let prefers_text =
+        accept::quality(headers, "text/plain") > accept::quality(headers, "application/json");
+    let (media, body) = if prefers_text {
         (TEXT, format!("{body:#}\n"))
     } else {
         (JSON, body.to_string())
     };
-    (
-        [
-            (header::CONTENT_TYPE, media),
-            (header::VARY, HeaderValue::from_static("Accept")),
-        ],
-        body,
-    )
-        .into_response()
+    let headers = [
+        (header::CONTENT_TYPE, media),
+        (header::VARY, HeaderValue::from_static("Accept")),
+    ];
+    (headers, body).into_response()
 }
 
-/// It asks for `text/plain`, and would not like JSON as much.
-fn wants_text(headers: &HeaderMap) -> bool {
-    let (mut text, mut json) = (0.0, 0.0);
-    for ranges in headers.get_all(header::ACCEPT) {
-        for range in ranges.to_str().unwrap_or_default().split(',') {
-            let Ok(range) = range.trim().parse::<Mime>() else {
-                continue;
-            };
-            let q = range.get_param("q").and_then(|q| q.as_str().parse().ok());
-            let q = q.unwrap_or(1.0_f32);
-            match range.essence_str() {
-                "text/plain" => text = q.max(text),
-                "application/json" => json = q.max(json),
-                _ => {}
-            }
-        }
-    }
-    text > json
-}
-
-/// What the caller sent, quoted, and not more of it than tells.
-pub(crate) fn shown(text: &str) -> String {
-    if text.chars().nth(SHOWN).is_none() {
+/// Quotes what the caller sent, shortened.
+pub(crate) fn quote(text: &str) -> String {
+    if text.chars().nth(MAX_QUOTE).is_none() {
         return format!("{text:?}");
     }
-    let start: String = text.chars().take(SHOWN).collect();
+    let start: String = text.chars().take(MAX_QUOTE).collect();
     format!("{start:?}…")
 }

@@ -1,4 +1,4 @@
-//! Steps: their fields, the list of a build, one.
+//! Steps: their fields, the list of a build, one of them.
 
 use serde_json::{Value, json};
 
@@ -13,101 +13,104 @@ use crate::{
     },
     http::rest::{
         build,
-        path::{BuildRef, StepRef},
-        query::{FieldKind, Parameters, Resource, ResourceField, RestQuery},
+        parameters::Parameters,
+        path::{BuildRef, StepElement, StepRef},
+        query::RestQuery,
+        resource::{FieldKind, Resource, ResourceField},
         view::StepView,
     },
     store::step::{self, Model},
 };
 
-/// Steps.
-pub(crate) static NOUN: Resource<StepField> = {
-    const fn column(
-        name: &'static str,
-        kind: FieldKind,
-        field: StepField,
-    ) -> ResourceField<StepField> {
-        let field = Some(field);
-        ResourceField { name, kind, field }
-    }
-    const NUMBER: FieldKind = FieldKind::Number { nullable: false };
-    const NULLABLE: FieldKind = FieldKind::Number { nullable: true };
-    Resource {
-        plural: "steps",
-        columns: &[
-            column("buildid", NUMBER, StepField::Buildid),
-            column("complete", FieldKind::Bool, StepField::Complete),
-            column("complete_at", NULLABLE, StepField::CompleteAt),
-            column("hidden", FieldKind::Bool, StepField::Hidden),
-            column("locks_acquired_at", NULLABLE, StepField::LocksAcquiredAt),
-            column("name", FieldKind::Identifier, StepField::Name),
-            column("number", NUMBER, StepField::Number),
-            column("results", NULLABLE, StepField::Results),
-            column("started_at", NULLABLE, StepField::StartedAt),
-            column(
-                "state_string",
-                FieldKind::Text { nullable: false },
-                StepField::StateString,
-            ),
-            column("stepid", NUMBER, StepField::Stepid),
-            column("urls", FieldKind::Opaque, StepField::Urls),
-        ],
-        order: &[StepField::Number, StepField::Stepid],
-    }
+/// The fields of steps.
+pub(crate) static RESOURCE: Resource<StepField> = Resource {
+    plural: "steps",
+    fields: &[
+        ResourceField::new("buildid", FieldKind::NUMBER, StepField::Buildid),
+        ResourceField::new("complete", FieldKind::Bool, StepField::Complete),
+        ResourceField::new(
+            "complete_at",
+            FieldKind::NULLABLE_NUMBER,
+            StepField::CompleteAt,
+        ),
+        ResourceField::new("hidden", FieldKind::Bool, StepField::Hidden),
+        ResourceField::new(
+            "locks_acquired_at",
+            FieldKind::NULLABLE_NUMBER,
+            StepField::LocksAcquiredAt,
+        ),
+        ResourceField::new("name", FieldKind::Identifier, StepField::Name),
+        ResourceField::new("number", FieldKind::NUMBER, StepField::Number),
+        ResourceField::new("results", FieldKind::NULLABLE_NUMBER, StepField::Results),
+        ResourceField::new(
+            "started_at",
+            FieldKind::NULLABLE_NUMBER,
+            StepField::StartedAt,
+        ),
+        ResourceField::new("state_string", FieldKind::TEXT, StepField::StateString),
+        ResourceField::new("stepid", FieldKind::NUMBER, StepField::Stepid),
+        ResourceField::new("urls", FieldKind::Opaque, StepField::Urls),
+    ],
+    order: &[StepField::Number, StepField::Stepid],
 };
 
-/// The steps of a build; as in Buildbot, those of a build that has no row too.
+/// Answers with the steps of a build. As in Buildbot, a build without a row may have some.
 pub(crate) async fn list(app: &App, of: &BuildRef, parameters: &Parameters) -> Result<Value> {
-    let query = RestQuery::list(&NOUN, parameters, app.config.rest.rest_max_rows)?;
-    let OffsetPage { rows, total } = match build::id(app, of).await? {
+    let query = RestQuery::list(&RESOURCE, parameters, app.config.rest.rest_max_rows)?;
+    let OffsetPage { rows, total } = match build::find_id(app, of).await? {
         Some(build) => step::offset_page_of(&app.db, build, &query.args).await?,
         None => OffsetPage {
             rows: Vec::new(),
             total: 0,
         },
     };
-    let rows = rows.into_iter().map(|row| shown(app, row)).collect();
-    Ok(query.part(OffsetPage { rows, total }))
+    let rows = rows.into_iter().map(|row| render(app, row)).collect();
+    Ok(query.list_body(OffsetPage { rows, total }))
 }
 
-/// One step.
-pub(crate) async fn one(app: &App, which: &StepRef, parameters: &Parameters) -> Result<Value> {
-    let query = RestQuery::single(&NOUN, parameters)?;
-    let (row, text) = match which {
+/// Answers with one step.
+pub(crate) async fn get(app: &App, reference: &StepRef, parameters: &Parameters) -> Result<Value> {
+    let query = RestQuery::single(&RESOURCE, parameters)?;
+    let (row, given_id) = match reference {
         StepRef::Id(number) => {
             let ids: Vec<StepId> = number.value.map(StepId).into_iter().collect();
             let row = step::by_ids(&app.db, &ids).await?.into_values().next();
             (row, number.text.clone())
         }
-        StepRef::Of(build, step) => {
-            let build = build::id(app, build).await?;
-            let row = match (build, &step.which) {
-                (Some(build), Some(which)) => {
-                    let (field, test) = which.test();
-                    let args = OffsetPageArgs {
-                        filter: Filter::Field(field, test),
-                        order: Vec::new(),
-                        // There is at most one; with room for a second nobody needs to count.
-                        limit: 2,
-                        offset: 0,
-                    };
-                    step::offset_page_of(&app.db, build, &args)
-                        .await?
-                        .rows
-                        .pop()
-                }
-                _ => None,
-            };
-            (row, format!("{:?} of this build", step.text))
+        StepRef::InBuild(build, element) => {
+            let row = by_name_or_number(app, build, element).await?;
+            (row, format!("{:?} of this build", element.text))
         }
     };
-    let row = row.ok_or_else(|| Error::not_found("step", text))?;
-    Ok(query.one(shown(app, row)))
+    let row = row.ok_or_else(|| Error::not_found("step", given_id))?;
+    Ok(query.single_body(render(app, row)))
 }
 
-fn shown(app: &App, row: Model) -> Value {
-    let id = row.id;
-    json!(StepView::new(row, || app
-        .invalid_values
-        .report("steps.urls_json", id.0)))
+async fn by_name_or_number(
+    app: &App,
+    build: &BuildRef,
+    element: &StepElement,
+) -> Result<Option<Model>> {
+    let build = build::find_id(app, build).await?;
+    let (Some(build), Some(name_or_number)) = (build, &element.name_or_number) else {
+        return Ok(None);
+    };
+    let (field, test) = name_or_number.test();
+    let args = OffsetPageArgs {
+        filter: Filter::Field(field, test),
+        order: Vec::new(),
+        // There is at most one. A page that is not full needs no statement that counts.
+        limit: 2,
+        offset: 0,
+    };
+    Ok(step::offset_page_of(&app.db, build, &args)
+        .await?
+        .rows
+        .pop())
+}
+
+fn render(app: &App, row: Model) -> Value {
+    let id = row.id.0;
+    let report_invalid = || app.invalid_values.report("steps.urls_json", id);
+    json!(StepView::new(row, report_invalid))
 }

@@ -1,4 +1,5 @@
-//! The shapes on the wire, apart from the GraphQL types so that those can move without breaking REST.
+//! The shapes on the wire. They are separate from the GraphQL types, so that a change of those does
+//! not break REST.
 
 use std::collections::BTreeMap;
 
@@ -105,15 +106,15 @@ impl BuilderView {
 }
 
 impl BuildView {
-    /// With those properties whose values are JSON; `odd` is called for each other.
+    /// A property whose value is not JSON is left out, and `report_invalid` called.
     pub(crate) fn new(
         row: build::Model,
         properties: Vec<build_property::Model>,
-        odd: impl Fn(),
+        report_invalid: impl Fn(),
     ) -> Self {
-        let read = |property: build_property::Model| {
+        let parse = |property: build_property::Model| {
             let value = serde_json::from_str(&property.value);
-            let value = value.inspect_err(|_| odd()).ok()?;
+            let value = value.inspect_err(|_| report_invalid()).ok()?;
             Some((property.name, (value, property.source)))
         };
         Self {
@@ -125,7 +126,7 @@ impl BuildView {
             locks_duration_s: row.locks_duration_s,
             masterid: row.masterid,
             number: row.number,
-            properties: properties.into_iter().filter_map(read).collect(),
+            properties: properties.into_iter().filter_map(parse).collect(),
             results: int(row.results.as_ref()),
             started_at: row.started_at.int(),
             state_string: row.state_string,
@@ -135,10 +136,10 @@ impl BuildView {
 }
 
 impl StepView {
-    /// With no urls, and `odd` called, where what is stored is no list of them.
-    pub(crate) fn new(row: step::Model, odd: impl FnOnce()) -> Self {
+    /// Where no list of urls is stored there are none, and `report_invalid` is called.
+    pub(crate) fn new(row: step::Model, report_invalid: impl FnOnce()) -> Self {
         let urls = serde_json::from_str(&row.urls_json).unwrap_or_else(|_| {
-            odd();
+            report_invalid();
             Vec::new()
         });
         Self {

@@ -1,4 +1,5 @@
-//! The conversation on a socket, given any messages at any moment, against a simple account of who runs.
+//! The session of a socket, given any messages at any moment, against a simple account of which
+//! operations run.
 
 use std::{collections::BTreeMap, net::Ipv4Addr, sync::Arc};
 
@@ -17,17 +18,18 @@ use crate::{
 
 const MAX_OPERATIONS: usize = 3;
 
-/// An operation that the session let begin, as the socket holds it.
+/// An operation that the session has started, as the connection holds it.
 struct HeldOperation {
     label: MessageLabel,
-    life: Abortable<()>,
+    abortable: Abortable<()>,
 }
 
-/// The first byte chooses the subprotocol. A line is a client's message; one that begins with `!` is the server's turn:
-/// what it says of which operation. `+id` and `-id` are short for an operation's beginning and end.
+/// Runs a session. The first byte chooses the subprotocol. A line is a client's message; one that
+/// begins with `!` is the server's turn: what it sends of which operation. `+id` and `-id` are
+/// short for a start and a stop.
 ///
 /// # Panics
-/// The session lets in what it should not, or tells a client of an operation that is not running.
+/// The session starts what it should not, or sends a message of an operation that is not running.
 pub fn session(data: &[u8]) {
     let Some((choice, data)) = data.split_first() else {
         return;
@@ -52,11 +54,11 @@ pub fn session(data: &[u8]) {
         };
         let mut out = Outbox::new();
         if let Some(turn) = line.strip_prefix('!') {
-            say(&mut session, &mut held, turn, &mut out, &mut account);
-            account.hear(out);
+            take_turn(&mut session, &mut held, turn, &mut out, &mut account);
+            account.receive(out);
             continue;
         }
-        let message = spelled(protocol, line);
+        let message = expand(protocol, line);
         let ended = account.ends(protocol, &message);
         let received = session.receive(&message, &mut out);
         match received {
@@ -70,8 +72,8 @@ pub fn session(data: &[u8]) {
             }
             Ok(Some(SessionRequest::Init(_))) => {
                 assert!(!session.is_open(), "{message}");
-                let let_in = session.init(Caller::local(), |_| Ok(()), &mut out);
-                assert!(let_in.is_ok() && session.is_open());
+                let outcome = session.init(Caller::local(), |_| Ok(()), &mut out);
+                assert!(outcome.is_ok() && session.is_open());
             }
             Ok(Some(SessionRequest::Start(start))) => {
                 assert!(session.is_open(), "{message}");
@@ -81,30 +83,32 @@ pub fn session(data: &[u8]) {
                 account.running.insert(id, true);
                 held.push(HeldOperation {
                     label: start.label,
-                    life: Abortable::new((), start.ending),
+                    abortable: Abortable::new((), start.ending),
                 });
             }
             Ok(None) => {}
         }
-        account.hear(out);
+        account.receive(out);
         if let Some(id) = ended {
             account.running.remove(&id);
         }
-        // Who is ended is cut, and nobody else.
+        // The operation that was ended is aborted, and no other.
         for operation in &held {
             let id = &*operation.label.id;
             assert!(
-                operation.life.is_aborted() || account.running.contains_key(id),
+                operation.abortable.is_aborted() || account.running.contains_key(id),
                 "{id}"
             );
         }
-        let alive = held.iter().filter(|operation| !operation.life.is_aborted());
+        let alive = held
+            .iter()
+            .filter(|operation| !operation.abortable.is_aborted());
         assert_eq!(alive.count(), account.running.len());
     }
 }
 
-/// What is written in full for a short line.
-fn spelled(protocol: Subprotocol, line: &str) -> String {
+/// Writes out a short line.
+fn expand(protocol: Subprotocol, line: &str) -> String {
     let (start, stop) = match protocol {
         Subprotocol::Transport => ("subscribe", "complete"),
         Subprotocol::Legacy => ("start", "stop"),
@@ -119,15 +123,15 @@ fn spelled(protocol: Subprotocol, line: &str) -> String {
     message.to_string()
 }
 
-/// The server's turn: an operation that was not cut says something, as the socket lets it.
-fn say(
+/// The server's turn: an operation that was not aborted produces something.
+fn take_turn(
     session: &mut Session,
     held: &mut Vec<HeldOperation>,
     turn: &str,
     out: &mut Outbox,
     account: &mut Account,
 ) {
-    held.retain(|operation| !operation.life.is_aborted());
+    held.retain(|operation| !operation.abortable.is_aborted());
     let (what, which) = turn.split_at_checked(1).unwrap_or(("", turn));
     if what == "k" {
         return session.keep_alive(out);
@@ -136,12 +140,12 @@ fn say(
     if which >= held.len() {
         return;
     }
-    let HeldOperation { label, life } = held.swap_remove(which);
-    account.speaks = Some(label.id.to_string());
+    let HeldOperation { label, abortable } = held.swap_remove(which);
+    account.current = Some(label.id.to_string());
     match what {
         "n" => {
             out.push_back(label.result(r#"{"data":null}"#));
-            held.push(HeldOperation { label, life });
+            held.push(HeldOperation { label, abortable });
             return;
         }
         "f" => session.failed(&label, &[ServerError::new("no", None)], out),
@@ -152,12 +156,12 @@ fn say(
     assert!(!out.is_empty(), "{} ended without a word", label.id);
 }
 
-/// Who runs, as a client can tell from what was said.
+/// The operations that run, as a client can tell from the messages.
 #[derive(Default)]
 struct Account {
     running: BTreeMap<String, bool>,
-    /// Whose turn it is.
-    speaks: Option<String>,
+    /// The operation whose turn it is.
+    current: Option<String>,
 }
 
 impl Account {
@@ -172,9 +176,9 @@ impl Account {
         (json.get("type")? == ends && self.running.contains_key(id)).then(|| id.to_owned())
     }
 
-    /// Hears what the server says.
-    fn hear(&mut self, out: Outbox) {
-        let speaks = self.speaks.take();
+    /// Takes the server's messages.
+    fn receive(&mut self, out: Outbox) {
+        let current = self.current.take();
         for text in out {
             let json: Json = serde_json::from_str(&text).expect("JSON");
             let kind = json["type"].as_str().expect("a type");
@@ -183,10 +187,10 @@ impl Account {
                 assert!(known.contains(&kind), "{text}");
                 continue;
             };
-            // Only what was refused because too many run never ran.
-            let refused = speaks.is_none() && kind == "error";
+            // An operation that never ran was refused because too many run.
+            let refused = current.is_none() && kind == "error";
             assert!(refused || self.running.contains_key(id), "{text}");
-            assert!(speaks.as_deref().is_none_or(|of| of == id), "{text}");
+            assert!(current.as_deref().is_none_or(|of| of == id), "{text}");
             match kind {
                 "next" | "data" => {}
                 "error" | "complete" => {

@@ -25,7 +25,7 @@ use crate::{
         prepare::document::OperationRequest,
     },
     http::{
-        request_log::apart,
+        request_log::socket_span,
         websocket::{protocol::MessageLabel, session::StartRequest},
     },
 };
@@ -55,7 +55,7 @@ enum OperationStage {
 
 impl RunningOperation {
     pub(crate) fn new(api: Api, start: StartRequest) -> Self {
-        let span = apart(&start.context);
+        let span = socket_span(&start.context);
         let StartRequest {
             label,
             operation,

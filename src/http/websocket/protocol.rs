@@ -1,4 +1,5 @@
-//! The words of the two subprotocols on a socket: kinds of messages, their parts, and the codes that a socket is closed with.
+//! The messages of the two subprotocols: their kinds, their parts, and the codes that a socket is
+//! closed with.
 
 use std::sync::Arc;
 
@@ -11,19 +12,20 @@ const MAX_ID: usize = 256;
 /// The longest reason that fits into a close frame, in bytes.
 const MAX_REASON: usize = 123;
 
-/// A subprotocol.
+/// A subprotocol of GraphQL over WebSocket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Subprotocol {
     /// graphql-transport-ws.
     Transport,
-    /// graphql-ws, which Apollo's subscriptions-transport-ws speaks.
+    /// graphql-ws, the older one of Apollo's subscriptions-transport-ws.
     Legacy,
 }
 
 impl Subprotocol {
-    /// All that we speak.
+    /// All that the server speaks.
     pub(crate) const ALL: [Self; 2] = [Self::Transport, Self::Legacy];
 
+    /// The name in `Sec-WebSocket-Protocol`.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Transport => "graphql-transport-ws",
@@ -31,6 +33,7 @@ impl Subprotocol {
         }
     }
 
+    /// The kind of a client's message with this `type`.
     pub(crate) fn kind(self, name: &str) -> Option<MessageKind> {
         Some(match (self, name) {
             (_, "connection_init") => MessageKind::Init,
@@ -44,7 +47,7 @@ impl Subprotocol {
     }
 }
 
-/// What a client's message asks for.
+/// The kind of a client's message.
 pub(crate) enum MessageKind {
     Init,
     Start,
@@ -62,13 +65,14 @@ pub(crate) struct CloseReason {
 }
 
 impl CloseReason {
+    /// A reason that is too long for a close frame is cut.
     pub(crate) fn new(code: u16, reason: impl Into<String>) -> Self {
         let mut reason = reason.into();
         reason.truncate(reason.floor_char_boundary(MAX_REASON));
         Self { code, reason }
     }
 
-    /// The caller may do nothing here, or no longer.
+    /// The caller may do nothing here, or may no longer.
     pub(crate) fn forbidden(why: &Error) -> Self {
         Self::new(4403, why.to_string())
     }
@@ -81,16 +85,17 @@ impl CloseReason {
         Self::bad("a message is JSON in a text frame, not a binary one")
     }
 
+    /// The message breaks the protocol.
     pub(crate) fn bad(reason: impl Into<String>) -> Self {
         Self::new(4400, reason)
     }
 }
 
-/// What an operation's messages are marked with.
+/// What the messages of one operation have in common.
 #[derive(Debug)]
 pub(crate) struct MessageLabel {
     pub(crate) id: Arc<str>,
-    /// A message with a result, up to its payload.
+    /// A message with a result, up to its payload. Made once, as events may be many.
     opening: Box<str>,
 }
 
@@ -107,7 +112,7 @@ impl MessageLabel {
         }
     }
 
-    /// The message with this result, which is JSON already.
+    /// The message with this result, which is JSON.
     pub(crate) fn result(&self, payload: &str) -> String {
         let mut text = String::with_capacity(self.opening.len() + payload.len() + 1);
         text.push_str(&self.opening);
@@ -117,7 +122,7 @@ impl MessageLabel {
     }
 }
 
-/// The message that an operation has come to its end.
+/// The message that an operation is complete.
 pub(crate) fn complete(id: &str) -> String {
     json!({ "id": id, "type": "complete" }).to_string()
 }
@@ -135,7 +140,7 @@ pub(crate) fn id(message: &Map<String, Json>) -> Result<&str, CloseReason> {
     }
 }
 
-/// A message's payload, taken out of it.
+/// Takes the payload out of a message.
 pub(crate) fn payload(
     message: &mut Map<String, Json>,
 ) -> Result<Option<Map<String, Json>>, CloseReason> {

@@ -1,5 +1,5 @@
-//! What is said on a socket, without any I/O: a client's message goes in, and out come messages to send, an operation
-//! to run, or the reason to close the socket.
+//! The protocol of a socket, without any I/O: a client's message goes in, and out come messages to
+//! send, an operation to run, or the reason to close the socket.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -25,10 +25,10 @@ use crate::{
     },
 };
 
-/// What a client's message asks for that takes more than words.
+/// What a client's message asks for that needs more than a message in return.
 #[derive(Debug)]
 pub(crate) enum SessionRequest {
-    /// To be let in, with these values of `Authorization`; none where it shows what it has shown at the upgrade.
+    /// To authenticate, with these values of `Authorization`; without any, the upgrade's count.
     Init(Vec<Option<String>>),
     /// To run an operation.
     Start(Box<StartRequest>),
@@ -47,7 +47,7 @@ pub(crate) struct StartRequest {
 /// Messages to send, oldest first.
 pub(crate) type Outbox = VecDeque<String>;
 
-/// One socket's side of the conversation.
+/// The server's side of one socket.
 #[derive(Debug)]
 pub(crate) struct Session {
     protocol: Subprotocol,
@@ -55,8 +55,8 @@ pub(crate) struct Session {
     signer: ErrorSigner,
     max_operations: usize,
     is_open: bool,
-    /// How many operations were asked for.
-    asked: u64,
+    /// How many operations have been started.
+    started: u64,
     running: HashMap<Arc<str>, AbortHandle>,
 }
 
@@ -73,17 +73,18 @@ impl Session {
             signer,
             max_operations,
             is_open: false,
-            asked: 0,
+            started: 0,
             running: HashMap::new(),
         }
     }
 
-    /// The client was let in.
+    /// The client is authenticated and admitted.
     pub(crate) fn is_open(&self) -> bool {
         self.is_open
     }
 
-    /// Takes a client's message: perhaps the client is to be let in, an operation to be run, or the socket to be closed.
+    /// Takes a client's message: perhaps the client is to be authenticated, an operation to be run,
+    /// or the socket to be closed.
     pub(crate) fn receive(
         &mut self,
         text: &str,
@@ -136,19 +137,19 @@ impl Session {
         Ok(None)
     }
 
-    /// Who has opened the socket, as far as the upgrade showed.
+    /// The caller that the upgrade authenticated.
     pub(crate) fn caller(&self) -> &Caller {
         &self.context.caller
     }
 
-    /// Lets this caller in, or not, as `admit` says.
+    /// Opens the socket to this caller, if `admit` allows it.
     pub(crate) fn init(
         &mut self,
         caller: Caller,
         admit: impl FnOnce(&RequestContext) -> Result<(), Error>,
         out: &mut Outbox,
     ) -> Result<(), CloseReason> {
-        self.context.caller = caller;
+        self.context = self.context.clone().with_caller(caller);
         if let Err(refusal) = admit(&self.context) {
             if self.protocol == Subprotocol::Legacy {
                 let payload = self.signer.signed(from_error(&refusal));
@@ -164,12 +165,12 @@ impl Session {
         Ok(())
     }
 
-    /// The client is to be told again and again that the server lives.
+    /// The subprotocol has the server send keep-alive messages.
     pub(crate) fn is_kept_alive(&self) -> bool {
         self.is_open && self.protocol == Subprotocol::Legacy
     }
 
-    /// Says that the server lives, where the subprotocol has a word for it.
+    /// Sends a keep-alive message, where the subprotocol has one.
     pub(crate) fn keep_alive(&self, out: &mut Outbox) {
         if self.is_kept_alive() {
             out.push_back(json!({ "type": "ka" }).to_string());
@@ -212,13 +213,13 @@ impl Session {
         let label = MessageLabel::new(self.protocol, id);
         let (handle, ending) = AbortHandle::new_pair();
         self.running.insert(label.id.clone(), handle);
-        self.asked += 1;
-        let name = format!("{}.{}", self.context.request_id, self.asked);
+        self.started += 1;
+        let request_id = format!("{}.{}", self.context.request_id, self.started);
         Ok(Some(SessionRequest::Start(Box::new(StartRequest {
             label,
             operation,
             context: RequestContext {
-                request_id: name.into(),
+                request_id: request_id.into(),
                 ..self.context.clone()
             },
             ending,
@@ -242,13 +243,13 @@ impl Session {
         out.push_back(self.error(&label.id, errors));
     }
 
-    /// An operation has said all that it had to say.
+    /// An operation has nothing more to send.
     pub(crate) fn ended(&mut self, label: &MessageLabel, out: &mut Outbox) {
         self.running.remove(&label.id);
         out.push_back(complete(&label.id));
     }
 
-    /// The message that is an operation's end and the reason for it.
+    /// The message that ends an operation and gives the reason.
     fn error(&self, id: &str, errors: &[ServerError]) -> String {
         let payload = match self.protocol {
             Subprotocol::Transport => json!(errors),
@@ -259,7 +260,8 @@ impl Session {
     }
 }
 
-/// The values of `Authorization` in the first message's payload, however it is spelled; none stands for what is no text.
+/// The values of `Authorization` in the first message's payload, in any case of letters; `None`
+/// stands for a value that is no string.
 fn authorization(payload: &Map<String, Json>) -> Vec<Option<String>> {
     payload
         .iter()

@@ -1,5 +1,5 @@
-//! A socket's two ends: what waits is written, many messages at once, and only then the next one is read.
-//! So a client that sends without reading is held by its own unread answers, and costs no memory.
+//! The bytes of a socket: what waits is written, many messages at once, and only then the next one
+//! is read. A client that sends without reading so blocks itself, and costs no memory.
 
 use std::{
     task::{Context, Poll, ready},
@@ -18,23 +18,23 @@ use tungstenite::error::ProtocolError;
 use crate::http::websocket::{protocol::CloseReason, session::Outbox};
 
 /// How long a closing handshake may take.
-const CLOSING: Duration = Duration::from_secs(1);
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// What happens on a socket.
+/// An event on a socket.
 pub(crate) enum TransportEvent {
     /// All that waited is written.
     Written,
-    /// The client takes nothing more; said anew each time that it has taken something in between.
+    /// The client takes nothing more. Comes again each time that it has taken something meanwhile.
     Blocked,
     /// A message has come, and all that waited is written.
     Received(Message),
-    /// What has come is no message that we take.
+    /// What came is not a message that the server takes.
     Refused(CloseReason),
     /// The connection is lost.
     Gone,
 }
 
-/// A socket and what is to be written to it.
+/// A socket and what waits to be written to it.
 pub(crate) struct Transport {
     socket: WebSocket,
     /// Messages that wait to be written.
@@ -55,19 +55,19 @@ impl Transport {
         }
     }
 
-    /// Sends a ping next.
+    /// Sends a ping before anything else.
     pub(crate) fn ping(&mut self) {
         self.is_ping_due = true;
     }
 
-    /// Waits for what happens next; may be dropped at any time without loss.
+    /// Waits for the next event. Cancel safe: nothing is lost where the future is dropped.
     pub(crate) async fn next(&mut self) -> TransportEvent {
         std::future::poll_fn(|cx| self.poll(cx)).await
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<TransportEvent> {
-        let has_written = !self.outbox.is_empty() || self.is_ping_due || !self.is_flushed;
-        if has_written {
+        let has_output = !self.outbox.is_empty() || self.is_ping_due || !self.is_flushed;
+        if has_output {
             match self.poll_write(cx) {
                 Poll::Ready(Ok(())) => self.is_blocked = false,
                 Poll::Ready(Err(_)) => return Poll::Ready(TransportEvent::Gone),
@@ -79,8 +79,8 @@ impl Transport {
             }
         }
         match self.socket.poll_next_unpin(cx) {
-            Poll::Ready(message) => Poll::Ready(self.received(message)),
-            Poll::Pending if has_written => Poll::Ready(TransportEvent::Written),
+            Poll::Ready(message) => Poll::Ready(self.on_message(message)),
+            Poll::Pending if has_output => Poll::Ready(TransportEvent::Written),
             Poll::Pending => Poll::Pending,
         }
     }
@@ -101,7 +101,7 @@ impl Transport {
         Poll::Ready(Ok(()))
     }
 
-    fn received(&mut self, message: Option<Result<Message, Error>>) -> TransportEvent {
+    fn on_message(&mut self, message: Option<Result<Message, Error>>) -> TransportEvent {
         match message {
             Some(Ok(message)) => {
                 // The library has queued a pong, which goes out before the next message is read.
@@ -111,49 +111,51 @@ impl Transport {
                 TransportEvent::Received(message)
             }
             Some(Err(error)) => {
-                refusal(error).map_or(TransportEvent::Gone, TransportEvent::Refused)
+                close_reason(error).map_or(TransportEvent::Gone, TransportEvent::Refused)
             }
             None => TransportEvent::Gone,
         }
     }
 
     /// Closes the socket, and waits for the client to do so too.
-    pub(crate) async fn close(mut self, closing: CloseReason) {
-        if self.say_last(closing).await {
+    pub(crate) async fn close(mut self, reason: CloseReason) {
+        if self.send_close(reason).await {
             self.drain().await;
         }
     }
 
     /// Closes a socket on which nothing can be read any more.
-    pub(crate) async fn refuse(mut self, closing: CloseReason) {
-        if self.say_last(closing).await {
-            // Cut at once, with bytes unread, the connection would take our last words with it.
-            sleep(CLOSING).await;
+    pub(crate) async fn refuse(mut self, reason: CloseReason) {
+        if self.send_close(reason).await {
+            // Closed with bytes unread, TCP would send a reset, which discards the close frame.
+            sleep(CLOSE_TIMEOUT).await;
         }
     }
 
-    /// Takes what the client still sends, up to the end of the connection.
+    /// Discards what the client still sends, up to the end of the connection.
     pub(crate) async fn drain(mut self) {
         let rest = async { while let Some(Ok(_)) = self.socket.next().await {} };
-        let _ = timeout(CLOSING, rest).await;
+        let _ = timeout(CLOSE_TIMEOUT, rest).await;
     }
 
-    /// Writes what waits and the close frame; says whether the client has taken it.
-    async fn say_last(&mut self, closing: CloseReason) -> bool {
+    /// Writes what waits and the close frame. Returns whether the client took them.
+    async fn send_close(&mut self, reason: CloseReason) -> bool {
         let all = async {
             std::future::poll_fn(|cx| self.poll_write(cx)).await?;
             let frame = CloseFrame {
-                code: closing.code,
-                reason: closing.reason.into(),
+                code: reason.code,
+                reason: reason.reason.into(),
             };
             self.socket.send(Message::Close(Some(frame))).await
         };
-        timeout(CLOSING, all).await.is_ok_and(|sent| sent.is_ok())
+        timeout(CLOSE_TIMEOUT, all)
+            .await
+            .is_ok_and(|sent| sent.is_ok())
     }
 }
 
-/// Why a socket is closed on which this has come; none where the connection itself has failed.
-fn refusal(error: Error) -> Option<CloseReason> {
+/// Why a socket with this error is closed; none where the connection itself has failed.
+fn close_reason(error: Error) -> Option<CloseReason> {
     use tungstenite::Error as Cause;
     let cause = error.into_inner().downcast::<Cause>().ok()?;
     let code = match *cause {

@@ -1,4 +1,4 @@
-//! The way into a WebSocket: who may open one, in which subprotocol, and how much memory it is given.
+//! The handshake of a socket: who may open one, in which subprotocol, with which buffers.
 
 use axum::{
     body::Body,
@@ -6,7 +6,6 @@ use axum::{
     http::{HeaderMap, HeaderValue, StatusCode, header, request::Parts},
     response::{IntoResponse, Response},
 };
-
 use tracing::Instrument;
 
 use crate::{
@@ -20,7 +19,7 @@ use crate::{
     },
 };
 
-/// The buffers of a socket, in bytes: most sockets are idle, and there may be thousands.
+/// The buffers of a socket, in bytes. There may be thousands of sockets, most of them idle.
 const READ_BUFFER: usize = 2 * 1024;
 const WRITE_BUFFER: usize = 8 * 1024;
 
@@ -31,7 +30,7 @@ pub(crate) fn is_upgrade(headers: &HeaderMap) -> bool {
         .is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"websocket"))
 }
 
-/// Turns the connection into a socket, if its subprotocol and origin are right.
+/// Turns the connection into a socket, unless its origin or its subprotocol is refused.
 pub(crate) async fn upgrade(
     api: Api,
     context: RequestContext,
@@ -39,17 +38,17 @@ pub(crate) async fn upgrade(
 ) -> Result<Response, HttpRefusal> {
     let (mut parts, _) = request.into_parts();
     let config = &api.app().config.http;
-    cors::check(&parts.headers, config)?;
+    cors::check_origin(&parts.headers, config)?;
     let max_message = config.max_message_bytes;
     let mut upgrade = into_upgrade(&mut parts).await?;
-    let protocol = offered(&parts.headers).ok_or_else(|| {
+    let protocol = choose_subprotocol(&parts.headers).ok_or_else(|| {
         HttpRefusal::new(
             StatusCode::BAD_REQUEST,
             "Sec-WebSocket-Protocol: graphql-transport-ws or graphql-ws is needed",
         )
     })?;
-    let place = api.app().rate_limiter.acquire_socket(&context);
-    let place = place.map_err(|error| HttpRefusal::too_many(&error))?;
+    let permit = api.app().rate_limiter.acquire_socket(&context);
+    let permit = permit.map_err(|error| HttpRefusal::too_many(&error))?;
     upgrade.set_selected_protocol(HeaderValue::from_static(protocol.name()));
     Ok(upgrade
         .max_message_size(max_message)
@@ -58,29 +57,32 @@ pub(crate) async fn upgrade(
         .write_buffer_size(WRITE_BUFFER)
         .on_upgrade(move |socket| {
             let tasks = api.app().tasks.clone();
-            let span = request_log::apart(&context);
+            let span = request_log::socket_span(&context);
             let run = async move {
                 connection::run(api, context, socket, protocol).await;
-                drop(place);
+                drop(permit);
             };
             tasks.track_future(run.instrument(span))
         }))
 }
 
-/// The first subprotocol that we know: a client names first what it likes best, and some clients take that for given.
-fn offered(headers: &HeaderMap) -> Option<Subprotocol> {
+/// The first known one of the subprotocols that the client offers. A client offers first what it
+/// prefers, and some rely on getting that.
+fn choose_subprotocol(headers: &HeaderMap) -> Option<Subprotocol> {
     headers
         .get_all(header::SEC_WEBSOCKET_PROTOCOL)
         .iter()
         .filter_map(|value| value.to_str().ok())
         .flat_map(|value| value.split(','))
+        .map(str::trim)
         .find_map(|offer| {
             Subprotocol::ALL
                 .into_iter()
-                .find(|p| p.name() == offer.trim())
+                .find(|protocol| protocol.name() == offer)
         })
 }
 
+/// Checks the handshake.
 async fn into_upgrade(parts: &mut Parts) -> Result<WebSocketUpgrade, HttpRefusal> {
     WebSocketUpgrade::from_request_parts(parts, &())
         .await

@@ -1,43 +1,98 @@
 //! The parameters of the document: which there are, what they mean, which values they take.
 
 use utoipa::openapi::{
-    ObjectBuilder, OneOf, RefOr, Required, Schema, Type,
+    ArrayBuilder, ObjectBuilder, OneOf, RefOr, Required, Schema, Type,
     path::{Parameter, ParameterBuilder, ParameterIn},
 };
 
 use crate::http::rest::{
     filter::FilterOperator,
-    query::{FieldKind, Resource, ResourceField},
+    openapi::schema::text,
+    resource::{FieldKind, Resource, ResourceField},
 };
 
-/// Every parameter that filters by a column.
-pub(crate) fn filters<F>(column: &ResourceField<F>) -> Vec<(String, FilterOperator)> {
-    let fitting = FilterOperator::NAMES
-        .iter()
-        .filter_map(|name| Some((*name, FilterOperator::named(name)?)))
-        .filter(|(_, operator)| operator.fits(column.kind));
-    let mut all: Vec<(String, FilterOperator)> = fitting
-        .map(|(name, operator)| (format!("{}__{name}", column.name), operator))
-        .collect();
-    if FilterOperator::Eq.fits(column.kind) {
-        all.insert(0, (column.name.to_owned(), FilterOperator::Eq));
+/// The parameters that lists of this kind take, by their names among the components.
+pub(crate) fn resource_parameters<F>(resource: &Resource<F>) -> Vec<(String, Parameter)> {
+    let field_names = |prefixes: &'static [&'static str]| {
+        let names = resource.fields.iter().map(|field| field.name);
+        let all = names.flat_map(|n| prefixes.iter().map(move |p| format!("{p}{n}")));
+        text().enum_values(Some(all))
+    };
+    let mut parameters = Vec::new();
+    let mut add = |name: &str, description: &str, values: RefOr<Schema>| {
+        let list = Schema::Array(ArrayBuilder::new().items(values).build());
+        let key = format!("{}.{name}", resource.plural);
+        parameters.push((key, parameter(name, description, list)));
+    };
+    add(
+        "field",
+        "Only this field; repeat it for more",
+        field_names(&[""]).into(),
+    );
+    add(
+        "order",
+        "Order by this field, descending with -; the first is the most significant",
+        field_names(&["", "-"]).into(),
+    );
+    add(
+        "property",
+        "Give builds the property of this name, or with * all",
+        text().into(),
+    );
+    for field in resource.fields {
+        for (name, operator) in filters(field) {
+            add(&name, describe(operator), value_schema(field.kind));
+        }
     }
-    all
+    parameters
 }
 
-/// The names of the parameters that a path takes; those for pages are checked everywhere, and mean something in a collection.
-pub(crate) fn parameters<F>(noun: &Resource<F>, collection: bool) -> Vec<String> {
+/// The parameters that all lists take.
+pub(crate) fn page_parameters() -> Vec<(String, Parameter)> {
+    let number = |name: &str, description: &str| {
+        let schema = ObjectBuilder::new()
+            .schema_type(Type::Integer)
+            .minimum(Some(0));
+        (
+            name.to_owned(),
+            parameter(name, description, schema.build()),
+        )
+    };
+    vec![
+        number(
+            "limit",
+            "At most so many; --rest-max-rows is the most there is",
+        ),
+        number("offset", "So many are left out first"),
+    ]
+}
+
+/// The names, among the components, of the parameters that a path takes. Those for pages are
+/// checked everywhere, though they have a meaning in collections alone.
+pub(crate) fn parameter_names<F>(resource: &Resource<F>, is_collection: bool) -> Vec<String> {
     let mut names = vec!["limit".to_owned(), "offset".to_owned()];
-    let of_noun = |name: &str| format!("{}.{name}", noun.plural);
-    names.extend(["field", "order", "property"].map(of_noun));
-    if collection {
-        let filters = noun.columns.iter().flat_map(filters);
-        names.extend(filters.map(|(name, _)| of_noun(&name)));
+    let in_components = |name: &str| format!("{}.{name}", resource.plural);
+    names.extend(["field", "order", "property"].map(in_components));
+    if is_collection {
+        let filters = resource.fields.iter().flat_map(filters);
+        names.extend(filters.map(|(name, _)| in_components(&name)));
     }
     names
 }
 
-pub(crate) fn query(name: &str, description: &str, schema: impl Into<Schema>) -> Parameter {
+/// Every parameter that filters by this field, with its operator.
+fn filters<F>(field: &ResourceField<F>) -> Vec<(String, FilterOperator)> {
+    let operators = FilterOperator::NAMES
+        .iter()
+        .filter_map(|name| Some((*name, FilterOperator::from_name(name)?)))
+        .filter(|(_, operator)| operator.is_for(field.kind));
+    let named = operators.map(|(name, operator)| (format!("{}__{name}", field.name), operator));
+    let plain = (field.name.to_owned(), FilterOperator::Eq);
+    let plain = FilterOperator::Eq.is_for(field.kind).then_some(plain);
+    plain.into_iter().chain(named).collect()
+}
+
+fn parameter(name: &str, description: &str, schema: impl Into<Schema>) -> Parameter {
     ParameterBuilder::new()
         .name(name)
         .parameter_in(ParameterIn::Query)
@@ -47,7 +102,7 @@ pub(crate) fn query(name: &str, description: &str, schema: impl Into<Schema>) ->
         .build()
 }
 
-pub(crate) fn meaning(operator: FilterOperator) -> &'static str {
+fn describe(operator: FilterOperator) -> &'static str {
     match operator {
         FilterOperator::Eq | FilterOperator::In => "Equal to one of these",
         FilterOperator::Ne | FilterOperator::NotIn => "Equal to none of these",
@@ -56,13 +111,14 @@ pub(crate) fn meaning(operator: FilterOperator) -> &'static str {
         FilterOperator::Gt => "Greater than all of these",
         FilterOperator::Ge => "At least as great as all of these",
         FilterOperator::Contains => {
-            "With one of these in it: as a part of a text, in the digits of a number, among the elements of a list"
+            "With one of these in it: as a part of a text, in the digits of a number, \
+             among the elements of a list"
         }
     }
 }
 
 /// A value that a field can be compared with.
-pub(crate) fn value(kind: FieldKind) -> RefOr<Schema> {
+fn value_schema(kind: FieldKind) -> RefOr<Schema> {
     let of = |kind| ObjectBuilder::new().schema_type(kind);
     match kind {
         FieldKind::Number { nullable: false } | FieldKind::Numbers => of(Type::Integer).into(),

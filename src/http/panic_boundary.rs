@@ -1,0 +1,50 @@
+//! The panic boundary: a panic is logged and answered with 500, and its connection goes on.
+
+use std::any::Any;
+
+use axum::{
+    body::Body,
+    http::{StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use tower_http::catch_panic::{CatchPanicLayer, ResponseForPanic};
+
+/// For GraphQL over HTTP.
+pub(crate) fn graphql() -> CatchPanicLayer<impl ResponseForPanic<ResponseBody = Body>> {
+    layer(
+        "application/json; charset=utf-8",
+        r#"{"errors":[{"message":"internal error","extensions":{"code":"INTERNAL"}}]}"#,
+    )
+}
+
+/// For the REST API.
+pub(crate) fn rest() -> CatchPanicLayer<impl ResponseForPanic<ResponseBody = Body>> {
+    layer(
+        "application/json; charset=utf-8",
+        r#"{"error":"internal error"}"#,
+    )
+}
+
+/// For everything else.
+pub(crate) fn plain() -> CatchPanicLayer<impl ResponseForPanic<ResponseBody = Body>> {
+    layer("text/plain; charset=utf-8", "internal error\n")
+}
+
+fn layer(
+    content_type: &'static str,
+    body: &'static str,
+) -> CatchPanicLayer<impl ResponseForPanic<ResponseBody = Body>> {
+    CatchPanicLayer::custom(move |panic: Box<dyn Any + Send>| -> Response {
+        // The panic's text may hold anything, so it is for the log alone.
+        tracing::error!(panic = text(&*panic), "a request panicked");
+        let status = StatusCode::INTERNAL_SERVER_ERROR;
+        (status, [(header::CONTENT_TYPE, content_type)], body).into_response()
+    })
+}
+
+/// The text of a panic. The standard macros make one of these two types.
+fn text(panic: &(dyn Any + Send)) -> &str {
+    let literal = panic.downcast_ref::<&str>().copied();
+    let formatted = panic.downcast_ref::<String>().map(String::as_str);
+    literal.or(formatted).unwrap_or("without a text")
+}

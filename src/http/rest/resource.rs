@@ -1,0 +1,74 @@
+//! What kinds of resources there are to describe: their fields, and what each field holds. Requests
+//! are read and the OpenAPI document is made from these tables.
+
+/// What a field holds, and so which values it can be compared with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum FieldKind {
+    /// A number, or a time in seconds.
+    Number {
+        nullable: bool,
+    },
+    Bool,
+    Text {
+        nullable: bool,
+    },
+    /// A step's name: Buildbot takes only identifiers of up to 50 characters as values.
+    Identifier,
+    /// A list of numbers.
+    Numbers,
+    /// A list of texts.
+    Texts,
+    /// No value can be compared with it.
+    Opaque,
+}
+
+impl FieldKind {
+    pub(crate) const NUMBER: Self = Self::Number { nullable: false };
+    pub(crate) const NULLABLE_NUMBER: Self = Self::Number { nullable: true };
+    pub(crate) const TEXT: Self = Self::Text { nullable: false };
+    pub(crate) const NULLABLE_TEXT: Self = Self::Text { nullable: true };
+
+    /// The field can be null, and the value `null` means that.
+    pub(crate) fn is_nullable(self) -> bool {
+        matches!(self, Self::NULLABLE_NUMBER | Self::NULLABLE_TEXT)
+    }
+
+    /// The field is a list.
+    pub(crate) fn is_list(self) -> bool {
+        matches!(self, Self::Numbers | Self::Texts)
+    }
+}
+
+/// A field of a resource.
+#[derive(Debug)]
+pub(crate) struct ResourceField<F> {
+    pub(crate) name: &'static str,
+    pub(crate) kind: FieldKind,
+    /// What the store calls it; none where all rows are alike in it.
+    pub(crate) store_field: Option<F>,
+}
+
+impl<F: Copy> ResourceField<F> {
+    pub(crate) const fn new(name: &'static str, kind: FieldKind, store_field: F) -> Self {
+        Self {
+            name,
+            kind,
+            store_field: Some(store_field),
+        }
+    }
+}
+
+/// A kind of resource.
+#[derive(Debug)]
+pub(crate) struct Resource<F: 'static> {
+    pub(crate) plural: &'static str,
+    pub(crate) fields: &'static [ResourceField<F>],
+    /// Completes every other order so that it is total, ascending.
+    pub(crate) order: &'static [F],
+}
+
+impl<F> Resource<F> {
+    pub(crate) fn field(&self, name: &str) -> Option<&'static ResourceField<F>> {
+        self.fields.iter().find(|field| field.name == name)
+    }
+}
