@@ -19,8 +19,6 @@ use axum::{
 use tracing::{Instrument, Span, field::Empty};
 
 #[cfg(feature = "otel")]
-use crate::log;
-#[cfg(feature = "otel")]
 use crate::log::traces::{adopt, note};
 use crate::{
     app::App,
