@@ -1,21 +1,22 @@
-//! The form of an answer: fields in the order they were asked for, and errors that take the right parent with them.
+//! The shape of a response: fields in the order of the request, and errors that null the right
+//! parent.
 
 use serde_json::{Value, json};
 
 use crate::support::server::Server;
 
-/// The keys of an answer's objects, in the order they came in the text.
+/// The response's data as text, with its keys in the order in which they were sent.
 async fn text(server: &Server, query: &str) -> String {
     let client = server.client();
     let body = json!({ "query": query });
-    let answer = client
+    let response = client
         .http
         .post(&client.url)
         .json(&body)
         .send()
         .await
         .unwrap();
-    answer.text().await.unwrap()
+    response.text().await.unwrap()
 }
 
 async fn seeded() -> Server {
@@ -28,9 +29,9 @@ async fn seeded() -> Server {
 }
 
 #[tokio::test]
-async fn fields_stand_as_they_were_asked_for() {
+async fn fields_keep_the_order_of_the_request() {
     let server = seeded().await;
-    // What is loaded is ready later than what is there; the order must not show it.
+    // Loaded fields resolve later than plain ones. The order must not depend on that.
     let query = "fragment F on Build { number steps { build { number buildid } name stepid } }
         { z: builds { nodes { builder { name builderid } ...F buildid } } __typename build(buildid: 1) { builder { name } ...F number } }";
     let expected = concat!(
@@ -45,22 +46,22 @@ async fn fields_stand_as_they_were_asked_for() {
 }
 
 async fn data_and_codes(server: &Server, query: &str) -> (Value, Vec<String>) {
-    let mut answer = server.client().execute(query, json!({})).await;
-    let errors = answer["errors"].as_array().cloned().unwrap_or_default();
+    let mut response = server.client().execute(query, json!({})).await;
+    let errors = response["errors"].as_array().cloned().unwrap_or_default();
     let code = |e: &Value| e["extensions"]["code"].as_str().unwrap().to_owned();
-    (answer["data"].take(), errors.iter().map(code).collect())
+    (response["data"].take(), errors.iter().map(code).collect())
 }
 
 #[tokio::test]
-async fn an_error_takes_its_nearest_nullable_parent() {
+async fn an_error_nulls_its_nearest_nullable_parent() {
     let server = seeded().await;
-    // A step whose build is gone, as Buildbot's SQLite lets happen.
+    // A step without a build, which Buildbot's SQLite allows.
     let sql = server.sql().await;
-    sql.forget_foreign_keys().await;
+    sql.disable_foreign_keys().await;
     sql.run("UPDATE steps SET buildid = 99 WHERE id = 2").await;
     let missing = || vec!["NOT_FOUND".to_owned()];
 
-    // `build` may not be null, `step` may.
+    // `build` is non-null and `step` is nullable.
     let query = "{ good: step(stepid: 1) { build { number } } bad: step(stepid: 2) { name b: build { number } } }";
     let (data, codes) = data_and_codes(&server, query).await;
     assert_eq!(
@@ -81,7 +82,7 @@ async fn an_error_takes_its_nearest_nullable_parent() {
     assert_eq!(data, json!({ "node": null }));
     assert_eq!(codes, missing());
 
-    // Nothing up to the root may be null.
+    // Every parent up to the root is non-null.
     let (data, codes) = data_and_codes(
         &server,
         "{ steps { nodes { build { number } } } step(stepid: 1) { name } }",
@@ -90,7 +91,7 @@ async fn an_error_takes_its_nearest_nullable_parent() {
     assert_eq!(data, Value::Null);
     assert_eq!(codes, missing());
 
-    // A failed mutation leaves no half-answer beside it.
+    // A failed mutation leaves no partial data beside its error.
     let query = "mutation { addBuild(builderid: 1) { build { number } } newStep(buildid: 98, name: \"x\") { cursor } }";
     let (data, codes) = data_and_codes(&server, query).await;
     assert_eq!(data, Value::Null);
@@ -98,7 +99,7 @@ async fn an_error_takes_its_nearest_nullable_parent() {
 }
 
 #[tokio::test]
-async fn a_nullable_field_fails_alone() {
+async fn an_error_in_a_nullable_field_leaves_its_siblings() {
     let server = seeded().await;
     let query = "{ builder { name } build(buildid: 1) { number } }";
     let (data, codes) = data_and_codes(&server, query).await;

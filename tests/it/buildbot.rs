@@ -1,5 +1,5 @@
-//! A Buildbot master's database on PostgreSQL or MariaDB: read by the same rules as ours, and never written.
-//! (For one on SQLite, see `golden.rs`.)
+//! A Buildbot master's database on PostgreSQL or MariaDB: read by the same rules as our own, and
+//! never written. `sqlite.rs` has the tests for SQLite.
 
 use serde_json::{Value, json};
 
@@ -13,10 +13,11 @@ use crate::{
     },
 };
 
-/// In the order of their code points. To MariaDB's `utf8mb3_general_ci` those of a row of three are one.
+/// In code point order. MariaDB's `utf8mb3_general_ci` treats the texts of one letter as equal.
 const TEXTS: [&str; 9] = ["A", "B", "a", "a ", "b", "b ", "Ä", "ä", "日本"];
 
-/// A master's database with a builder, a build for each text, and a step in each; none on SQLite.
+/// A master's database with a builder, one build per text and one step in each build. None on
+/// SQLite.
 pub(crate) async fn master() -> Option<(Database, Sql)> {
     let schema = match kind() {
         Kind::Sqlite => return None,
@@ -50,7 +51,7 @@ pub(crate) async fn master() -> Option<(Database, Sql)> {
     Some((database, sql))
 }
 
-/// All rows, tables and triggers there are.
+/// All rows, tables and triggers.
 async fn contents(sql: &Sql) -> Vec<Value> {
     let schema = if kind() == Kind::Postgres {
         "current_schema()"
@@ -87,7 +88,7 @@ async fn contents(sql: &Sql) -> Vec<Value> {
 }
 
 #[tokio::test]
-async fn a_masters_database_is_read_and_not_written() {
+async fn a_masters_database_is_read_and_never_written() {
     let Some((database, sql)) = master().await else {
         return;
     };
@@ -115,14 +116,14 @@ async fn a_masters_database_is_read_and_not_written() {
     for arguments in ["", "(snapshot: true)"] {
         let mut ws = server.ws().await;
         ws.subscribe(arguments).await;
-        assert_eq!(ws.ending().await.0, "FEED_DETACHED");
+        assert_eq!(ws.stream_error().await.0, "FEED_DETACHED");
     }
     assert_eq!(contents(&sql).await, before);
 }
 
-/// Whatever its columns' collation says, a text is compared by its bytes and ordered by its code points.
+/// Texts compare by bytes and sort by code points, whatever collation their column has.
 #[tokio::test]
-async fn a_masters_texts_are_compared_as_ours() {
+async fn a_masters_texts_compare_like_ours() {
     let Some((database, _)) = master().await else {
         return;
     };
@@ -186,7 +187,7 @@ async fn a_masters_texts_are_compared_as_ours() {
         let holding: Vec<&str> = TEXTS.into_iter().filter(|t| t.contains(text)).collect();
         assert_eq!(names(&data["part"]), holding);
     }
-    // What no column of that character set can hold is still asked for in peace.
+    // A character that the column's character set lacks is a valid filter value.
     let none = client.data(find, json!({ "n": "🙂", "s": "🙂" })).await;
     assert_eq!(none["builder"], Value::Null);
     assert_eq!((names(&none["eq"]), names(&none["part"])), (vec![], vec![]));

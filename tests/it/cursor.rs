@@ -1,9 +1,9 @@
-//! Cursors: what is one, and how long and where it is good.
+//! Cursors: their syntax, and where and how long they stay valid.
 
 use serde_json::json;
 
 use crate::{
-    feed::{after, now, position},
+    feed::{after, newest_cursor, position},
     support::{
         client::Client,
         database::{Database, on_sqlite},
@@ -14,33 +14,33 @@ use crate::{
     },
 };
 
-/// The code that a subscription with these arguments ends with at once.
+/// The code of the error that ends a subscription with these arguments.
 async fn refused(server: &Server, arguments: &str) -> String {
     let mut ws = server.ws().await;
     ws.subscribe(arguments).await;
-    ws.ending().await.0
+    ws.stream_error().await.0
 }
 
 #[tokio::test]
-async fn what_is_no_cursor_is_refused() {
+async fn an_invalid_cursor_is_refused() {
     let server = Server::start().await;
     let client = server.client();
     let build = client.add_build("b").await;
     let (stepid, cursor) = client.new_step(build, "s").await;
-    let (epoch, place) = cursor.split_at(cursor.len() - 16);
+    let (epoch, digits) = cursor.split_at(cursor.len() - 16);
     let garbage = [
         String::new(),
         "x".into(),
         "0".into(),
-        place.into(),
-        format!("{epoch}{}", &place[1..]),
+        digits.into(),
+        format!("{epoch}{}", &digits[1..]),
         format!("{cursor}0"),
         format!(" {cursor}"),
-        format!("{epoch}{}g", &place[1..]),
-        // What a lax reader takes for a number.
-        format!("{epoch}+{}", &place[1..]),
-        format!("{epoch}-{}", &place[1..]),
-        format!("zzzzzzzz{place}"),
+        format!("{epoch}{}g", &digits[1..]),
+        // A lax parser would read this as a number.
+        format!("{epoch}+{}", &digits[1..]),
+        format!("{epoch}-{}", &digits[1..]),
+        format!("zzzzzzzz{digits}"),
         "ü".repeat(12),
         "ä".repeat(24),
     ];
@@ -48,7 +48,7 @@ async fn what_is_no_cursor_is_refused() {
     for text in garbage {
         let mut ws = server.ws().await;
         ws.subscribe(&after(&text)).await;
-        // Whoever is let in hears this.
+        // An accepted subscription would receive this event.
         client.set_state(stepid, "busy").await;
         let message = ws.receive().await;
         if message["payload"]["data"].is_object() {
@@ -62,12 +62,15 @@ async fn what_is_no_cursor_is_refused() {
         }
     }
     assert!(let_in.is_empty(), "{let_in:#?}");
-    let ahead = format!("{epoch}{:016x}", position(&json!(now(&client).await)) + 1);
+    let ahead = format!(
+        "{epoch}{:016x}",
+        position(&json!(newest_cursor(&client).await)) + 1
+    );
     assert_eq!(refused(&server, &after(&ahead)).await, "CURSOR_EXPIRED");
 }
 
 #[tokio::test]
-async fn cursors_survive_a_restart_and_are_good_on_every_server_of_the_database() {
+async fn cursors_survive_a_restart_and_work_on_every_server_of_the_database() {
     let database = Database::fresh().await;
     let first = Process::start(&database, &[]).await;
     let client = Client::new(first.address);
@@ -78,14 +81,14 @@ async fn cursors_survive_a_restart_and_are_good_on_every_server_of_the_database(
 
     let second = Process::start(&database, &[]).await;
     let sister = Process::start(&database, &[]).await;
-    let mut heard = Vec::new();
+    let mut received = Vec::new();
     for process in [&second, &sister] {
         let mut ws = Ws::connect(process.address).await;
         ws.subscribe(&after(&old)).await;
         assert_eq!(ws.event().await["cursor"], missed.as_str());
-        heard.push(ws);
+        received.push(ws);
     }
-    // Whichever of them writes, both are heard, in one order.
+    // Subscribers receive both servers' writes, in one order.
     let mut written = Vec::new();
     for i in 0..10 {
         for process in [&second, &sister] {
@@ -93,14 +96,14 @@ async fn cursors_survive_a_restart_and_are_good_on_every_server_of_the_database(
             written.push(Client::new(process.address).set_state(stepid, &text).await);
         }
     }
-    for ws in &mut heard {
+    for ws in &mut received {
         for cursor in &written {
             assert_eq!(ws.event().await["cursor"], cursor.as_str());
         }
     }
 }
 
-/// A step with two events behind it: its id and the cursors of both.
+/// A step with two events: its id and the cursors of both events.
 async fn two_events(client: &Client) -> (i64, [String; 2]) {
     let build = client.add_build("b").await;
     let (stepid, old) = client.new_step(build, "s").await;
@@ -108,7 +111,7 @@ async fn two_events(client: &Client) -> (i64, [String; 2]) {
     (stepid, [old, newer])
 }
 
-/// As many events make no two databases one.
+/// Two databases with the same number of events are still different databases.
 #[tokio::test]
 async fn a_cursor_of_another_database_has_expired() {
     let (one, other) = (Server::start().await, Server::start().await);
@@ -136,7 +139,7 @@ async fn a_cursor_ahead_of_a_restored_database_has_expired() {
     let ahead = client.set_state(stepid, "after the backup").await;
     process.kill().await;
 
-    let restored = Server::over(backup.file(), &["--anonymous", "write"]).await;
+    let restored = Server::over_copy_of(backup.file(), &["--anonymous", "write"]).await;
     assert_eq!(refused(&restored, &after(&ahead)).await, "CURSOR_EXPIRED");
     let mut ws = restored.ws().await;
     ws.subscribe(&after(&old)).await;

@@ -1,11 +1,11 @@
-//! Connections to a PostgreSQL or MariaDB that encrypts them. `DATABASE_CA` names the certificate of who vouches for it;
+//! Connections to a PostgreSQL or MariaDB server with TLS. `DATABASE_CA` names the CA certificate;
 //! `scripts/test` starts such servers.
 
 use buildbot_graphql::testing::Clock;
 
 use crate::{
     attach::run,
-    feed::{after, now},
+    feed::{after, newest_cursor},
     support::{
         database::{Database, Kind, kind},
         server::Server,
@@ -17,7 +17,7 @@ fn authority() -> Option<String> {
     std::env::var("DATABASE_CA").ok()
 }
 
-/// The same database, only from a server that is who it says.
+/// The same database, with verification of the server's certificate.
 fn verified(mut database: Database, authority: Option<&str>) -> Database {
     let (mode, file) = match kind() {
         Kind::Postgres => ("sslmode=verify-full", "sslrootcert"),
@@ -36,7 +36,7 @@ async fn every_connection_is_encrypted() {
     let mut database = Database::fresh().await;
     let sql = Sql::open(&database).await;
     if kind() == Kind::Mariadb {
-        // Who lets nobody in otherwise.
+        // From here on the server accepts only encrypted connections.
         let (_, name) = database.url.rsplit_once('/').unwrap();
         let user = format!("only_{name}");
         sql.run(&format!("CREATE USER {user}@'127.0.0.1' REQUIRE SSL"))
@@ -55,7 +55,7 @@ async fn every_connection_is_encrypted() {
     let build = client.add_build("b").await;
     let (stepid, _) = client.new_step(build, "s").await;
     let mut ws = server.ws().await;
-    ws.subscribe(&after(&now(&client).await)).await;
+    ws.subscribe(&after(&newest_cursor(&client).await)).await;
     client.set_state(stepid, "secret").await;
     assert_eq!(ws.event().await["step"]["stateString"], "secret");
     if kind() == Kind::Postgres {
@@ -67,7 +67,7 @@ async fn every_connection_is_encrypted() {
 }
 
 #[tokio::test]
-async fn who_cannot_show_who_they_are_gets_no_connection() {
+async fn a_server_without_a_valid_certificate_is_refused() {
     if kind() == Kind::Sqlite {
         return;
     }

@@ -1,4 +1,5 @@
-//! Subscribers who ask the same are one group: an event is executed once for all of them, and each hears every event all the same.
+//! Identical subscriptions share one execution of each event, and every subscriber receives every
+//! event.
 
 use std::{
     sync::{
@@ -13,21 +14,22 @@ use serde_json::{Value, json};
 use tokio::time::{sleep, timeout};
 
 use crate::{
-    feed::now,
-    support::{PATIENCE, client::Client, server::Server, ws::Ws},
+    feed::newest_cursor,
+    support::{TIMEOUT, client::Client, server::Server, ws::Ws},
 };
 
 mod document;
 mod joining;
 
-/// Asks for something that is not in the event itself: whoever executes this asks the database for a build.
-const ASKING: &str = "subscription($after: EventCursor, $of: Int, $snapshot: Boolean = false) { \
+/// Selects a field that events do not carry, so that each execution queries the database for a
+/// build.
+const SUBSCRIPTION: &str = "subscription($after: EventCursor, $of: Int, $snapshot: Boolean = false) { \
      stepEvents(after: $after, snapshot: $snapshot, where: { buildid: $of }) { \
      cursor kind step { stepid name stateString build { number } } } }";
 
-/// A server with two builds of a step each, where the reads of builds for a field are counted, and those of the feed's ends,
-/// which go with every read of its table but the tail's.
-struct Counted {
+/// A server with two builds of one step each. It counts reads of builds for a field, and reads of
+/// the feed's bounds, which accompany every read of the event table but the tail's.
+struct CountingServer {
     server: Server,
     client: Client,
     builds: [i64; 2],
@@ -36,7 +38,7 @@ struct Counted {
     ends: Arc<AtomicUsize>,
 }
 
-impl Counted {
+impl CountingServer {
     async fn start(flags: &[&str]) -> Self {
         let (reads, ends) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
         let counts = [reads.clone(), ends.clone()];
@@ -65,17 +67,18 @@ impl Counted {
         }
     }
 
-    /// A socket that subscribes under an id of its own.
-    async fn member(&self, id: &str, variables: Value) -> Ws {
+    /// A socket that subscribes under its own id.
+    async fn subscriber(&self, id: &str, variables: Value) -> Ws {
         let mut ws = self.server.ws().await;
-        let payload = json!({ "query": ASKING, "variables": variables });
+        let payload = json!({ "query": SUBSCRIPTION, "variables": variables });
         ws.send(json!({ "id": id, "type": "subscribe", "payload": payload }))
             .await;
         ws
     }
 
-    /// Changes the step of a build, which all of these hear next; says how often a build was read for that.
-    async fn tell(&self, build: usize, all: &mut [Ws]) -> usize {
+    /// Changes a build's step, waits until all these sockets receive the event, and returns how
+    /// often a build was read for it.
+    async fn deliver(&self, build: usize, all: &mut [Ws]) -> usize {
         let before = self.reads.load(SeqCst);
         let written = self.client.set_state(self.steps[build], "busy").await;
         for ws in all {
@@ -84,22 +87,23 @@ impl Counted {
         self.reads.load(SeqCst) - before
     }
 
-    /// Writes until nobody executes for himself any more, so that each event is read for so many groups.
-    async fn settle(&self, build: usize, all: &mut [Ws], groups: usize) {
-        let settled = async { while self.tell(build, all).await != groups {} };
-        assert!(timeout(PATIENCE, settled).await.is_ok(), "they never join");
+    /// Writes until no subscriber executes alone, so that each event is read once per shared
+    /// subscription.
+    async fn settle(&self, build: usize, all: &mut [Ws], shared: usize) {
+        let settled = async { while self.deliver(build, all).await != shared {} };
+        assert!(timeout(TIMEOUT, settled).await.is_ok(), "they never join");
     }
 
-    /// Waits until so many groups listen.
-    async fn groups_are(&self, count: usize) {
+    /// Waits until this many shared subscriptions are live.
+    async fn wait_for_shared(&self, count: usize) {
         let reached = async {
             while self.server.handle.shared_subscriptions() != count {
                 sleep(Duration::from_millis(5)).await;
             }
         };
-        let groups = timeout(PATIENCE, reached).await;
+        let shared = timeout(TIMEOUT, reached).await;
         assert!(
-            groups.is_ok(),
+            shared.is_ok(),
             "{} groups, not {count}",
             self.server.handle.shared_subscriptions()
         );
@@ -107,21 +111,21 @@ impl Counted {
 }
 
 #[tokio::test]
-async fn two_hundred_hear_the_same_from_one_execution() {
-    let counted = Counted::start(&[]).await;
-    let start = now(&counted.client).await;
-    let variables = json!({ "after": start, "of": counted.builds[0] });
+async fn two_hundred_subscribers_share_one_execution() {
+    let counting = CountingServer::start(&[]).await;
+    let start = newest_cursor(&counting.client).await;
+    let variables = json!({ "after": start, "of": counting.builds[0] });
     let mut all = Vec::new();
     for i in 0..200 {
         let id = format!("member {i}");
-        all.push(counted.member(&id, variables.clone()).await);
+        all.push(counting.subscriber(&id, variables.clone()).await);
     }
-    counted.settle(0, &mut all, 1).await;
-    counted.groups_are(1).await;
-    let before = counted.reads.load(SeqCst);
+    counting.settle(0, &mut all, 1).await;
+    counting.wait_for_shared(1).await;
+    let before = counting.reads.load(SeqCst);
     for i in 0..10 {
         let text = format!("state {i}");
-        let written = counted.client.set_state(counted.steps[0], &text).await;
+        let written = counting.client.set_state(counting.steps[0], &text).await;
         let mut first = None;
         for (i, ws) in all.iter_mut().enumerate() {
             let message = ws.receive().await;
@@ -132,117 +136,124 @@ async fn two_hundred_hear_the_same_from_one_execution() {
             assert_eq!(event, first.get_or_insert_with(|| event.clone()));
         }
     }
-    assert_eq!(counted.reads.load(SeqCst) - before, 10);
+    assert_eq!(counting.reads.load(SeqCst) - before, 10);
 }
 
 #[tokio::test]
-async fn where_to_begin_does_not_tell_groups_apart_and_other_variables_do() {
-    let counted = Counted::start(&[]).await;
-    let start = now(&counted.client).await;
-    let later = counted.client.set_state(counted.steps[0], "missed").await;
-    let of = counted.builds[0];
-    let mut early = counted
-        .member("1", json!({ "after": start, "of": of }))
+async fn subscriptions_are_shared_by_variables_other_than_the_start() {
+    let counting = CountingServer::start(&[]).await;
+    let start = newest_cursor(&counting.client).await;
+    let later = counting.client.set_state(counting.steps[0], "missed").await;
+    let of = counting.builds[0];
+    let mut early = counting
+        .subscriber("1", json!({ "after": start, "of": of }))
         .await;
     assert_eq!(early.event().await["cursor"], later.as_str());
-    let mut shown = counted
-        .member("1", json!({ "of": of, "snapshot": true }))
+    let mut shown = counting
+        .subscriber("1", json!({ "of": of, "snapshot": true }))
         .await;
     assert_eq!(shown.event().await["kind"], "SNAPSHOT");
-    let mut late = counted
-        .member("1", json!({ "after": later, "of": of }))
+    let mut late = counting
+        .subscriber("1", json!({ "after": later, "of": of }))
         .await;
     let mut same = vec![early, shown];
-    counted.settle(0, &mut same, 1).await;
-    while late.event().await["cursor"] != now(&counted.client).await.as_str() {}
+    counting.settle(0, &mut same, 1).await;
+    while late.event().await["cursor"] != newest_cursor(&counting.client).await.as_str() {}
     same.push(late);
-    counted.settle(0, &mut same, 1).await;
-    counted.groups_are(1).await;
+    counting.settle(0, &mut same, 1).await;
+    counting.wait_for_shared(1).await;
 
-    let start = now(&counted.client).await;
-    // The same events, but it was asked for otherwise.
-    let everything = counted
-        .member("1", json!({ "after": start, "of": null }))
+    let start = newest_cursor(&counting.client).await;
+    // These match the same events with another selection.
+    let everything = counting
+        .subscriber("1", json!({ "after": start, "of": null }))
         .await;
     same.push(everything);
-    counted.settle(0, &mut same, 2).await;
-    counted.groups_are(2).await;
-    let other = json!({ "after": now(&counted.client).await, "of": counted.builds[1] });
-    let mut other = vec![counted.member("1", other).await];
-    counted.groups_are(3).await;
-    // Both builds' events go to who asked for everything.
+    counting.settle(0, &mut same, 2).await;
+    counting.wait_for_shared(2).await;
+    let other = json!({ "after": newest_cursor(&counting.client).await, "of": counting.builds[1] });
+    let mut other = vec![counting.subscriber("1", other).await];
+    counting.wait_for_shared(3).await;
+    // Subscribers without a filter receive both builds' events.
     let everything = same.pop().unwrap();
     other.push(everything);
-    counted.settle(1, &mut other, 2).await;
+    counting.settle(1, &mut other, 2).await;
 }
 
 #[tokio::test]
-async fn events_of_another_build_cost_a_subscriber_nothing() {
-    let counted = Counted::start(&[]).await;
-    let start = now(&counted.client).await;
-    let variables = json!({ "after": start, "of": counted.builds[0] });
-    let mut all = vec![counted.member("1", variables).await];
-    counted.settle(0, &mut all, 1).await;
-    let before = counted.reads.load(SeqCst);
+async fn events_of_another_build_cost_nothing() {
+    let counting = CountingServer::start(&[]).await;
+    let start = newest_cursor(&counting.client).await;
+    let variables = json!({ "after": start, "of": counting.builds[0] });
+    let mut all = vec![counting.subscriber("1", variables).await];
+    counting.settle(0, &mut all, 1).await;
+    let before = counting.reads.load(SeqCst);
     for _ in 0..50 {
-        assert_eq!(counted.tell(1, &mut []).await, 0);
+        assert_eq!(counting.deliver(1, &mut []).await, 0);
     }
-    assert_eq!(counted.tell(0, &mut all).await, 1);
-    assert_eq!(counted.reads.load(SeqCst) - before, 1);
+    assert_eq!(counting.deliver(0, &mut all).await, 1);
+    assert_eq!(counting.reads.load(SeqCst) - before, 1);
 }
 
 #[tokio::test]
-async fn a_group_ends_with_its_last_member() {
-    let counted = Counted::start(&[]).await;
-    let tasks = counted.server.handle.tasks();
-    // Two groups may listen before the first of these has begun: it must miss nothing.
-    let start = now(&counted.client).await;
-    let variables = |of: usize| json!({ "after": start, "of": counted.builds[of] });
-    let mut first = counted.member("1", variables(0)).await;
-    let second = counted.member("1", variables(0)).await;
-    let other = counted.member("1", variables(1)).await;
-    counted.groups_are(2).await;
+async fn a_shared_subscription_ends_with_its_last_subscriber() {
+    let counting = CountingServer::start(&[]).await;
+    let tasks = counting.server.handle.tasks();
+    // Two shared subscriptions may be live before the first of these starts, which must miss
+    // nothing.
+    let start = newest_cursor(&counting.client).await;
+    let variables = |of: usize| json!({ "after": start, "of": counting.builds[of] });
+    let mut first = counting.subscriber("1", variables(0)).await;
+    let second = counting.subscriber("1", variables(0)).await;
+    let other = counting.subscriber("1", variables(1)).await;
+    counting.wait_for_shared(2).await;
     drop(other);
-    counted.groups_are(1).await;
+    counting.wait_for_shared(1).await;
     drop(second);
-    // One by an end of its own, on a socket that stays.
+    // One subscription ends by `complete` on a socket that stays open.
     let mut both = [first];
-    counted.settle(0, &mut both, 1).await;
+    counting.settle(0, &mut both, 1).await;
     [first] = both;
     first.send(json!({ "id": "1", "type": "complete" })).await;
-    counted.groups_are(0).await;
+    counting.wait_for_shared(0).await;
     drop(first);
     let gone = async {
-        while counted.server.handle.tasks() > tasks {
+        while counting.server.handle.tasks() > tasks {
             sleep(Duration::from_millis(5)).await;
         }
     };
-    assert!(timeout(PATIENCE, gone).await.is_ok(), "a task has stayed");
-    // Who comes now begins anew.
-    let mut all = [counted
-        .member("1", json!({ "after": now(&counted.client).await }))
+    assert!(timeout(TIMEOUT, gone).await.is_ok(), "a task has stayed");
+    // A new subscriber starts a new shared subscription.
+    let mut all = [counting
+        .subscriber(
+            "1",
+            json!({ "after": newest_cursor(&counting.client).await }),
+        )
         .await];
-    counted.settle(1, &mut all, 1).await;
-    counted.groups_are(1).await;
+    counting.settle(1, &mut all, 1).await;
+    counting.wait_for_shared(1).await;
 }
 
 #[tokio::test]
-async fn who_is_told_that_the_feed_fails_hears_where_to_go_on() {
-    let counted = Counted::start(&[]).await;
-    let variables = |after: &str| json!({ "after": after, "of": counted.builds[0] });
-    let start = now(&counted.client).await;
+async fn an_error_of_the_feed_carries_a_cursor_to_resume_from() {
+    let counting = CountingServer::start(&[]).await;
+    let variables = |after: &str| json!({ "after": after, "of": counting.builds[0] });
+    let start = newest_cursor(&counting.client).await;
     let mut all = Vec::new();
     for _ in 0..3 {
-        all.push(counted.member("1", variables(&start)).await);
+        all.push(counting.subscriber("1", variables(&start)).await);
     }
-    counted.settle(0, &mut all, 1).await;
-    let last = counted.client.set_state(counted.steps[0], "the last").await;
+    counting.settle(0, &mut all, 1).await;
+    let last = counting
+        .client
+        .set_state(counting.steps[0], "the last")
+        .await;
     for ws in &mut all {
         assert_eq!(ws.event().await["cursor"], last.as_str());
     }
-    counted.server.handle.end_subscriptions();
-    counted.groups_are(0).await;
-    let missed = counted.client.set_state(counted.steps[0], "missed").await;
+    counting.server.handle.end_subscriptions();
+    counting.wait_for_shared(0).await;
+    let missed = counting.client.set_state(counting.steps[0], "missed").await;
     for ws in &mut all {
         let message = ws.receive().await;
         let errors = [&message["payload"]["errors"][0], &message["payload"][0]];
@@ -252,29 +263,29 @@ async fn who_is_told_that_the_feed_fails_hears_where_to_go_on() {
         assert_eq!(error["extensions"]["code"], "UNAVAILABLE");
         assert_eq!(error["extensions"]["cursor"], last.as_str());
     }
-    let mut again = counted.member("1", variables(&last)).await;
+    let mut again = counting.subscriber("1", variables(&last)).await;
     assert_eq!(again.event().await["cursor"], missed.as_str());
 }
 
 #[tokio::test]
-async fn an_event_whose_field_fails_is_told_and_the_next_one_too() {
-    let counted = Counted::start(&[]).await;
-    let start = now(&counted.client).await;
-    let mut all = vec![counted.member("1", json!({ "after": start })).await];
-    counted.settle(0, &mut all, 1).await;
-    let sql = counted.server.sql().await;
-    sql.forget_foreign_keys().await;
+async fn an_event_with_a_failed_field_does_not_end_the_stream() {
+    let counting = CountingServer::start(&[]).await;
+    let start = newest_cursor(&counting.client).await;
+    let mut all = vec![counting.subscriber("1", json!({ "after": start })).await];
+    counting.settle(0, &mut all, 1).await;
+    let sql = counting.server.sql().await;
+    sql.disable_foreign_keys().await;
     sql.run(&format!(
         "DELETE FROM builds WHERE id = {}",
-        counted.builds[1]
+        counting.builds[1]
     ))
     .await;
     sql.run(&format!(
         "UPDATE steps SET state_string = 'lost' WHERE id = {}",
-        counted.steps[1]
+        counting.steps[1]
     ))
     .await;
-    let written = counted.client.set_state(counted.steps[0], "next").await;
+    let written = counting.client.set_state(counting.steps[0], "next").await;
     let message = all[0].receive().await;
     let payload = &message["payload"];
     assert_eq!(message["type"], "next");

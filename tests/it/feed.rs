@@ -1,4 +1,5 @@
-//! The change feed as it is heard live: what is an event, of which kind, and how a query and the feed fit together.
+//! The live change feed: what makes an event, its kind, and how a query's cursor and the feed fit
+//! together.
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -9,38 +10,38 @@ use tokio_util::sync::CancellationToken;
 
 use crate::support::{client::Client, server::Server, sql::Sql, ws::Ws};
 
-/// Everything that an event or a payload says of a step.
+/// Every field of a step that an event or a payload can have.
 pub(crate) const STEP: &str = "stepid buildid number name startedAt locksAcquiredAt complete completeAt results \
      stateString urls { name url } hidden durationS lockWaitS";
 
-/// The feed's newest position.
-pub(crate) async fn now(client: &Client) -> String {
+/// The cursor of the feed's newest position.
+pub(crate) async fn newest_cursor(client: &Client) -> String {
     let data = client.data("{ eventCursor }", json!({})).await;
     data["eventCursor"].as_str().unwrap().to_owned()
 }
 
-/// The arguments of a subscription that begins behind a cursor.
+/// The arguments of a subscription that starts after a cursor.
 pub(crate) fn after(cursor: &str) -> String {
     format!("(after: {cursor:?})")
 }
 
-/// The row of the feed's table that a cursor names; to clients it is opaque.
+/// The event row that a cursor names. Cursors are opaque to clients.
 pub(crate) fn position(cursor: &Value) -> i64 {
     let cursor = cursor.as_str().unwrap();
     i64::from_str_radix(&cursor[cursor.len() - 16..], 16).unwrap()
 }
 
-/// The next so many events.
-pub(crate) async fn events(ws: &mut Ws, count: usize) -> Vec<Value> {
-    let mut heard = Vec::with_capacity(count);
+/// The next events, this many.
+pub(crate) async fn next_events(ws: &mut Ws, count: usize) -> Vec<Value> {
+    let mut received = Vec::with_capacity(count);
     for _ in 0..count {
-        heard.push(ws.event().await);
+        received.push(ws.event().await);
     }
-    heard
+    received
 }
 
-/// An event in few words, as [`log`] has it.
-pub(crate) fn brief(event: &Value) -> Value {
+/// A short form of an event, as [`event_log`] returns it.
+pub(crate) fn summary(event: &Value) -> Value {
     let step = &event["step"];
     json!([
         position(&event["cursor"]),
@@ -51,9 +52,9 @@ pub(crate) fn brief(event: &Value) -> Value {
     ])
 }
 
-/// The events behind a position as the table holds them.
-pub(crate) async fn log(sql: &Sql, position: i64) -> Vec<Value> {
-    let place = sql.place();
+/// The events after a position, as the table holds them.
+pub(crate) async fn event_log(sql: &Sql, position: i64) -> Vec<Value> {
+    let place = sql.position_column();
     sql.rows(&format!(
         "SELECT json_array({place}, CASE kind WHEN 1 THEN 'NEW' WHEN 2 THEN 'STARTED' WHEN 3 THEN 'UPDATED' \
          WHEN 4 THEN 'FINISHED' END, stepid, name, state_string) AS json \
@@ -62,8 +63,9 @@ pub(crate) async fn log(sql: &Sql, position: i64) -> Vec<Value> {
     .await
 }
 
-/// Writes to this step until the subscriber, who began with "now", has heard it; a subscription says not when it stands.
-pub(crate) async fn until_live(ws: &mut Ws, client: &Client, stepid: i64) {
+/// Writes to this step until the subscriber, who started at "now", receives an event. A
+/// subscription does not announce when it is live.
+pub(crate) async fn write_until_live(ws: &mut Ws, client: &Client, stepid: i64) {
     loop {
         let written = client.set_state(stepid, "are you there?").await;
         let Ok(mut event) = timeout(Duration::from_millis(200), ws.event()).await else {
@@ -77,7 +79,7 @@ pub(crate) async fn until_live(ws: &mut Ws, client: &Client, stepid: i64) {
     }
 }
 
-/// Sends a mutation of one field that gives a `StepPayload`: the payload, with the whole step.
+/// Runs a mutation of one field that returns a `StepPayload`: the payload with the whole step.
 async fn mutate(client: &Client, field: &str) -> Value {
     let query = format!("mutation {{ {field} {{ cursor step {{ {STEP} }} }} }}");
     let mut data = client.data(&query, json!({})).await;
@@ -90,7 +92,7 @@ async fn mutate(client: &Client, field: &str) -> Value {
 }
 
 #[tokio::test]
-async fn without_a_start_it_begins_now() {
+async fn a_subscription_without_a_start_begins_now() {
     let server = Server::start().await;
     let client = server.client();
     let build = client.add_build("b").await;
@@ -98,8 +100,8 @@ async fn without_a_start_it_begins_now() {
     let (marker, _) = client.new_step(build, "marker").await;
     let mut ws = server.ws().await;
     ws.subscribe("").await;
-    // It also sees to it that nothing of what came before is heard.
-    until_live(&mut ws, &client, marker).await;
+    // This also proves that no earlier event is delivered.
+    write_until_live(&mut ws, &client, marker).await;
     let (stepid, cursor) = client.new_step(build, "since").await;
     let event = ws.event().await;
     assert_eq!(event["cursor"], cursor.as_str());
@@ -109,13 +111,13 @@ async fn without_a_start_it_begins_now() {
 }
 
 #[tokio::test]
-async fn each_update_is_one_event_of_its_kind_with_the_step_as_it_left_it() {
-    // The clock stands, so that what is done twice is done in the same second.
+async fn each_update_makes_one_event_with_the_updated_step() {
+    // The clock stands still, so that repeated updates fall into the same second.
     let flags = ["--anonymous", "write"];
     let server = Server::build(&flags, None, Clock::fixed(1_800_000_000), None).await;
     let client = server.client();
     let build = client.add_build("b").await;
-    let start = now(&client).await;
+    let start = newest_cursor(&client).await;
     let url = r#"(stepid: 1, name: "log", url: "http://localhost/log")"#;
     let updates = [
         ("NEW", format!(r#"newStep(buildid: {build}, name: "s")"#)),
@@ -159,7 +161,7 @@ async fn each_update_is_one_event_of_its_kind_with_the_step_as_it_left_it() {
         ),
         ("FINISHED", "finishStep(stepid: 1, results: RETRY)".into()),
     ];
-    // One hears live what the other is replayed.
+    // One subscriber receives live what the other gets by backfill.
     let query = format!(
         "subscription {{ stepEvents{} {{ cursor kind step {{ {STEP} }} }} }}",
         after(&start)
@@ -167,27 +169,28 @@ async fn each_update_is_one_event_of_its_kind_with_the_step_as_it_left_it() {
     let subscribe = json!({ "id": "1", "type": "subscribe", "payload": { "query": query } });
     let mut live = server.ws().await;
     live.send(subscribe.clone()).await;
-    let mut told = Vec::new();
+    let mut payloads = Vec::new();
     for (kind, field) in &updates {
         let payload = mutate(&client, field).await;
-        told.push(json!({ "cursor": payload["cursor"], "kind": kind, "step": payload["step"] }));
+        payloads
+            .push(json!({ "cursor": payload["cursor"], "kind": kind, "step": payload["step"] }));
     }
     let mut replayed = server.ws().await;
     replayed.send(subscribe).await;
     for (ws, who) in [(&mut live, "live"), (&mut replayed, "replayed")] {
-        for (told, (_, field)) in told.iter().zip(&updates) {
-            assert_eq!(ws.event().await, *told, "{who}: {field}");
+        for (payload, (_, field)) in payloads.iter().zip(&updates) {
+            assert_eq!(ws.event().await, *payload, "{who}: {field}");
         }
     }
-    assert_eq!(told[0]["step"]["stateString"], "pending");
-    assert_eq!(told[10]["step"]["urls"].as_array().unwrap().len(), 1);
-    assert_eq!(told[13]["step"]["results"], "FAILURE");
-    let rows = log(&server.sql().await, 0).await;
+    assert_eq!(payloads[0]["step"]["stateString"], "pending");
+    assert_eq!(payloads[10]["step"]["urls"].as_array().unwrap().len(), 1);
+    assert_eq!(payloads[13]["step"]["results"], "FAILURE");
+    let rows = event_log(&server.sql().await, 0).await;
     assert_eq!(rows.len(), updates.len(), "one event per update: {rows:#?}");
 }
 
 #[tokio::test]
-async fn a_refused_update_is_no_event() {
+async fn a_refused_update_makes_no_event() {
     let server = Server::start().await;
     let client = server.client();
     let build = client.add_build("b").await;
@@ -202,7 +205,7 @@ async fn a_refused_update_is_no_event() {
             .error(&format!("mutation {{ {field} {{ cursor }} }}"), json!({}))
             .await;
     }
-    assert_eq!(now(&client).await, start);
+    assert_eq!(newest_cursor(&client).await, start);
     let mut ws = server.ws().await;
     ws.subscribe(&after(&start)).await;
     let next = client.set_state(stepid, "next").await;
@@ -210,44 +213,44 @@ async fn a_refused_update_is_no_event() {
 }
 
 #[tokio::test]
-async fn all_subscribers_hear_the_same() {
+async fn all_subscribers_receive_the_same_events() {
     let server = Server::start().await;
     let client = server.client();
     let build = client.add_build("b").await;
-    let start = now(&client).await;
+    let start = newest_cursor(&client).await;
     let mut all = Vec::new();
     for _ in 0..3 {
         let mut ws = server.ws().await;
         ws.subscribe(&after(&start)).await;
         all.push(ws);
     }
-    let mut told = Vec::new();
+    let mut payloads = Vec::new();
     for i in 0..20 {
         let (stepid, cursor) = client.new_step(build, &format!("s{i}")).await;
-        told.push(cursor);
-        told.push(client.set_state(stepid, "busy").await);
+        payloads.push(cursor);
+        payloads.push(client.set_state(stepid, "busy").await);
     }
     for ws in &mut all {
-        let heard = events(ws, told.len()).await;
-        let cursors: Vec<&str> = heard
+        let received = next_events(ws, payloads.len()).await;
+        let cursors: Vec<&str> = received
             .iter()
             .map(|e| e["cursor"].as_str().unwrap())
             .collect();
-        assert_eq!(cursors, told);
+        assert_eq!(cursors, payloads);
     }
 }
 
 #[tokio::test]
-async fn one_start_at_a_time() {
+async fn a_subscription_has_at_most_one_start() {
     let server = Server::start().await;
-    let start = now(&server.client()).await;
+    let start = newest_cursor(&server.client()).await;
     let mut ws = server.ws().await;
     ws.subscribe(&format!("(after: {start:?}, snapshot: true)"))
         .await;
-    assert_eq!(ws.ending().await.0, "BAD_USER_INPUT");
+    assert_eq!(ws.stream_error().await.0, "BAD_USER_INPUT");
 }
 
-/// Adds steps until told to stop: their ids.
+/// Adds steps until stopped, and returns their ids.
 async fn add_steps(client: Client, build: i64, stop: CancellationToken) -> BTreeSet<i64> {
     let mut added = BTreeSet::new();
     while !stop.is_cancelled() {
@@ -257,14 +260,14 @@ async fn add_steps(client: Client, build: i64, stop: CancellationToken) -> BTree
 }
 
 #[tokio::test]
-async fn a_query_and_the_events_behind_its_cursor_are_everything() {
+async fn a_query_and_the_events_after_its_cursor_miss_nothing() {
     let server = Server::start().await;
     let client = server.client();
     let build = client.add_build("b").await;
     let stop = CancellationToken::new();
     let writer = tokio::spawn(add_steps(client.clone(), build, stop.clone()));
-    // The cursor is asked for last, hidden as well as can be: it must be of the time before the steps all the same.
-    // Each step is written once, so that a gap shows as a step that is missing.
+    // The cursor comes last in the document, hidden as well as possible, and must still be from
+    // before the steps were read. Each step is written once, so that a gap shows as a missing step.
     let of = format!("shown: build(buildid: {build}) {{ steps {{ stepid }} }}");
     let queries = [
         format!("{{ {of} eventCursor }}"),

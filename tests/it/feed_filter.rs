@@ -1,9 +1,9 @@
-//! Which events a filter lets through, replayed and live, alone and combined.
+//! Which events a filter passes, by backfill and live, alone and combined.
 
 use serde_json::{Value, json};
 
 use crate::{
-    feed::{after, now},
+    feed::{after, newest_cursor},
     support::{client::Client, server::Server, ws::Ws},
 };
 
@@ -15,7 +15,7 @@ async fn subscribe(ws: &mut Ws, id: &str, arguments: &str) {
         .await;
 }
 
-/// A round of changes that every filter of the test has something in: how many they are.
+/// Makes changes of which every filter in this test passes some, and returns their number.
 async fn change(client: &Client, builds: &[i64]) -> usize {
     let mut changes = 0;
     for build in builds {
@@ -27,7 +27,7 @@ async fn change(client: &Client, builds: &[i64]) -> usize {
                  finishStep(stepid: {stepid}, results: SUCCESS, hidden: {hidden}) {{ cursor }} }}"
             );
             client.data(&query, json!({})).await;
-            // The step of the first round stays known to the filter by its id.
+            // The filter knows the first round's step by its id.
             client.set_state(1, "again").await;
             changes += 5;
         }
@@ -77,14 +77,14 @@ const CONDITIONS: [Condition; 16] = [
 ];
 
 #[tokio::test]
-async fn a_filter_lets_through_what_it_says_and_nothing_else() {
+async fn a_filter_passes_matching_events_only() {
     let server = Server::start().await;
     let client = server.client();
     let mut builds = Vec::new();
     for builder in ["one", "two", "one"] {
         builds.push(client.add_build(builder).await);
     }
-    let start = now(&client).await;
+    let start = newest_cursor(&client).await;
     let mut changes = change(&client, &builds).await;
     let mut sockets = Vec::new();
     for (condition, _) in CONDITIONS {
@@ -93,7 +93,8 @@ async fn a_filter_lets_through_what_it_says_and_nothing_else() {
         subscribe(&mut ws, "1", &arguments).await;
         sockets.push(ws);
     }
-    // Twice more: what would be let through wrongly after the last right one comes before it in an earlier round.
+    // Two more rounds: an event wrongly passed after the last correct one would precede it in an
+    // earlier round.
     changes += change(&client, &builds).await;
     changes += change(&client, &builds).await;
     let mut all = Vec::new();
@@ -113,11 +114,11 @@ async fn a_filter_lets_through_what_it_says_and_nothing_else() {
 }
 
 #[tokio::test]
-async fn a_filter_that_matches_nothing_hears_nothing() {
+async fn a_filter_that_matches_nothing_receives_nothing() {
     let server = Server::start().await;
     let client = server.client();
     let build = client.add_build("one").await;
-    let start = now(&client).await;
+    let start = newest_cursor(&client).await;
     let (stepid, _) = client.new_step(build, "s").await;
     for condition in [
         "builderid: 99",
@@ -126,7 +127,7 @@ async fn a_filter_that_matches_nothing_hears_nothing() {
         r#"nameOrNumber: "other""#,
         "nameOrNumber: 99",
         "kinds: []",
-        // Only a snapshot that is asked for has such events.
+        // Only a requested snapshot has such events.
         "kinds: [SNAPSHOT]",
         "hidden: true",
         "builderid: 1, buildid: 1, stepid: 99",
@@ -135,7 +136,8 @@ async fn a_filter_that_matches_nothing_hears_nothing() {
         let deaf = format!("(after: {start:?}, where: {{ {condition} }})");
         subscribe(&mut ws, "deaf", &deaf).await;
         subscribe(&mut ws, "witness", &after(&start)).await;
-        // The witness shares the socket: what it hears now, the other would have heard long ago or hears in between.
+        // The witness shares the socket: any event of the other subscription would arrive before or
+        // between the witness's events.
         for _ in 0..20 {
             let written = client.set_state(stepid, "busy").await;
             loop {
@@ -150,12 +152,12 @@ async fn a_filter_that_matches_nothing_hears_nothing() {
 }
 
 #[tokio::test]
-async fn a_builder_is_heard_in_builds_made_before_and_after() {
+async fn a_builder_filter_covers_builds_made_before_and_after() {
     let server = Server::start().await;
     let client = server.client();
     let before = client.add_build("one").await;
     let (ours, _) = client.new_step(before, "s").await;
-    let start = now(&client).await;
+    let start = newest_cursor(&client).await;
     let mut ws = server.ws().await;
     let arguments = format!("(after: {start:?}, where: {{ builderid: 1 }})");
     subscribe(&mut ws, "1", &arguments).await;
@@ -172,7 +174,7 @@ async fn a_builder_is_heard_in_builds_made_before_and_after() {
 }
 
 #[tokio::test]
-async fn a_snapshot_shows_the_steps_that_match_whatever_kinds_are_asked_for() {
+async fn a_snapshot_ignores_the_filter_of_kinds() {
     let server = Server::start().await;
     let client = server.client();
     let mut builds = Vec::new();
@@ -196,7 +198,8 @@ async fn a_snapshot_shows_the_steps_that_match_whatever_kinds_are_asked_for() {
             assert_eq!(event["kind"], "SNAPSHOT", "{condition}");
             assert_eq!(event["step"], expected["step"], "{condition}");
         }
-        // Every step is finished once more: the snapshot has ended, and of what follows the kind counts.
+        // Every step finishes once more: the snapshot has ended, and the kind filters the live
+        // events.
         for stepid in 1..=6 {
             let hidden = stepid % 2 == 0;
             let query = format!(

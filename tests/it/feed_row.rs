@@ -1,16 +1,17 @@
-//! Rows of `steps` that another process writes with plain SQL are heard as the server's own writes are.
+//! Rows of `steps` that a foreign process writes with plain SQL make events like the server's own
+//! writes.
 
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
 use crate::{
-    feed::{STEP, after, brief, events, log, now},
-    support::{PATIENCE, client::Client, database::on_sqlite, server::Server, sql::Sql, ws::Ws},
+    feed::{STEP, after, event_log, newest_cursor, next_events, summary},
+    support::{TIMEOUT, client::Client, database::on_sqlite, server::Server, sql::Sql, ws::Ws},
 };
 
 const INSERT: &str = "INSERT INTO steps (number, name, buildid, state_string, urls_json) VALUES";
 
-/// A server with two builds, another connection to its file, and a subscriber to whole steps.
+/// A server with two builds, a second connection to its database, and a subscriber to whole steps.
 async fn listening() -> (Server, Sql, Ws) {
     let server = Server::start().await;
     let client = server.client();
@@ -18,7 +19,7 @@ async fn listening() -> (Server, Sql, Ws) {
     client.add_build("b").await;
     let sql = server.sql().await;
     let mut ws = server.ws().await;
-    let start = after(&now(&client).await);
+    let start = after(&newest_cursor(&client).await);
     let query = format!("subscription {{ stepEvents{start} {{ cursor kind step {{ {STEP} }} }} }}");
     ws.send(json!({ "id": "1", "type": "subscribe", "payload": { "query": query } }))
         .await;
@@ -31,7 +32,7 @@ async fn step(client: &Client, stepid: i64) -> Value {
 }
 
 #[tokio::test]
-async fn each_statement_is_heard_with_its_kind() {
+async fn each_statement_makes_an_event_of_its_kind() {
     let (server, sql, mut ws) = listening().await;
     let client = server.client();
     sql.run(&format!("{INSERT} (0, 's', 1, 'pending', '[]')"))
@@ -41,7 +42,7 @@ async fn each_statement_is_heard_with_its_kind() {
     assert_eq!(event["step"], step(&client, 1).await);
     let links = r#"[{"name": "log", "url": "http://localhost/"}]"#;
     let updates = [
-        // Each column alone while the step waits and runs …
+        // Each column alone, while the step waits and runs …
         ("UPDATED", "state_string = 'waiting'".to_owned()),
         ("UPDATED", format!("urls_json = '{links}'")),
         ("UPDATED", "name = 'renamed'".into()),
@@ -53,7 +54,7 @@ async fn each_statement_is_heard_with_its_kind() {
         ("STARTED", "started_at = 1800000001".into()),
         ("UPDATED", "locks_acquired_at = 1800000002".into()),
         ("FINISHED", "complete_at = 1800000003".into()),
-        // … and once it is complete.
+        // … and after it is complete.
         ("FINISHED", "complete_at = 1800000004".into()),
         ("FINISHED", "results = 2".into()),
         ("FINISHED", "hidden = 0".into()),
@@ -61,13 +62,13 @@ async fn each_statement_is_heard_with_its_kind() {
         ("UPDATED", "locks_acquired_at = 1800000001".into()),
         ("UPDATED", "state_string = 'late'".into()),
         ("UPDATED", "urls_json = '[]'".into()),
-        // Taken back.
+        // Rolled back to running.
         ("UPDATED", "complete_at = NULL, results = NULL".into()),
         (
             "UPDATED",
             "started_at = NULL, locks_acquired_at = NULL".into(),
         ),
-        // Several columns at once: the end says more than the start, the start more than the rest.
+        // Several columns at once: finishing outranks starting, and starting outranks the rest.
         (
             "STARTED",
             "started_at = 1800000000, locks_acquired_at = 1800000000, state_string = 'go'".into(),
@@ -96,11 +97,11 @@ async fn each_statement_is_heard_with_its_kind() {
         assert_eq!(event["kind"], *kind, "{columns}");
         assert_eq!(event["step"], step(&client, 1).await, "{columns}");
     }
-    assert_eq!(log(&sql, 0).await.len(), updates.len() + 1);
+    assert_eq!(event_log(&sql, 0).await.len(), updates.len() + 1);
 }
 
 #[tokio::test]
-async fn each_row_of_a_statement_is_one_event() {
+async fn each_row_of_a_statement_makes_one_event() {
     let (_server, sql, mut ws) = listening().await;
     sql.run(&format!(
         "{INSERT} (0, 'a', 1, 'x', '[]'), (1, 'b', 1, 'x', '[]'), (2, 'c', 1, 'x', '[]')"
@@ -108,12 +109,12 @@ async fn each_row_of_a_statement_is_one_event() {
     .await;
     sql.run("UPDATE steps SET state_string = name || '!' WHERE number > 0")
         .await;
-    // Nothing is changed, so there is nothing to hear.
+    // A statement that changes nothing makes no event.
     sql.run("UPDATE steps SET state_string = 'never' WHERE number > 9")
         .await;
     sql.run("UPDATE steps SET complete_at = 1800000000, results = 0")
         .await;
-    let heard: Vec<Value> = events(&mut ws, 8).await.iter().map(brief).collect();
+    let received: Vec<Value> = next_events(&mut ws, 8).await.iter().map(summary).collect();
     let expected = [
         json!([1, "NEW", 1, "a", "x"]),
         json!([2, "NEW", 2, "b", "x"]),
@@ -124,11 +125,11 @@ async fn each_row_of_a_statement_is_one_event() {
         json!([7, "FINISHED", 2, "b", "b!"]),
         json!([8, "FINISHED", 3, "c", "c!"]),
     ];
-    assert_eq!(heard, expected);
+    assert_eq!(received, expected);
 }
 
 #[tokio::test]
-async fn a_transaction_is_heard_whole_and_one_taken_back_not_at_all() {
+async fn a_committed_transaction_is_delivered_whole_and_a_rolled_back_one_not_at_all() {
     let (_server, sql, mut ws) = listening().await;
     sql.run(&format!(
         "BEGIN; {INSERT} (0, 'gone', 1, 'x', '[]'); UPDATE steps SET state_string = 'y'; ROLLBACK"
@@ -139,20 +140,20 @@ async fn a_transaction_is_heard_whole_and_one_taken_back_not_at_all() {
          UPDATE steps SET state_string = 'three'; {INSERT} (1, 'b', 1, 'x', '[]'); COMMIT"
     ))
     .await;
-    let heard: Vec<Value> = events(&mut ws, 4).await.iter().map(brief).collect();
-    // What was taken back leaves no hole, and every state on the way is shown, not only the last.
-    let (a, b) = (heard[0][2].clone(), heard[3][2].clone());
+    let received: Vec<Value> = next_events(&mut ws, 4).await.iter().map(summary).collect();
+    // A rollback leaves no gap, and every intermediate state is delivered, not only the last.
+    let (a, b) = (received[0][2].clone(), received[3][2].clone());
     let expected = [
         json!([1, "NEW", a, "a", "one"]),
         json!([2, "UPDATED", a, "a", "two"]),
         json!([3, "UPDATED", a, "a", "three"]),
         json!([4, "NEW", b, "b", "x"]),
     ];
-    assert_eq!(heard, expected);
+    assert_eq!(received, expected);
 }
 
 #[tokio::test]
-async fn a_transaction_is_not_heard_before_it_is_committed() {
+async fn a_transaction_is_not_delivered_before_its_commit() {
     let (server, sql, mut ws) = listening().await;
     let other = server.sql().await;
     other
@@ -161,8 +162,11 @@ async fn a_transaction_is_not_heard_before_it_is_committed() {
     let first = ws.event().await;
     sql.run(&format!("BEGIN; {INSERT} (1, 'open', 1, 'x', '[]')"))
         .await;
-    // Readers are not held, and see the feed as it was.
-    assert_eq!(first["cursor"], now(&server.client()).await.as_str());
+    // Readers are not blocked and see the feed as it was.
+    assert_eq!(
+        first["cursor"],
+        newest_cursor(&server.client()).await.as_str()
+    );
     let mut late = server.ws().await;
     late.subscribe("(snapshot: true)").await;
     let shown = late.event().await;
@@ -177,11 +181,11 @@ async fn a_transaction_is_not_heard_before_it_is_committed() {
 }
 
 #[tokio::test]
-async fn a_row_that_cannot_be_read_silences_nobody_else() {
+async fn an_unreadable_row_does_not_stop_the_feed() {
     if !on_sqlite("it alone takes anything into any column") {
         return;
     }
-    for odd in [
+    for assignment in [
         "hidden = 40000",
         "hidden = 'yes'",
         "number = 3000000000",
@@ -198,11 +202,13 @@ async fn a_row_that_cannot_be_read_silences_nobody_else() {
         let first = client.set_state(stepid, "before").await;
         assert_eq!(ws.event().await["cursor"], first.as_str());
         let sql = server.sql().await;
-        sql.run(&format!("UPDATE steps SET {odd} WHERE buildid = {spoilt}"))
-            .await;
+        sql.run(&format!(
+            "UPDATE steps SET {assignment} WHERE buildid = {spoilt}"
+        ))
+        .await;
         let written = client.set_state(stepid, "behind it").await;
-        let heard = timeout(PATIENCE / 2, ws.event()).await;
-        let event = heard.unwrap_or_else(|_| panic!("silent behind a row with {odd}"));
+        let received = timeout(TIMEOUT / 2, ws.event()).await;
+        let event = received.unwrap_or_else(|_| panic!("silent behind a row with {assignment}"));
         assert_eq!(event["cursor"], written.as_str());
     }
 }

@@ -3,11 +3,11 @@
 use serde_json::{Value, json};
 
 use crate::{
-    feed::{after, now},
+    feed::{after, newest_cursor},
     support::{client::Client, server::Server, ws::Ws},
 };
 
-/// The words of a subprotocol.
+/// The message types of a subprotocol.
 struct Words {
     protocol: &'static str,
     begin: &'static str,
@@ -29,7 +29,7 @@ const OLD: Words = Words {
     end: "stop",
 };
 
-/// The next message but for keep-alives, which may come at any time.
+/// The next message other than a keep-alive, which may arrive at any time.
 async fn receive(ws: &mut Ws) -> Value {
     loop {
         let message = ws.receive().await;
@@ -54,7 +54,7 @@ impl Words {
             .await;
     }
 
-    /// The next event: the subscription that it is for, and its cursor.
+    /// The next event: its subscription's id and its cursor.
     async fn event(&self, ws: &mut Ws) -> (String, String) {
         let message = receive(ws).await;
         assert_eq!(message["type"], self.event, "{message:#}");
@@ -72,20 +72,20 @@ async fn started() -> (Server, Client, i64, String) {
     (server, client, stepid, cursor)
 }
 
-async fn one_hears_and_ends_without_the_other(words: Words) {
+async fn check_independent_subscriptions(words: Words) {
     let (server, client, stepid, start) = started().await;
     let mut ws = words.connect(&server).await;
     words.begin(&mut ws, "a", &after(&start)).await;
     words.begin(&mut ws, "b", &after(&start)).await;
     for _ in 0..5 {
         let written = client.set_state(stepid, "busy").await;
-        let mut heard = [words.event(&mut ws).await, words.event(&mut ws).await];
-        heard.sort();
+        let mut received = [words.event(&mut ws).await, words.event(&mut ws).await];
+        received.sort();
         let both = ["a", "b"].map(|id| (id.to_owned(), written.clone()));
-        assert_eq!(heard, both);
+        assert_eq!(received, both);
     }
     ws.send(json!({ "id": "a", "type": words.end })).await;
-    // What is asked for next is answered after the end was taken: from here on "a" is silent.
+    // The response to a later request comes after the end took effect: from here on "a" is silent.
     let query = json!({ "query": "{ eventCursor }" });
     ws.send(json!({ "id": "q", "type": words.begin, "payload": query }))
         .await;
@@ -98,23 +98,26 @@ async fn one_hears_and_ends_without_the_other(words: Words) {
         let written = client.set_state(stepid, "busy").await;
         assert_eq!(words.event(&mut ws).await, ("b".to_owned(), written));
     }
-    // The name is free again.
-    let from = now(&client).await;
+    // The id is free again.
+    let from = newest_cursor(&client).await;
     words.begin(&mut ws, "a", &after(&from)).await;
     let written = client.set_state(stepid, "again").await;
-    let mut heard = [words.event(&mut ws).await, words.event(&mut ws).await];
-    heard.sort();
-    assert_eq!(heard, ["a", "b"].map(|id| (id.to_owned(), written.clone())));
+    let mut received = [words.event(&mut ws).await, words.event(&mut ws).await];
+    received.sort();
+    assert_eq!(
+        received,
+        ["a", "b"].map(|id| (id.to_owned(), written.clone()))
+    );
 }
 
 #[tokio::test]
-async fn graphql_transport_ws_ends_one_without_the_other() {
-    one_hears_and_ends_without_the_other(NEW).await;
+async fn graphql_transport_ws_ends_one_subscription_without_the_other() {
+    check_independent_subscriptions(NEW).await;
 }
 
 #[tokio::test]
-async fn graphql_ws_ends_one_without_the_other() {
-    one_hears_and_ends_without_the_other(OLD).await;
+async fn graphql_ws_ends_one_subscription_without_the_other() {
+    check_independent_subscriptions(OLD).await;
 }
 
 #[tokio::test]
@@ -123,11 +126,11 @@ async fn an_error_ends_its_subscription_alone() {
     for words in [NEW, OLD] {
         let mut ws = words.connect(&server).await;
         words
-            .begin(&mut ws, "good", &after(&now(&client).await))
+            .begin(&mut ws, "good", &after(&newest_cursor(&client).await))
             .await;
         let both = format!("(after: {start:?}, snapshot: true)");
         words.begin(&mut ws, "bad", &both).await;
-        // The error is the end: nothing else comes for this one.
+        // The error is the end: nothing else arrives for this subscription.
         let message = receive(&mut ws).await;
         assert_eq!(
             (&message["id"], &message["type"]),
@@ -154,18 +157,18 @@ async fn each_subscription_of_a_socket_has_its_own_filter_and_start() {
     NEW.begin(&mut ws, "replayed", &after(&start)).await;
     assert_eq!(NEW.event(&mut ws).await, ("replayed".to_owned(), missed));
     NEW.begin(&mut ws, "shown", "(snapshot: true)").await;
-    let cursor = now(&client).await;
+    let cursor = newest_cursor(&client).await;
     assert_eq!(NEW.event(&mut ws).await, ("shown".to_owned(), cursor));
     let filtered = format!(r"(after: {start:?}, where: {{ kinds: [FINISHED] }})");
     NEW.begin(&mut ws, "filtered", &filtered).await;
     let query = "mutation($s: Int!) { finishStep(stepid: $s, results: SUCCESS) { cursor } }";
     let data = client.data(query, json!({ "s": stepid })).await;
     let finished = data["finishStep"]["cursor"].as_str().unwrap();
-    let mut heard = Vec::new();
+    let mut received = Vec::new();
     for _ in 0..3 {
-        heard.push(NEW.event(&mut ws).await);
+        received.push(NEW.event(&mut ws).await);
     }
-    heard.sort();
+    received.sort();
     let all = ["filtered", "replayed", "shown"].map(|id| (id.to_owned(), finished.to_owned()));
-    assert_eq!(heard, all);
+    assert_eq!(received, all);
 }

@@ -1,5 +1,6 @@
-//! A real Buildbot master's SQLite file, served as it is, or its rows in a PostgreSQL or MariaDB database of ours:
-//! everything in it is reachable and equal to what plain SQL reads in the file, and the file is not changed.
+//! A real Buildbot master's SQLite file, served as it is, or its rows in our own PostgreSQL or
+//! MariaDB database: every row is reachable and equal to what plain SQL reads in the file, and the
+//! file stays unchanged.
 
 pub(crate) mod load;
 mod readonly;
@@ -35,7 +36,7 @@ pub(crate) fn live() -> PathBuf {
 }
 
 async fn serve() -> Server {
-    // All of it in one query, more than may be asked for by default.
+    // One query may read everything, which the default limits forbid.
     let flags = [
         "--anonymous",
         "write",
@@ -45,9 +46,9 @@ async fn serve() -> Server {
         "100000000",
     ];
     if kind() == Kind::Sqlite {
-        return Server::over(&live(), &flags).await;
+        return Server::over_copy_of(&live(), &flags).await;
     }
-    let server = Server::with(&flags).await;
+    let server = Server::with_flags(&flags).await;
     load::copy(&live(), &server.sql().await).await;
     server
 }
@@ -99,7 +100,7 @@ fn step_sql() -> String {
 }
 
 /// All builders, builds and steps, as plain SQL reads them in the file.
-async fn golden() -> [Vec<Value>; 3] {
+async fn expected_rows() -> [Vec<Value>; 3] {
     let sql = Sql::open(&Database::copy_of(&live())).await;
     let [builders, builds, steps] = [builder_sql(), build_sql(), step_sql()];
     let all = [
@@ -107,11 +108,11 @@ async fn golden() -> [Vec<Value>; 3] {
         sql.rows(&builds).await,
         sql.rows(&steps).await,
     ];
-    assert_eq!(all.each_ref().map(Vec::len), [16, 56, steps_there()]);
+    assert_eq!(all.each_ref().map(Vec::len), [16, 56, step_count()]);
     all
 }
 
-fn steps_there() -> usize {
+fn step_count() -> usize {
     if kind() == Kind::Sqlite { 288 } else { 282 }
 }
 
@@ -123,10 +124,10 @@ fn by_id<'a>(rows: &'a [Value], id: &str) -> BTreeMap<i64, &'a Value> {
 }
 
 #[tokio::test]
-async fn every_row_is_listed_and_equal() {
+async fn every_row_is_listed_and_equal_to_the_file() {
     let server = serve().await;
     let client = server.client();
-    let [builders, builds, steps] = golden().await;
+    let [builders, builds, steps] = expected_rows().await;
     for (field, node, rows) in [
         ("builders", BUILDER, &builders),
         ("builds", BUILD, &builds),
@@ -145,12 +146,12 @@ async fn every_row_is_listed_and_equal() {
     }
 }
 
-/// Up from each step, and down from each builder.
+/// From each step up, and from each builder down.
 #[tokio::test]
-async fn nested_rows_are_equal_too() {
+async fn nested_rows_are_equal_to_the_file() {
     let server = serve().await;
     let client = server.client();
-    let [builders, builds, steps] = golden().await;
+    let [builders, builds, steps] = expected_rows().await;
     let (by_builderid, by_buildid) = (by_id(&builders, "builderid"), by_id(&builds, "buildid"));
 
     let up = format!(
@@ -197,16 +198,16 @@ async fn nested_rows_are_equal_too() {
 }
 
 #[tokio::test]
-async fn every_builder_by_id_and_by_name() {
+async fn every_builder_is_found_by_id_and_by_name() {
     let server = serve().await;
     let client = server.client();
-    let [builders, ..] = golden().await;
+    let [builders, ..] = expected_rows().await;
     let names: Vec<&str> = builders
         .iter()
         .map(|b| b["name"].as_str().unwrap())
         .collect();
-    for odd in ["42", "1", "a/b%20c?d", "ünïcode-日本", "with space"] {
-        assert!(names.contains(&odd), "{odd}");
+    for name in ["42", "1", "a/b%20c?d", "ünïcode-日本", "with space"] {
+        assert!(names.contains(&name), "{name}");
     }
     let query = format!(
         "query($i: Int, $n: String) {{ a: builder(builderid: $i) {{ {BUILDER} }} b: builder(name: $n) {{ {BUILDER} }} }}"
@@ -221,10 +222,10 @@ async fn every_builder_by_id_and_by_name() {
 
 /// Every step by its builder's name, its build's number, and its own number or name.
 #[tokio::test]
-async fn every_step_by_name_and_by_number() {
+async fn every_step_is_found_by_name_and_by_number() {
     let server = serve().await;
     let client = server.client();
-    let [builders, builds, steps] = golden().await;
+    let [builders, builds, steps] = expected_rows().await;
     let (by_builderid, by_buildid) = (by_id(&builders, "builderid"), by_id(&builds, "buildid"));
     let query = format!(
         "query($b: String, $n: Int!, $number: NameOrNumber, $text: NameOrNumber, $name: NameOrNumber) {{ \
@@ -279,11 +280,11 @@ async fn every_id_leads_back_to_its_row() {
             ids.insert(row["id"].to_string());
         }
     }
-    assert_eq!(ids.len(), 16 + 56 + steps_there());
+    assert_eq!(ids.len(), 16 + 56 + step_count());
 }
 
 #[tokio::test]
-async fn what_is_not_there_is_null() {
+async fn missing_rows_are_null() {
     let server = serve().await;
     let query = "{ a: builder(builderid: 99) { name } b: builder(name: \"Plain\") { name } c: builder(name: \"\") { name } \
                  d: build(buildid: 0) { number } e: build(buildid: -1) { number } f: step(stepid: 2147483647) { name } \
@@ -296,7 +297,7 @@ async fn what_is_not_there_is_null() {
         "a": null, "b": null, "c": null, "d": null, "e": null, "f": null, "g": { "build": null }, "h": none, "i": none,
     });
     assert_eq!(data, expected);
-    // "Step:999999", in the form of this server's ids.
+    // "Step:999999" in the encoding of this server's ids.
     let gone = "{ node(id: \"U3RlcDo5OTk5OTk\") { id } }";
     assert_eq!(
         server.client().data(gone, json!({})).await["node"],

@@ -1,5 +1,5 @@
-//! Documents that ask for too much: each refused by a limit that it names, over every transport, with the server alive
-//! behind it; and what is taken right at each limit.
+//! Documents that ask for too much: each is refused by a named limit, over every transport, and the
+//! server stays alive. Documents exactly at a limit are accepted.
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -11,22 +11,27 @@ mod nesting;
 mod persisted;
 mod running;
 
-/// An operation that is answered whatever came before.
-const HONEST: &str = "{ builds(first: 1) { nodes { number steps { name } } totalCount } }";
+/// An operation that must work after any refusal.
+const VALID: &str = "{ builds(first: 1) { nodes { number steps { name } } totalCount } }";
 
 /// How an operation is sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Way {
+enum Transport {
     Post,
     Get,
     Stream,
     Socket,
 }
 
-const WAYS: [Way; 4] = [Way::Post, Way::Get, Way::Stream, Way::Socket];
+const TRANSPORTS: [Transport; 4] = [
+    Transport::Post,
+    Transport::Get,
+    Transport::Stream,
+    Transport::Socket,
+];
 
-impl Way {
-    /// Sends these parameters; what comes back: an object with `data` or `errors`.
+impl Transport {
+    /// Sends these parameters and returns an object with `data` or `errors`.
     async fn send(self, server: &Server, parameters: &Value) -> Value {
         let client = server.client();
         match self {
@@ -67,21 +72,22 @@ impl Way {
         }
     }
 
-    /// A URL is not long, whatever it holds.
-    fn takes(self, parameters: &Value) -> bool {
+    /// Whether this transport can carry the parameters: a URL is short.
+    fn can_carry(self, parameters: &Value) -> bool {
         self != Self::Get || parameters.to_string().len() < 20_000
     }
 }
 
-/// The one error of what was refused before it ran.
-fn refusal(answer: &Value) -> &Value {
-    assert!(answer.get("data").is_none(), "{answer:#}");
-    let errors = answer["errors"].as_array().unwrap();
-    assert_eq!(errors.len(), 1, "{answer:#}");
+/// The single error of an operation that was refused before it ran.
+fn refusal(response: &Value) -> &Value {
+    assert!(response.get("data").is_none(), "{response:#}");
+    let errors = response["errors"].as_array().unwrap();
+    assert_eq!(errors.len(), 1, "{response:#}");
     &errors[0]
 }
 
-/// `{ … }` with so many levels of fragments, each spread twice in the one before: 2 to the power of that.
+/// `{ … }` with this many levels of fragments, each spread twice by the one before: 2^levels
+/// fields.
 fn doubling(levels: usize) -> String {
     let fragment = |i: usize| {
         let next = i + 1;
@@ -95,8 +101,8 @@ fn nested(n: usize, open: &str, inner: &str, close: &str) -> String {
     format!("{}{inner}{}", open.repeat(n), close.repeat(n))
 }
 
-/// The documents: what each is, and the limit by which it is refused, with the others as they are by default and
-/// with those far away that look at nothing but the text.
+/// The documents. Each has a name, the limit that refuses it when all limits have their defaults,
+/// and the one that refuses it when the lexical limits are out of reach.
 fn documents() -> Vec<(&'static str, String, &'static str, &'static str)> {
     let alias = |i: usize| format!(" a{i}: __typename");
     let aliases = (0..20_000).map(alias).collect::<String>();
@@ -160,14 +166,14 @@ fn documents() -> Vec<(&'static str, String, &'static str, &'static str)> {
     ]
 }
 
-async fn check(server: &Server, way: Way, name: &str, query: &str, limit: &str) {
+async fn check(server: &Server, transport: Transport, name: &str, query: &str, limit: &str) {
     let parameters = json!({ "query": query });
-    if !way.takes(&parameters) {
+    if !transport.can_carry(&parameters) {
         return;
     }
-    let answer = way.send(server, &parameters).await;
-    let shown = format!("{name} by {way:?}: {answer:#}");
-    let error = refusal(&answer);
+    let response = transport.send(server, &parameters).await;
+    let shown = format!("{name} by {transport:?}: {response:#}");
+    let error = refusal(&response);
     let message = error["message"].as_str().unwrap();
     if limit.is_empty() {
         assert_eq!(
@@ -185,31 +191,31 @@ async fn check(server: &Server, way: Way, name: &str, query: &str, limit: &str) 
         for part in [limit, &max.to_string(), &asked.to_string()] {
             assert!(message.contains(part), "{shown}");
         }
-        // A document that is too long has no one place where it is.
+        // A document that is too long has no single location.
         assert_eq!(
             error["locations"].is_array(),
             limit != "max-document-bytes",
             "{shown}"
         );
     }
-    let honest = way.send(server, &json!({ "query": HONEST })).await;
+    let honest = transport.send(server, &json!({ "query": VALID })).await;
     assert_eq!(honest["data"]["builds"]["totalCount"], 1, "after {shown}");
 }
 
 #[tokio::test]
-async fn twelve_hostile_documents_are_refused_by_name() {
+async fn hostile_documents_are_refused_by_a_named_limit() {
     let server = Server::start().await;
     server.client().add_build("b").await;
     for (name, query, limit, _) in documents() {
-        for way in WAYS {
-            check(&server, way, name, &query, limit).await;
+        for transport in TRANSPORTS {
+            check(&server, transport, name, &query, limit).await;
         }
     }
 }
 
-/// Each limit stands for itself: where those before it let everything pass, the next one does not.
+/// Each limit works alone: with the earlier ones out of reach, the next one still refuses.
 #[tokio::test]
-async fn they_are_refused_behind_the_first_limits_too() {
+async fn hostile_documents_are_refused_without_the_lexical_limits() {
     let far = "100000000";
     let flags = [
         "--anonymous",
@@ -219,22 +225,22 @@ async fn they_are_refused_behind_the_first_limits_too() {
         "--max-tokens",
         far,
     ];
-    let server = Server::with(&flags).await;
+    let server = Server::with_flags(&flags).await;
     server.client().add_build("b").await;
     for (name, query, _, limit) in documents() {
         if name.starts_with("a string") {
-            // Nothing is wrong with it but its length.
+            // Only its length is wrong.
             let data = server.client().data(&query, json!({})).await;
             assert_eq!(data["builder"], Value::Null);
         } else {
-            check(&server, Way::Post, name, &query, limit).await;
+            check(&server, Transport::Post, name, &query, limit).await;
         }
     }
 }
 
-/// What is hostile can stand in variables.
+/// Variables can be hostile, too.
 #[tokio::test]
-async fn hostile_variables_are_refused_by_name() {
+async fn hostile_variables_are_refused_by_a_named_limit() {
     let server = Server::start().await;
     server.client().add_build("b").await;
     let query = "query($w: BuildFilter, $n: Int) { builds(where: $w, first: $n) { nodes { steps(limit: 100) { name } } } }";
@@ -261,24 +267,27 @@ async fn hostile_variables_are_refused_by_name() {
             "LIMIT_EXCEEDED",
             "max-cost is 20000, and this has 50501",
         ),
-        // Refused for what it is, and not cheap until then.
+        // Refused for its content, and costly to process until then.
         (
             json!({ "n": -1 }),
             "LIMIT_EXCEEDED",
             "max-cost is 20000, and this has 50501",
         ),
     ] {
-        for way in WAYS {
+        for transport in TRANSPORTS {
             let parameters = json!({ "query": query, "variables": variables });
-            if !way.takes(&parameters) {
+            if !transport.can_carry(&parameters) {
                 continue;
             }
-            let answer = way.send(&server, &parameters).await;
-            let error = &answer["errors"][0];
-            assert_eq!(error["extensions"]["code"], code, "{way:?}: {answer:#}");
+            let response = transport.send(&server, &parameters).await;
+            let error = &response["errors"][0];
+            assert_eq!(
+                error["extensions"]["code"], code,
+                "{transport:?}: {response:#}"
+            );
             let message = error["message"].as_str().unwrap();
-            assert!(message.contains(part), "{way:?}: {message}");
-            let honest = way.send(&server, &json!({ "query": HONEST })).await;
+            assert!(message.contains(part), "{transport:?}: {message}");
+            let honest = transport.send(&server, &json!({ "query": VALID })).await;
             assert_eq!(honest["data"]["builds"]["totalCount"], 1);
         }
     }

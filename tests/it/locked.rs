@@ -1,17 +1,17 @@
-//! A database whose write lock another process holds for a moment. (For longer, see `http/errors.rs`.)
+//! A database whose write lock another process holds briefly. `http/errors.rs` tests longer locks.
 
 use serde_json::json;
 
 use crate::support::server::Server;
 
 #[tokio::test]
-async fn a_short_lock_is_waited_for() {
+async fn a_write_waits_for_a_short_lock() {
     let server = Server::start().await;
     let client = server.client();
     client.add_build("b").await;
     let other = server.sql().await;
 
-    other.hold_writers().await;
+    other.block_writers().await;
     let waiting = tokio::spawn({
         let client = client.clone();
         async move { client.add_build("b").await }

@@ -1,6 +1,6 @@
-//! One test binary: each test runs the real server over a fresh database. Files are named by area.
+//! One test binary. Each test runs the real server over a fresh database. Files are named by area.
 #![expect(clippy::unwrap_used, reason = "a test may end in a panic")]
-// Spans around each statement make futures nest deeper.
+// The spans around statements nest futures deeper.
 #![cfg_attr(feature = "otel", recursion_limit = "256")]
 
 mod answer;

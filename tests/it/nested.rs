@@ -1,4 +1,5 @@
-//! One statement for each level of a nested query, however many parents: counted by the database's own callback.
+//! Each level of a nested query is one statement, however many parents it has. The database's
+//! callback counts them.
 
 use std::{
     fmt::Write,
@@ -15,21 +16,21 @@ use crate::{
     support::{client::Client, server::Server},
 };
 
-/// More may be asked for than by default.
+/// Raises the default cost limit.
 const FLAGS: [&str; 4] = ["--anonymous", "write", "--max-cost", "10000000"];
 
-/// Down three levels and up two, with the tags beside: six statements.
+/// Down three levels and up two, with tags: six statements.
 const DOWN_AND_UP: &str = "{ builders(first: 500) { nodes { tags builds(first: 5) { nodes { steps { build { builder { name } } } } } } } }";
 
-/// A server that writes down its statements.
-struct Watched {
+/// A server that records its statements.
+struct RecordingServer {
     server: Server,
     client: Client,
     statements: Arc<Mutex<Vec<String>>>,
 }
 
-impl Watched {
-    async fn over(database: Option<&std::path::Path>) -> Self {
+impl RecordingServer {
+    async fn over_copy_of(database: Option<&std::path::Path>) -> Self {
         let statements = Arc::new(Mutex::new(Vec::new()));
         let log = statements.clone();
         let watch: OnStatement = Box::new(move |sql| log.lock().unwrap().push(sql.to_owned()));
@@ -42,9 +43,9 @@ impl Watched {
         }
     }
 
-    /// Over this many builders with six builds each, of three steps each, and two tags.
+    /// A server with this many builders, each with six builds of three steps and two tags.
     async fn with(builders: usize) -> Self {
-        let watched = Self::over(None).await;
+        let recording = Self::over_copy_of(None).await;
         let mut sql = format!(
             "BEGIN; INSERT INTO tags (id, name, name_hash) VALUES (1, {}), (2, {});",
             named("t1"),
@@ -63,39 +64,40 @@ impl Watched {
                 SELECT n.value, b.id, 1, 0, '' FROM builders b, (SELECT 1 AS value UNION SELECT 2 UNION SELECT 3 UNION SELECT 4 UNION SELECT 5 UNION SELECT 6) n ORDER BY b.id, n.value; \
                 INSERT INTO steps (number, name, buildid, state_string, urls_json) \
                 SELECT n.value, 's' || n.value, b.id, '', '[]' FROM builds b, (SELECT 0 AS value UNION SELECT 1 UNION SELECT 2) n ORDER BY b.id, n.value; COMMIT;";
-        let writer = watched.server.sql().await;
+        let writer = recording.server.sql().await;
         writer.run(&sql).await;
-        writer.ids_go_on().await;
-        watched
+        writer.advance_ids().await;
+        recording
     }
 
-    /// The statements on what was written down so far, which is then forgotten. Those of the change feed are not of the query.
-    fn taken(&self) -> Vec<String> {
+    /// Takes the statements recorded so far, without those of the change feed.
+    fn take_statements(&self) -> Vec<String> {
         let mut all = std::mem::take(&mut *self.statements.lock().unwrap());
         all.retain(|sql| !sql.contains("graphql_"));
         all
     }
 
-    /// The answer to a query, and its statements.
-    async fn ask(&self, query: &str) -> (Value, Vec<String>) {
-        self.taken();
+    /// The response to a query, and its statements.
+    async fn run(&self, query: &str) -> (Value, Vec<String>) {
+        self.take_statements();
         let data = self.client.data(query, json!({})).await;
-        (data, self.taken())
+        (data, self.take_statements())
     }
 
-    /// The query takes so many statements.
-    async fn takes(&self, query: &str, statements: usize) -> Value {
-        let (data, taken) = self.ask(query).await;
-        let starts: Vec<String> = taken
+    /// Checks that the query takes this many statements.
+    async fn expect_statements(&self, query: &str, statements: usize) -> Value {
+        let (data, sent) = self.run(query).await;
+        let starts: Vec<String> = sent
             .iter()
             .map(|sql| sql.chars().take(150).collect())
             .collect();
-        assert_eq!(taken.len(), statements, "{query}\n{starts:#?}");
+        assert_eq!(sent.len(), statements, "{query}\n{starts:#?}");
         data
     }
 }
 
-/// What the queries of this file cost: a statement for each list, one for each total, one for each row's relation.
+/// The expected statements of this file's queries: one per list, one per total, one per relation of
+/// a row.
 const COSTS: [(&str, usize); 10] = [
     (DOWN_AND_UP, 6),
     ("{ builders(first: 500) { nodes { name } } }", 1),
@@ -134,23 +136,23 @@ const COSTS: [(&str, usize); 10] = [
 ];
 
 #[tokio::test]
-async fn the_number_of_parents_plays_no_part() {
+async fn the_number_of_parents_does_not_matter() {
     for builders in [3, 300] {
-        let watched = Watched::with(builders).await;
+        let recording = RecordingServer::with(builders).await;
         for (query, statements) in COSTS {
-            let data = watched.takes(query, statements).await;
+            let data = recording.expect_statements(query, statements).await;
             let nodes = data["builders"]["nodes"].as_array().unwrap();
             assert_eq!(nodes.len(), builders, "{query}");
         }
     }
 }
 
-/// As many parents as a page has.
+/// As many parents as a page can have.
 #[tokio::test]
-async fn five_hundred_parents_are_one_statement() {
-    let watched = Watched::with(500).await;
-    let data = watched
-        .takes("{ builders(first: 500) { nodes { builderid builds(first: 2) { nodes { builderid number steps(limit: 1) { number } } } } } }", 3)
+async fn five_hundred_parents_take_one_statement() {
+    let recording = RecordingServer::with(500).await;
+    let data = recording
+        .expect_statements("{ builders(first: 500) { nodes { builderid builds(first: 2) { nodes { builderid number steps(limit: 1) { number } } } } } }", 3)
         .await;
     let nodes = data["builders"]["nodes"].as_array().unwrap();
     assert_eq!(nodes.len(), 500);
@@ -160,10 +162,10 @@ async fn five_hundred_parents_are_one_statement() {
     }
 }
 
-/// Below a page of parents there are more parents than a page has, and still it is one level.
+/// A page of parents can have more children than a page holds, and they are still one level.
 #[tokio::test]
-async fn thousands_of_parents_are_one_statement() {
-    let watched = Watched::with(300).await;
+async fn thousands_of_parents_take_one_statement() {
+    let recording = RecordingServer::with(300).await;
     let numbers: Vec<i32> = (1..=100).collect();
     let filtered = format!(
         "builds(first: 1, where: {{ number: {{ in: {numbers:?} }} }}) {{ nodes {{ number }} }}"
@@ -183,18 +185,18 @@ async fn thousands_of_parents_are_one_statement() {
         ),
     ] {
         let query = format!("{{ builders(first: 500) {{ nodes {{ {inner} }} }} }}");
-        let (_, taken) = watched.ask(&query).await;
-        if taken.len() != statements {
-            torn.push((inner, statements, taken.len()));
+        let (_, sent) = recording.run(&query).await;
+        if sent.len() != statements {
+            torn.push((inner, statements, sent.len()));
         }
     }
     assert!(torn.is_empty(), "expected and counted: {torn:#?}");
 }
 
-/// Aliases of one level are one level.
+/// Aliases on one level are one level.
 #[tokio::test]
-async fn aliases_are_gathered() {
-    let watched = Watched::with(40).await;
+async fn aliases_are_batched() {
+    let recording = RecordingServer::with(40).await;
     for (field, key) in [
         ("builder(name: \"b{}\") { name tags }", 2),
         (
@@ -211,8 +213,8 @@ async fn aliases_are_gathered() {
         let aliases: Vec<String> = (1..=30)
             .map(|i| format!("a{i}: {}", field.replace("{}", &i.to_string())))
             .collect();
-        let data = watched
-            .takes(&format!("{{ {} }}", aliases.join(" ")), key)
+        let data = recording
+            .expect_statements(&format!("{{ {} }}", aliases.join(" ")), key)
             .await;
         assert!(
             data.as_object().unwrap().values().all(Value::is_object),
@@ -221,56 +223,56 @@ async fn aliases_are_gathered() {
     }
 }
 
-/// The real database too, from every end.
+/// The same holds for a real database, from every root.
 #[tokio::test]
-async fn a_real_database_costs_the_same() {
-    let watched = Watched::over(Some(&live())).await;
-    let data = watched.takes(DOWN_AND_UP, 6).await;
+async fn a_real_database_takes_the_same_statements() {
+    let recording = RecordingServer::over_copy_of(Some(&live())).await;
+    let data = recording.expect_statements(DOWN_AND_UP, 6).await;
     assert_eq!(data["builders"]["nodes"].as_array().unwrap().len(), 16);
-    watched
-        .takes("{ steps(first: 500) { nodes { build { builder { tags builds { nodes { number } } } } } } }", 5)
+    recording
+        .expect_statements("{ steps(first: 500) { nodes { build { builder { tags builds { nodes { number } } } } } } }", 5)
         .await;
-    watched
-        .takes("{ builds(first: 500) { totalCount nodes { builder { name } steps(where: { hidden: false }) { name } } } }", 4)
+    recording
+        .expect_statements("{ builds(first: 500) { totalCount nodes { builder { name } steps(where: { hidden: false }) { name } } } }", 4)
         .await;
-    let (data, taken) = watched.ask("{ steps { totalCount } }").await;
+    let (data, sent) = recording.run("{ steps { totalCount } }").await;
     assert_eq!(data["steps"]["totalCount"], 288);
     let counting = |sql: &&String| sql.to_lowercase().contains("count(");
-    assert_eq!(taken.iter().filter(counting).count(), 1, "{taken:#?}");
-    let (_, taken) = watched
-        .ask("{ steps { pageInfo { hasNextPage } nodes { name } } }")
+    assert_eq!(sent.iter().filter(counting).count(), 1, "{sent:#?}");
+    let (_, sent) = recording
+        .run("{ steps { pageInfo { hasNextPage } nodes { name } } }")
         .await;
-    assert_eq!(taken.iter().filter(counting).count(), 0, "{taken:#?}");
+    assert_eq!(sent.iter().filter(counting).count(), 0, "{sent:#?}");
 }
 
-/// A batch that is torn in two would be a statement more: once in many is found by asking often.
+/// A split batch would add a statement. Repetition finds one that splits rarely.
 #[tokio::test]
-async fn batches_never_tear() {
-    let watched = Watched::with(60).await;
+async fn batches_never_split() {
+    let recording = RecordingServer::with(60).await;
     for _ in 0..20 {
-        watched.takes(DOWN_AND_UP, 6).await;
+        recording.expect_statements(DOWN_AND_UP, 6).await;
     }
 }
 
-/// The same while eight clients ask at once, on several threads and for the same connections.
+/// The same with eight concurrent clients, on several threads and for the same connections.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn batches_never_tear_under_load() {
-    let watched = Watched::with(30).await;
-    let expected = watched.takes(DOWN_AND_UP, 6).await;
-    watched.taken();
+async fn batches_never_split_under_load() {
+    let recording = RecordingServer::with(30).await;
+    let expected = recording.expect_statements(DOWN_AND_UP, 6).await;
+    recording.take_statements();
     let mut tasks = JoinSet::new();
     for _ in 0..8 {
-        let client = watched.server.client();
+        let client = recording.server.client();
         tasks.spawn(async move {
-            let mut answers = Vec::new();
+            let mut responses = Vec::new();
             for _ in 0..10 {
-                answers.push(client.data(DOWN_AND_UP, json!({})).await);
+                responses.push(client.data(DOWN_AND_UP, json!({})).await);
             }
-            answers
+            responses
         });
     }
-    let answers: Vec<Value> = tasks.join_all().await.into_iter().flatten().collect();
-    assert_eq!(answers.len(), 80);
-    assert!(answers.iter().all(|answer| *answer == expected));
-    assert_eq!(watched.taken().len(), 80 * 6);
+    let responses: Vec<Value> = tasks.join_all().await.into_iter().flatten().collect();
+    assert_eq!(responses.len(), 80);
+    assert!(responses.iter().all(|response| *response == expected));
+    assert_eq!(recording.take_statements().len(), 80 * 6);
 }

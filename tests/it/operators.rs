@@ -1,4 +1,4 @@
-//! What operators have: names of requests, logs, metrics, readiness, traces, backups, and what is in `packaging/`.
+//! What operators observe: request ids, logs, metrics, readiness and traces.
 
 mod backup;
 mod id;

@@ -1,4 +1,5 @@
-//! Orders and pages: every list walked forwards and backwards in every order, against a sort in plain Rust.
+//! Orders and pages: every list is walked forwards and backwards in every order, and compared with
+//! a sort in plain Rust.
 
 mod arguments;
 mod forged;
@@ -14,20 +15,20 @@ use crate::{
     support::{client::Client, server::Server},
 };
 
-/// A list as it is asked for, but for the page.
+/// A list query without its page arguments.
 pub(crate) struct List<'a> {
     pub(crate) client: &'a Client,
-    /// The field that holds the list, such as `builder(builderid: 1)`; none for a list of all.
+    /// The field that holds the list, such as `builder(builderid: 1)`. None for a root list.
     pub(crate) of: Option<&'a str>,
     pub(crate) field: &'a str,
     /// `where` and `orderBy`.
     pub(crate) arguments: String,
-    /// What is selected of a row.
+    /// The selection on each row.
     pub(crate) node: &'a str,
 }
 
 impl List<'_> {
-    /// The connection that these page arguments ask for. What it says of itself in two ways agrees.
+    /// The connection for these page arguments. Its redundant parts must agree.
     pub(crate) async fn page(&self, page: &str) -> Value {
         let Self {
             field,
@@ -39,7 +40,7 @@ impl List<'_> {
             "list: {field}({arguments} {page}) {{ edges {{ cursor node {{ {node} }} }} nodes {{ {node} }} \
              pageInfo {{ hasNextPage hasPreviousPage startCursor endCursor }} totalCount }}"
         );
-        let (query, place) = match self.of {
+        let (query, pointer) = match self.of {
             Some(parent) => (
                 format!("{{ parent: {parent} {{ {list} }} }}"),
                 "/parent/list",
@@ -47,7 +48,7 @@ impl List<'_> {
             None => (format!("{{ {list} }}"), "/list"),
         };
         let mut data = self.client.data(&query, json!({})).await;
-        let list = data.pointer_mut(place).unwrap().take();
+        let list = data.pointer_mut(pointer).unwrap().take();
         let edges = list["edges"].as_array().unwrap();
         let nodes: Vec<&Value> = edges.iter().map(|edge| &edge["node"]).collect();
         assert_eq!(json!(nodes), list["nodes"], "{query}");
@@ -61,7 +62,8 @@ impl List<'_> {
         list
     }
 
-    /// Pages of this size, from either end, hold exactly these rows, and know whether there are more.
+    /// Checks that pages of this size, from either end, hold exactly these rows and know whether
+    /// there are more.
     pub(crate) async fn holds(&self, expected: &[Value], size: usize) {
         for backward in [false, true] {
             let mut page = if backward {
@@ -104,7 +106,7 @@ impl List<'_> {
     }
 }
 
-/// An order: fields as rows and as `orderBy` name them, and whether they descend.
+/// An order: the name of each field in rows and in `orderBy`, and whether it descends.
 pub(crate) type Keys<'a> = &'a [(&'a str, &'a str, bool)];
 
 pub(crate) fn order_by(keys: Keys<'_>) -> String {
@@ -112,14 +114,14 @@ pub(crate) fn order_by(keys: Keys<'_>) -> String {
         .iter()
         .map(|(_, name, descending)| match descending {
             true => format!("{{ field: {name}, direction: DESC }}"),
-            // Ascending is what it is without a word.
+            // Ascending is the default.
             false => format!("{{ field: {name} }}"),
         })
         .collect();
     format!("orderBy: [{}]", keys.join(", "))
 }
 
-/// Rows that come by id, put in order; rows that tie stay by id, whichever way the order goes.
+/// Orders rows that are sorted by id. Ties stay in order of id, whichever way the order goes.
 pub(crate) fn sort(rows: &mut [Value], keys: Keys<'_>) {
     rows.sort_by(|a, b| {
         let one = |(field, _, descending): &(&str, &str, bool)| {
@@ -155,7 +157,7 @@ pub(crate) const STEPS: [(&str, &str); 5] = [
     ("completeAt", "COMPLETE_AT"),
 ];
 
-/// Every order of one and of two keys, and one of all.
+/// Every order of one key and of two keys, and one of all keys.
 fn orders<'a>(fields: &[(&'a str, &'a str)]) -> Vec<Vec<(&'a str, &'a str, bool)>> {
     let one: Vec<_> = fields
         .iter()
@@ -185,7 +187,8 @@ async fn walk(server: &Server, field: &str, id: &str, fields: &[(&str, &str)]) {
             arguments: order_by(keys),
             node: id,
         };
-        // The smallest pages for each single key, and all in one; larger ones for combinations of keys.
+        // The smallest pages for single keys, and everything at once; larger pages for
+        // combinations.
         let sizes: &[usize] = if keys.len() == 1 {
             &[1 + i % 3, rows.len()]
         } else {
@@ -198,23 +201,23 @@ async fn walk(server: &Server, field: &str, id: &str, fields: &[(&str, &str)]) {
 }
 
 #[tokio::test]
-async fn builders_in_every_order() {
+async fn builders_page_in_every_order() {
     walk(&seeded().await, "builders", "builderid", &BUILDERS).await;
 }
 
 #[tokio::test]
-async fn builds_in_every_order() {
+async fn builds_page_in_every_order() {
     walk(&seeded().await, "builds", "buildid", &BUILDS).await;
 }
 
 #[tokio::test]
-async fn steps_in_every_order() {
+async fn steps_page_in_every_order() {
     walk(&seeded().await, "steps", "stepid", &STEPS).await;
 }
 
-/// Said with a handful of rows and no yardstick but the rule itself.
+/// Uses a handful of rows and no reference but the rule itself.
 #[tokio::test]
-async fn text_goes_by_code_point_and_null_is_least() {
+async fn text_sorts_by_code_point_and_null_first() {
     let server = Server::start().await;
     let client = server.client();
     let build = client.add_build("b").await;
@@ -272,7 +275,7 @@ async fn text_goes_by_code_point_and_null_is_least() {
 }
 
 #[tokio::test]
-async fn filters_and_parents_narrow_the_list_that_is_paged() {
+async fn filters_and_parents_narrow_a_paged_list() {
     let server = seeded().await;
     let client = server.client();
     for (i, keys) in orders(&BUILDS).iter().enumerate().step_by(3) {

@@ -1,4 +1,4 @@
-//! The real binary: what it prints, reads from the environment, migrates and shows, and how it ends.
+//! The real binary: its output, its environment variables, its commands, and how it exits.
 
 use std::{
     path::{Path, PathBuf},
@@ -15,7 +15,7 @@ use tokio::{
 };
 
 use crate::support::{
-    PATIENCE,
+    TIMEOUT,
     client::Client,
     database::{Database, Kind, kind},
     process::{Process, command},
@@ -26,8 +26,8 @@ use crate::support::{
 mod refusals;
 mod stopping;
 
-/// A folder that is gone afterwards, a file in it, and that file's database URL.
-fn place() -> (TempDir, PathBuf, String) {
+/// A temporary folder, a file in it, and that file's database URL.
+fn temporary_database() -> (TempDir, PathBuf, String) {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("steps.sqlite");
     let url = url(&file);
@@ -38,14 +38,14 @@ fn url(file: &Path) -> String {
     format!("sqlite://{}?mode=rwc", file.display())
 }
 
-/// Runs a command that ends by itself: its exit code, stdout and stderr.
+/// Runs a command to its end: its exit code, stdout and stderr.
 pub(crate) async fn run(args: &[&str]) -> (Option<i32>, String, String) {
     let running = command().args(args).output();
     let Output {
         status,
         stdout,
         stderr,
-    } = timeout(PATIENCE, running)
+    } = timeout(TIMEOUT, running)
         .await
         .expect("it does not end")
         .unwrap();
@@ -53,7 +53,8 @@ pub(crate) async fn run(args: &[&str]) -> (Option<i32>, String, String) {
     (status.code(), text(stdout), text(stderr))
 }
 
-/// Starts `serve` with this environment and these flags; what it printed when it had come up.
+/// Starts `serve` with this environment and these flags, and returns what it printed when it was
+/// up.
 async fn serve(environment: &[(&str, &str)], args: &[&str], dir: &Path) -> (Child, Vec<String>) {
     let mut child = command()
         .arg("serve")
@@ -68,18 +69,18 @@ async fn serve(environment: &[(&str, &str)], args: &[&str], dir: &Path) -> (Chil
     let all = async {
         while let Some(line) = lines.next_line().await.unwrap() {
             printed.push(line);
-            // The example is the last thing printed.
+            // The example is printed last.
             if printed.last().unwrap().contains("-d '") {
                 return;
             }
         }
         panic!("it ended before it had come up: {printed:#?}");
     };
-    timeout(PATIENCE, all).await.unwrap();
+    timeout(TIMEOUT, all).await.unwrap();
     (child, printed)
 }
 
-/// The URL that is printed behind this word.
+/// The URL that is printed after this word.
 fn printed_url(printed: &[String], word: &str) -> String {
     let line = printed
         .iter()
@@ -92,7 +93,7 @@ fn printed_url(printed: &[String], word: &str) -> String {
 }
 
 #[tokio::test]
-async fn it_prints_where_it_is_and_an_example_that_works() {
+async fn serve_prints_its_urls_and_a_working_example() {
     let dir = tempfile::tempdir().unwrap();
     let (_child, printed) = serve(&[], &["--listen", "127.0.0.1:0"], dir.path()).await;
     let http = reqwest::Client::new();
@@ -101,7 +102,7 @@ async fn it_prints_where_it_is_and_an_example_that_works() {
         assert!(url.ends_with(path), "{url}");
         assert_eq!(http.get(url).send().await.unwrap().status(), 200);
     }
-    // The example, taken apart as a shell would: its URL, its header and its body.
+    // Splits the example as a shell would: its URL, its header and its body.
     let curl = printed.iter().find(|line| line.contains("curl")).unwrap();
     assert!(
         curl.contains(&printed_url(&printed, "GraphQL"))
@@ -118,14 +119,14 @@ async fn it_prints_where_it_is_and_an_example_that_works() {
         .post(printed_url(&printed, "GraphQL"))
         .header("content-type", "application/json")
         .body(body);
-    let answer: Value = request.send().await.unwrap().json().await.unwrap();
-    assert_eq!(answer, json!({ "data": { "builds": { "nodes": [] } } }));
-    // The default database is a file beside it.
+    let response: Value = request.send().await.unwrap().json().await.unwrap();
+    assert_eq!(response, json!({ "data": { "builds": { "nodes": [] } } }));
+    // The default database is a file in the working folder.
     assert!(dir.path().join("buildbot-graphql.sqlite").is_file());
 }
 
 #[tokio::test]
-async fn the_environment_says_what_the_flags_say() {
+async fn every_flag_can_be_a_variable() {
     let (database, dir) = (Database::fresh().await, tempfile::tempdir().unwrap());
     let environment = [
         ("BUILDBOT_GRAPHQL_DATABASE_URL", &*database.url),
@@ -145,7 +146,7 @@ async fn the_environment_says_what_the_flags_say() {
         1
     );
 
-    // A flag goes before the environment.
+    // A flag wins over its variable.
     let (_child, printed) = serve(&environment, &["--anonymous", "none"], dir.path()).await;
     let address = printed_url(&printed, "GraphQL")
         .replace("http://", "")
@@ -157,7 +158,7 @@ async fn the_environment_says_what_the_flags_say() {
 }
 
 #[tokio::test]
-async fn migrate_brings_the_schema_up_to_date_once() {
+async fn migrate_updates_the_schema_once() {
     let database = Database::fresh().await;
     let flags = ["--database-url", &database.url];
     let (code, stdout, stderr) = run(&["serve", "--no-migrate", flags[0], flags[1]]).await;
@@ -190,7 +191,7 @@ async fn schema_prints_the_schema() {
 }
 
 #[tokio::test]
-async fn two_servers_at_once_make_one_database() {
+async fn two_servers_starting_at_once_create_one_database() {
     for _ in 0..3 {
         let database = Database::fresh().await;
         let (one, two) = tokio::join!(
@@ -208,9 +209,9 @@ async fn two_servers_at_once_make_one_database() {
     }
 }
 
-/// MariaDB ends a transaction at each change of a table: what a migration has made stays when it breaks off.
+/// MariaDB commits at each schema change: what a migration made stays when it is interrupted.
 #[tokio::test]
-async fn a_migration_that_broke_off_is_taken_up_again() {
+async fn an_interrupted_migration_is_resumed() {
     if kind() != Kind::Mariadb {
         return;
     }
@@ -234,7 +235,7 @@ async fn a_migration_that_broke_off_is_taken_up_again() {
 }
 
 #[tokio::test]
-async fn the_demo_has_a_past_and_goes_on() {
+async fn the_demo_has_a_history_and_continues() {
     let database = Database::fresh().await;
     let server = Process::start(&database, &["--demo"]).await;
     let client = Client::new(server.address);
@@ -289,7 +290,7 @@ async fn the_demo_has_a_past_and_goes_on() {
         );
     }
 
-    // Killed and started again, it goes on with what is there; what was running has ended with RETRY.
+    // Killed and restarted, the demo continues with its data. Steps that ran have ended with RETRY.
     let running = client
         .data(
             "{ builds(where: { complete: false }) { nodes { buildid } } }",
@@ -312,13 +313,13 @@ async fn the_demo_has_a_past_and_goes_on() {
 }
 
 #[tokio::test]
-async fn it_stops_within_seconds() {
+async fn serve_stops_within_seconds() {
     for signal in ["TERM", "INT"] {
         let database = Database::fresh().await;
         let mut server = Process::start(&database, &[]).await;
         Client::new(server.address).add_build("b").await;
         server.signal(signal).await;
-        let status = server.ended(Duration::from_secs(10)).await;
+        let status = server.exit_status(Duration::from_secs(10)).await;
         assert_eq!(status.code(), Some(0), "{signal}: {status}");
     }
 }

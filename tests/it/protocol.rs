@@ -1,4 +1,4 @@
-//! What is said on a socket: graphql-transport-ws row by row, and its older relative.
+//! Messages on a socket: graphql-transport-ws case by case, and the legacy subprotocol.
 
 use futures_util::SinkExt;
 use serde_json::{Value, json};
@@ -16,8 +16,8 @@ mod rubbish;
 const NEW: &str = "graphql-transport-ws";
 const OLD: &str = "graphql-ws";
 
-/// The word that begins an operation.
-fn begin(protocol: &str) -> &'static str {
+/// The message type that starts an operation.
+fn start_type(protocol: &str) -> &'static str {
     if protocol == NEW {
         "subscribe"
     } else {
@@ -29,12 +29,12 @@ fn init() -> Value {
     json!({ "type": "connection_init" })
 }
 
-/// An operation under an id, in graphql-transport-ws.
+/// The message that starts an operation in graphql-transport-ws.
 fn subscribe(id: &str, query: &str) -> Value {
     json!({ "id": id, "type": "subscribe", "payload": { "query": query } })
 }
 
-/// The next message but for keep-alives.
+/// The next message other than a keep-alive.
 async fn receive(ws: &mut Ws) -> Value {
     loop {
         let message = ws.receive().await;
@@ -44,7 +44,7 @@ async fn receive(ws: &mut Ws) -> Value {
     }
 }
 
-/// A socket that was let in.
+/// A socket whose connection was acknowledged.
 async fn open(server: &Server, protocol: &str) -> Ws {
     let mut ws = Ws::open(server.address, protocol).await.unwrap();
     ws.send(init()).await;
@@ -53,14 +53,14 @@ async fn open(server: &Server, protocol: &str) -> Ws {
 }
 
 /// Sends text that need not be JSON.
-async fn say(ws: &mut Ws, text: &str) {
+async fn send_text(ws: &mut Ws, text: &str) {
     ws.socket.send(Message::text(text)).await.unwrap();
 }
 
-/// The socket still answers.
-async fn is_alive(ws: &mut Ws, protocol: &str) {
+/// Checks that the socket still responds.
+async fn check_alive(ws: &mut Ws, protocol: &str) {
     let payload = json!({ "query": "{ __typename }" });
-    ws.send(json!({ "id": "alive", "type": begin(protocol), "payload": payload }))
+    ws.send(json!({ "id": "alive", "type": start_type(protocol), "payload": payload }))
         .await;
     let message = receive(ws).await;
     assert_eq!(
@@ -74,9 +74,10 @@ async fn is_alive(ws: &mut Ws, protocol: &str) {
     assert_eq!(receive(ws).await, complete);
 }
 
-/// The server closes the socket with this code, for a reason that fits into the frame and says something.
-async fn closes(ws: &mut Ws, code: u16, about: &str) {
-    let (got, reason) = ws.closing().await.expect("no close frame");
+/// Checks that the server closes the socket with this code and a reason that fits into the frame
+/// and contains this text.
+async fn check_closed(ws: &mut Ws, code: u16, about: &str) {
+    let (got, reason) = ws.close_frame().await.expect("no close frame");
     assert_eq!(got, code, "{reason}");
     assert!(reason.len() <= 123, "{reason}");
     assert!(reason.contains(about), "{reason:?} without {about:?}");

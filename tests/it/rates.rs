@@ -1,13 +1,13 @@
-//! What one caller may take: points, sockets; and subscriptions, of which all have so many together.
+//! What one caller may use: points and sockets. Subscriptions are limited for the whole server.
 
 use buildbot_graphql::testing::check_flags;
 use reqwest::{Response, header::HeaderMap};
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
-use crate::support::{PATIENCE, server::Server, until, ws::Ws};
+use crate::support::{TIMEOUT, server::Server, wait_until, ws::Ws};
 
-/// Points that do not come back while a test runs.
+/// Points that do not refill during a test.
 const FEW: [&str; 6] = [
     "--anonymous",
     "write",
@@ -17,7 +17,7 @@ const FEW: [&str; 6] = [
     "1",
 ];
 
-async fn ask(server: &Server, accept: &str) -> Response {
+async fn send(server: &Server, accept: &str) -> Response {
     let client = server.client();
     let body = json!({ "query": "{ __typename }" });
     let request = client.http.post(&client.url).json(&body);
@@ -34,15 +34,15 @@ fn numbers(headers: &HeaderMap, name: &str) -> Vec<u64> {
         .collect()
 }
 
-/// Lets an address owe more than comes back while a test runs.
-pub(crate) fn owe(server: &Server, address: &str) {
+/// Charges an address more points than refill during a test.
+pub(crate) fn overcharge(server: &Server, address: &str) {
     server.handle.charge(address.parse().unwrap(), 100_000_000);
 }
 
 #[tokio::test]
-async fn who_has_spent_all_is_told_when_to_come_back() {
-    let server = Server::with(&FEW).await;
-    let first = ask(&server, "application/json").await;
+async fn a_caller_without_points_learns_when_to_retry() {
+    let server = Server::with_flags(&FEW).await;
+    let first = send(&server, "application/json").await;
     assert_eq!(first.status(), 200);
     assert_eq!(numbers(first.headers(), "ratelimit-policy"), [1_000, 1_000]);
     let [left, full_in] = numbers(first.headers(), "ratelimit")[..] else {
@@ -50,17 +50,17 @@ async fn who_has_spent_all_is_told_when_to_come_back() {
     };
     assert!(left <= 999 && full_in >= 1, "{left} {full_in}");
     let refused = loop {
-        let answer = ask(&server, "application/json").await;
-        if answer.status() != 200 {
-            break answer;
+        let response = send(&server, "application/json").await;
+        if response.status() != 200 {
+            break response;
         }
     };
-    // None is to come back before all is seen.
-    owe(&server, "127.0.0.1");
+    // Prevents a refill during the checks.
+    overcharge(&server, "127.0.0.1");
     for refused in [
         refused,
-        ask(&server, "application/graphql-response+json").await,
-        ask(&server, "text/event-stream").await,
+        send(&server, "application/graphql-response+json").await,
+        send(&server, "text/event-stream").await,
     ] {
         assert_eq!(refused.status(), 429);
         let headers = refused.headers().clone();
@@ -76,7 +76,7 @@ async fn who_has_spent_all_is_told_when_to_come_back() {
         assert!(message.contains("rate-points is 1000"), "{message}");
         assert!(message.contains(&format!("in {seconds} s")), "{message}");
     }
-    // It is one bucket, whatever the caller comes by.
+    // All protocols share one bucket.
     let rest = format!("http://{}/api/v2/builds", server.address);
     let refused = server.client().http.get(rest).send().await.unwrap();
     assert_eq!(refused.status(), 429);
@@ -86,21 +86,21 @@ async fn who_has_spent_all_is_told_when_to_come_back() {
     let mut ws = server.ws().await;
     ws.send(json!({ "id": "1", "type": "subscribe", "payload": { "query": "{ __typename }" } }))
         .await;
-    assert_eq!(ws.ending().await.0, "RATE_LIMITED");
+    assert_eq!(ws.stream_error().await.0, "RATE_LIMITED");
     ws.subscribe("").await;
-    assert_eq!(ws.ending().await.0, "RATE_LIMITED");
-    // What costs nothing goes on.
+    assert_eq!(ws.stream_error().await.0, "RATE_LIMITED");
+    // Routes without a cost still work.
     for path in ["/healthz", "/graphiql", "/metrics"] {
         let url = format!("http://{}{path}", server.address);
-        let answer = server.client().http.get(url).send().await.unwrap();
-        assert_eq!(answer.status(), 200, "{path}");
-        assert!(!answer.headers().contains_key("ratelimit"), "{path}");
+        let response = server.client().http.get(url).send().await.unwrap();
+        assert_eq!(response.status(), 200, "{path}");
+        assert!(!response.headers().contains_key("ratelimit"), "{path}");
     }
 }
 
 #[tokio::test]
-async fn a_document_that_is_refused_costs_points_too() {
-    let server = Server::with(&FEW).await;
+async fn a_refused_document_costs_points() {
+    let server = Server::with_flags(&FEW).await;
     let client = server.client();
     for (i, query) in [
         "{",
@@ -124,16 +124,16 @@ async fn a_document_that_is_refused_costs_points_too() {
 }
 
 #[tokio::test]
-async fn points_come_back() {
+async fn points_refill() {
     let flags = ["--rate-points", "10", "--rate-points-per-second", "10"];
-    let server = Server::with(&flags).await;
-    until(async || ask(&server, "application/json").await.status() == 429).await;
-    until(async || ask(&server, "application/json").await.status() == 200).await;
+    let server = Server::with_flags(&flags).await;
+    wait_until(async || send(&server, "application/json").await.status() == 429).await;
+    wait_until(async || send(&server, "application/json").await.status() == 200).await;
 }
 
 #[tokio::test]
-async fn rest_spends_what_it_answers() {
-    let server = Server::with(&FEW).await;
+async fn a_rest_request_costs_its_rows() {
+    let server = Server::with_flags(&FEW).await;
     let client = server.client();
     let build = client.add_build("b").await;
     for i in 0..20 {
@@ -141,10 +141,10 @@ async fn rest_spends_what_it_answers() {
     }
     let left = async |path: &str| {
         let url = format!("http://{}/api/v2/{path}", server.address);
-        let answer = client.http.get(url).send().await.unwrap();
-        numbers(answer.headers(), "ratelimit")[0]
+        let response = client.http.get(url).send().await.unwrap();
+        numbers(response.headers(), "ratelimit")[0]
     };
-    // A point may come back in between.
+    // A point may refill in between.
     let before = left("builders/0").await;
     let list = left("builds/1/steps").await;
     let one = left("steps/1").await;
@@ -153,28 +153,28 @@ async fn rest_spends_what_it_answers() {
 }
 
 #[tokio::test]
-async fn a_stranger_pays_for_asking() {
+async fn an_unauthenticated_request_costs_points() {
     let flags = [&FEW[2..], &["--anonymous", "none"]].concat();
-    let server = Server::with(&flags).await;
+    let server = Server::with_flags(&flags).await;
     let mut refused = 0;
     loop {
-        let answer = ask(&server, "application/json").await;
-        if answer.status() == 429 {
+        let response = send(&server, "application/json").await;
+        if response.status() == 429 {
             break;
         }
-        assert_eq!(answer.status(), 401);
+        assert_eq!(response.status(), 401);
         refused += 1;
         assert!(refused <= 20, "it may ask for ever");
     }
     assert!(refused >= 10, "{refused}");
     let rest = format!("http://{}/api/v2/builds", server.address);
-    let answer = server.client().http.get(rest).send().await.unwrap();
-    assert_eq!(answer.status(), 429);
+    let response = server.client().http.get(rest).send().await.unwrap();
+    assert_eq!(response.status(), 429);
 }
 
 #[tokio::test]
-async fn who_shows_a_wrong_token_on_sockets_pays_too() {
-    let server = Server::with(&FEW).await;
+async fn a_wrong_token_on_a_socket_costs_points() {
+    let server = Server::with_flags(&FEW).await;
     for attempt in 1.. {
         let mut ws = Ws::open(server.address, "graphql-transport-ws")
             .await
@@ -182,7 +182,7 @@ async fn who_shows_a_wrong_token_on_sockets_pays_too() {
         let payload = json!({ "Authorization": "Bearer wrong" });
         ws.send(json!({ "type": "connection_init", "payload": payload }))
             .await;
-        let (code, reason) = ws.closing().await.unwrap();
+        let (code, reason) = ws.close_frame().await.unwrap();
         assert_eq!(code, 4_403);
         if reason.contains("rate-points is 1000") {
             assert!(attempt > 10, "{attempt}");
@@ -193,18 +193,18 @@ async fn who_shows_a_wrong_token_on_sockets_pays_too() {
 }
 
 #[tokio::test]
-async fn without_points_nothing_is_counted() {
-    let server = Server::with(&["--rate-points", "0"]).await;
-    let answer = ask(&server, "application/json").await;
-    assert_eq!(answer.status(), 200);
+async fn a_rate_of_zero_disables_the_limit() {
+    let server = Server::with_flags(&["--rate-points", "0"]).await;
+    let response = send(&server, "application/json").await;
+    assert_eq!(response.status(), 200);
     for name in ["ratelimit", "ratelimit-policy"] {
-        assert!(!answer.headers().contains_key(name));
+        assert!(!response.headers().contains_key(name));
     }
 }
 
 #[tokio::test]
-async fn an_address_has_only_so_many_sockets() {
-    let server = Server::with(&["--max-sockets-per-address", "2"]).await;
+async fn the_number_of_sockets_per_address_is_limited() {
+    let server = Server::with_flags(&["--max-sockets-per-address", "2"]).await;
     let first = server.ws().await;
     let mut second = server.ws().await;
     assert!(Ws::try_connect(server.address).await.is_none());
@@ -224,19 +224,19 @@ async fn an_address_has_only_so_many_sockets() {
     assert_eq!(extensions["code"], "LIMIT_EXCEEDED");
     assert_eq!(extensions["limit"], "max-sockets-per-address");
     assert_eq!(extensions["max"], 2);
-    // Those that are there go on, and a place that becomes free is taken.
+    // Existing sockets continue, and a freed slot can be used.
     second.send(json!({ "type": "ping" })).await;
     assert_eq!(second.receive().await["type"], "pong");
     drop(first);
-    until(async || Ws::try_connect(server.address).await.is_some()).await;
+    wait_until(async || Ws::try_connect(server.address).await.is_some()).await;
 }
 
-/// Subscribes; the error that refuses it, if one does.
+/// Subscribes and returns the error that refuses it, if one does.
 async fn refusal(ws: &mut Ws, id: usize) -> Option<Value> {
     let query = "subscription { stepEvents { cursor } }";
     ws.send(json!({ "id": id.to_string(), "type": "subscribe", "payload": { "query": query } }))
         .await;
-    // It is answered behind what was refused.
+    // The pong follows any refusal.
     ws.send(json!({ "type": "ping" })).await;
     let mut message = ws.receive().await;
     if message["type"] == "pong" {
@@ -248,8 +248,8 @@ async fn refusal(ws: &mut Ws, id: usize) -> Option<Value> {
 }
 
 #[tokio::test]
-async fn the_server_has_only_so_many_subscriptions() {
-    let server = Server::with(&["--max-subscriptions", "2"]).await;
+async fn the_number_of_subscriptions_is_limited() {
+    let server = Server::with_flags(&["--max-subscriptions", "2"]).await;
     let mut first = server.ws().await;
     let mut second = server.ws().await;
     assert_eq!(refusal(&mut first, 1).await, None);
@@ -258,24 +258,24 @@ async fn the_server_has_only_so_many_subscriptions() {
     assert_eq!(refused["code"], "LIMIT_EXCEEDED");
     assert_eq!(refused["limit"], "max-subscriptions");
     assert_eq!(refused["max"], 2);
-    // Who ends one lets another begin.
+    // Ending one subscription lets another start.
     first.send(json!({ "id": "1", "type": "complete" })).await;
     first.send(json!({ "type": "ping" })).await;
     assert_eq!(first.receive().await["type"], "pong");
     assert_eq!(refusal(&mut second, 4).await, None);
     assert!(refusal(&mut first, 5).await.is_some());
-    // Who goes ends all of its own.
+    // A disconnect ends all subscriptions of the client.
     drop(second);
     let mut id = 6;
     while refusal(&mut first, id).await.is_some() {
         id += 1;
-        sleep(PATIENCE / 400).await;
+        sleep(TIMEOUT / 400).await;
         assert!(id < 400, "no place becomes free");
     }
 }
 
 #[test]
-fn a_flag_that_makes_no_sense_is_refused() {
+fn an_invalid_flag_is_refused() {
     for (flag, bad) in [
         ("--rate-points-per-second", "0"),
         ("--rate-points", "x"),

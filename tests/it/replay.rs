@@ -1,4 +1,5 @@
-//! Beginning behind a cursor or with a snapshot: the rest or the state, then live, with nothing twice and nothing left out.
+//! Starting after a cursor or with a snapshot: first the backfill or the state, then live events,
+//! with nothing repeated or lost.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -10,7 +11,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    feed::{after, brief, events, log, now, position},
+    feed::{after, event_log, newest_cursor, next_events, position, summary},
     support::{
         client::Client,
         database::{Kind, kind},
@@ -20,7 +21,7 @@ use crate::{
     },
 };
 
-/// Adds steps and changes each a few times until told to stop.
+/// Adds steps and changes each a few times, until stopped.
 fn write(
     client: Client,
     build: i64,
@@ -37,7 +38,7 @@ fn write(
     })
 }
 
-/// So many steps in one statement.
+/// Adds this many steps in one statement.
 pub(crate) async fn add_rows(sql: &Sql, count: usize, state: &str) {
     sql.run(&format!(
         "INSERT INTO steps (number, name, buildid, state_string, urls_json) \
@@ -48,41 +49,42 @@ pub(crate) async fn add_rows(sql: &Sql, count: usize, state: &str) {
 }
 
 #[tokio::test]
-async fn behind_each_position_comes_exactly_the_rest() {
+async fn a_backfill_returns_exactly_the_events_after_a_position() {
     let server = Server::start().await;
     let client = server.client();
     let build = client.add_build("b").await;
-    let mut cursors = vec![now(&client).await];
+    let mut cursors = vec![newest_cursor(&client).await];
     for i in 0..20 {
         cursors.push(client.new_step(build, &format!("s{i}")).await.1);
     }
     let stop = CancellationToken::new();
     let writer = write(client.clone(), build, "w", stop.clone());
-    let mut heard = Vec::new();
+    let mut received = Vec::new();
     for cursor in &cursors {
         let mut ws = server.ws().await;
         ws.subscribe(&after(cursor)).await;
-        // Far enough to have left the replay behind: the writer goes on meanwhile.
-        let events = events(&mut ws, 80).await;
-        heard.push(events.iter().map(brief).collect::<Vec<Value>>());
+        // Far enough to be past the backfill, while the writer continues.
+        let events = next_events(&mut ws, 80).await;
+        received.push(events.iter().map(summary).collect::<Vec<Value>>());
     }
     stop.cancel();
     writer.await.unwrap();
-    let all = log(&server.sql().await, 0).await;
-    for (at, heard) in heard.iter().enumerate() {
-        assert_eq!(all[at..at + heard.len()], *heard, "behind {at}");
+    let all = event_log(&server.sql().await, 0).await;
+    for (at, received) in received.iter().enumerate() {
+        assert_eq!(all[at..at + received.len()], *received, "behind {at}");
     }
     let ids: Vec<i64> = all.iter().map(|row| row[0].as_i64().unwrap()).collect();
     assert_eq!(ids, (1..).take(ids.len()).collect::<Vec<i64>>());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn joining_while_everything_moves_loses_and_repeats_nothing() {
+async fn joining_under_load_loses_and_repeats_nothing() {
     let server = Server::start().await;
     let client = server.client();
     let build = client.add_build("b").await;
     client.new_step(build, "first").await;
-    // Somebody who always listens, so that the tail has a place of its own: now ahead of one who joins, now behind.
+    // A permanent subscriber gives the tail a position of its own, at times ahead of a joining
+    // subscriber and at times behind.
     let stop = CancellationToken::new();
     let mut standing = server.ws().await;
     standing.subscribe("").await;
@@ -104,17 +106,17 @@ async fn joining_while_everything_moves_loses_and_repeats_nothing() {
             sleep(Duration::from_millis(2)).await;
         }
     }));
-    let mut joining = JoinSet::new();
+    let mut tasks = JoinSet::new();
     for i in 0..160 {
         let (server, client) = (server.address, client.clone());
-        if joining.len() == 8 {
-            joining.join_next().await.unwrap().unwrap();
+        if tasks.len() == 8 {
+            tasks.join_next().await.unwrap().unwrap();
         }
-        joining.spawn(async move {
+        tasks.spawn(async move {
             let mut ws = Ws::connect(server).await;
             let mut at = None;
             if i % 2 == 0 {
-                let start = now(&client).await;
+                let start = newest_cursor(&client).await;
                 at = Some(position(&json!(start)));
                 ws.subscribe(&after(&start)).await;
             } else {
@@ -127,8 +129,8 @@ async fn joining_while_everything_moves_loses_and_repeats_nothing() {
             }
         });
     }
-    while let Some(joined) = joining.join_next().await {
-        joined.unwrap();
+    while let Some(done) = tasks.join_next().await {
+        done.unwrap();
     }
     stop.cancel();
     standing.await.unwrap();
@@ -138,25 +140,26 @@ async fn joining_while_everything_moves_loses_and_repeats_nothing() {
 }
 
 #[tokio::test]
-async fn more_than_one_batch_is_replayed_and_then_it_is_live() {
+async fn a_backfill_of_several_batches_becomes_live() {
     let server = Server::start().await;
     let client = server.client();
     let build = client.add_build("b").await;
-    let start = now(&client).await;
+    let start = newest_cursor(&client).await;
     let sql = server.sql().await;
-    // Two of them end where a batch ends: the replay must find out that there is no more.
+    // Two of the counts end exactly where a batch ends, and the backfill must notice that nothing
+    // remains.
     for (count, from) in [(499, 0), (1, 499), (1_000, 500), (750, 1_500)] {
-        assert_eq!(position(&json!(now(&client).await)), from);
+        assert_eq!(position(&json!(newest_cursor(&client).await)), from);
         add_rows(&sql, count, "'x'").await;
         let mut ws = server.ws().await;
         ws.subscribe(&after(&start)).await;
         let total = usize::try_from(from).unwrap() + count;
-        let heard = events(&mut ws, total).await;
-        let rows: Vec<Value> = heard.iter().map(brief).collect();
-        assert_eq!(rows, log(&sql, 0).await);
+        let received = next_events(&mut ws, total).await;
+        let rows: Vec<Value> = received.iter().map(summary).collect();
+        assert_eq!(rows, event_log(&sql, 0).await);
         sql.run("DELETE FROM steps").await;
-        // Cursors of one feed sort as text in the order of its events.
-        let cursors: Vec<&str> = heard
+        // The cursors of one feed sort as text in the order of its events.
+        let cursors: Vec<&str> = received
             .iter()
             .map(|e| e["cursor"].as_str().unwrap())
             .collect();
@@ -165,11 +168,11 @@ async fn more_than_one_batch_is_replayed_and_then_it_is_live() {
     let mut ws = server.ws().await;
     ws.subscribe(&after(&start)).await;
     let (_, live) = client.new_step(build, "live").await;
-    let heard = events(&mut ws, 2_251).await;
-    assert_eq!(heard[2_250]["cursor"], live.as_str());
+    let received = next_events(&mut ws, 2_251).await;
+    assert_eq!(received[2_250]["cursor"], live.as_str());
 }
 
-/// Steps by id, as events have left them.
+/// Steps by id, as the events leave them.
 type Steps = BTreeMap<i64, Value>;
 
 fn fold(steps: &mut Steps, event: &Value) {
@@ -188,7 +191,7 @@ async fn all_steps(client: &Client, build: i64) -> Steps {
 }
 
 #[tokio::test]
-async fn a_snapshot_and_what_follows_make_the_table() {
+async fn a_snapshot_and_later_events_reproduce_the_table() {
     let server = Server::start().await;
     let client = server.client();
     let build = client.add_build("b").await;
@@ -202,7 +205,7 @@ async fn a_snapshot_and_what_follows_make_the_table() {
     for _ in 0..12 {
         let mut ws = server.ws().await;
         ws.subscribe("(snapshot: true)").await;
-        // Its first event is waited for, so that each snapshot is of a moment of its own.
+        // Waits for the first event, so that each snapshot is of a different moment.
         let first = ws.event().await;
         shown.push((ws, first));
     }
@@ -212,7 +215,7 @@ async fn a_snapshot_and_what_follows_make_the_table() {
     }
     let (_, end) = client.new_step(build, "last").await;
     let table = all_steps(&client, build).await;
-    let all = log(&server.sql().await, 0).await;
+    let all = event_log(&server.sql().await, 0).await;
     for (mut ws, first) in shown {
         assert_eq!(first["kind"], "SNAPSHOT");
         let taken = position(&first["cursor"]);
@@ -241,7 +244,8 @@ async fn a_snapshot_and_what_follows_make_the_table() {
             event = ws.event().await;
         }
         assert_eq!(steps, table);
-        // Left out is only what the snapshot shows already, though it had no place yet.
+        // Only changes that the snapshot shows already, though they had no position yet, are left
+        // out.
         assert!(kind() != Kind::Sqlite || skipped.is_empty(), "{skipped:?}");
         let left_out = all
             .iter()
@@ -259,16 +263,16 @@ async fn a_snapshot_and_what_follows_make_the_table() {
 }
 
 #[tokio::test]
-async fn a_snapshot_of_nothing_is_nothing_and_what_follows_is_heard() {
+async fn an_empty_snapshot_is_followed_by_live_events() {
     let server = Server::start().await;
     let client = server.client();
     let build = client.add_build("b").await;
     let mut ws = server.ws().await;
     ws.subscribe("(snapshot: true)").await;
-    // It may be taken before or after this, and shows the step either way, once.
+    // The snapshot may be before or after this write. Either way the step appears once.
     let (stepid, cursor) = client.new_step(build, "s").await;
     let event = ws.event().await;
-    // Shown before it has a place, its cursor is one from before it.
+    // Read before it has its position, a row carries the cursor before it.
     if kind() == Kind::Sqlite || event["kind"] == "NEW" {
         assert_eq!(event["cursor"], cursor.as_str());
     }
@@ -279,21 +283,21 @@ async fn a_snapshot_of_nothing_is_nothing_and_what_follows_is_heard() {
 
 #[tokio::test]
 async fn a_snapshot_has_a_limit() {
-    let server = Server::with(&["--anonymous", "write", "--feed-snapshot-steps", "10"]).await;
+    let server = Server::with_flags(&["--anonymous", "write", "--feed-snapshot-steps", "10"]).await;
     let client = server.client();
     let build = client.add_build("b").await;
     let sql = server.sql().await;
     add_rows(&sql, 10, "'x'").await;
     let mut ws = server.ws().await;
     ws.subscribe("(snapshot: true)").await;
-    let heard = events(&mut ws, 10).await;
-    assert!(heard.iter().all(|event| event["kind"] == "SNAPSHOT"));
+    let received = next_events(&mut ws, 10).await;
+    assert!(received.iter().all(|event| event["kind"] == "SNAPSHOT"));
     let (stepid, cursor) = client.new_step(build, "eleventh").await;
     assert_eq!(ws.event().await["cursor"], cursor.as_str());
     let mut ws = server.ws().await;
     ws.subscribe("(snapshot: true)").await;
-    assert_eq!(ws.ending().await.0, "LIMIT_EXCEEDED");
-    // The way out that the error names.
+    assert_eq!(ws.stream_error().await.0, "LIMIT_EXCEEDED");
+    // The remedy that the error suggests.
     let narrow = format!("(snapshot: true, where: {{ stepid: {stepid} }})");
     let mut ws = server.ws().await;
     ws.subscribe(&narrow).await;

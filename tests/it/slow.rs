@@ -1,4 +1,5 @@
-//! Subscribers that read slowly, not at all, or vanish: they hold nobody, and lose nothing without being told.
+//! Subscribers that read slowly, not at all, or vanish: they delay nobody, and an error announces
+//! every loss.
 
 use std::time::Duration;
 
@@ -7,9 +8,9 @@ use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    feed::{after, events, now, position},
+    feed::{after, newest_cursor, next_events, position},
     support::{
-        PATIENCE,
+        TIMEOUT,
         client::Client,
         database::{Kind, kind},
         server::Server,
@@ -17,10 +18,10 @@ use crate::{
     },
 };
 
-/// More than the operating system takes in for a client that does not read: 16 KB each.
+/// More than the operating system buffers for a client that does not read: 16 KB each.
 const MANY: usize = 500;
 
-/// The state string of the event so many behind the start: long, and told apart by its beginning.
+/// The state string of the event with this number: long, and identified by its start.
 fn long(i: usize) -> String {
     format!("{i:06}{}", "x".repeat(16_000))
 }
@@ -32,9 +33,9 @@ async fn one_step(server: &Server) -> (Client, i64, String) {
     (client, stepid, cursor)
 }
 
-/// Waits until only so many tasks run beside the requests.
-async fn tasks_are(server: &Server, count: usize) {
-    let shrunk = timeout(PATIENCE, async {
+/// Waits until this many tasks run beside the requests.
+async fn wait_for_tasks(server: &Server, count: usize) {
+    let shrunk = timeout(TIMEOUT, async {
         while server.handle.tasks() > count {
             sleep(Duration::from_millis(20)).await;
         }
@@ -46,42 +47,43 @@ async fn tasks_are(server: &Server, count: usize) {
     );
 }
 
-/// Everything up to the error that ends the stream, which must name where to resume: the events and that cursor.
-async fn until_lagged(ws: &mut Ws) -> (Vec<Value>, String) {
-    let mut heard = Vec::new();
+/// Reads to the error that ends the stream, which must name where to resume: the events and that
+/// cursor.
+async fn read_to_lag(ws: &mut Ws) -> (Vec<Value>, String) {
+    let mut received = Vec::new();
     loop {
         let mut message = ws.receive().await;
         if message["payload"]["data"]["stepEvents"].is_object() {
-            heard.push(message["payload"]["data"]["stepEvents"].take());
+            received.push(message["payload"]["data"]["stepEvents"].take());
             continue;
         }
         let errors = [&message["payload"]["errors"][0], &message["payload"][0]];
         let error = errors.into_iter().find(|error| error.is_object());
         let extensions = &error.unwrap_or_else(|| panic!("{message:#}"))["extensions"];
         assert_eq!(extensions["code"], "FEED_LAGGED");
-        return (heard, extensions["cursor"].as_str().unwrap().to_owned());
+        return (received, extensions["cursor"].as_str().unwrap().to_owned());
     }
 }
 
 #[tokio::test]
-async fn a_slow_client_holds_nobody_and_is_told_where_to_go_on() {
+async fn a_slow_client_delays_nobody_and_learns_where_to_resume() {
     let flags = [
         "--anonymous",
         "write",
         "--feed-queue-bytes",
         "300000",
-        // Not what this is about.
+        // This test is not about write timeouts.
         "--write-timeout-seconds",
         "600",
     ];
-    let server = Server::with(&flags).await;
+    let server = Server::with_flags(&flags).await;
     let (client, stepid, start) = one_step(&server).await;
     let mut slow = Ws::with_small_buffer(server.address).await;
     let mut fast = server.ws().await;
     for ws in [&mut slow, &mut fast] {
         ws.subscribe(&after(&start)).await;
     }
-    // Both have left the replay behind, and are one group, before the one stops to read.
+    // Both are past the backfill and share a subscription before one stops reading.
     for i in 0..3 {
         client.set_state(stepid, &long(i)).await;
         for ws in [&mut slow, &mut fast] {
@@ -91,21 +93,22 @@ async fn a_slow_client_holds_nobody_and_is_told_where_to_go_on() {
     let mut written = Vec::new();
     for i in 0..MANY {
         written.push(client.set_state(stepid, &long(i)).await);
-        // The next is written only when this was heard, so whoever holds the fast one ends the test.
+        // The next event is written only after this one arrived, so delaying the fast subscriber
+        // fails the test.
         assert_eq!(fast.event().await["cursor"], written[i].as_str());
     }
-    let (mut heard, resume) = until_lagged(&mut slow).await;
+    let (mut received, resume) = read_to_lag(&mut slow).await;
     assert!(
-        heard.len() >= 16,
+        received.len() >= 16,
         "what was queued comes first: {}",
-        heard.len()
+        received.len()
     );
-    assert!(heard.len() < MANY, "it was never cut off");
-    assert_eq!(heard.last().unwrap()["cursor"], resume.as_str());
+    assert!(received.len() < MANY, "it was never cut off");
+    assert_eq!(received.last().unwrap()["cursor"], resume.as_str());
     let mut ws = server.ws().await;
     ws.subscribe(&after(&resume)).await;
-    heard.extend(events(&mut ws, MANY - heard.len()).await);
-    for (i, (event, cursor)) in heard.iter().zip(&written).enumerate() {
+    received.extend(next_events(&mut ws, MANY - received.len()).await);
+    for (i, (event, cursor)) in received.iter().zip(&written).enumerate() {
         assert_eq!(event["cursor"], cursor.as_str());
         let state = event["step"]["stateString"].as_str().unwrap();
         assert!(state == long(i), "event {i} shows the state of another");
@@ -115,15 +118,15 @@ async fn a_slow_client_holds_nobody_and_is_told_where_to_go_on() {
 }
 
 #[tokio::test]
-async fn who_is_cut_off_may_begin_again_on_the_same_socket() {
+async fn a_lagging_subscriber_may_resubscribe_on_the_same_socket() {
     let flags = ["--anonymous", "write", "--feed-queue-bytes", "1"];
-    let server = Server::with(&flags).await;
+    let server = Server::with_flags(&flags).await;
     let (client, stepid, start) = one_step(&server).await;
     let mut ws = server.ws().await;
     ws.subscribe(&after(&start)).await;
     let mut at = position(&json!(start));
     let sql = server.sql().await;
-    // A batch that the tail hands on at once is more than a queue of one holds.
+    // A batch that the tail dispatches at once exceeds a queue of one event.
     let batch = "UPDATE steps SET state_string = 'busy'; ".repeat(20);
     let mut lagged = 0;
     let mut last = at;
@@ -149,7 +152,8 @@ async fn who_is_cut_off_may_begin_again_on_the_same_socket() {
                         "it resumes behind what was heard last"
                     );
                     lagged += 1;
-                    // The server says "complete" of the old one before or after; the name is used anew either way.
+                    // The server may send "complete" for the old subscription before or after. The
+                    // id is reused either way.
                     let query = format!(
                         "subscription {{ stepEvents{} {{ cursor }} }}",
                         after(cursor.as_str().unwrap())
@@ -182,7 +186,7 @@ async fn a_client_that_never_reads_is_dropped() {
         "--write-timeout-seconds",
         "1",
     ];
-    let server = Server::with(&flags).await;
+    let server = Server::with_flags(&flags).await;
     let (client, stepid, start) = one_step(&server).await;
     let before = server.handle.tasks();
     let mut deaf = Ws::with_small_buffer(server.address).await;
@@ -194,21 +198,20 @@ async fn a_client_that_never_reads_is_dropped() {
         let written = client.set_state(stepid, &long(i)).await;
         assert_eq!(fast.event().await["cursor"], written.as_str());
     }
-    // The other socket stays.
-    // It, and the task of its group.
-    tasks_are(&server, before + 2).await;
+    // The other socket stays, with its task and the shared subscription's.
+    wait_for_tasks(&server, before + 2).await;
     assert_eq!(server.handle.tasks(), before + 2);
     let written = client.set_state(stepid, "still heard").await;
     assert_eq!(fast.event().await["cursor"], written.as_str());
     server.stop().await;
-    // The socket was given up, not ended in order: what was on its way is all there is.
-    while let Ok(Some(_)) = timeout(PATIENCE, deaf.try_receive()).await {}
+    // The server abandoned the socket without a close frame. Only what was in flight still arrives.
+    while let Ok(Some(_)) = timeout(TIMEOUT, deaf.try_receive()).await {}
 }
 
 #[tokio::test]
-async fn a_server_stops_while_a_client_takes_nothing() {
+async fn a_server_stops_while_a_client_reads_nothing() {
     let flags = ["--anonymous", "write", "--write-timeout-seconds", "600"];
-    let server = Server::with(&flags).await;
+    let server = Server::with_flags(&flags).await;
     let (client, stepid, start) = one_step(&server).await;
     let mut deaf = Ws::with_small_buffer(server.address).await;
     deaf.subscribe(&after(&start)).await;
@@ -236,7 +239,7 @@ fn dice(seed: usize) -> impl FnMut(usize) -> usize {
 }
 
 #[tokio::test]
-async fn subscribers_that_come_and_go_leave_nothing_behind() {
+async fn subscribers_that_come_and_go_leave_no_tasks() {
     let server = Server::start().await;
     let (client, stepid, start) = one_step(&server).await;
     let before = server.handle.tasks();
@@ -265,7 +268,8 @@ async fn subscribers_that_come_and_go_leave_nothing_behind() {
             let mut at = None;
             for _ in 0..roll(12) {
                 let next = position(&ws.event().await["cursor"]);
-                // What a snapshot shows already, though it had no place yet, is left out behind it.
+                // A change that the snapshot shows already, though it had no position yet, is left
+                // out after it.
                 let may_skip = kind() != Kind::Sqlite && arguments.contains("snapshot");
                 let follows = |at| next == at + 1 || may_skip && next > at;
                 assert!(at.is_none_or(follows), "{next} behind {at:?}");
@@ -276,7 +280,7 @@ async fn subscribers_that_come_and_go_leave_nothing_behind() {
                     ws.send(json!({ "id": "1", "type": "complete" })).await;
                 }
                 1 => ws.socket.close(None).await.unwrap(),
-                // Just gone.
+                // Drops the socket.
                 _ => {}
             }
         });
@@ -286,9 +290,9 @@ async fn subscribers_that_come_and_go_leave_nothing_behind() {
     }
     stop.cancel();
     writer.await.unwrap();
-    tasks_are(&server, before).await;
+    wait_for_tasks(&server, before).await;
     let mut ws = server.ws().await;
-    ws.subscribe(&after(&now(&client).await)).await;
+    ws.subscribe(&after(&newest_cursor(&client).await)).await;
     let written = client.set_state(stepid, "next").await;
     assert_eq!(ws.event().await["cursor"], written.as_str());
 }

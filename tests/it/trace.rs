@@ -1,5 +1,6 @@
-//! Replays update-method calls traced on a real Buildbot through our mutations: each gives the step and the event that
-//! Buildbot gave, or is one that `decisions.md` refuses. `TRACE=path` replays another file of the same shape.
+//! Replays update-method calls that were traced on a real Buildbot through our mutations. Each
+//! returns the step and makes the event that Buildbot's did, unless a rule of ours refuses it.
+//! `TRACE=path` replays another file of the same form.
 
 use std::{
     collections::HashMap,
@@ -24,7 +25,7 @@ use call::{Call, STEP};
 use model::{Build, Known, as_answered};
 
 const KINDS: [&str; 4] = ["new", "started", "updated", "finished"];
-/// The build that the traces use for one that does not exist.
+/// The id that the traces use for a missing build.
 const NO_BUILD: i64 = 9_999;
 
 #[derive(Debug, Default, PartialEq)]
@@ -32,30 +33,30 @@ struct Tally {
     accepted: usize,
     refused: usize,
     skipped: usize,
-    /// Of the accepted: the answer was compared with the traced step itself.
+    /// How many accepted calls were compared with the traced step itself.
     compared: usize,
 }
 
 struct Replay {
     client: Client,
     sql: Sql,
-    heard: AtomicI64,
+    received: AtomicI64,
     builds: HashMap<i64, Build>,
-    /// By the trace's ids; none where we refused to make it.
+    /// Steps by the trace's ids. None where we refused to add the step.
     steps: HashMap<i64, Option<Known>>,
     tally: Tally,
 }
 
 impl Replay {
-    /// The events recorded since the last look: kind and step.
+    /// The events since the last call of this function: kind and step.
     async fn events(&self) -> Vec<(usize, i64)> {
-        let since = self.heard.load(Ordering::Relaxed);
-        let place = self.sql.place();
+        let since = self.received.load(Ordering::Relaxed);
+        let position = self.sql.position_column();
         let rows = self.sql.rows(&format!(
-            "SELECT json_array({place}, kind, stepid) AS json FROM graphql_step_events WHERE {place} > {since} ORDER BY {place}"
+            "SELECT json_array({position}, kind, stepid) AS json FROM graphql_step_events WHERE {position} > {since} ORDER BY {position}"
         )).await;
         if let Some(last) = rows.last() {
-            self.heard
+            self.received
                 .store(last[0].as_i64().unwrap(), Ordering::Relaxed);
         }
         let number = |value: &Value| value.as_i64().unwrap();
@@ -65,20 +66,20 @@ impl Replay {
     }
 
     async fn refused(&mut self, call: &Call, code: &str, line: &Value) {
-        let answer = call.send(&self.client).await;
+        let response = call.send(&self.client).await;
         assert_eq!(
-            answer["errors"][0]["extensions"]["code"], code,
-            "{line}\n{answer:#}"
+            response["errors"][0]["extensions"]["code"], code,
+            "{line}\n{response:#}"
         );
         assert_eq!(self.events().await, [], "{line}");
         self.tally.refused += 1;
     }
 
-    /// The step in the answer to a call that must go through, and its one event.
+    /// The step in the response to a call that must succeed, and its one event.
     async fn accepted(&mut self, call: &Call, line: &Value) -> Value {
-        let mut answer = call.send(&self.client).await;
-        assert!(answer.get("errors").is_none(), "{line}\n{answer:#}");
-        let step = answer["data"]["done"]["step"].take();
+        let mut response = call.send(&self.client).await;
+        assert!(response.get("errors").is_none(), "{line}\n{response:#}");
+        let step = response["data"]["done"]["step"].take();
         let kind = call.method.kind;
         assert_eq!(
             self.events().await,
@@ -148,7 +149,8 @@ impl Replay {
         if let Some(known) = &known {
             call.given["stepid"] = known.id.into();
         }
-        // What Buildbot refused too changed nothing there, unless it could not read what it had written.
+        // A call that Buildbot refused too changed nothing there, unless it could not read what it
+        // had written.
         let failed = line.get("error").is_some() && line["step"].get("read_error").is_none();
         match (call.refusal(), &mut known) {
             (None, Some(known)) => {
@@ -176,8 +178,8 @@ impl Replay {
         }
     }
 
-    /// Calls that Buildbot was given all at once.
-    async fn gathered(&mut self, name: &str, line: &Value) {
+    /// Calls that Buildbot received concurrently.
+    async fn run_concurrent(&mut self, name: &str, line: &Value) {
         let args = line["args"].as_array().unwrap();
         let calls: Vec<Call> = if name == "addStepURL" {
             let known = self.steps[&args[0].as_i64().unwrap()].as_ref().unwrap();
@@ -197,14 +199,14 @@ impl Replay {
                 .collect()
         };
         let (client, kind) = (&self.client, calls[0].method.kind);
-        let answers = join_all(calls.iter().map(|call| call.send(client))).await;
-        let steps: Vec<&Value> = answers
+        let responses = join_all(calls.iter().map(|call| call.send(client))).await;
+        let steps: Vec<&Value> = responses
             .iter()
-            .map(|answer| &answer["data"]["done"]["step"])
+            .map(|response| &response["data"]["done"]["step"])
             .collect();
         let kinds: Vec<usize> = self.events().await.iter().map(|event| event.0).collect();
         assert_eq!(kinds, vec![kind; calls.len()], "{line}");
-        // Which of them came first is chance; what they come to is not.
+        // Their order is chance; their result is not.
         if name == "addStepURL" {
             let longest = steps
                 .iter()
@@ -244,7 +246,7 @@ fn sorted(values: &[Value]) -> Vec<Value> {
 }
 
 #[tokio::test]
-async fn traced_calls_give_the_same_steps_and_events() {
+async fn traced_calls_make_the_same_steps_and_events() {
     let other = std::env::var("TRACE").ok();
     let own = match kind() {
         Kind::Sqlite => "updates",
@@ -289,7 +291,7 @@ async fn traced_calls_give_the_same_steps_and_events() {
     let mut replay = Replay {
         client,
         sql,
-        heard: AtomicI64::new(0),
+        received: AtomicI64::new(0),
         builds,
         steps: HashMap::new(),
         tally: Tally::default(),
@@ -302,7 +304,7 @@ async fn traced_calls_give_the_same_steps_and_events() {
         clock.set(now);
         let name = line["method"].as_str().unwrap();
         if let Some((name, _)) = name.split_once(" x") {
-            replay.gathered(name, line).await;
+            replay.run_concurrent(name, line).await;
             continue;
         }
         let call = Call::new(
@@ -324,7 +326,8 @@ async fn traced_calls_give_the_same_steps_and_events() {
             accepted: 90,
             refused: 58,
             skipped: 0,
-            // There names are compared without case, and no character is beyond U+FFFF: four answers of Buildbot's are others.
+            // MariaDB compares names without case and has no characters above U+FFFF, so four
+            // responses differ.
             compared: if kind() == Kind::Mariadb { 57 } else { 61 },
         };
         assert_eq!(tally, expected);

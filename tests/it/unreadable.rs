@@ -1,4 +1,5 @@
-//! Rows that cannot be read, which SQLite lets anybody write: left out, with nothing else missing and no end too early.
+//! Unreadable rows, which anybody can write on SQLite: they are left out, nothing else is missing,
+//! and no page ends early.
 
 use serde_json::{Value, json};
 
@@ -6,11 +7,11 @@ use crate::support::{database::on_sqlite, server::Server};
 
 const WHY: &str = "it alone keeps a text in a number's column";
 
-/// A build with steps of which the third has no readable number.
+/// A build with several steps, the third of which has an unreadable number.
 async fn seeded(flags: &[&str]) -> Server {
     let mut all = vec!["--anonymous", "write"];
     all.extend(flags);
-    let server = Server::with(&all).await;
+    let server = Server::with_flags(&all).await;
     let client = server.client();
     let build = client.add_build("b").await;
     for name in ["a", "b", "odd", "c", "d"] {
@@ -22,7 +23,7 @@ async fn seeded(flags: &[&str]) -> Server {
 }
 
 #[tokio::test]
-async fn a_walk_goes_on_behind_it() {
+async fn a_walk_continues_after_an_unreadable_row() {
     if !on_sqlite(WHY) {
         return;
     }
@@ -61,9 +62,10 @@ async fn a_walk_goes_on_behind_it() {
     }
 }
 
-/// With nothing to go on from, an error: neither an early end nor a cursor that leads back to the start.
+/// With no row to continue from, the page is an error: neither an early end nor a cursor back to
+/// the start.
 #[tokio::test]
-async fn a_page_of_nothing_else_is_an_error() {
+async fn a_page_of_unreadable_rows_is_an_error() {
     if !on_sqlite(WHY) {
         return;
     }
@@ -81,7 +83,7 @@ async fn a_page_of_nothing_else_is_an_error() {
 }
 
 #[tokio::test]
-async fn a_builders_builds_go_on_behind_it() {
+async fn a_builders_builds_continue_after_an_unreadable_row() {
     if !on_sqlite(WHY) {
         return;
     }
@@ -100,14 +102,15 @@ async fn a_builders_builds_go_on_behind_it() {
     assert_eq!(builds["pageInfo"]["hasNextPage"], true);
 }
 
-/// Five steps are more than four, whether or not all can be read: what is cut short must be said to be.
+/// Five steps exceed a limit of four, whether or not all can be read. A truncated snapshot must say
+/// so.
 #[tokio::test]
-async fn a_snapshots_limit_counts_it() {
+async fn a_snapshots_limit_counts_unreadable_rows() {
     if !on_sqlite(WHY) {
         return;
     }
     let server = seeded(&["--feed-snapshot-steps", "4"]).await;
     let mut ws = server.ws().await;
     ws.subscribe("(snapshot: true)").await;
-    assert_eq!(ws.ending().await.0, "LIMIT_EXCEEDED");
+    assert_eq!(ws.stream_error().await.0, "LIMIT_EXCEEDED");
 }

@@ -1,8 +1,9 @@
-//! What an attached database must never do to its master: refuse a write, or be left half changed.
+//! What attaching must never do to a master's database: refuse a write or leave the schema half
+//! changed.
 
 use serde_json::json;
 
-use super::{add_step, master, ready, run, schema, serve, subscribed};
+use super::{add_step, master, ready, run, schema, serve, subscribe_when_ready};
 use crate::{
     feed::after,
     support::{
@@ -13,14 +14,14 @@ use crate::{
 };
 
 #[tokio::test]
-async fn a_failure_half_way_leaves_nothing_behind() {
+async fn a_failed_attach_leaves_nothing_behind() {
     let (database, sql) = master().await;
     for obstacle in ["graphql_feed", "graphql_step_events"] {
         sql.run(&format!("CREATE VIEW {obstacle} AS SELECT 'x' AS epoch"))
             .await;
         let before = schema(&sql).await;
-        let said = run("attach", &database).await.unwrap_err();
-        assert!(said.contains("cannot change the database"), "{said}");
+        let output = run("attach", &database).await.unwrap_err();
+        assert!(output.contains("cannot change the database"), "{output}");
         assert_eq!(schema(&sql).await, before);
         sql.run(&format!("DROP VIEW {obstacle}")).await;
     }
@@ -28,16 +29,16 @@ async fn a_failure_half_way_leaves_nothing_behind() {
 }
 
 #[tokio::test]
-async fn only_a_masters_database_is_attached() {
+async fn only_a_masters_database_can_be_attached() {
     let ours = Server::start().await;
     let empty = Database::fresh().await;
     for database in [&ours.database, &empty] {
         for what in ["attach", "detach"] {
-            let said = run(what, database).await.unwrap_err();
-            assert!(!said.contains("added"), "{said}");
+            let output = run(what, database).await.unwrap_err();
+            assert!(!output.contains("added"), "{output}");
             assert!(
-                said.contains("alembic_version") || said.contains("unable to open"),
-                "{said}"
+                output.contains("alembic_version") || output.contains("unable to open"),
+                "{output}"
             );
         }
     }
@@ -46,17 +47,17 @@ async fn only_a_masters_database_is_attached() {
     sql.run("UPDATE alembic_version SET version_num = '062'")
         .await;
     let before = schema(&sql).await;
-    let said = run("attach", &database).await.unwrap_err();
+    let output = run("attach", &database).await.unwrap_err();
     assert!(
-        said.contains("\"062\"") && said.contains("upgrade-master"),
-        "{said}"
+        output.contains("\"062\"") && output.contains("upgrade-master"),
+        "{output}"
     );
     assert_eq!(schema(&sql).await, before);
 }
 
-/// On SQLite a trigger has no way to go on after an error.
+/// A trigger cannot continue after an error on SQLite.
 #[tokio::test]
-async fn what_cannot_be_recorded_is_written_all_the_same_and_told() {
+async fn a_write_succeeds_when_its_event_cannot_be_recorded() {
     if kind() == Kind::Sqlite {
         return;
     }
@@ -64,17 +65,17 @@ async fn what_cannot_be_recorded_is_written_all_the_same_and_told() {
     run("attach", &database).await.unwrap();
     let server = serve(&database, &[]).await;
     let client = server.client();
-    let mut ws = subscribed(&server, &client).await;
+    let mut ws = subscribe_when_ready(&server, &client).await;
     add_step(&sql, "heard").await;
     let cursor = ws.event().await["cursor"].as_str().unwrap().to_owned();
     sql.run("ALTER TABLE graphql_step_events ADD CONSTRAINT odd CHECK (name <> 'unheard')")
         .await;
     let stepid = add_step(&sql, "unheard").await;
-    // Who listens is told that something is missing, and so is who comes back.
-    assert_eq!(ws.ending().await.0, "CURSOR_EXPIRED");
+    // Subscribers learn that an event is missing, both those connected and those who resume.
+    assert_eq!(ws.stream_error().await.0, "CURSOR_EXPIRED");
     let mut ws = server.ws().await;
     ws.subscribe(&after(&cursor)).await;
-    assert_eq!(ws.ending().await.0, "CURSOR_EXPIRED");
+    assert_eq!(ws.stream_error().await.0, "CURSOR_EXPIRED");
     let found = client
         .data(
             "query($s: Int!) { step(stepid: $s) { name } }",
@@ -82,10 +83,10 @@ async fn what_cannot_be_recorded_is_written_all_the_same_and_told() {
         )
         .await;
     assert_eq!(found["step"]["name"], "unheard");
-    let mut ws = subscribed(&server, &client).await;
+    let mut ws = subscribe_when_ready(&server, &client).await;
     add_step(&sql, "heard again").await;
     assert_eq!(ws.event().await["step"]["name"], "heard again");
-    // Even without any of our tables.
+    // Writes succeed even without any of our tables.
     sql.run("DROP TABLE graphql_step_events, graphql_lost, graphql_feed")
         .await;
     add_step(&sql, "alone").await;
@@ -93,13 +94,13 @@ async fn what_cannot_be_recorded_is_written_all_the_same_and_told() {
         "UPDATE steps SET state_string = 'alone' WHERE id = {stepid}"
     ))
     .await;
-    assert_eq!(ws.ending().await.0, "FEED_DETACHED");
+    assert_eq!(ws.stream_error().await.0, "FEED_DETACHED");
     run("detach", &database).await.unwrap();
 }
 
-/// The master's own user may have no rights on what another one attached.
+/// The master's own user may have no privileges on tables that another user attached.
 #[tokio::test]
-async fn a_master_without_rights_on_our_tables_is_heard() {
+async fn a_master_without_privileges_on_our_tables_still_makes_events() {
     if kind() != Kind::Postgres {
         return;
     }
@@ -111,7 +112,7 @@ async fn a_master_without_rights_on_our_tables_is_heard() {
     ))
     .await;
     let server = serve(&database, &[]).await;
-    let mut ws = subscribed(&server, &server.client()).await;
+    let mut ws = subscribe_when_ready(&server, &server.client()).await;
     sql.run(&format!("SET ROLE {role}")).await;
     assert!(!sql.try_run("INSERT INTO graphql_lost DEFAULT VALUES").await);
     add_step(&sql, "stranger").await;
@@ -123,10 +124,10 @@ async fn a_master_without_rights_on_our_tables_is_heard() {
     );
 }
 
-/// Who serves may be another user than who attached. Queries need no right on our tables; what subscriptions need is said,
-/// and noticed when it is given and taken.
+/// The serving user may differ from the attaching one. Queries need no privilege on our tables. The
+/// server reports what subscriptions need, and notices when privileges are granted and revoked.
 #[tokio::test]
-async fn a_server_without_rights_on_the_feed_says_what_it_needs() {
+async fn a_server_without_privileges_on_the_feed_reports_what_it_needs() {
     if kind() == Kind::Sqlite {
         return;
     }
@@ -147,7 +148,7 @@ async fn a_server_without_rights_on_the_feed_says_what_it_needs() {
         grant("SELECT", table).await;
     }
     if kind() == Kind::Mariadb {
-        // Else it does not see that there are triggers.
+        // Without this privilege the server cannot see that there are triggers.
         grant("TRIGGER", "steps").await;
     }
     let server = serve(&database.of_user(&name), &[]).await;
@@ -161,10 +162,10 @@ async fn a_server_without_rights_on_the_feed_says_what_it_needs() {
         let (code, text) = client.error("{ eventCursor }", json!({})).await;
         assert_eq!(code, "FEED_DETACHED");
         assert!(text.contains("SELECT, UPDATE and DELETE"), "{text}");
-        let said = ready(&server).await["feed"].to_string();
-        assert!(said.contains(&text), "{said}");
+        let output = ready(&server).await["feed"].to_string();
+        assert!(output.contains(&text), "{output}");
     };
-    // On MariaDB a table without any right on it is not seen.
+    // MariaDB hides a table from users without any privilege on it.
     if kind() == Kind::Postgres {
         refused().await;
     }
@@ -175,12 +176,12 @@ async fn a_server_without_rights_on_the_feed_says_what_it_needs() {
     for table in ["graphql_step_events", "graphql_feed"] {
         grant("UPDATE, DELETE", table).await;
     }
-    let mut ws = subscribed(&server, &client).await;
+    let mut ws = subscribe_when_ready(&server, &client).await;
     add_step(&sql, "granted").await;
     assert_eq!(ws.event().await["step"]["name"], "granted");
     sql.run(&format!("REVOKE UPDATE ON graphql_feed FROM {user}"))
         .await;
-    assert_eq!(ws.ending().await.0, "FEED_DETACHED");
+    assert_eq!(ws.stream_error().await.0, "FEED_DETACHED");
     server.stop().await;
     let drop = if kind() == Kind::Postgres {
         format!("DROP OWNED BY {name}; DROP ROLE {name}")
@@ -190,9 +191,9 @@ async fn a_server_without_rights_on_the_feed_says_what_it_needs() {
     sql.run(&drop).await;
 }
 
-/// Whoever attaches waits for a running transaction of the master's, and lets the others pass meanwhile.
+/// Attaching waits for a running transaction of the master, and does not block others meanwhile.
 #[tokio::test]
-async fn a_busy_master_is_not_held_up() {
+async fn attach_does_not_block_a_busy_master() {
     let (database, sql) = master().await;
     let other = Sql::open(&database).await;
     for what in ["attach", "detach"] {
@@ -216,14 +217,14 @@ async fn a_busy_master_is_not_held_up() {
         }
         assert!(!attaching.is_finished(), "{what} did not wait");
         sql.run("COMMIT").await;
-        let said = attaching.await.unwrap().unwrap();
-        assert!(said.len() > 3, "{said:?}");
+        let output = attaching.await.unwrap().unwrap();
+        assert!(output.len() > 3, "{output:?}");
     }
 }
 
-/// Buildbot 3.11's database has everything but a column of `builds`; an upgrade adds it while it is served.
+/// Buildbot 3.11's database lacks one column of `builds`. An upgrade adds it while the server runs.
 #[tokio::test]
-async fn an_older_master_is_served_and_upgraded() {
+async fn an_older_master_can_be_served_and_upgraded() {
     let (database, sql) = master().await;
     sql.run("ALTER TABLE builds DROP COLUMN locks_duration_s")
         .await;
@@ -236,18 +237,18 @@ async fn an_older_master_is_served_and_upgraded() {
                    builds { totalCount nodes { locksDurationS steps { name build { locksDurationS } } } } steps { nodes { build { locksDurationS } } } }";
     let before = client.data(query, json!({})).await;
     assert_eq!(before["build"]["locksDurationS"], 0);
-    let mut ws = subscribed(&server, &client).await;
+    let mut ws = subscribe_when_ready(&server, &client).await;
     add_step(&sql, "old").await;
     assert_eq!(ws.event().await["step"]["name"], "old");
     sql.run("ALTER TABLE builds ADD COLUMN locks_duration_s INTEGER NOT NULL DEFAULT 7")
         .await;
     sql.run("UPDATE alembic_version SET version_num = '067'")
         .await;
-    crate::support::until(async || {
-        let answer = client
+    crate::support::wait_until(async || {
+        let response = client
             .execute("{ build(buildid: 1) { locksDurationS } }", json!({}))
             .await;
-        answer["data"]["build"]["locksDurationS"] == 7
+        response["data"]["build"]["locksDurationS"] == 7
     })
     .await;
     let after = client.data(query, json!({})).await;

@@ -1,4 +1,5 @@
-//! Locks that somebody else holds for too long: UNAVAILABLE, with nothing half-written, and then it works.
+//! Locks that a foreign process holds too long: UNAVAILABLE, nothing half-written, and recovery
+//! afterwards.
 
 use serde_json::json;
 use tokio::time::timeout;
@@ -7,20 +8,20 @@ use super::STATE;
 use crate::{
     feed::after,
     support::{
-        PATIENCE,
+        TIMEOUT,
         database::{Kind, kind},
         server::Server,
     },
 };
 
-/// A step that somebody else holds cannot be written, and all others can.
+/// While a foreign transaction locks a step, that step cannot be written and all others can.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_lock_on_a_row_holds_up_nobody_else() {
+async fn a_locked_row_blocks_no_other_row() {
     if kind() == Kind::Sqlite {
-        // It locks the whole file; see `http/errors.rs`.
+        // SQLite locks the whole file; see `http/errors.rs`.
         return;
     }
-    let server = Server::with(&["--anonymous", "write", "--busy-seconds", "1"]).await;
+    let server = Server::with_flags(&["--anonymous", "write", "--busy-seconds", "1"]).await;
     let client = server.client();
     let build = client.add_build("b").await;
     let (held, _) = client.new_step(build, "held").await;
@@ -36,7 +37,7 @@ async fn a_lock_on_a_row_holds_up_nobody_else() {
     client.set_state(free, "y").await;
     client.new_step(build, "third").await;
     foreign.run("COMMIT").await;
-    // What was refused never happened.
+    // The refused writes left no trace.
     let states = "SELECT json_array(name, state_string) AS json FROM steps ORDER BY id";
     let expected = [("held", "pending"), ("free", "y"), ("third", "pending")];
     assert_eq!(
@@ -52,16 +53,16 @@ async fn a_lock_on_a_row_holds_up_nobody_else() {
     client.set_state(held, "x").await;
 }
 
-/// A table that somebody else locks as a whole: no write for now, and not for longer.
+/// While a foreign transaction locks a whole table, writes fail; afterwards they succeed.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_locked_table_is_unavailable_and_then_is_not() {
+async fn a_locked_table_is_unavailable_until_unlocked() {
     let (lock, unlock) = match kind() {
-        // It locks the whole file; see `http/errors.rs`.
+        // SQLite locks the whole file; see `http/errors.rs`.
         Kind::Sqlite => return,
         Kind::Postgres => ("BEGIN; LOCK TABLE steps IN SHARE MODE", "COMMIT"),
         Kind::Mariadb => ("LOCK TABLES steps READ", "UNLOCK TABLES"),
     };
-    // Nothing but the wait for the lock has an end.
+    // Only the wait for the lock is limited here.
     let flags = [
         "--anonymous",
         "write",
@@ -72,14 +73,14 @@ async fn a_locked_table_is_unavailable_and_then_is_not() {
         "--max-seconds",
         "0",
     ];
-    let server = Server::with(&flags).await;
+    let server = Server::with_flags(&flags).await;
     let client = server.client();
     let build = client.add_build("b").await;
     let (step, _) = client.new_step(build, "s").await;
     let foreign = server.sql().await;
     foreign.run(lock).await;
     let refused = client.error(STATE, json!({ "s": step, "t": "x" }));
-    let (code, _) = timeout(PATIENCE, refused).await.unwrap();
+    let (code, _) = timeout(TIMEOUT, refused).await.unwrap();
     assert_eq!(code, "UNAVAILABLE");
     let read = client.data("{ steps { totalCount } }", json!({})).await;
     assert_eq!(read["steps"]["totalCount"], 1);
@@ -93,14 +94,14 @@ async fn a_locked_table_is_unavailable_and_then_is_not() {
     );
 }
 
-/// Whoever keeps events from getting their places keeps no writer from writing.
+/// A lock that stops sequencing does not stop writers.
 #[tokio::test(flavor = "multi_thread")]
-async fn what_has_no_place_yet_is_written_all_the_same() {
+async fn writes_succeed_while_sequencing_is_blocked() {
     if kind() == Kind::Sqlite {
-        // An event has its place as soon as it is written.
+        // SQLite gives an event its position when it is written.
         return;
     }
-    let server = Server::with(&["--anonymous", "write", "--busy-seconds", "1"]).await;
+    let server = Server::with_flags(&["--anonymous", "write", "--busy-seconds", "1"]).await;
     let client = server.client();
     let build = client.add_build("b").await;
     let (step, start) = client.new_step(build, "s").await;

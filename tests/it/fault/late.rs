@@ -1,5 +1,5 @@
-//! A transaction that takes its place early and commits late, one that never commits, and one that holds what the feed
-//! needs. On SQLite, which has one writer at a time, none of these can be.
+//! A transaction that writes its event early and commits late, one that never commits, and one that
+//! locks what the feed needs. None of these exists on SQLite, which has one writer at a time.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use serde_json::json;
 use tokio::time::sleep;
 
 use crate::{
-    feed::{after, now, position},
+    feed::{after, newest_cursor, position},
     support::{
         client::Client,
         database::{Kind, kind},
@@ -16,7 +16,7 @@ use crate::{
 };
 
 #[tokio::test]
-async fn who_commits_late_is_heard_late() {
+async fn a_late_commit_is_delivered_late() {
     if kind() == Kind::Sqlite {
         return;
     }
@@ -25,7 +25,7 @@ async fn who_commits_late_is_heard_late() {
     let build = client.add_build("b").await;
     let (early, _) = client.new_step(build, "early").await;
     let (lost, _) = client.new_step(build, "lost").await;
-    let start = now(&client).await;
+    let start = newest_cursor(&client).await;
     let mut ws = server.ws().await;
     ws.subscribe(&after(&start)).await;
     let never = server.sql().await;
@@ -41,7 +41,7 @@ async fn who_commits_late_is_heard_late() {
             "UPDATE steps SET state_string = 'at last' WHERE id = {early}"
         ))
         .await;
-    // Nobody waits for them.
+    // Nobody waits for the open transactions.
     let mut expected = Vec::new();
     for i in 0..5 {
         expected.push(client.new_step(build, &format!("s{i}")).await.1);
@@ -55,20 +55,20 @@ async fn who_commits_late_is_heard_late() {
     never.run("ROLLBACK").await;
     let (_, after_all) = client.new_step(build, "after-all").await;
     assert_eq!(ws.event().await["cursor"], after_all.as_str());
-    // Neither has left a hole.
-    let places: Vec<i64> = [&late["cursor"], &json!(after_all)].map(position).to_vec();
+    // Neither transaction leaves a gap.
+    let positions: Vec<i64> = [&late["cursor"], &json!(after_all)].map(position).to_vec();
     let first = position(&json!(start)) + 1;
-    assert_eq!(places, [first + 5, first + 6]);
-    // Whoever resumes from before hears the same.
+    assert_eq!(positions, [first + 5, first + 6]);
+    // A subscriber that resumes from an earlier cursor receives the same events.
     let mut again = server.ws().await;
     again.subscribe(&after(&start)).await;
-    for place in first..=first + 6 {
-        assert_eq!(position(&again.event().await["cursor"]), place);
+    for position_now in first..=first + 6 {
+        assert_eq!(position(&again.event().await["cursor"]), position_now);
     }
 }
 
 #[tokio::test]
-async fn a_snapshot_tells_no_change_twice() {
+async fn a_snapshot_repeats_no_change() {
     if kind() == Kind::Sqlite {
         return;
     }
@@ -76,7 +76,7 @@ async fn a_snapshot_tells_no_change_twice() {
     let (client, foreign, holder) = (server.client(), server.sql().await, server.sql().await);
     let build = client.add_build("b").await;
     let (stepid, _) = client.new_step(build, "s").await;
-    // Somebody listens already, so that the newest events are kept in memory.
+    // A live subscriber makes the server keep the newest events in memory.
     let mut other = server.ws().await;
     other.subscribe("(snapshot: true)").await;
     assert_eq!(other.event().await["kind"], "SNAPSHOT");
@@ -91,7 +91,7 @@ async fn a_snapshot_tells_no_change_twice() {
         .await;
     let mut ws = server.ws().await;
     ws.subscribe("(snapshot: true)").await;
-    // Long enough for the snapshot to be read, and to wait for the places of what it shows.
+    // Long enough for the snapshot to be read and to wait for the positions of its rows.
     sleep(Duration::from_millis(500)).await;
     holder.run("COMMIT").await;
     let shown = ws.event().await;
@@ -99,7 +99,7 @@ async fn a_snapshot_tells_no_change_twice() {
     assert_eq!(shown["step"]["stateString"], "shown");
     let next = client.set_state(stepid, "next").await;
     assert_eq!(ws.event().await["cursor"], next.as_str());
-    // Whoever listened before hears both.
+    // The subscriber that was live before receives both events.
     assert_eq!(other.event().await["step"]["stateString"], "shown");
     assert_eq!(other.event().await["cursor"], next.as_str());
 }
@@ -123,7 +123,7 @@ async fn readyz(client: &Client) -> u16 {
 }
 
 #[tokio::test]
-async fn who_holds_up_the_feed_does_not_go_unnoticed() {
+async fn a_blocked_feed_shows_in_metrics_and_readiness() {
     if kind() == Kind::Sqlite {
         return;
     }
@@ -135,14 +135,14 @@ async fn who_holds_up_the_feed_does_not_go_unnoticed() {
         "--feed-stale-seconds",
         "1",
     ];
-    let server = Server::with(&flags).await;
+    let server = Server::with_flags(&flags).await;
     let client = server.client();
     let build = client.add_build("b").await;
     let (stepid, start) = client.new_step(build, "s").await;
     let mut ws = server.ws().await;
     ws.subscribe(&after(&start)).await;
-    let heard = client.set_state(stepid, "heard").await;
-    assert_eq!(ws.event().await["cursor"], heard.as_str());
+    let received = client.set_state(stepid, "heard").await;
+    assert_eq!(ws.event().await["cursor"], received.as_str());
     let foreign = server.sql().await;
     foreign.run("BEGIN").await;
     foreign
@@ -154,21 +154,21 @@ async fn who_holds_up_the_feed_does_not_go_unnoticed() {
     let (code, message) = client.error(&set, json!({})).await;
     assert_eq!(code, "UNAVAILABLE");
     assert!(message.contains("written"), "{message}");
-    let (code, cursor) = ws.ending().await;
+    let (code, cursor) = ws.stream_error().await;
     assert_eq!(
         (code.as_str(), cursor),
-        ("UNAVAILABLE", Some(heard.clone()))
+        ("UNAVAILABLE", Some(received.clone()))
     );
     let mut ws = server.ws().await;
-    ws.subscribe(&after(&heard)).await;
+    ws.subscribe(&after(&received)).await;
     while readyz(&client).await == 200 {
         sleep(Duration::from_millis(20)).await;
     }
     assert!(metric(&client, "feed_lag_seconds").await >= 1.0);
     foreign.run("COMMIT").await;
-    // The one change is heard once, by whoever resumes, as soon as it has its place.
+    // A resuming subscriber receives the one change once, as soon as it has its position.
     let mut ws = server.ws().await;
-    ws.subscribe(&after(&heard)).await;
+    ws.subscribe(&after(&received)).await;
     assert_eq!(ws.event().await["step"]["stateString"], "late");
     let next = client.set_state(stepid, "next").await;
     assert_eq!(ws.event().await["cursor"], next.as_str());

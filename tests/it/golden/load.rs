@@ -1,4 +1,4 @@
-//! Puts the rows of a Buildbot master's SQLite file into a database of ours.
+//! Copies the rows of a Buildbot master's SQLite file into one of our databases.
 
 use std::path::Path;
 
@@ -9,7 +9,7 @@ use crate::{
     support::{database::Database, sql::Sql},
 };
 
-/// What is served of the file, parents first.
+/// The served tables of the file, parents first.
 const TABLES: [(&str, &str); 5] = [
     (
         "builders",
@@ -27,13 +27,13 @@ const TABLES: [(&str, &str); 5] = [
     ),
 ];
 
-/// What only a master's database has.
+/// Tables that only a master's database has.
 const MASTERS: [(&str, &str); 2] = [
     ("builder_masters", "id, builderid, masterid"),
     ("build_properties", "buildid, name, value, source"),
 ];
 
-/// SQLite alone keeps the names of steps that are too long.
+/// Only SQLite stores step names that are too long.
 pub(super) const FITS: &str = "WHERE length(name) <= 50";
 
 /// Copies all rows of the file that fit, with their ids.
@@ -41,7 +41,7 @@ pub(super) async fn copy(file: &Path, to: &Sql) {
     tables(file, to, &TABLES, FITS).await;
 }
 
-/// Copies the tables of the file that only a master's database has too, every row of them.
+/// Copies every row of the tables that only a master's database has.
 pub(crate) async fn copy_all(file: &Path, to: &Sql) {
     tables(file, to, &[&TABLES[..], &MASTERS[..]].concat(), "").await;
 }
@@ -73,5 +73,5 @@ async fn tables(file: &Path, to: &Sql, tables: &[(&str, &str)], fits_steps: &str
         ))
         .await;
     }
-    to.ids_go_on().await;
+    to.advance_ids().await;
 }

@@ -34,10 +34,11 @@ pub(crate) async fn try_everything(client: &Client) {
     assert!(message.contains("attach"), "{message}");
 }
 
-/// Neither a byte of the file nor a file beside it: a journal mode of our own would be both.
+/// Neither a byte of the file nor a file beside it changes. Setting our own journal mode would
+/// change both.
 #[tokio::test]
-async fn nothing_is_written() {
-    // For the others, see `buildbot.rs`.
+async fn a_masters_file_is_never_written() {
+    // `server.rs` tests the other databases.
     if !on_sqlite("it looks at the file") {
         return;
     }
@@ -77,7 +78,7 @@ async fn nothing_is_written() {
         std::fs::read(&file).unwrap() == before,
         "the file was changed while served"
     );
-    // Bytes 18 and 19 say whether the journal is a write-ahead log: 1 is not, 2 is.
+    // Bytes 18 and 19 give the journal mode: 1 is a rollback journal, 2 a write-ahead log.
     assert_eq!(before[18..20], [1, 1]);
     server.handle.close_database().await;
     assert_eq!(beside(), ["steps.sqlite"]);

@@ -1,12 +1,12 @@
-//! Each limit at its value and one beyond, by its flag; and what is never to be refused.
+//! Each limit at its value and one above, set by its flag; and queries that must never be refused.
 
 use serde_json::{Value, json};
 
-use super::{WAYS, Way, refusal};
+use super::{TRANSPORTS, Transport, refusal};
 use crate::support::server::Server;
 
 #[tokio::test]
-async fn at_the_limit_it_is_answered_and_beyond_it_is_not() {
+async fn a_document_at_a_limit_is_accepted_and_one_above_refused() {
     for (flag, max, at, beyond) in [
         (
             "max-document-bytes",
@@ -82,18 +82,18 @@ async fn at_the_limit_it_is_answered_and_beyond_it_is_not() {
         ),
     ] {
         let flags = [format!("--{flag}"), max.to_string()];
-        let server = Server::with(&flags.each_ref().map(String::as_str)).await;
+        let server = Server::with_flags(&flags.each_ref().map(String::as_str)).await;
         server.client().data(at, json!({})).await;
-        let answer = server.client().execute(beyond, json!({})).await;
-        let extensions = &refusal(&answer)["extensions"];
-        assert_eq!(extensions["code"], "LIMIT_EXCEEDED", "{answer:#}");
-        assert_eq!(extensions["limit"], flag, "{answer:#}");
-        assert_eq!(extensions["max"], max, "{answer:#}");
-        assert!(extensions["asked"].as_u64() > Some(max), "{answer:#}");
+        let response = server.client().execute(beyond, json!({})).await;
+        let extensions = &refusal(&response)["extensions"];
+        assert_eq!(extensions["code"], "LIMIT_EXCEEDED", "{response:#}");
+        assert_eq!(extensions["limit"], flag, "{response:#}");
+        assert_eq!(extensions["max"], max, "{response:#}");
+        assert!(extensions["asked"].as_u64() > Some(max), "{response:#}");
     }
 }
 
-/// What IDEs and most tools ask first; deep, and cheap.
+/// The introspection query of IDEs and most tools: deep, and cheap.
 const INTROSPECTION: &str = "
 query IntrospectionQuery {
   __schema {
@@ -122,7 +122,7 @@ fragment TypeRef on __Type {
 }";
 
 #[tokio::test]
-async fn introspection_is_answered_and_does_not_explode() {
+async fn introspection_is_accepted_and_bounded() {
     let server = Server::start().await;
     let client = server.client();
     let shown = client.data(INTROSPECTION, json!({})).await;
@@ -142,28 +142,28 @@ async fn introspection_is_answered_and_does_not_explode() {
 }
 
 #[tokio::test]
-async fn the_schema_is_hidden_where_the_operator_says_so() {
-    let server = Server::with(&["--no-introspection"]).await;
+async fn a_flag_disables_introspection() {
+    let server = Server::with_flags(&["--no-introspection"]).await;
     for query in [
         INTROSPECTION,
         "{ __type(name: \"Build\") { name } }",
         "{ __typename ...F } fragment F on Query { a: __schema { queryType { name } } }",
         "mutation { __schema { queryType { name } } }",
     ] {
-        let answer = server.client().execute(query, json!({})).await;
-        let error = &answer["errors"][0];
+        let response = server.client().execute(query, json!({})).await;
+        let error = &response["errors"][0];
         assert_eq!(
             error["extensions"]["code"], "GRAPHQL_VALIDATION_FAILED",
-            "{answer:#}"
+            "{response:#}"
         );
-        assert!(answer.get("data").is_none(), "{answer:#}");
+        assert!(response.get("data").is_none(), "{response:#}");
     }
     let (_, message) = server
         .client()
         .error("{ __schema { queryType { name } } }", json!({}))
         .await;
     assert!(message.contains("introspection is off"), "{message}");
-    // A name is still known to whoever has it.
+    // `__typename` needs no introspection.
     let data = server.client().data("{ __typename }", json!({})).await;
     assert_eq!(data["__typename"], "Query");
     let wrong = "{ buildr { id } }";
@@ -175,9 +175,9 @@ async fn the_schema_is_hidden_where_the_operator_says_so() {
 }
 
 #[tokio::test]
-async fn the_page_is_not_there_where_the_operator_says_so() {
+async fn a_flag_disables_graphiql() {
     for (flags, status) in [(vec!["--no-graphiql"], 404), (vec![], 200)] {
-        let server = Server::with(&flags).await;
+        let server = Server::with_flags(&flags).await;
         for path in ["/", "/graphiql", "/graphiql/start.js"] {
             let url = format!("http://{}{path}", server.address);
             assert_eq!(reqwest::get(url).await.unwrap().status(), status, "{path}");
@@ -185,9 +185,10 @@ async fn the_page_is_not_there_where_the_operator_says_so() {
     }
 }
 
-/// The cost of an answer, asked for on each transport by a header of the request that carries or opens it.
+/// A request header asks for the cost: on the request itself, or on the one that opens the socket
+/// or stream.
 #[tokio::test]
-async fn an_answer_says_what_it_cost_where_that_is_asked() {
+async fn a_response_reports_its_cost_on_request() {
     let server = Server::start().await;
     let client = server.client();
     let query = "{ builds { nodes { steps { urls { url } } } } }";
@@ -202,23 +203,28 @@ async fn an_answer_says_what_it_cost_where_that_is_asked() {
         }
     };
     let cost = json!({ "objects": 3_051, "max": 20_000 });
-    let answer: Value = serde_json::from_str(&ask("1", "application/json").await).unwrap();
-    assert_eq!(answer["extensions"]["cost"], cost);
+    let response: Value = serde_json::from_str(&ask("1", "application/json").await).unwrap();
+    assert_eq!(response["extensions"]["cost"], cost);
     assert!(ask("1", "text/event-stream").await.contains("3051"));
-    let answer: Value = serde_json::from_str(&ask("0", "application/json").await).unwrap();
-    assert!(answer.get("extensions").is_none(), "{answer:#}");
+    let response: Value = serde_json::from_str(&ask("0", "application/json").await).unwrap();
+    assert!(response.get("extensions").is_none(), "{response:#}");
     let request = client.http.get(&client.url).query(&[("query", query)]);
     let request = request
         .header("graphql-cost", "1")
         .header("accept", "application/graphql-response+json");
-    let answer: Value = request.send().await.unwrap().json().await.unwrap();
-    assert_eq!(answer["extensions"]["cost"], cost);
-    for way in WAYS {
-        let answer = way.send(&server, &json!({ "query": query })).await;
-        assert!(answer.get("extensions").is_none(), "{way:?}: {answer:#}");
+    let response: Value = request.send().await.unwrap().json().await.unwrap();
+    assert_eq!(response["extensions"]["cost"], cost);
+    for transport in TRANSPORTS {
+        let response = transport.send(&server, &json!({ "query": query })).await;
+        assert!(
+            response.get("extensions").is_none(),
+            "{transport:?}: {response:#}"
+        );
     }
     assert_eq!(
-        Way::Post.send(&server, &json!({ "query": query })).await["data"]["builds"]["nodes"],
+        Transport::Post
+            .send(&server, &json!({ "query": query }))
+            .await["data"]["builds"]["nodes"],
         json!([])
     );
 }

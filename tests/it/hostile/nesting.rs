@@ -1,24 +1,24 @@
-//! What nests without end, far beyond any limit.
+//! Endless nesting, far beyond any limit.
 
 use serde_json::json;
 
-use super::{HONEST, nested};
+use super::{VALID, nested};
 use crate::support::server::Server;
 
-/// Refused before anything ran.
+/// Checks that a document is refused before anything runs.
 async fn refused(server: &Server, query: &str) {
-    let answer = server.client().execute(query, json!({})).await;
+    let response = server.client().execute(query, json!({})).await;
     let shown: String = query.chars().take(60).collect();
-    assert!(answer.get("data").is_none(), "{shown}");
+    assert!(response.get("data").is_none(), "{shown}");
     assert!(
-        answer["errors"][0]["extensions"]["code"].is_string(),
+        response["errors"][0]["extensions"]["code"].is_string(),
         "{shown}"
     );
 }
 
-/// With the limits of the text far away it is the walk over the document that must not follow without end.
+/// With the lexical limits out of reach, the walk over the document must bound its own recursion.
 #[tokio::test]
-async fn endless_nesting_is_refused_and_does_no_harm() {
+async fn endless_nesting_is_refused_without_harm() {
     let far = "100000000";
     let flags = [
         "--anonymous",
@@ -30,13 +30,13 @@ async fn endless_nesting_is_refused_and_does_no_harm() {
         "--max-fields",
         far,
     ];
-    for server in [Server::start().await, Server::with(&flags).await] {
+    for server in [Server::start().await, Server::with_flags(&flags).await] {
         for n in [100, 1_000, 10_000] {
             let fragment = |i: usize| format!(" fragment F{i} on Query {{ ...F{} }}", i + 1);
             let chain = (0..n).map(fragment).collect::<String>();
             let end = format!(" fragment F{n} on Query {{ __typename }}");
             refused(&server, &format!("{{ ...F0 }}{chain}{end}")).await;
-            // That nothing spreads.
+            // A chain of fragments that nothing spreads.
             refused(&server, &format!("{{ __typename }}{chain}{end}")).await;
             let levels = nested(n, "{ builder { builds { nodes ", "{ number }", "} } }");
             refused(&server, &format!("{{ builds {{ nodes {levels} }} }}")).await;
@@ -49,13 +49,13 @@ async fn endless_nesting_is_refused_and_does_no_harm() {
             let ty = nested(n, "[", "Int", "]");
             refused(&server, &format!("query($a: {ty}) {{ __typename }}")).await;
         }
-        server.client().data(HONEST, json!({})).await;
+        server.client().data(VALID, json!({})).await;
     }
 }
 
-/// A fragment that spreads one that is not there has no field at all, and doubles all the same.
+/// A fragment that spreads a missing fragment has no field, and doubles all the same.
 #[tokio::test]
-async fn fragments_without_fields_count_too() {
+async fn fragments_without_fields_count_towards_limits() {
     let server = Server::start().await;
     let fragment = |i: usize| {
         let next = i + 1;

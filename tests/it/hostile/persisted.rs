@@ -1,4 +1,4 @@
-//! Documents that are named instead of sent: by Apollo's protocol, by `documentId`, and from the operator's file.
+//! Documents sent by name: by Apollo's protocol, by `documentId`, and from the operator's file.
 
 use std::path::Path;
 
@@ -6,14 +6,14 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 
-use super::{WAYS, Way, refusal};
+use super::{TRANSPORTS, Transport, refusal};
 use crate::{
     process::run,
     support::{database::Database, server::Server},
 };
 
 const COUNT: &str = "query Count($n: Int) { builds(first: $n) { totalCount } }";
-/// Fits no limit: 500 builds with 50 steps each.
+/// Exceeds every limit: 500 builds with 50 steps each.
 const COSTLY: &str = "{ builds(first: 500) { nodes { steps(limit: 50) { name } } } }";
 
 fn hash(text: &str) -> String {
@@ -24,106 +24,123 @@ fn apollo(hash: &str) -> Value {
     json!({ "persistedQuery": { "version": 1, "sha256Hash": hash } })
 }
 
-fn code(answer: &Value) -> &str {
-    let code = &refusal(answer)["extensions"]["code"];
+fn code(response: &Value) -> &str {
+    let code = &refusal(response)["extensions"]["code"];
     code.as_str().unwrap()
 }
 
-fn is_counted(answer: &Value) -> bool {
-    answer["data"]["builds"]["totalCount"].is_number()
+fn is_counted(response: &Value) -> bool {
+    response["data"]["builds"]["totalCount"].is_number()
 }
 
 #[tokio::test]
-async fn a_document_is_known_once_it_was_sent() {
-    for way in WAYS {
+async fn a_document_is_known_after_it_was_sent_once() {
+    for transport in TRANSPORTS {
         let server = Server::start().await;
         let known = json!({ "extensions": apollo(&hash(COUNT)), "variables": { "n": 3 } });
-        let answer = way.send(&server, &known).await;
-        assert_eq!(code(&answer), "PERSISTED_QUERY_NOT_FOUND", "{way:?}");
+        let response = transport.send(&server, &known).await;
+        assert_eq!(
+            code(&response),
+            "PERSISTED_QUERY_NOT_FOUND",
+            "{transport:?}"
+        );
         // Apollo's clients look for this text.
-        assert_eq!(refusal(&answer)["message"], "PersistedQueryNotFound");
+        assert_eq!(refusal(&response)["message"], "PersistedQueryNotFound");
 
         let wrong = json!({ "query": COUNT, "extensions": apollo(&hash("{ other }")) });
-        let answer = way.send(&server, &wrong).await;
-        assert_eq!(code(&answer), "BAD_USER_INPUT", "{way:?}");
+        let response = transport.send(&server, &wrong).await;
+        assert_eq!(code(&response), "BAD_USER_INPUT", "{transport:?}");
         assert_eq!(
-            code(&way.send(&server, &known).await),
+            code(&transport.send(&server, &known).await),
             "PERSISTED_QUERY_NOT_FOUND"
         );
 
         let both = json!({ "query": COUNT, "extensions": apollo(&hash(COUNT)) });
-        assert!(is_counted(&way.send(&server, &both).await), "{way:?}");
-        assert!(is_counted(&way.send(&server, &known).await), "{way:?}");
+        assert!(
+            is_counted(&transport.send(&server, &both).await),
+            "{transport:?}"
+        );
+        assert!(
+            is_counted(&transport.send(&server, &known).await),
+            "{transport:?}"
+        );
         for id in [
             hash(COUNT),
             format!("sha256:{}", hash(COUNT)),
             format!("sha256:{}", hash(COUNT).to_uppercase()),
         ] {
             let by_id = json!({ "documentId": id, "operationName": "Count" });
-            assert!(is_counted(&way.send(&server, &by_id).await), "{way:?} {id}");
+            assert!(
+                is_counted(&transport.send(&server, &by_id).await),
+                "{transport:?} {id}"
+            );
         }
-        // Its variables count as ever, and so do its limits.
-        let answer = way
+        // Its variables still count, and so do its limits.
+        let response = transport
             .send(&server, &json!({ "documentId": "sha256:00" }))
             .await;
-        assert_eq!(code(&answer), "PERSISTED_QUERY_NOT_FOUND", "{way:?}");
+        assert_eq!(
+            code(&response),
+            "PERSISTED_QUERY_NOT_FOUND",
+            "{transport:?}"
+        );
     }
 }
 
 #[tokio::test]
-async fn what_is_refused_is_not_kept() {
+async fn a_refused_document_is_not_cached() {
     let server = Server::start().await;
     for text in ["{ builds {", &"{ __typename } ".repeat(2_000)] {
         let both = json!({ "query": text, "extensions": apollo(&hash(text)) });
-        assert!(Way::Post.send(&server, &both).await["errors"].is_array());
+        assert!(Transport::Post.send(&server, &both).await["errors"].is_array());
         let known = json!({ "extensions": apollo(&hash(text)) });
-        let answer = Way::Post.send(&server, &known).await;
-        assert_eq!(code(&answer), "PERSISTED_QUERY_NOT_FOUND", "{text}");
+        let response = Transport::Post.send(&server, &known).await;
+        assert_eq!(code(&response), "PERSISTED_QUERY_NOT_FOUND", "{text}");
     }
-    // What depends on variables is looked at each time.
+    // Checks that depend on variables run for each request.
     let text = "query($n: Int) { builds(first: $n) { nodes { steps(limit: 100) { name } } } }";
     let send =
         |n| json!({ "query": text, "variables": { "n": n }, "extensions": apollo(&hash(text)) });
-    assert!(Way::Post.send(&server, &send(1)).await["data"].is_object());
+    assert!(Transport::Post.send(&server, &send(1)).await["data"].is_object());
     assert_eq!(
-        code(&Way::Post.send(&server, &send(500)).await),
+        code(&Transport::Post.send(&server, &send(500)).await),
         "LIMIT_EXCEEDED"
     );
 }
 
 #[tokio::test]
-async fn what_is_kept_is_bounded_and_the_oldest_goes() {
-    let server = Server::with(&["--document-cache-bytes", "10000"]).await;
+async fn the_document_cache_is_bounded_and_evicts_the_least_recently_used() {
+    let server = Server::with_flags(&["--document-cache-bytes", "10000"]).await;
     let text = |i: usize| format!("{{ a{i}: __typename }}");
     for i in 0..10 {
         let both = json!({ "query": text(i), "extensions": apollo(&hash(&text(i))) });
-        assert!(Way::Post.send(&server, &both).await["data"].is_object());
-        // The first is used again and again.
+        assert!(Transport::Post.send(&server, &both).await["data"].is_object());
+        // The first document is used repeatedly.
         let first = json!({ "extensions": apollo(&hash(&text(0))) });
         assert!(
-            Way::Post.send(&server, &first).await["data"].is_object(),
+            Transport::Post.send(&server, &first).await["data"].is_object(),
             "{i}"
         );
     }
     let known = |i: usize| json!({ "extensions": apollo(&hash(&text(i))) });
     assert_eq!(
-        code(&Way::Post.send(&server, &known(1)).await),
+        code(&Transport::Post.send(&server, &known(1)).await),
         "PERSISTED_QUERY_NOT_FOUND"
     );
-    assert!(Way::Post.send(&server, &known(9)).await["data"].is_object());
+    assert!(Transport::Post.send(&server, &known(9)).await["data"].is_object());
 
-    let none = Server::with(&["--document-cache-bytes", "0"]).await;
+    let none = Server::with_flags(&["--document-cache-bytes", "0"]).await;
     let both = json!({ "query": COUNT, "extensions": apollo(&hash(COUNT)) });
-    assert!(is_counted(&Way::Post.send(&none, &both).await));
+    assert!(is_counted(&Transport::Post.send(&none, &both).await));
     let known = json!({ "extensions": apollo(&hash(COUNT)) });
     assert_eq!(
-        code(&Way::Post.send(&none, &known).await),
+        code(&Transport::Post.send(&none, &known).await),
         "PERSISTED_QUERY_NOT_FOUND"
     );
 }
 
 #[tokio::test]
-async fn what_is_no_name_of_a_document_is_said() {
+async fn an_invalid_document_name_is_refused_with_a_reason() {
     let server = Server::start().await;
     for (parameters, part) in [
         (json!({}), "query:"),
@@ -146,9 +163,9 @@ async fn what_is_no_name_of_a_document_is_said() {
             "64 hexadecimal digits",
         ),
     ] {
-        let answer = Way::Post.send(&server, &parameters).await;
-        assert_eq!(code(&answer), "BAD_USER_INPUT", "{parameters}");
-        let message = refusal(&answer)["message"].as_str().unwrap();
+        let response = Transport::Post.send(&server, &parameters).await;
+        assert_eq!(code(&response), "BAD_USER_INPUT", "{parameters}");
+        let message = refusal(&response)["message"].as_str().unwrap();
         assert!(message.contains(part), "{message}");
     }
 }
@@ -160,7 +177,7 @@ fn file(dir: &TempDir, content: &Value) -> String {
 }
 
 #[tokio::test]
-async fn the_operators_documents_run_and_no_others_where_that_is_said() {
+async fn only_trusted_documents_run_where_a_flag_says_so() {
     let dir = TempDir::new().unwrap();
     let plain = json!({ "count": COUNT });
     let manifest = json!({
@@ -170,9 +187,9 @@ async fn the_operators_documents_run_and_no_others_where_that_is_said() {
     });
     for (content, id) in [(plain, "count".to_owned()), (manifest, hash(COUNT))] {
         let path = file(&dir, &content);
-        let open = Server::with(&["--documents", &path]).await;
-        let only = Server::with(&["--documents", &path, "--only-documents"]).await;
-        for way in WAYS {
+        let open = Server::with_flags(&["--documents", &path]).await;
+        let only = Server::with_flags(&["--documents", &path, "--only-documents"]).await;
+        for transport in TRANSPORTS {
             for server in [&open, &only] {
                 for known in [
                     json!({ "documentId": id }),
@@ -180,18 +197,21 @@ async fn the_operators_documents_run_and_no_others_where_that_is_said() {
                     json!({ "extensions": apollo(&hash(COUNT)) }),
                 ] {
                     assert!(
-                        is_counted(&way.send(server, &known).await),
-                        "{way:?} {known}"
+                        is_counted(&transport.send(server, &known).await),
+                        "{transport:?} {known}"
                     );
                 }
             }
             let wrong = json!({ "query": "{ __typename }", "extensions": apollo(&hash(COUNT)) });
             for server in [&open, &only] {
-                let answer = way.send(server, &wrong).await;
-                assert_eq!(code(&answer), "BAD_USER_INPUT", "{way:?}");
+                let response = transport.send(server, &wrong).await;
+                assert_eq!(code(&response), "BAD_USER_INPUT", "{transport:?}");
             }
             let sent = json!({ "query": COUNT });
-            assert!(is_counted(&way.send(&open, &sent).await), "{way:?}");
+            assert!(
+                is_counted(&transport.send(&open, &sent).await),
+                "{transport:?}"
+            );
             for other in [
                 sent,
                 json!({ "query": "{ __schema { queryType { name } } }" }),
@@ -199,27 +219,31 @@ async fn the_operators_documents_run_and_no_others_where_that_is_said() {
                 json!({ "documentId": "other" }),
                 json!({ "extensions": apollo(&hash("{ other }")) }),
             ] {
-                let answer = way.send(&only, &other).await;
-                assert_eq!(code(&answer), "PERSISTED_QUERY_ONLY", "{way:?} {other}");
-                let message = refusal(&answer)["message"].as_str().unwrap();
+                let response = transport.send(&only, &other).await;
+                assert_eq!(
+                    code(&response),
+                    "PERSISTED_QUERY_ONLY",
+                    "{transport:?} {other}"
+                );
+                let message = refusal(&response)["message"].as_str().unwrap();
                 assert!(message.contains("documentId"), "{message}");
             }
         }
     }
 }
 
-/// What the server says that does not start with these documents.
-async fn does_not_start(path: &str, flags: &[&str]) -> String {
+/// What a server that must not start with these documents prints.
+async fn startup_error(path: &str, flags: &[&str]) -> String {
     let database = Database::fresh_file();
-    let place = ["--database-url", &database.url, "--documents", path];
+    let serve_flags = ["--database-url", &database.url, "--documents", path];
     let serve = ["serve", "--listen", "127.0.0.1:0"];
-    let (code, _, said) = run(&[&serve[..], &place, flags].concat()).await;
-    assert_eq!(code, Some(1), "{said}");
-    said
+    let (code, _, output) = run(&[&serve[..], &serve_flags, flags].concat()).await;
+    assert_eq!(code, Some(1), "{output}");
+    output
 }
 
 #[tokio::test]
-async fn documents_that_cannot_be_run_keep_the_server_from_starting() {
+async fn invalid_trusted_documents_prevent_the_start() {
     let dir = TempDir::new().unwrap();
     for (text, part) in [
         ("{ builds {", "-->"),
@@ -228,8 +252,11 @@ async fn documents_that_cannot_be_run_keep_the_server_from_starting() {
         ("{ a: __typename b: __typename }", "max-aliases"),
     ] {
         let path = file(&dir, &json!({ "good": COUNT, "bad": text }));
-        let said = does_not_start(&path, &["--max-aliases", "1"]).await;
-        assert!(said.contains("\"bad\"") && said.contains(part), "{said}");
+        let output = startup_error(&path, &["--max-aliases", "1"]).await;
+        assert!(
+            output.contains("\"bad\"") && output.contains(part),
+            "{output}"
+        );
     }
     for content in [
         json!([]),
@@ -237,12 +264,12 @@ async fn documents_that_cannot_be_run_keep_the_server_from_starting() {
         json!({ "format": "other", "operations": [] }),
     ] {
         let path = file(&dir, &content);
-        let said = does_not_start(&path, &[]).await;
-        assert!(said.contains("--documents"), "{said}");
+        let output = startup_error(&path, &[]).await;
+        assert!(output.contains("--documents"), "{output}");
     }
     let nowhere = Path::new("/nowhere/documents.json").display().to_string();
     assert!(
-        does_not_start(&nowhere, &[])
+        startup_error(&nowhere, &[])
             .await
             .contains("/nowhere/documents.json")
     );

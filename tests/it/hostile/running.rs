@@ -1,5 +1,5 @@
-//! What is bounded while an operation runs: its time, the rows it reads, the time of one statement; and a client that
-//! goes away takes its query with it.
+//! Limits on a running operation: its time, the rows that it reads and the time of one statement. A
+//! client that disconnects cancels its query.
 
 use std::{
     sync::{
@@ -13,10 +13,10 @@ use std::{
 use buildbot_graphql::testing::{Clock, OnStatement};
 use serde_json::{Value, json};
 
-use super::HONEST;
+use super::VALID;
 use crate::{
     process::run,
-    support::{database::Database, server::Server, until},
+    support::{database::Database, server::Server, wait_until},
 };
 
 const BRIEF: [&str; 6] = [
@@ -28,7 +28,7 @@ const BRIEF: [&str; 6] = [
     "1",
 ];
 
-/// A server whose first statement that has this in it takes longer than any operation may.
+/// A server whose first statement with this text takes longer than any operation may.
 async fn slow_at(part: &'static str) -> (Server, Arc<AtomicBool>) {
     let armed = Arc::new(AtomicBool::new(false));
     let watched = armed.clone();
@@ -55,30 +55,30 @@ fn is_late(error: &Value) -> bool {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_query_ends_at_its_deadline() {
+async fn a_query_fails_at_its_deadline() {
     let (server, armed) = slow_at("builds").await;
     let client = server.client();
     client.add_build("b").await;
     armed.store(true, Ordering::SeqCst);
-    let answer = client.execute(HONEST, json!({})).await;
-    assert!(answer.get("data").is_none(), "{answer:#}");
-    assert_eq!(answer["errors"].as_array().unwrap().len(), 1);
-    assert!(is_late(&answer["errors"][0]), "{answer:#}");
-    client.data(HONEST, json!({})).await;
+    let response = client.execute(VALID, json!({})).await;
+    assert!(response.get("data").is_none(), "{response:#}");
+    assert_eq!(response["errors"].as_array().unwrap().len(), 1);
+    assert!(is_late(&response["errors"][0]), "{response:#}");
+    client.data(VALID, json!({})).await;
 
     armed.store(true, Ordering::SeqCst);
     let path = "api/v2/builders/b/builds/1/steps";
     let url = format!("http://{}/{path}", server.address);
-    let answer = reqwest::get(&url).await.unwrap();
-    assert_eq!(answer.status(), 503);
-    let text = answer.text().await.unwrap();
+    let response = reqwest::get(&url).await.unwrap();
+    assert_eq!(response.status(), 503);
+    let text = response.text().await.unwrap();
     assert!(text.contains("max-seconds is 2"), "{text}");
     assert_eq!(reqwest::get(&url).await.unwrap().status(), 200);
 }
 
-/// What is written before the deadline is said to be, and what is not begun is not written.
+/// The response reports the writes before the deadline, and nothing starts after it.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_mutation_begins_nothing_after_its_deadline_and_says_what_it_did() {
+async fn a_mutation_starts_nothing_after_its_deadline() {
     let (server, armed) = slow_at("UPDATE").await;
     let client = server.client();
     let build = client.add_build("b").await;
@@ -87,19 +87,19 @@ async fn a_mutation_begins_nothing_after_its_deadline_and_says_what_it_did() {
         one: setBuildStateString(buildid: $b, stateString: \"one\") { build { stateString } }
         two: setBuildStateString(buildid: $b, stateString: \"two\") { build { stateString } }
     }";
-    let answer = client.execute(query, json!({ "b": build })).await;
-    let errors = answer["errors"].as_array().unwrap();
-    assert_eq!(errors.len(), 1, "{answer:#}");
-    // The first has no error, so it was done; the second did not begin.
+    let response = client.execute(query, json!({ "b": build })).await;
+    let errors = response["errors"].as_array().unwrap();
+    assert_eq!(errors.len(), 1, "{response:#}");
+    // The first field has no error, so it was written; the second did not start.
     assert_eq!(errors[0]["path"], json!(["two"]));
-    assert!(is_late(&errors[0]), "{answer:#}");
+    assert!(is_late(&errors[0]), "{response:#}");
     let read = "query($b: Int!) { build(buildid: $b) { stateString } }";
     let data = client.data(read, json!({ "b": build })).await;
     assert_eq!(data["build"]["stateString"], "one");
 }
 
 #[tokio::test]
-async fn an_operation_reads_so_many_rows() {
+async fn an_operation_may_read_a_limited_number_of_rows() {
     let statements = Arc::new(Mutex::new(Vec::new()));
     let log = statements.clone();
     let watch: OnStatement = Box::new(move |sql| log.lock().unwrap().push(sql.to_owned()));
@@ -118,15 +118,16 @@ async fn an_operation_reads_so_many_rows() {
         client.new_step(build, &format!("t{i}")).await;
     }
     statements.lock().unwrap().clear();
-    let answer = client.execute(query, json!({ "b": build })).await;
-    let error = &answer["errors"][0];
-    assert_eq!(error["extensions"]["limit"], "max-rows", "{answer:#}");
-    // One row for the build leaves 11, and the twelfth of 62 tells that there are more: the others were not read.
-    assert_eq!(error["extensions"]["asked"], 13, "{answer:#}");
-    assert_eq!(error["path"], json!(["build", "steps"]), "{answer:#}");
+    let response = client.execute(query, json!({ "b": build })).await;
+    let error = &response["errors"][0];
+    assert_eq!(error["extensions"]["limit"], "max-rows", "{response:#}");
+    // One row for the build leaves 11. The twelfth step of 62 shows that there are more; the rest
+    // were not read.
+    assert_eq!(error["extensions"]["asked"], 13, "{response:#}");
+    assert_eq!(error["path"], json!(["build", "steps"]), "{response:#}");
     let statements = statements.lock().unwrap().join("\n");
     assert!(statements.contains("LIMIT"), "{statements}");
-    // A page knows its end by itself.
+    // A page needs no extra row to know its end.
     let page = "query($b: Int!) { build(buildid: $b) { steps(limit: 11) { name } } }";
     client.data(page, json!({ "b": build })).await;
     let page = "{ steps(first: 12) { nodes { name } } }";
@@ -139,8 +140,8 @@ async fn an_operation_reads_so_many_rows() {
 
 /// Each event of a subscription may read as much as a query.
 #[tokio::test]
-async fn the_events_of_a_stream_do_not_add_up() {
-    let server = Server::with(&["--anonymous", "write", "--max-rows", "5"]).await;
+async fn each_event_of_a_stream_has_its_own_row_budget() {
+    let server = Server::with_flags(&["--anonymous", "write", "--max-rows", "5"]).await;
     let client = server.client();
     let build = client.add_build("b").await;
     let mut ws = server.ws().await;
@@ -156,8 +157,8 @@ async fn the_events_of_a_stream_do_not_add_up() {
 }
 
 #[tokio::test]
-async fn a_statement_that_takes_too_long_is_ended() {
-    let server = Server::with(&BRIEF).await;
+async fn a_slow_statement_is_cancelled() {
+    let server = Server::with_flags(&BRIEF).await;
     let client = server.client();
     let build = client.add_build("b").await;
     let sql = server.sql().await;
@@ -182,12 +183,12 @@ async fn a_statement_that_takes_too_long_is_ended() {
     for _ in 0..2 {
         let (code, _) = client.error(query, variables.clone()).await;
         assert_eq!(code, "UNAVAILABLE");
-        client.data(HONEST, json!({})).await;
+        client.data(VALID, json!({})).await;
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_client_that_goes_away_takes_its_query_along() {
+async fn a_disconnecting_client_cancels_its_query() {
     let (held, gone) = (
         Arc::new(AtomicBool::new(false)),
         Arc::new(AtomicBool::new(false)),
@@ -203,10 +204,10 @@ async fn a_client_that_goes_away_takes_its_query_along() {
             if sql.contains("steps") {
                 deeper.fetch_add(1, Ordering::SeqCst);
             }
-            // The first level takes until its client is gone.
+            // The first level lasts until its client has gone.
             if sql.contains("builds") && armed.swap(false, Ordering::SeqCst) {
                 held.store(true, Ordering::SeqCst);
-                // What else this thread has to do goes to another.
+                // Moves this thread's other work to another thread.
                 tokio::task::block_in_place(|| {
                     while !gone.load(Ordering::SeqCst) {
                         thread::sleep(Duration::from_millis(10));
@@ -232,10 +233,10 @@ async fn a_client_that_goes_away_takes_its_query_along() {
         let client = server.client();
         async move { client.try_execute(query, json!({})).await.is_ok() }
     });
-    until(async || held.load(Ordering::SeqCst)).await;
+    wait_until(async || held.load(Ordering::SeqCst)).await;
     asking.abort();
     assert!(asking.await.unwrap_err().is_cancelled());
-    // The connection is closed by now, or is being closed.
+    // The connection is closed by now, or about to be.
     tokio::time::sleep(Duration::from_millis(200)).await;
     let before = deeper.load(Ordering::SeqCst);
     gone.store(true, Ordering::SeqCst);
@@ -250,12 +251,12 @@ async fn a_client_that_goes_away_takes_its_query_along() {
     );
 }
 
-/// A statement that outlived its operation would keep a connection that nobody waits for.
+/// A statement that outlives its operation would keep a connection for nobody.
 #[tokio::test]
-async fn a_statement_may_not_outlive_its_operation() {
+async fn a_statement_timeout_above_the_operations_is_refused() {
     for (statement, operation) in [("10", "10"), ("0", "10"), ("8", "5"), ("1", "1")] {
         let database = Database::fresh_file();
-        let place = [
+        let serve_flags = [
             "serve",
             "--listen",
             "127.0.0.1:0",
@@ -263,12 +264,12 @@ async fn a_statement_may_not_outlive_its_operation() {
             &database.url,
         ];
         let times = ["--statement-seconds", statement, "--max-seconds", operation];
-        let (code, _, said) = run(&[&place[..], &times].concat()).await;
-        assert_eq!(code, Some(1), "{said}");
-        assert!(said.contains("--statement-seconds"), "{said}");
+        let (code, _, output) = run(&[&serve_flags[..], &times].concat()).await;
+        assert_eq!(code, Some(1), "{output}");
+        assert!(output.contains("--statement-seconds"), "{output}");
     }
     for flags in [["0", "0"], ["30", "0"], ["1", "2"]] {
         let [statement, operation] = flags;
-        Server::with(&["--statement-seconds", statement, "--max-seconds", operation]).await;
+        Server::with_flags(&["--statement-seconds", statement, "--max-seconds", operation]).await;
     }
 }

@@ -1,4 +1,4 @@
-//! Content types that are read, media types that are answered.
+//! Accepted content types and negotiated response types.
 
 use reqwest::{Method, StatusCode};
 use serde_json::json;
@@ -13,7 +13,7 @@ use crate::support::server::Server;
 const BODY: &str = r#"{"query":"{ __typename }"}"#;
 
 #[tokio::test]
-async fn only_json_is_read() {
+async fn only_json_is_accepted() {
     let server = Server::start().await;
     for good in [
         JSON,
@@ -21,9 +21,9 @@ async fn only_json_is_read() {
         "application/json;charset=UTF-8",
         "Application/JSON",
     ] {
-        let answer = send(&server, Method::POST, &[("content-type", good)], &[], BODY).await;
+        let response = send(&server, Method::POST, &[("content-type", good)], &[], BODY).await;
         assert_eq!(
-            (answer.status, &answer.body),
+            (response.status, &response.body),
             (
                 StatusCode::OK,
                 &json!({ "data": { "__typename": "Query" } })
@@ -31,7 +31,7 @@ async fn only_json_is_read() {
             "{good}"
         );
     }
-    // The first three are what a page of another site may post unasked.
+    // A page of another site may post the first three without preflight.
     for bad in [
         "text/plain",
         "application/x-www-form-urlencoded",
@@ -41,8 +41,8 @@ async fn only_json_is_read() {
         "application/jsonx",
         "nonsense",
     ] {
-        let answer = send(&server, Method::POST, &[("content-type", bad)], &[], BODY).await;
-        assert!(answer.refused(415).contains(JSON), "{bad}");
+        let response = send(&server, Method::POST, &[("content-type", bad)], &[], BODY).await;
+        assert!(response.refused(415).contains(JSON), "{bad}");
     }
     send(&server, Method::POST, &[], &[], BODY)
         .await
@@ -50,7 +50,7 @@ async fn only_json_is_read() {
 }
 
 #[tokio::test]
-async fn the_answer_is_what_the_client_likes_best() {
+async fn the_response_has_the_clients_preferred_type() {
     let server = Server::start().await;
     let both = format!("{GRAPHQL}, {JSON}");
     let json_less = format!("{JSON};q=0.5, {GRAPHQL}");
@@ -69,15 +69,15 @@ async fn the_answer_is_what_the_client_likes_best() {
         (&with_charset, GRAPHQL),
         ("text/html, */*;q=0.1", JSON),
     ] {
-        let answer = post(&server, accept, &json!({ "query": "{ __typename }" })).await;
-        assert_eq!(answer.status, StatusCode::OK, "{accept}");
+        let response = post(&server, accept, &json!({ "query": "{ __typename }" })).await;
+        assert_eq!(response.status, StatusCode::OK, "{accept}");
         assert_eq!(
-            answer.content_type(),
+            response.content_type(),
             format!("{media}; charset=utf-8"),
             "{accept}"
         );
         assert_eq!(
-            answer.body,
+            response.body,
             json!({ "data": { "__typename": "Query" } }),
             "{accept}"
         );
@@ -88,14 +88,14 @@ async fn the_answer_is_what_the_client_likes_best() {
         "application/json;q=0",
         "application/json; charset=utf-16",
     ] {
-        let answer = post(&server, accept, &json!({ "query": "{ __typename }" })).await;
-        assert!(answer.refused(406).contains(GRAPHQL), "{accept}");
+        let response = post(&server, accept, &json!({ "query": "{ __typename }" })).await;
+        assert!(response.refused(406).contains(GRAPHQL), "{accept}");
     }
 }
 
-/// The HTTP client always sends an Accept, so this goes over a bare connection.
+/// The HTTP client always sends an Accept header, so this uses a plain TCP connection.
 #[tokio::test]
-async fn without_a_wish_the_answer_is_json() {
+async fn without_an_accept_header_the_response_is_json() {
     let server = Server::start().await;
     let mut stream = TcpStream::connect(server.address).await.unwrap();
     let request = format!(
@@ -103,15 +103,15 @@ async fn without_a_wish_the_answer_is_json() {
         BODY.len()
     );
     stream.write_all(request.as_bytes()).await.unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).await.unwrap();
-    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    let mut response = String::new();
+    stream.read_to_string(&mut response).await.unwrap();
+    assert!(response.starts_with("HTTP/1.1 200"), "{response}");
     assert!(
-        answer.contains("content-type: application/json; charset=utf-8"),
-        "{answer}"
+        response.contains("content-type: application/json; charset=utf-8"),
+        "{response}"
     );
     assert!(
-        answer.ends_with(r#"{"data":{"__typename":"Query"}}"#),
-        "{answer}"
+        response.ends_with(r#"{"data":{"__typename":"Query"}}"#),
+        "{response}"
     );
 }

@@ -1,10 +1,10 @@
-//! Methods, what pages of other origins may do, and the headers that tell a browser what is allowed.
+//! Methods, CORS, compression, and the headers that tell a browser what it may do.
 
 use reqwest::{Method, StatusCode, header::HeaderMap};
 use serde_json::json;
 
 use super::{GRAPHQL, JSON, send};
-use crate::{http::connection::Bare, support::server::Server};
+use crate::{http::connection::RawConnection, support::server::Server};
 
 const GOOD: &str = "https://ci.example.org";
 const BODY: &str = r#"{"query":"{ __typename }"}"#;
@@ -13,7 +13,7 @@ fn header<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
     headers.get(name).map(|value| value.to_str().unwrap())
 }
 
-async fn bare(server: &Server, method: &str, path: &str) -> (StatusCode, HeaderMap) {
+async fn head_of(server: &Server, method: &str, path: &str) -> (StatusCode, HeaderMap) {
     let url = format!("http://{}{path}", server.address);
     let client = server.client().http;
     let request = client.request(method.parse().unwrap(), url);
@@ -22,7 +22,7 @@ async fn bare(server: &Server, method: &str, path: &str) -> (StatusCode, HeaderM
 }
 
 #[tokio::test]
-async fn a_method_that_is_not_there_is_405_and_says_which_are() {
+async fn an_unknown_method_gets_405_with_the_allowed_ones() {
     let server = Server::start().await;
     for (path, method, allowed) in [
         ("/graphql", "PUT", "GET,HEAD,POST,OPTIONS"),
@@ -35,19 +35,19 @@ async fn a_method_that_is_not_there_is_405_and_says_which_are() {
         ("/metrics", "OPTIONS", "GET,HEAD"),
         ("/api/v2/builds", "POST", "GET, HEAD, OPTIONS"),
     ] {
-        let (status, headers) = bare(&server, method, path).await;
+        let (status, headers) = head_of(&server, method, path).await;
         assert_eq!(status, 405, "{method} {path}");
         assert_eq!(header(&headers, "allow"), Some(allowed), "{method} {path}");
     }
-    let (status, _) = bare(&server, "GET", "/nothing").await;
+    let (status, _) = head_of(&server, "GET", "/nothing").await;
     assert_eq!(status, 404);
-    let (status, headers) = bare(&server, "OPTIONS", "/graphql").await;
+    let (status, headers) = head_of(&server, "OPTIONS", "/graphql").await;
     assert_eq!(status, 204);
     assert_eq!(header(&headers, "allow"), Some("GET, HEAD, POST, OPTIONS"));
 }
 
 #[tokio::test]
-async fn a_compressed_body_is_refused_and_says_why() {
+async fn a_compressed_body_is_refused_with_the_reason() {
     let server = Server::start().await;
     for encoding in ["gzip", "br", "identity, gzip"] {
         let headers = [("content-type", JSON), ("content-encoding", encoding)];
@@ -61,8 +61,8 @@ async fn a_compressed_body_is_refused_and_says_why() {
 }
 
 #[tokio::test]
-async fn a_page_of_an_allowed_origin_may_ask_and_read() {
-    let server = Server::with(&["--allow-origin", GOOD]).await;
+async fn a_page_of_an_allowed_origin_may_send_and_read() {
+    let server = Server::with_flags(&["--allow-origin", GOOD]).await;
     let own = format!("http://{}", server.address);
     for origin in [GOOD, &own] {
         let preflight = [
@@ -95,7 +95,7 @@ async fn a_page_of_an_allowed_origin_may_ask_and_read() {
         ] {
             assert!(sent.contains(name), "{sent}");
         }
-        // Good answers and bad ones.
+        // Successful responses and errors.
         for (content_type, status) in [(JSON, 200), ("text/plain", 415)] {
             let headers = [("content-type", content_type), ("origin", origin)];
             let answer = send(&server, Method::POST, &headers, &[], BODY).await;
@@ -110,8 +110,8 @@ async fn a_page_of_an_allowed_origin_may_ask_and_read() {
 }
 
 #[tokio::test]
-async fn a_page_of_another_origin_is_told_nothing() {
-    let server = Server::with(&["--allow-origin", GOOD]).await;
+async fn a_page_of_another_origin_gets_no_cors_headers() {
+    let server = Server::with_flags(&["--allow-origin", GOOD]).await;
     for origin in ["https://evil.example", "null", "http://ci.example.org"] {
         for (method, content_type) in [
             (Method::OPTIONS, JSON),
@@ -124,25 +124,25 @@ async fn a_page_of_another_origin_is_told_nothing() {
                 ("access-control-request-method", "POST"),
             ];
             let answer = send(&server, method, &headers, &[], BODY).await;
-            let told = answer
+            let cors_headers = answer
                 .headers
                 .keys()
                 .map(reqwest::header::HeaderName::as_str);
-            let told: Vec<_> = told
+            let cors_headers: Vec<_> = cors_headers
                 .filter(|name| name.starts_with("access-control"))
                 .collect();
-            assert!(told.is_empty(), "{origin}: {told:?}");
+            assert!(cors_headers.is_empty(), "{origin}: {cors_headers:?}");
             assert_eq!(header(&answer.headers, "vary"), Some("Origin"));
         }
     }
-    // What no browser asks for needs no origin, and is told of none.
+    // A request without Origin gets no CORS header.
     let answer = send(&server, Method::POST, &[("content-type", JSON)], &[], BODY).await;
     assert_eq!(answer.status, 200);
     assert_eq!(header(&answer.headers, "access-control-allow-origin"), None);
 }
 
 #[tokio::test]
-async fn every_answer_says_what_a_browser_may_do_with_it() {
+async fn every_response_has_security_headers() {
     let server = Server::start().await;
     for (path, policy) in [
         ("/healthz", "default-src 'none'; frame-ancestors 'none'"),
@@ -155,7 +155,7 @@ async fn every_answer_says_what_a_browser_may_do_with_it() {
         ("/graphiql", "script-src 'self';"),
         ("/graphiql/start.js", "frame-ancestors 'none'"),
     ] {
-        let (_, headers) = bare(&server, "GET", path).await;
+        let (_, headers) = head_of(&server, "GET", path).await;
         let of = |name| header(&headers, name).unwrap_or_default();
         assert!(of("content-security-policy").contains(policy), "{path}");
         assert!(!of("content-security-policy").contains("unsafe-eval"));
@@ -174,7 +174,7 @@ async fn every_answer_says_what_a_browser_may_do_with_it() {
 }
 
 #[tokio::test]
-async fn large_answers_are_compressed_for_who_takes_it() {
+async fn large_responses_are_compressed_on_request() {
     let server = Server::start().await;
     let large = json!({ "query": "{ __schema { types { name description fields { name description } } } }" });
     let gzip = ("accept-encoding", "gzip, br");
@@ -196,11 +196,11 @@ async fn large_answers_are_compressed_for_who_takes_it() {
     let stream = ("accept", "text/event-stream");
     let (encoding, _) = ask(&[json, gzip, stream], &large).await;
     assert_eq!(encoding, None, "an event does not wait for the next");
-    // What is compressed already is not compressed again.
-    let mut connection = Bare::open(&server).await;
+    // Compressed assets are not compressed again.
+    let mut connection = RawConnection::open(&server).await;
     connection
         .send("GET /graphiql/graphiql.min.css HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAccept-Encoding: gzip\r\n\r\n")
         .await;
-    let answer = connection.rest().await;
+    let answer = connection.read_to_end().await;
     assert_eq!(answer.matches("content-encoding: gzip").count(), 1);
 }

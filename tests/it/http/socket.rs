@@ -1,4 +1,4 @@
-//! The way into a WebSocket, and operations over it in both subprotocols.
+//! The WebSocket upgrade, and operations in both subprotocols.
 
 use serde_json::{Value, json};
 use tokio_tungstenite::{
@@ -8,7 +8,7 @@ use tokio_tungstenite::{
 
 use crate::support::{server::Server, ws::Ws};
 
-/// The status of an upgrade with these headers: 101 where it is one.
+/// The status of an upgrade request with these headers: 101 on success.
 async fn upgrade(server: &Server, headers: &[(&'static str, &str)]) -> u16 {
     let mut request = format!("ws://{}/graphql", server.address)
         .into_client_request()
@@ -44,9 +44,9 @@ async fn a_socket_needs_a_known_subprotocol() {
     assert_eq!(upgrade(&server, &[]).await, 400);
 }
 
-/// A client names first what it likes best, and some take that for what is spoken.
+/// Clients list subprotocols by preference, and some assume that the first one is used.
 #[tokio::test]
-async fn what_is_named_first_is_spoken() {
+async fn the_first_named_subprotocol_is_chosen() {
     let server = Server::start().await;
     for (offered, start, answer) in [
         ("graphql-transport-ws, graphql-ws", "subscribe", "next"),
@@ -68,7 +68,7 @@ async fn what_is_named_first_is_spoken() {
 }
 
 #[tokio::test]
-async fn a_page_of_another_site_gets_no_socket() {
+async fn a_page_of_another_site_cannot_open_a_socket() {
     let server = Server::start().await;
     let own = format!("http://{}", server.address);
     let other_port = format!("http://{}:1", server.address.ip());
@@ -92,7 +92,7 @@ async fn a_page_of_another_site_gets_no_socket() {
 }
 
 #[tokio::test]
-async fn queries_and_mutations_go_over_a_socket_too() {
+async fn queries_and_mutations_work_over_a_socket() {
     let server = Server::start().await;
     let mut ws = server.ws().await;
     let mut ask = async |id: &str, query: &str, variables: Value| {
@@ -132,13 +132,13 @@ async fn queries_and_mutations_go_over_a_socket_too() {
 }
 
 #[tokio::test]
-async fn the_scope_holds_over_a_socket() {
-    let server = Server::with(&["--anonymous", "read"]).await;
+async fn the_scope_applies_to_a_socket() {
+    let server = Server::with_flags(&["--anonymous", "read"]).await;
     let mut ws = server.ws().await;
     let query = "mutation { findBuilder(name: \"b\") { builderid } }";
     ws.send(json!({ "id": "w", "type": "subscribe", "payload": { "query": query } }))
         .await;
-    assert_eq!(ws.ending().await.0, "FORBIDDEN");
+    assert_eq!(ws.stream_error().await.0, "FORBIDDEN");
     assert_eq!(
         server
             .sql()
@@ -150,7 +150,7 @@ async fn the_scope_holds_over_a_socket() {
 }
 
 #[tokio::test]
-async fn the_older_subprotocol_starts_sends_data_and_stops() {
+async fn the_legacy_subprotocol_starts_sends_data_and_stops() {
     let server = Server::start().await;
     let client = server.client();
     let build = client.add_build("b").await;
@@ -160,7 +160,7 @@ async fn the_older_subprotocol_starts_sends_data_and_stops() {
             ws.send(sent).await;
         }
         loop {
-            // Keep-alives may come at any time.
+            // Keep-alives may arrive at any time.
             let message = ws.receive().await;
             if message["type"] != "ka" {
                 return message;
@@ -169,7 +169,8 @@ async fn the_older_subprotocol_starts_sends_data_and_stops() {
     };
     let ack = message(Some(json!({ "type": "connection_init", "payload": {} }))).await;
     assert_eq!(ack["type"], "connection_ack");
-    // Subscribed after the first of three changes: it is replayed, and the others come live.
+    // Subscribed after the first of three changes: the second is backfilled, and the others arrive
+    // live.
     let (step, cursor) = client.new_step(build, "s").await;
     let query = format!(
         "subscription {{ stepEvents(after: \"{cursor}\") {{ cursor kind step {{ stepid }} }} }}"

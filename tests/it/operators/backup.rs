@@ -1,4 +1,5 @@
-//! `backup`: a copy of one moment, made while others write; what it refuses; and what a killed one leaves.
+//! `backup`: a copy of one moment, taken during writes; what it refuses; and what a killed backup
+//! leaves.
 
 use std::{
     fs::{self, File},
@@ -12,9 +13,9 @@ use tokio::time::timeout;
 
 use crate::{
     attach::{master, run as attach},
-    feed::{after, now},
+    feed::{after, newest_cursor},
     support::{
-        PATIENCE,
+        TIMEOUT,
         client::Client,
         database::{Database, on_sqlite},
         process::command,
@@ -26,7 +27,7 @@ use crate::{
 
 const ONLY: &str = "the others have tools of their own";
 
-/// What the command says about a copy of this database: on stdout where there is one, on stderr where there is not.
+/// Runs the command: its stdout on success, its stderr on failure.
 async fn backup(url: &str, file: &Path) -> Result<String, String> {
     let mut command = command();
     command.args(["backup", "--database-url", url]).arg(file);
@@ -34,7 +35,7 @@ async fn backup(url: &str, file: &Path) -> Result<String, String> {
         status,
         stdout,
         stderr,
-    } = timeout(PATIENCE, command.output()).await.unwrap().unwrap();
+    } = timeout(TIMEOUT, command.output()).await.unwrap().unwrap();
     let text = |bytes| String::from_utf8(bytes).unwrap();
     if status.success() {
         Ok(text(stdout))
@@ -44,7 +45,7 @@ async fn backup(url: &str, file: &Path) -> Result<String, String> {
     }
 }
 
-/// A folder that is gone afterwards, and a file in it that is not there.
+/// A temporary folder, and a path in it that does not exist.
 fn target() -> (tempfile::TempDir, PathBuf) {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("a copy's \"name\"%20?.sqlite");
@@ -59,7 +60,7 @@ fn names_in(dir: &Path) -> Vec<String> {
         .collect()
 }
 
-/// Adds steps until it is told to stop: each is an event, and the state string of its build says how many there are.
+/// Adds steps until stopped. Each makes an event, and the build's state string holds their number.
 async fn write(client: Client, build: i64, written: &AtomicU64, stop: &tokio::sync::Notify) {
     let work = async {
         loop {
@@ -74,7 +75,7 @@ async fn write(client: Client, build: i64, written: &AtomicU64, stop: &tokio::sy
 }
 
 #[tokio::test]
-async fn a_copy_is_of_one_moment_while_others_write_and_is_a_database_of_its_own() {
+async fn a_backup_during_writes_is_consistent_and_independent() {
     if !on_sqlite(ONLY) {
         return;
     }
@@ -82,8 +83,8 @@ async fn a_copy_is_of_one_moment_while_others_write_and_is_a_database_of_its_own
     let client = server.client();
     let build = client.add_build("b").await;
     client.new_step(build, "first").await;
-    let old = now(&client).await;
-    // Some megabytes, so that the copy takes a while.
+    let old = newest_cursor(&client).await;
+    // A few megabytes, so that the copy takes a while.
     server
         .sql()
         .await
@@ -118,7 +119,7 @@ async fn a_copy_is_of_one_moment_while_others_write_and_is_a_database_of_its_own
         [file.file_name().unwrap().to_str().unwrap()]
     );
 
-    // A name that a URL cannot hold as it is.
+    // A name that a URL must escape.
     let plain = dir.path().join("plain.sqlite");
     fs::rename(&file, &plain).unwrap();
     let copy = Database::at(&plain);
@@ -138,8 +139,8 @@ async fn a_copy_is_of_one_moment_while_others_write_and_is_a_database_of_its_own
     assert!(foreign.is_empty(), "{foreign:?}");
     assert!((5_021..5_021 + 1_000_000).contains(&here), "{here}");
 
-    // It is served, and a cursor of the original is not taken for one of its own.
-    let restored = Server::over(&plain, &["--anonymous", "write"]).await;
+    // The copy can be served, and refuses a cursor of the original.
+    let restored = Server::over_copy_of(&plain, &["--anonymous", "write"]).await;
     let total = restored
         .client()
         .data("{ steps { totalCount } }", json!({}))
@@ -147,20 +148,20 @@ async fn a_copy_is_of_one_moment_while_others_write_and_is_a_database_of_its_own
     assert_eq!(total["steps"]["totalCount"], here);
     let mut ws = Ws::connect(restored.address).await;
     ws.subscribe(&after(&old)).await;
-    assert_eq!(ws.ending().await.0, "CURSOR_EXPIRED");
+    assert_eq!(ws.stream_error().await.0, "CURSOR_EXPIRED");
     let mut ws = Ws::connect(restored.address).await;
-    let start = now(&restored.client()).await;
+    let start = newest_cursor(&restored.client()).await;
     ws.subscribe(&after(&start)).await;
     let (_, cursor) = restored.client().new_step(build, "restored").await;
     assert_eq!(ws.event().await["cursor"], cursor.as_str());
-    // In the original nothing has changed.
+    // The original is unchanged.
     let mut ws = server.ws().await;
     ws.subscribe(&after(&old)).await;
     ws.event().await;
 }
 
 #[tokio::test]
-async fn a_copy_is_refused_where_it_would_be_wrong() {
+async fn an_unsafe_backup_is_refused() {
     let (dir, file) = target();
     for (url, tool) in [
         ("postgres://u:hunter2@127.0.0.1:1/steps", "pg_dump"),
@@ -193,7 +194,7 @@ async fn a_copy_is_refused_where_it_would_be_wrong() {
     assert!(said.contains("already"), "{said}");
     assert_eq!(fs::read_to_string(&file).unwrap(), "mine");
     assert_eq!(names_in(dir.path()).len(), 1);
-    // Nor is a database copied over itself.
+    // A database is not copied over itself.
     let said = backup(url, server.database.file()).await.unwrap_err();
     assert!(said.contains("already"), "{said}");
 
@@ -209,7 +210,7 @@ async fn a_copy_is_refused_where_it_would_be_wrong() {
 }
 
 #[tokio::test]
-async fn what_a_killed_copy_left_is_written_over_and_two_do_not_mix() {
+async fn a_killed_backup_is_overwritten_and_two_do_not_mix() {
     if !on_sqlite(ONLY) {
         return;
     }
@@ -218,7 +219,7 @@ async fn what_a_killed_copy_left_is_written_over_and_two_do_not_mix() {
     let mut part = file.clone().into_os_string();
     part.push(".part");
     fs::write(&part, vec![7; 100_000]).unwrap();
-    // Somebody else writes it still.
+    // Another process still writes it.
     let other = File::open(&part).unwrap();
     other.lock().unwrap();
     let said = backup(&server.database.url, &file).await.unwrap_err();
@@ -230,13 +231,13 @@ async fn what_a_killed_copy_left_is_written_over_and_two_do_not_mix() {
         names_in(dir.path()),
         [file.file_name().unwrap().to_str().unwrap()]
     );
-    // For nobody else to read: what is in it may be secret.
+    // Private to its owner: it may contain secrets.
     let mode = std::os::unix::fs::PermissionsExt::mode(&fs::metadata(&file).unwrap().permissions());
     assert_eq!(mode & 0o777, 0o600);
 }
 
 #[tokio::test]
-async fn a_masters_database_is_copied_with_its_feed_renamed_and_nothing_else() {
+async fn a_backup_of_a_masters_database_changes_only_its_feed_id() {
     if !on_sqlite(ONLY) {
         return;
     }
@@ -262,7 +263,7 @@ async fn a_masters_database_is_copied_with_its_feed_renamed_and_nothing_else() {
     ] {
         assert_eq!(sql.rows(all).await, copy.rows(all).await, "{all}");
     }
-    // Without a write-ahead log, the master would wait for as long as the copy takes.
+    // Without a write-ahead log the master would wait for the whole copy.
     sql.run("PRAGMA journal_mode = DELETE").await;
     let said = backup(&database.url, &plain.with_file_name("c"))
         .await

@@ -1,4 +1,4 @@
-//! Each request has a name, which its answer, its errors and the log have.
+//! Each request has an id, which its response, its errors and the log carry.
 
 use std::collections::BTreeSet;
 
@@ -11,7 +11,7 @@ fn id_of(headers: &HeaderMap) -> &str {
     headers["x-request-id"].to_str().unwrap()
 }
 
-/// Asks for a builder without a name, which is refused.
+/// Sends a query that is refused: a builder without a name.
 async fn ask(server: &Server, body: &str, id: Option<&str>) -> Response {
     let mut request = reqwest::Client::new()
         .post(format!("http://{}/graphql", server.address))
@@ -23,19 +23,20 @@ async fn ask(server: &Server, body: &str, id: Option<&str>) -> Response {
     request.send().await.unwrap()
 }
 
-async fn ids_in(answer: Response) -> Vec<Value> {
-    let answer: Value = answer.json().await.unwrap();
-    let errors = answer["errors"].as_array().unwrap().iter();
+async fn ids_in(response: Response) -> Vec<Value> {
+    let response: Value = response.json().await.unwrap();
+    let errors = response["errors"].as_array().unwrap().iter();
     errors
         .map(|e| e["extensions"]["requestId"].clone())
         .collect()
 }
 
 #[tokio::test]
-async fn a_name_that_was_given_is_in_the_answer_and_in_every_error() {
+async fn a_given_request_id_is_in_the_response_and_in_every_error() {
     let server = Server::start().await;
     let bodies = [
-        // Refused before it is read, while it is read, as a document, by the schema; a field that failed, and two.
+        // Refused before, while and after reading it, as a document, by the schema; one failed
+        // field, and two.
         r"{",
         r#"{"query":1}"#,
         r#"{"query":"{"}"#,
@@ -50,9 +51,9 @@ async fn a_name_that_was_given_is_in_the_answer_and_in_every_error() {
             "4bf92f35-77b3/4da6+a3ce:92_9d=0e.0e@x~",
             &"x".repeat(128),
         ] {
-            let answer = ask(&server, body, Some(id)).await;
-            assert_eq!(id_of(answer.headers()), id, "{body}");
-            let ids = ids_in(answer).await;
+            let response = ask(&server, body, Some(id)).await;
+            assert_eq!(id_of(response.headers()), id, "{body}");
+            let ids = ids_in(response).await;
             assert!(
                 !ids.is_empty() && ids.iter().all(|i| i == id),
                 "{body} {ids:?}"
@@ -62,7 +63,7 @@ async fn a_name_that_was_given_is_in_the_answer_and_in_every_error() {
 }
 
 #[tokio::test]
-async fn who_gives_none_or_a_bad_one_gets_one_of_its_own() {
+async fn a_missing_or_bad_request_id_is_replaced() {
     let server = Server::start().await;
     let other = Server::start().await;
     let mut seen = BTreeSet::new();
@@ -72,21 +73,21 @@ async fn who_gives_none_or_a_bad_one_gets_one_of_its_own() {
     ];
     for given in [None].into_iter().chain(bad.map(Some)) {
         for server in [&server, &other] {
-            let answer = ask(server, r#"{"query":"{ nothing }"}"#, given).await;
-            let id = id_of(answer.headers()).to_owned();
+            let response = ask(server, r#"{"query":"{ nothing }"}"#, given).await;
+            let id = id_of(response.headers()).to_owned();
             assert!((10..=32).contains(&id.len()), "{id}");
             assert!(
                 id.bytes().all(|b| b.is_ascii_hexdigit() || b == b'-'),
                 "{id}"
             );
-            assert_eq!(ids_in(answer).await, [json!(id)], "{given:?}");
+            assert_eq!(ids_in(response).await, [json!(id)], "{given:?}");
             assert!(seen.insert(id), "a name twice: {seen:?}");
         }
     }
 }
 
 #[tokio::test]
-async fn each_operation_of_a_socket_has_the_sockets_name_and_a_number() {
+async fn operations_on_a_socket_number_its_request_id() {
     let server = Server::start().await;
     let mut ws = server.ws().await;
     let mut names = Vec::new();
@@ -97,16 +98,16 @@ async fn each_operation_of_a_socket_has_the_sockets_name_and_a_number() {
     ] {
         ws.send(json!({ "id": id, "type": "subscribe", "payload": { "query": query } }))
             .await;
-        let mut said = ws.receive().await;
-        let errors = if said["type"] == "error" {
-            said["payload"].take()
+        let mut output = ws.receive().await;
+        let errors = if output["type"] == "error" {
+            output["payload"].take()
         } else {
             assert_eq!(ws.receive().await["type"], "complete");
-            said["payload"]["errors"].take()
+            output["payload"]["errors"].take()
         };
         let name = errors[0]["extensions"]["requestId"].as_str().unwrap();
         let (socket, number) = name.rsplit_once('.').unwrap();
-        assert_eq!(number, id, "{said}");
+        assert_eq!(number, id, "{output}");
         names.push(socket.to_owned());
     }
     assert!(names.iter().all(|n| *n == names[0]), "{names:?}");
@@ -114,17 +115,17 @@ async fn each_operation_of_a_socket_has_the_sockets_name_and_a_number() {
     other
         .send(json!({ "id": "1", "type": "subscribe", "payload": { "query": "{ nothing }" } }))
         .await;
-    let said = other.receive().await;
-    let name = said["payload"][0]["extensions"]["requestId"].as_str();
+    let output = other.receive().await;
+    let name = output["payload"][0]["extensions"]["requestId"].as_str();
     assert!(!name.unwrap().starts_with(&names[0]), "{name:?}");
 }
 
 #[tokio::test]
-async fn an_event_stream_and_a_rest_answer_have_it_too() {
+async fn event_streams_and_rest_responses_have_a_request_id() {
     let server = Server::start().await;
     let http = reqwest::Client::new();
     let query = "subscription { stepEvents(after: \"x\") { cursor } }";
-    let answer = http
+    let response = http
         .get(format!("http://{}/graphql", server.address))
         .query(&[("query", query)])
         .header("accept", "text/event-stream")
@@ -132,19 +133,19 @@ async fn an_event_stream_and_a_rest_answer_have_it_too() {
         .send()
         .await
         .unwrap();
-    assert_eq!(id_of(answer.headers()), "of-a-stream");
-    // It is refused, so this ends.
-    let first = answer.text().await.unwrap();
+    assert_eq!(id_of(response.headers()), "of-a-stream");
+    // The stream ends because its operation is refused.
+    let first = response.text().await.unwrap();
     assert!(first.contains(r#""requestId":"of-a-stream""#), "{first}");
 
-    // A REST error is what Buildbot's clients know: the name is beside it.
-    let answer = http
+    // A REST error has Buildbot's form, so its id is only in the header.
+    let response = http
         .get(format!("http://{}/api/v2/nothing", server.address))
         .header("x-request-id", "of-rest")
         .send()
         .await
         .unwrap();
-    assert_eq!(id_of(answer.headers()), "of-rest");
-    let body: Value = answer.json().await.unwrap();
+    assert_eq!(id_of(response.headers()), "of-rest");
+    let body: Value = response.json().await.unwrap();
     assert_eq!(body.as_object().unwrap().len(), 1, "{body}");
 }

@@ -1,4 +1,4 @@
-//! What a process logs: as text or as JSON, with the names of requests, and without what nobody should read there.
+//! Logs: as text or JSON, with request ids, and without secrets.
 
 use std::time::Duration;
 
@@ -11,15 +11,15 @@ use crate::support::{
     process::{Process, command},
 };
 
-/// A value of a query, and a secret of a caller: neither has a place in a log.
+/// A variable's value and a caller's secret: neither may appear in a log.
 const VALUE: &str = "ein-wert-aus-der-anfrage";
 const TOKEN: &str = "ein-geheimes-token";
 
-/// What a server logs that was asked some things, and stopped.
+/// The log of a server that received some requests and stopped.
 async fn log(flags: &[&str], environment: &[(&str, &str)]) -> String {
     let database = Database::fresh().await;
     let (mut process, mut log) = Process::logging(&database, flags, environment).await;
-    let client = Client::new(process.address).named("of-the-test");
+    let client = Client::new(process.address).with_request_id("of-the-test");
     let query = format!("{{ builder(name: \"{VALUE}\") {{ builderid }} nothing(a: \"{VALUE}\") }}");
     client.execute(&query, json!({ "v": VALUE })).await;
     let url = client.url.replace("/graphql", "/api/v2/builders");
@@ -29,13 +29,13 @@ async fn log(flags: &[&str], environment: &[(&str, &str)]) -> String {
         .bearer_auth(TOKEN);
     asked.send().await.unwrap();
     process.signal("TERM").await;
-    assert!(process.ended(Duration::from_secs(20)).await.success());
+    assert!(process.exit_status(Duration::from_secs(20)).await.success());
     let mut text = String::new();
     log.read_to_string(&mut text).await.unwrap();
     text
 }
 
-/// The lines of a log of JSON.
+/// The lines of a JSON log.
 fn lines(log: &str) -> Vec<Value> {
     log.lines()
         .map(|line| serde_json::from_str(line).unwrap_or_else(|e| panic!("{line}: {e}")))
@@ -43,7 +43,7 @@ fn lines(log: &str) -> Vec<Value> {
 }
 
 #[tokio::test]
-async fn json_has_an_object_a_line_with_the_name_of_the_request() {
+async fn a_json_log_has_one_object_per_line_with_the_request_id() {
     let flags = [
         "--log-format",
         "json",
@@ -82,7 +82,7 @@ async fn json_has_an_object_a_line_with_the_name_of_the_request() {
 }
 
 #[tokio::test]
-async fn nothing_secret_is_logged_at_any_level_of_ours() {
+async fn no_log_level_reveals_secrets() {
     let log = log(&["--log", "debug,buildbot_graphql=trace"], &[]).await;
     assert!(log.contains("of-the-test"), "{log}");
     for secret in [VALUE, TOKEN] {
@@ -91,13 +91,13 @@ async fn nothing_secret_is_logged_at_any_level_of_ours() {
 }
 
 #[tokio::test]
-async fn text_is_for_people_and_the_environment_may_say_what_it_has() {
+async fn a_text_log_follows_the_environments_filter() {
     let said = log(&[], &[]).await;
     assert!(
         said.contains(" INFO ") && said.contains("stopping"),
         "{said}"
     );
-    // Without being told to, it has no line for each request.
+    // By default there is no line per request.
     assert!(!said.contains("of-the-test"), "{said}");
     let access = "warn,buildbot_graphql::access=debug";
     for name in ["RUST_LOG", "BUILDBOT_GRAPHQL_LOG"] {
@@ -105,7 +105,7 @@ async fn text_is_for_people_and_the_environment_may_say_what_it_has() {
         assert!(said.contains("request{id=of-the-test"), "{name}: {said}");
         assert!(!said.contains("stopping"), "{name}: {said}");
     }
-    // The flag is stronger than what is meant for all programs.
+    // The flag wins over the variable that is meant for all programs.
     let said = log(&["--log", "warn"], &[("RUST_LOG", "info")]).await;
     assert!(said.is_empty(), "{said}");
     let said = log(&[], &[("BUILDBOT_GRAPHQL_LOG_FORMAT", "json")]).await;
@@ -113,7 +113,7 @@ async fn text_is_for_people_and_the_environment_may_say_what_it_has() {
 }
 
 #[tokio::test]
-async fn every_command_logs_so_and_what_is_no_filter_is_refused() {
+async fn every_command_logs_alike_and_a_bad_filter_is_refused() {
     let (dir, log) = (tempfile::tempdir().unwrap(), ["--log-format", "json"]);
     let url = format!("sqlite://{}", dir.path().join("none.sqlite").display());
     let done = command()

@@ -1,4 +1,4 @@
-//! `/metrics`: what it counts, for whom, and that no text of a client becomes a label.
+//! `/metrics`: what it counts, who may read it, and that no client text becomes a label.
 
 use std::collections::BTreeMap;
 
@@ -6,16 +6,16 @@ use reqwest::StatusCode;
 use serde_json::json;
 
 use crate::{
-    feed::now,
-    support::{client::Client, server::Server, until, ws::Ws},
+    feed::newest_cursor,
+    support::{client::Client, server::Server, wait_until, ws::Ws},
 };
 
-/// Every sample by its name and labels.
+/// Every sample by name and labels.
 pub(super) async fn samples(client: &Client) -> BTreeMap<String, f64> {
     let url = client.url.replace("/graphql", "/metrics");
-    let answer = client.http.get(url).send().await.unwrap();
-    assert_eq!(answer.status(), StatusCode::OK);
-    let text = answer.text().await.unwrap();
+    let response = client.http.get(url).send().await.unwrap();
+    assert_eq!(response.status(), StatusCode::OK);
+    let text = response.text().await.unwrap();
     assert!(text.ends_with("# EOF\n"), "{text}");
     text.lines()
         .filter(|line| !line.starts_with('#'))
@@ -36,7 +36,7 @@ fn grown(before: &BTreeMap<String, f64>, after: &BTreeMap<String, f64>, name: &s
 }
 
 #[tokio::test]
-async fn requests_operations_and_errors_are_counted() {
+async fn requests_operations_and_errors_are_counted_by_label() {
     let server = Server::start().await;
     let client = server.client();
     let before = samples(&client).await;
@@ -83,7 +83,7 @@ async fn requests_operations_and_errors_are_counted() {
 }
 
 #[tokio::test]
-async fn what_is_open_is_counted_as_long_as_it_is() {
+async fn open_connections_and_subscriptions_are_gauges() {
     let server = Server::start().await;
     let client = server.client();
     let stream = client
@@ -106,11 +106,11 @@ async fn what_is_open_is_counted_as_long_as_it_is() {
         .iter()
         .all(|(name, many)| (now[*name] - many).abs() < 0.5)
     };
-    until(async || is(1.0, 1.0, 2.0).await).await;
+    wait_until(async || is(1.0, 1.0, 2.0).await).await;
     drop((stream, ws));
-    // The server hears of a client that is gone when it writes to it.
+    // The server notices a disconnected client when it writes to it.
     let build = client.add_build("b").await;
-    until(async || {
+    wait_until(async || {
         client.new_step(build, "s").await;
         is(0.0, 0.0, 0.0).await
     })
@@ -118,15 +118,15 @@ async fn what_is_open_is_counted_as_long_as_it_is() {
 }
 
 #[tokio::test]
-async fn the_feed_and_the_pools_are_looked_at() {
-    let server = Server::with(&["--anonymous", "write", "--readers", "3"]).await;
+async fn the_feed_and_the_pools_have_metrics() {
+    let server = Server::with_flags(&["--anonymous", "write", "--readers", "3"]).await;
     let client = server.client();
     assert!(samples(&client).await["feed_last_event_timestamp_seconds"].abs() < 0.5);
     let before = chrono_now();
     let build = client.add_build("b").await;
     client.new_step(build, "s").await;
-    now(&client).await;
-    // Nobody listens, and yet the time of the last event is known. The database's clock gave it.
+    newest_cursor(&client).await;
+    // The time of the last event is known without subscribers. The database's clock gave it.
     let shown = samples(&client).await;
     let last = shown["feed_last_event_timestamp_seconds"];
     assert!(
@@ -155,8 +155,8 @@ fn chrono_now() -> f64 {
 }
 
 #[tokio::test]
-async fn who_may_not_read_gets_no_metrics() {
-    let server = Server::with(&["--anonymous", "none"]).await;
+async fn a_caller_without_read_access_gets_no_metrics() {
+    let server = Server::with_flags(&["--anonymous", "none"]).await;
     let client = server.client();
     let ask = async |path: &str| {
         let url = client.url.replace("/graphql", path);
@@ -166,14 +166,14 @@ async fn who_may_not_read_gets_no_metrics() {
     assert_eq!(refused.status(), StatusCode::UNAUTHORIZED);
     assert_eq!(refused.headers()["www-authenticate"], "Bearer");
     assert!(!refused.text().await.unwrap().contains("buildbot_graphql_"));
-    // What is asked by who starts and stops servers is open.
+    // Supervisors start and stop servers by these routes, which need no token.
     for path in ["/healthz", "/readyz"] {
         assert_eq!(ask(path).await.status(), StatusCode::OK, "{path}");
     }
 }
 
 #[tokio::test]
-async fn nothing_that_a_client_sends_becomes_a_label() {
+async fn no_client_text_becomes_a_label() {
     let server = Server::start().await;
     let client = server.client();
     let series = samples(&client).await.len();
@@ -196,6 +196,6 @@ async fn nothing_that_a_client_sends_becomes_a_label() {
     }
     let after = samples(&client).await;
     assert!(!after.keys().any(|name| name.contains("zzz")), "{after:#?}");
-    // A few that are only there once something is counted.
+    // Some series appear only when something is counted.
     assert!(after.len() < series + 120, "{} of {series}", after.len());
 }

@@ -1,4 +1,4 @@
-//! What is in `packaging/` speaks of flags, files and metrics that there are. No image is built here.
+//! The files in `packaging/` name only flags, files and metrics that exist. No image is built here.
 
 use std::{
     collections::BTreeSet,
@@ -19,13 +19,13 @@ fn file(name: &str) -> String {
     fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
 }
 
-/// What `serve --help` says.
+/// The output of `serve --help`.
 async fn help() -> String {
     let done = command().args(["serve", "--help"]).output().await.unwrap();
     String::from_utf8(done.stdout).unwrap()
 }
 
-/// Every word in a text that begins so.
+/// Every word in a text that starts with this prefix.
 fn words<'t>(text: &'t str, prefix: &str) -> Vec<&'t str> {
     let is_part = |c: char| c.is_ascii_alphanumeric() || c == '_';
     text.match_indices(prefix)
@@ -33,7 +33,7 @@ fn words<'t>(text: &'t str, prefix: &str) -> Vec<&'t str> {
         .collect()
 }
 
-/// The instructions of a Dockerfile: a word, and what comes behind it.
+/// The instructions of a Dockerfile: the keyword and its arguments.
 fn instructions(dockerfile: &str) -> Vec<(String, String)> {
     let lines: Vec<&str> = dockerfile
         .lines()
@@ -49,7 +49,7 @@ fn instructions(dockerfile: &str) -> Vec<(String, String)> {
 }
 
 #[tokio::test]
-async fn the_dockerfile_names_what_there_is() {
+async fn the_dockerfile_names_existing_files() {
     let text = file("Dockerfile");
     let all = instructions(&text);
     let of = |word: &str| -> Vec<&str> {
@@ -67,7 +67,7 @@ async fn the_dockerfile_names_what_there_is() {
             assert!(root().join(path).exists(), "COPY {path}");
         }
     }
-    // What Cargo.toml names is there too.
+    // The files that Cargo.toml names are copied, too.
     for path in [
         "benches/load/main.rs",
         "tests/it/main.rs",
@@ -125,11 +125,11 @@ async fn the_settings_of_the_service_are_variables_of_serve() {
     }
 }
 
-/// The names of all metrics as a query asks for them, and of their labels.
+/// The names of all metrics as a query uses them, and their labels.
 async fn metrics() -> (BTreeSet<String>, BTreeSet<String>) {
     let server = Server::start().await;
     let client = server.client();
-    // Errors by code are there once there is one.
+    // Error codes appear after the first error.
     client.error("{ nothing }", json!({})).await;
     let url = client.url.replace("/graphql", "/metrics");
     let asked = async || {
@@ -154,7 +154,7 @@ async fn metrics() -> (BTreeSet<String>, BTreeSet<String>) {
             labels.extend(pairs.map(|pair| pair.split('=').next().unwrap().to_owned()));
         }
     }
-    // Prometheus adds this one.
+    // Prometheus adds this label.
     labels.insert("instance".to_owned());
     (names, labels)
 }
@@ -192,7 +192,7 @@ fn check(expression: &str, (names, labels): &(BTreeSet<String>, BTreeSet<String>
 }
 
 #[tokio::test]
-async fn every_panel_of_the_dashboard_and_every_rule_asks_for_metrics_that_there_are() {
+async fn the_dashboard_and_the_rules_use_existing_metrics() {
     let there = metrics().await;
     let dashboard: Value = serde_json::from_str(&file("grafana-dashboard.json")).unwrap();
     let panels = dashboard["panels"].as_array().unwrap();
@@ -207,7 +207,7 @@ async fn every_panel_of_the_dashboard_and_every_rule_asks_for_metrics_that_there
     }
     let ids: BTreeSet<i64> = panels.iter().map(|p| p["id"].as_i64().unwrap()).collect();
     assert_eq!(ids.len(), panels.len());
-    // The other way: no metric is measured that nobody is shown.
+    // Conversely, every metric is on the dashboard or in a rule.
     for name in &there.0 {
         let stem = ["_sum", "_count", "_bucket"]
             .iter()

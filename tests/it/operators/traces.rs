@@ -1,4 +1,4 @@
-//! Traces by OTLP, sent to a collector in this process.
+//! Traces over OTLP, sent to a collector in this process.
 
 use std::{sync::Arc, time::Duration};
 
@@ -12,7 +12,7 @@ const TRACE: u128 = 0x4bf9_2f35_77b3_4da6_a3ce_929d_0e0e_4736;
 const PARENT: u64 = 0x00f0_67aa_0ba9_02b7;
 const VALUE: &str = "ein-wert-aus-der-anfrage";
 
-/// A collector, and all that it was sent.
+/// A collector, and everything that it received.
 async fn collector() -> (String, Arc<Mutex<Vec<u8>>>) {
     let received = Arc::new(Mutex::new(Vec::new()));
     let kept = received.clone();
@@ -31,13 +31,13 @@ fn contains(bytes: &[u8], what: &[u8]) -> bool {
     bytes.windows(what.len()).any(|window| window == what)
 }
 
-/// Asks a server that sends its traces there, and stops it.
+/// Sends requests to a server that exports its traces to the collector, and stops it.
 async fn ask(environment: &[(&str, &str)]) -> String {
     let database = Database::fresh().await;
     let (mut process, mut log) = Process::logging(&database, &[], environment).await;
     let client = Client::new(process.address);
     let query = "query Named($n: String!) { builder(name: $n) { builderid } }";
-    let answer = client
+    let response = client
         .http
         .post(&client.url)
         .header("traceparent", format!("00-{TRACE:032x}-{PARENT:016x}-01"))
@@ -45,9 +45,9 @@ async fn ask(environment: &[(&str, &str)]) -> String {
         .send()
         .await
         .unwrap();
-    assert_eq!(answer.status(), 200);
+    assert_eq!(response.status(), 200);
     process.signal("TERM").await;
-    assert!(process.ended(Duration::from_secs(20)).await.success());
+    assert!(process.exit_status(Duration::from_secs(20)).await.success());
     let mut text = String::new();
     tokio::io::AsyncReadExt::read_to_string(&mut log, &mut text)
         .await
@@ -56,7 +56,7 @@ async fn ask(environment: &[(&str, &str)]) -> String {
 }
 
 #[tokio::test]
-async fn a_request_its_operation_and_its_statements_are_sent_without_values() {
+async fn spans_of_requests_operations_and_statements_have_no_values() {
     let (url, received) = collector().await;
     let log = ask(&[("OTEL_EXPORTER_OTLP_ENDPOINT", &url)]).await;
     let sent = received.lock().await;
@@ -78,12 +78,12 @@ async fn a_request_its_operation_and_its_statements_are_sent_without_values() {
         );
     }
     assert!(!contains(&sent, VALUE.as_bytes()), "a value was sent");
-    // Spans are for the collector; the log has what it had.
+    // Spans go to the collector; the log is unchanged.
     assert!(!log.contains("sea_orm"), "{log}");
 }
 
 #[tokio::test]
-async fn the_service_has_the_name_that_the_environment_gives() {
+async fn the_environment_names_the_service() {
     let (url, received) = collector().await;
     ask(&[
         ("OTEL_EXPORTER_OTLP_ENDPOINT", &url),
@@ -99,8 +99,8 @@ async fn the_service_has_the_name_that_the_environment_gives() {
 }
 
 #[tokio::test]
-async fn a_collector_that_does_not_answer_harms_nothing() {
-    // Nobody listens there; and one who takes a connection and says nothing.
+async fn an_unresponsive_collector_does_no_harm() {
+    // One collector refuses connections, the other accepts one and stays silent.
     let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let silent = format!("http://{}", silent.local_addr().unwrap());
     for url in ["http://127.0.0.1:1", &silent, "no url at all"] {

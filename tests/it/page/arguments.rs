@@ -1,4 +1,4 @@
-//! Page arguments: ranges, sizes and defaults, rows that come while a list is paged.
+//! Page arguments: ranges, sizes and defaults, and rows added while a list is paged.
 
 use serde_json::{Value, json};
 
@@ -12,7 +12,7 @@ const NULLS_FIRST: [(&str, &str, bool); 2] =
     [("completeAt", "COMPLETE_AT", false), ("name", "NAME", true)];
 
 #[tokio::test]
-async fn after_and_before_give_a_range_and_either_end_of_it() {
+async fn after_and_before_delimit_a_range() {
     let server = seeded().await;
     let client = server.client();
     let list = List {
@@ -59,7 +59,7 @@ async fn after_and_before_give_a_range_and_either_end_of_it() {
 }
 
 #[tokio::test]
-async fn a_page_of_none_knows_its_neighbours() {
+async fn an_empty_page_knows_its_neighbours() {
     let server = seeded().await;
     let client = server.client();
     let list = |filter: &str| List {
@@ -83,7 +83,7 @@ async fn a_page_of_none_knows_its_neighbours() {
 }
 
 #[tokio::test]
-async fn fifty_rows_where_nobody_says_and_five_hundred_at_most() {
+async fn a_page_has_fifty_rows_by_default_and_at_most_five_hundred() {
     let server = Server::start().await;
     let names: Vec<String> = (0..501)
         .map(|i| format!("({})", named(&format!("b{i}"))))
@@ -112,9 +112,10 @@ async fn fifty_rows_where_nobody_says_and_five_hundred_at_most() {
     }
 }
 
-/// Rows that come between two pages, before, at and behind the cursor, neither hide an old row nor show it again.
+/// Rows added between two pages, before, at and after the cursor, neither hide an old row nor
+/// repeat it.
 #[tokio::test]
-async fn cursors_stay_right_while_rows_are_added() {
+async fn cursors_stay_valid_while_rows_are_added() {
     for backward in [false, true] {
         let server = seeded().await;
         let (client, sql) = (server.client(), server.sql().await);
@@ -140,11 +141,11 @@ async fn cursors_stay_right_while_rows_are_added() {
                 nodes.reverse();
             }
             seen.append(&mut nodes);
-            // A twin of every kind of row there is: the same times and names.
-            let twin = char::from_u32(number).unwrap();
+            // A duplicate of every kind of row, with the same times and names.
+            let duplicate = char::from_u32(number).unwrap();
             sql.run(&format!(
                 "INSERT INTO steps (number, name, buildid, complete_at, state_string, urls_json) \
-                 SELECT {number} * 1000 + id, name || '{twin}', buildid, complete_at, '', '[]' FROM steps WHERE id IN \
+                 SELECT {number} * 1000 + id, name || '{duplicate}', buildid, complete_at, '', '[]' FROM steps WHERE id IN \
                  (SELECT max(id) FROM steps WHERE id <= 70 AND id % 3 = {number} % 3 GROUP BY complete_at)"
             ))
             .await;
@@ -170,7 +171,7 @@ async fn cursors_stay_right_while_rows_are_added() {
     }
 }
 
-/// A time that is no integer, which SQLite keeps as it is, must not make a walk go in circles.
+/// A time that is no integer, which SQLite stores as it is, must not make a walk loop.
 #[tokio::test]
 async fn a_broken_time_does_not_break_the_walk() {
     if !on_sqlite("it alone keeps a text in a number's column") {
@@ -218,7 +219,7 @@ async fn a_broken_time_does_not_break_the_walk() {
 }
 
 #[tokio::test]
-async fn a_builds_steps_by_limit_and_offset() {
+async fn a_builds_steps_page_by_limit_and_offset() {
     let server = seeded().await;
     let client = server.client();
     let mut steps = rows(&server, "steps").await;
@@ -269,9 +270,10 @@ async fn a_builds_steps_by_limit_and_offset() {
     }
 }
 
-/// An order of no keys is as good as none: a build's steps come by number, which goes against the ids here.
+/// An order without keys counts as none: a build's steps come by number, which runs against the ids
+/// here.
 #[tokio::test]
-async fn an_empty_order_is_none() {
+async fn an_empty_order_is_the_default_order() {
     let server = seeded().await;
     let query = "{ build(buildid: 2) { a: steps { stepid } b: steps(orderBy: []) { stepid } } }";
     let data = server.client().data(query, json!({})).await;

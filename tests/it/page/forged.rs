@@ -1,4 +1,5 @@
-//! Page cursors that no server gave out: each is a place in the order, whatever it holds, and none is an error inside.
+//! Page cursors that no server issued: each is a position in the order, whatever it holds, and none
+//! causes an internal error.
 
 use std::cmp::Ordering;
 
@@ -14,8 +15,9 @@ use crate::{
     support::database::{Kind, kind},
 };
 
-/// What the database compares a column with: SQLite takes a number for a text, and the reverse, where it can.
-fn taken(field: &str, value: &Value) -> Value {
+/// The value that the database compares a column with. SQLite converts between numbers and texts
+/// where it can.
+fn converted(field: &str, value: &Value) -> Value {
     if kind() != Kind::Sqlite {
         return value.clone();
     }
@@ -29,7 +31,7 @@ fn taken(field: &str, value: &Value) -> Value {
 }
 
 /// Null is less than every number, and every number is less than every text.
-fn anywhere(a: &Value, b: &Value) -> Ordering {
+fn order_of_any(a: &Value, b: &Value) -> Ordering {
     let class = |value: &Value| match value {
         Value::Null => 0,
         Value::Number(_) => 1,
@@ -39,7 +41,7 @@ fn anywhere(a: &Value, b: &Value) -> Ordering {
 }
 
 #[tokio::test]
-async fn a_forged_cursor_is_a_place_like_any_other() {
+async fn a_forged_cursor_is_a_position_like_any_other() {
     let server = seeded().await;
     let client = server.client();
     let values = [
@@ -102,7 +104,7 @@ async fn a_forged_cursor_is_a_place_like_any_other() {
                     columns.iter().enumerate().fold(
                         Ordering::Equal,
                         |so_far, (i, (field, descends))| {
-                            let here = anywhere(&row[*field], &taken(field, &forged[1][i]));
+                            let here = order_of_any(&row[*field], &converted(field, &forged[1][i]));
                             so_far.then(if *descends { here.reverse() } else { here })
                         },
                     )

@@ -1,12 +1,12 @@
-//! Arguments that are refused, and in which words.
+//! Arguments that are refused, and with which messages.
 
 use serde_json::{Value, json};
 
 use crate::filter::seed::seeded;
 
-/// Each names the argument, the rule and the value.
+/// Each message names the argument, the rule and the value.
 #[tokio::test]
-async fn bad_arguments_are_refused_in_words() {
+async fn bad_arguments_are_refused_with_a_message() {
     let server = seeded().await;
     let client = server.client();
     let page = "{ builders(first: 1) { pageInfo { endCursor } } }";
@@ -98,7 +98,7 @@ async fn bad_arguments_are_refused_in_words() {
     assert!(unclear.is_empty(), "{unclear:#?}");
 }
 
-/// What is no value of the argument's type fails the whole request.
+/// A value of the wrong type fails the whole request.
 #[tokio::test]
 async fn arguments_of_another_type_give_errors_and_no_data() {
     let server = seeded().await;
@@ -154,11 +154,11 @@ async fn arguments_of_another_type_give_errors_and_no_data() {
     }
     let mut taken = Vec::new();
     for (query, value) in cases {
-        let answer = client.execute(&query, json!({ "n": value })).await;
-        // A field that may be null is null; nothing else may be there.
-        let data = answer["data"].as_object();
+        let response = client.execute(&query, json!({ "n": value })).await;
+        // Only the nullable field's null may be present.
+        let data = response["data"].as_object();
         let empty = data.is_none_or(|data| data.values().all(Value::is_null));
-        if !empty || !answer["errors"][0]["message"].is_string() {
+        if !empty || !response["errors"][0]["message"].is_string() {
             taken.push((query, value));
         }
     }

@@ -1,10 +1,11 @@
-//! Reasons not to start: exit code 1, nothing on stdout, and a message that names the database or the flag.
+//! Reasons not to start: exit code 1, empty stdout, and a message that names the database or the
+//! flag.
 
 use std::path::Path;
 
 use tokio::net::TcpListener;
 
-use super::{place, run, url};
+use super::{run, temporary_database, url};
 use crate::support::{
     client::Client,
     database::{Database, Kind, kind},
@@ -12,7 +13,7 @@ use crate::support::{
     sql::Sql,
 };
 
-/// `serve` and `migrate` refuse this database with these words.
+/// Checks that `serve` and `migrate` refuse this database with these words.
 async fn refused(url: &str, words: &[&str]) {
     for command in ["serve", "migrate"] {
         let listen = if command == "serve" {
@@ -34,12 +35,12 @@ async fn refused(url: &str, words: &[&str]) {
             );
         }
         assert!(!stderr.contains("panicked"), "{stderr}");
-        // The password of every URL here that has one.
+        // Every URL here with a password has this one.
         assert!(!stderr.contains("hunter2"), "{stderr}");
     }
 }
 
-/// The same for a file, whose path is to be named, and which is left as it was.
+/// Checks the same for a file, whose path must be named and which must stay unchanged.
 async fn refused_file(file: &Path, words: &[&str]) {
     let before = std::fs::read(file).unwrap();
     refused(&url(file), &[&[file.to_str().unwrap()], words].concat()).await;
@@ -50,24 +51,24 @@ async fn refused_file(file: &Path, words: &[&str]) {
     );
 }
 
-/// A database of ours with a build in it, closed.
-async fn made(database: &Database) {
+/// Creates one of our databases with a build in it, and closes it.
+async fn create(database: &Database) {
     let mut server = Process::start(database, &[]).await;
     Client::new(server.address).add_build("b").await;
     server.signal("TERM").await;
-    server.ended(crate::support::PATIENCE).await;
+    server.exit_status(crate::support::TIMEOUT).await;
 }
 
 #[tokio::test]
-async fn a_path_that_cannot_be_opened() {
-    let (dir, file, _) = place();
+async fn a_path_that_cannot_be_opened_is_refused() {
+    let (dir, file, _) = temporary_database();
     let missing = dir.path().join("no/such/folder/steps.sqlite");
     refused(
         &url(&missing),
         &[missing.to_str().unwrap(), "cannot open the database"],
     )
     .await;
-    // Without mode=rwc nothing is made.
+    // Without mode=rwc no file is created.
     let plain = format!("sqlite://{}", file.display());
     refused(
         &plain,
@@ -83,20 +84,20 @@ async fn a_path_that_cannot_be_opened() {
 }
 
 #[tokio::test]
-async fn a_file_that_is_no_database() {
-    let (_dir, file, _) = place();
+async fn a_file_that_is_no_database_is_refused() {
+    let (_dir, file, _) = temporary_database();
     std::fs::write(&file, "This is a letter to a friend.\n".repeat(100)).unwrap();
     refused_file(&file, &["not a database"]).await;
 }
 
 #[tokio::test]
-async fn a_damaged_database() {
-    let (_dir, file, _) = place();
-    made(&Database::at(&file)).await;
+async fn a_damaged_database_is_refused() {
+    let (_dir, file, _) = temporary_database();
+    create(&Database::at(&file)).await;
     let whole = std::fs::read(&file).unwrap();
     std::fs::write(&file, &whole[..whole.len() / 2]).unwrap();
     refused_file(&file, &["cannot open the database", "malformed"]).await;
-    // The header is whole, and all behind it on the first page is not.
+    // The header is intact, and the rest of the first page is not.
     let mut garbled = whole;
     garbled[100..4_096].fill(0xab);
     std::fs::write(&file, &garbled).unwrap();
@@ -104,9 +105,9 @@ async fn a_damaged_database() {
 }
 
 #[tokio::test]
-async fn a_newer_database() {
+async fn a_newer_database_is_refused() {
     let database = Database::fresh().await;
-    made(&database).await;
+    create(&database).await;
     let sql = Sql::open(&database).await;
     sql.run("INSERT INTO graphql_migrations (version, applied_at) VALUES ('m9999_future', 0)")
         .await;
@@ -116,8 +117,8 @@ async fn a_newer_database() {
 }
 
 #[tokio::test]
-async fn a_database_of_another_program() {
-    // Migrating into it would leave two programs in one database, whether or not its tables are named as ours.
+async fn a_database_of_another_program_is_refused() {
+    // Migrating would mix two programs in one database, whether or not the tables have our names.
     for table in ["notes", "moz_places", "tags", "steps", "builds", "builders"] {
         let database = Database::fresh().await;
         if kind() == Kind::Sqlite {
@@ -147,7 +148,7 @@ async fn a_database_of_another_program() {
 }
 
 #[tokio::test]
-async fn an_old_buildbot_database() {
+async fn an_old_buildbot_database_is_refused() {
     let database = Database::fresh().await;
     if kind() == Kind::Sqlite {
         std::fs::write(database.file(), "").unwrap();
@@ -166,7 +167,7 @@ async fn an_old_buildbot_database() {
 }
 
 #[tokio::test]
-async fn a_database_url_that_is_none() {
+async fn an_invalid_database_url_is_refused() {
     for bad in [
         "nonsense",
         "",
@@ -191,7 +192,7 @@ async fn a_database_url_that_is_none() {
 }
 
 #[tokio::test]
-async fn a_server_that_is_not_there() {
+async fn an_unreachable_server_is_refused() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
     drop(listener);
@@ -201,12 +202,12 @@ async fn a_server_that_is_not_there() {
         ("mysql", "mysql"),
         ("mariadb", "mysql"),
     ] {
-        let place = format!("127.0.0.1:{port}/db");
+        let location = format!("127.0.0.1:{port}/db");
         refused(
-            &format!("{scheme}://user:hunter2@{place}"),
+            &format!("{scheme}://user:hunter2@{location}"),
             &[
                 "cannot open the database",
-                &format!("{shown}://user@{place}"),
+                &format!("{shown}://user@{location}"),
                 "refused",
             ],
         )
@@ -215,20 +216,20 @@ async fn a_server_that_is_not_there() {
 }
 
 #[tokio::test]
-async fn a_server_that_does_not_let_us_in() {
+async fn a_server_that_denies_access_is_refused() {
     if kind() == Kind::Sqlite {
-        // It has no server.
+        // SQLite has no server.
         return;
     }
     let database = Database::fresh().await;
     let (server, name) = database.url.rsplit_once('/').unwrap();
-    let (_, place) = server.split_once('@').unwrap();
+    let (_, location) = server.split_once('@').unwrap();
     let (scheme, _) = server.split_once(':').unwrap();
     refused(
-        &format!("{scheme}://nobody:hunter2@{place}/{name}"),
+        &format!("{scheme}://nobody:hunter2@{location}/{name}"),
         &[
             "cannot open the database",
-            &format!("{scheme}://nobody@{place}/{name}"),
+            &format!("{scheme}://nobody@{location}/{name}"),
             "nobody",
         ],
     )
@@ -245,10 +246,10 @@ async fn a_server_that_does_not_let_us_in() {
 }
 
 #[tokio::test]
-async fn a_port_in_use() {
+async fn a_port_in_use_is_refused() {
     let taken = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = taken.local_addr().unwrap().to_string();
-    let (_dir, _, url) = place();
+    let (_dir, _, url) = temporary_database();
     let (code, stdout, stderr) =
         run(&["serve", "--listen", &address, "--database-url", &url]).await;
     assert_eq!((code, &*stdout), (Some(1), ""));

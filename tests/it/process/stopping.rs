@@ -1,4 +1,5 @@
-//! A signal in the middle of work: what was begun is finished, what was answered is kept, and sockets are told.
+//! A signal during work: running requests finish, acknowledged writes are kept, and sockets receive
+//! a close code.
 
 use std::time::Duration;
 
@@ -19,15 +20,15 @@ const NEW: &str =
     "mutation($b: Int!, $n: String!) { newStep(buildid: $b, name: $n) { step { name } } }";
 
 #[tokio::test]
-async fn running_requests_are_finished() {
+async fn running_requests_finish() {
     for signal in ["TERM", "INT"] {
         let database = Database::fresh().await;
         let mut server = Process::start(&database, &[]).await;
         let client = Client::new(server.address);
         let build = client.add_build("b").await;
-        // While somebody else holds the database, the writes have begun and cannot end.
+        // While a foreign process locks the database, the writes have started and cannot end.
         let sql = Sql::open(&database).await;
-        sql.hold_writers().await;
+        sql.block_writers().await;
         let writes: Vec<_> = (0..5)
             .map(|i| {
                 let client = client.clone();
@@ -42,17 +43,20 @@ async fn running_requests_are_finished() {
         server.signal(signal).await;
         sleep(Duration::from_millis(500)).await;
         sql.run("COMMIT").await;
-        for (i, answer) in join_all(writes).await.into_iter().enumerate() {
-            assert_eq!(answer.unwrap()["newStep"]["step"]["name"], format!("s{i}"));
+        for (i, response) in join_all(writes).await.into_iter().enumerate() {
+            assert_eq!(
+                response.unwrap()["newStep"]["step"]["name"],
+                format!("s{i}")
+            );
         }
-        let status = server.ended(SOON).await;
+        let status = server.exit_status(SOON).await;
         assert_eq!(status.code(), Some(0), "{signal}: {status}");
         assert_eq!(sql.number("SELECT COUNT(*) AS n FROM steps").await, 5);
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_was_answered_is_kept_and_nothing_is_half_written() {
+async fn acknowledged_writes_are_kept_and_nothing_is_half_written() {
     let database = Database::fresh().await;
     let mut server = Process::start(&database, &[]).await;
     let client = Client::new(server.address);
@@ -61,19 +65,19 @@ async fn what_was_answered_is_kept_and_nothing_is_half_written() {
         .map(|writer| {
             let client = client.clone();
             tokio::spawn(async move {
-                // Until the server no longer answers.
+                // Until the server stops responding.
                 let mut answered = Vec::new();
                 for i in 0.. {
                     let name = format!("w{writer}.{i}");
-                    let Ok(answer) = client
+                    let Ok(response) = client
                         .try_execute(NEW, json!({ "b": build, "n": name }))
                         .await
                     else {
                         break;
                     };
-                    if answer.get("errors").is_none() {
+                    if response.get("errors").is_none() {
                         answered.push(
-                            answer["data"]["newStep"]["step"]["name"]
+                            response["data"]["newStep"]["step"]["name"]
                                 .as_str()
                                 .unwrap()
                                 .to_owned(),
@@ -86,7 +90,7 @@ async fn what_was_answered_is_kept_and_nothing_is_half_written() {
         .collect();
     sleep(Duration::from_millis(500)).await;
     server.signal("TERM").await;
-    let status = server.ended(SOON).await;
+    let status = server.exit_status(SOON).await;
     assert_eq!(status.code(), Some(0), "{status}");
 
     let answered: Vec<String> = join_all(writers)
@@ -119,7 +123,7 @@ async fn what_was_answered_is_kept_and_nothing_is_half_written() {
 }
 
 #[tokio::test]
-async fn sockets_are_told_that_the_server_goes() {
+async fn sockets_are_closed_with_going_away() {
     for signal in ["TERM", "INT"] {
         let database = Database::fresh().await;
         let mut server = Process::start(&database, &[]).await;
@@ -134,7 +138,7 @@ async fn sockets_are_told_that_the_server_goes() {
         for (name, ws) in [("idle", &mut idle), ("busy", &mut busy), ("old", &mut old)] {
             assert_eq!(ws.close_code().await, Some(1_001), "{signal} {name}");
         }
-        let status = server.ended(SOON).await;
+        let status = server.exit_status(SOON).await;
         assert_eq!(status.code(), Some(0), "{signal}: {status}");
     }
 }

@@ -1,79 +1,81 @@
-//! Each code that a socket is closed with.
+//! Every code that a socket is closed with.
 
 use futures_util::SinkExt;
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::Message;
 
-use super::{NEW, OLD, begin, closes, init, is_alive, open, receive, say, subscribe};
+use super::{
+    NEW, OLD, check_alive, check_closed, init, open, receive, send_text, start_type, subscribe,
+};
 use crate::support::{server::Server, ws::Ws};
 
 #[tokio::test]
-async fn who_does_not_begin_is_closed_with_4408() {
-    let server = Server::with(&["--socket-init-seconds", "1"]).await;
+async fn a_socket_without_an_init_is_closed_with_4408() {
+    let server = Server::with_flags(&["--socket-init-seconds", "1"]).await;
     for protocol in [NEW, OLD] {
         let mut ws = Ws::open(server.address, protocol).await.unwrap();
-        closes(&mut ws, 4408, "connection_init").await;
+        check_closed(&mut ws, 4408, "connection_init").await;
     }
-    // Chatting does not put it off.
+    // Other traffic does not extend the deadline.
     let mut ws = Ws::open(server.address, NEW).await.unwrap();
     ws.send(json!({ "type": "ping" })).await;
-    closes(&mut ws, 4408, "connection_init").await;
+    check_closed(&mut ws, 4408, "connection_init").await;
 }
 
 #[tokio::test]
-async fn an_operation_before_the_ack_is_4401() {
+async fn an_operation_before_the_ack_closes_with_4401() {
     let server = Server::start().await;
     for protocol in [NEW, OLD] {
         let mut ws = Ws::open(server.address, protocol).await.unwrap();
         let payload = json!({ "query": "{ __typename }" });
-        ws.send(json!({ "id": "1", "type": begin(protocol), "payload": payload }))
+        ws.send(json!({ "id": "1", "type": start_type(protocol), "payload": payload }))
             .await;
-        closes(&mut ws, 4401, "connection_init").await;
+        check_closed(&mut ws, 4401, "connection_init").await;
     }
 }
 
 #[tokio::test]
-async fn a_second_init_is_4429() {
+async fn a_second_init_closes_with_4429() {
     let server = Server::start().await;
     for protocol in [NEW, OLD] {
         let mut ws = open(&server, protocol).await;
         ws.send(init()).await;
-        closes(&mut ws, 4429, "second").await;
+        check_closed(&mut ws, 4429, "second").await;
     }
 }
 
 #[tokio::test]
-async fn strangers_are_4403() {
-    let server = Server::with(&["--anonymous", "none"]).await;
+async fn anonymous_callers_are_closed_with_4403() {
+    let server = Server::with_flags(&["--anonymous", "none"]).await;
     let mut ws = Ws::open(server.address, NEW).await.unwrap();
     ws.send(init()).await;
-    closes(&mut ws, 4403, "token").await;
-    // The older one has a message for it, which comes first.
+    check_closed(&mut ws, 4403, "token").await;
+    // The legacy subprotocol has an error message for it, which comes first.
     let mut ws = Ws::open(server.address, OLD).await.unwrap();
     ws.send(init()).await;
     let message = ws.receive().await;
     assert_eq!(message["type"], "connection_error");
     assert!(message["payload"]["message"].is_string(), "{message:#}");
     assert_eq!(message["payload"]["extensions"]["code"], "UNAUTHENTICATED");
-    closes(&mut ws, 4403, "token").await;
+    check_closed(&mut ws, 4403, "token").await;
 }
 
 #[tokio::test]
-async fn the_id_of_a_running_operation_is_4409() {
+async fn a_duplicate_operation_id_closes_with_4409() {
     let server = Server::start().await;
     for protocol in [NEW, OLD] {
         let mut ws = open(&server, protocol).await;
         let payload = json!({ "query": "subscription { stepEvents { cursor } }" });
         for _ in 0..2 {
-            ws.send(json!({ "id": "häh", "type": begin(protocol), "payload": payload }))
+            ws.send(json!({ "id": "häh", "type": start_type(protocol), "payload": payload }))
                 .await;
         }
-        closes(&mut ws, 4409, "häh").await;
+        check_closed(&mut ws, 4409, "häh").await;
     }
 }
 
 #[tokio::test]
-async fn what_is_no_message_is_4400() {
+async fn an_invalid_message_closes_with_4400() {
     let server = Server::start().await;
     let long = "ä".repeat(200);
     let start =
@@ -125,41 +127,41 @@ async fn what_is_no_message_is_4400() {
     ];
     for (text, about) in rows {
         let mut ws = open(&server, NEW).await;
-        say(&mut ws, &text).await;
-        closes(&mut ws, 4400, about).await;
+        send_text(&mut ws, &text).await;
+        check_closed(&mut ws, 4400, about).await;
     }
     let mut ws = open(&server, OLD).await;
-    say(&mut ws, r#"{"type":"ping"}"#).await;
-    closes(&mut ws, 4400, "graphql-ws").await;
+    send_text(&mut ws, r#"{"type":"ping"}"#).await;
+    check_closed(&mut ws, 4400, "graphql-ws").await;
     let mut ws = open(&server, NEW).await;
     ws.socket
         .send(Message::binary(init().to_string().into_bytes()))
         .await
         .unwrap();
-    closes(&mut ws, 4400, "text").await;
+    check_closed(&mut ws, 4400, "text").await;
     let mut ws = Ws::open(server.address, NEW).await.unwrap();
-    say(&mut ws, r#"{"type":"connection_init","payload":[]}"#).await;
-    closes(&mut ws, 4400, "payload: ").await;
+    send_text(&mut ws, r#"{"type":"connection_init","payload":[]}"#).await;
+    check_closed(&mut ws, 4400, "payload: ").await;
 }
 
 #[tokio::test]
-async fn a_message_that_is_too_large_is_1009() {
-    let server = Server::with(&["--max-message-bytes", "2000"]).await;
+async fn an_oversized_message_closes_with_1009() {
+    let server = Server::with_flags(&["--max-message-bytes", "2000"]).await;
     let query = |bytes: usize| {
         let text = subscribe("1", "").to_string();
         subscribe("1", &" ".repeat(bytes - text.len()))
     };
     let mut ws = open(&server, NEW).await;
-    // No query, but a message.
+    // No valid query, but a valid message.
     ws.send(query(2_000)).await;
     assert_eq!(receive(&mut ws).await["type"], "error");
-    is_alive(&mut ws, NEW).await;
+    check_alive(&mut ws, NEW).await;
     ws.send(query(2_001)).await;
-    closes(&mut ws, 1009, "").await;
+    check_closed(&mut ws, 1009, "").await;
 }
 
 #[tokio::test]
-async fn text_that_is_no_text_is_1007() {
+async fn invalid_utf8_closes_with_1007() {
     use tokio_tungstenite::tungstenite::protocol::frame::{
         Frame,
         coding::{Data, OpCode},
@@ -168,27 +170,27 @@ async fn text_that_is_no_text_is_1007() {
     let mut ws = open(&server, NEW).await;
     let frame = Frame::message(vec![0x7b, 0xff, 0xfe], OpCode::Data(Data::Text), true);
     ws.socket.send(Message::Frame(frame)).await.unwrap();
-    closes(&mut ws, 1007, "").await;
+    check_closed(&mut ws, 1007, "").await;
 }
 
 #[tokio::test]
-async fn a_server_that_stops_says_1001() {
+async fn a_stopping_server_closes_with_1001() {
     let server = Server::start().await;
     let mut sockets = Vec::new();
     for protocol in [NEW, OLD] {
-        // Before the ack, after it, and with an operation.
+        // Before the acknowledgement, after it, and with an operation.
         sockets.push(Ws::open(server.address, protocol).await.unwrap());
         sockets.push(open(&server, protocol).await);
         let mut busy = open(&server, protocol).await;
         let payload = json!({ "query": "subscription { stepEvents { cursor } }" });
-        busy.send(json!({ "id": "1", "type": begin(protocol), "payload": payload }))
+        busy.send(json!({ "id": "1", "type": start_type(protocol), "payload": payload }))
             .await;
-        is_alive(&mut busy, protocol).await;
+        check_alive(&mut busy, protocol).await;
         sockets.push(busy);
     }
     server.handle.stop();
     for ws in &mut sockets {
-        closes(ws, 1001, "going down").await;
+        check_closed(ws, 1001, "going down").await;
     }
     server.stop().await;
 }

@@ -1,13 +1,13 @@
-//! What the older subprotocol says in words of its own.
+//! Messages specific to the legacy subprotocol.
 
 use serde_json::json;
 
-use super::{OLD, closes, is_alive, open, receive};
+use super::{OLD, check_alive, check_closed, open, receive};
 use crate::support::{server::Server, ws::Ws};
 
 #[tokio::test]
-async fn a_keep_alive_follows_the_ack_and_comes_again() {
-    let server = Server::with(&["--socket-ping-seconds", "1"]).await;
+async fn keep_alives_follow_the_ack_and_repeat() {
+    let server = Server::with_flags(&["--socket-ping-seconds", "1"]).await;
     let mut ws = Ws::open(server.address, OLD).await.unwrap();
     ws.send(json!({ "type": "connection_init", "payload": null }))
         .await;
@@ -18,7 +18,7 @@ async fn a_keep_alive_follows_the_ack_and_comes_again() {
 }
 
 #[tokio::test]
-async fn errors_stand_where_its_clients_look_for_them() {
+async fn errors_have_the_form_its_clients_expect() {
     let server = Server::start().await;
     let mut ws = open(&server, OLD).await;
     // Refused, or a stream that fails: one object with a message.
@@ -40,7 +40,7 @@ async fn errors_stand_where_its_clients_look_for_them() {
         );
         assert!(message["payload"]["message"].is_string(), "{message:#}");
         assert_eq!(message["payload"]["extensions"]["code"], code);
-        is_alive(&mut ws, OLD).await;
+        check_alive(&mut ws, OLD).await;
     }
     // Failed while it ran: a result, and the end.
     let query = "mutation { addBuild(builderid: 9) { build { number } } }";
@@ -59,7 +59,7 @@ async fn errors_stand_where_its_clients_look_for_them() {
 }
 
 #[tokio::test]
-async fn stop_is_answered_and_frees_the_id() {
+async fn stop_completes_and_frees_the_id() {
     let server = Server::start().await;
     let mut ws = open(&server, OLD).await;
     let payload = json!({ "query": "subscription { stepEvents { cursor } }" });
@@ -73,7 +73,7 @@ async fn stop_is_answered_and_frees_the_id() {
         );
     }
     ws.send(json!({ "id": "unknown", "type": "stop" })).await;
-    is_alive(&mut ws, OLD).await;
+    check_alive(&mut ws, OLD).await;
 }
 
 #[tokio::test]
@@ -81,5 +81,5 @@ async fn terminate_closes_the_socket() {
     let server = Server::start().await;
     let mut ws = open(&server, OLD).await;
     ws.send(json!({ "type": "connection_terminate" })).await;
-    closes(&mut ws, 1000, "").await;
+    check_closed(&mut ws, 1000, "").await;
 }

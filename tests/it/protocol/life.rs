@@ -1,4 +1,4 @@
-//! How long a socket lives: pings of both levels, and clients that are not there any more.
+//! The lifetime of a socket: pings of both levels, and clients that have vanished.
 
 use std::time::Duration;
 
@@ -11,13 +11,13 @@ use tokio::{
 };
 use tokio_tungstenite::tungstenite::Message;
 
-use super::{NEW, OLD, is_alive, open, receive, subscribe};
-use crate::support::{PATIENCE, server::Server, ws::Ws};
+use super::{NEW, OLD, check_alive, open, receive, subscribe};
+use crate::support::{TIMEOUT, server::Server, ws::Ws};
 
 #[tokio::test]
 async fn a_ping_is_answered_with_its_payload() {
     let server = Server::start().await;
-    // Before the ack as after it.
+    // Both before and after the acknowledgement.
     let mut ws = Ws::open(server.address, NEW).await.unwrap();
     for open in [false, true] {
         if open {
@@ -36,7 +36,7 @@ async fn a_ping_is_answered_with_its_payload() {
             ws.send(json!({ "type": "pong", "payload": payload })).await;
         }
     }
-    is_alive(&mut ws, NEW).await;
+    check_alive(&mut ws, NEW).await;
 }
 
 #[tokio::test]
@@ -44,29 +44,29 @@ async fn a_ping_frame_is_answered_too() {
     let server = Server::start().await;
     let mut ws = open(&server, NEW).await;
     ws.socket.send(Message::Ping("hello".into())).await.unwrap();
-    let pong = timeout(PATIENCE, ws.socket.next()).await.unwrap();
+    let pong = timeout(TIMEOUT, ws.socket.next()).await.unwrap();
     assert_eq!(pong.unwrap().unwrap(), Message::Pong("hello".into()));
 }
 
 #[tokio::test]
-async fn who_answers_pings_may_be_silent() {
-    let server = Server::with(&["--socket-ping-seconds", "1"]).await;
+async fn a_client_that_answers_pings_may_be_silent() {
+    let server = Server::with_flags(&["--socket-ping-seconds", "1"]).await;
     for protocol in [NEW, OLD] {
         let mut ws = open(&server, protocol).await;
         let mut pings = 0;
         while pings < 3 {
-            match timeout(PATIENCE, ws.socket.next()).await.unwrap() {
-                // The client answers by itself when it is polled next.
+            match timeout(TIMEOUT, ws.socket.next()).await.unwrap() {
+                // The client replies to it on its next poll.
                 Some(Ok(Message::Ping(_))) => pings += 1,
                 Some(Ok(_)) => {}
                 other => panic!("{protocol}: {other:?}"),
             }
         }
-        is_alive(&mut ws, protocol).await;
+        check_alive(&mut ws, protocol).await;
     }
 }
 
-/// A connection that has upgraded and said `connection_init`, and then is left alone.
+/// A connection that has upgraded and sent `connection_init`, and then stays idle.
 async fn raw(server: &Server, protocol: &str) -> TcpStream {
     let mut stream = TcpStream::connect(server.address).await.unwrap();
     let request = format!(
@@ -82,7 +82,7 @@ async fn raw(server: &Server, protocol: &str) -> TcpStream {
     stream
 }
 
-/// A short text as a client's frame, masked with zeros.
+/// A short text as a client frame, masked with zeros.
 fn text_frame(text: &str) -> Vec<u8> {
     let length = u8::try_from(text.len()).unwrap();
     assert!(length < 126);
@@ -90,25 +90,25 @@ fn text_frame(text: &str) -> Vec<u8> {
 }
 
 #[tokio::test]
-async fn who_answers_no_ping_is_dropped() {
-    let server = Server::with(&["--socket-ping-seconds", "1"]).await;
+async fn a_client_that_answers_no_ping_is_dropped() {
+    let server = Server::with_flags(&["--socket-ping-seconds", "1"]).await;
     for protocol in [NEW, OLD] {
         let mut stream = raw(&server, protocol).await;
-        let mut said = Vec::new();
-        timeout(PATIENCE, stream.read_to_end(&mut said))
+        let mut output = Vec::new();
+        timeout(TIMEOUT, stream.read_to_end(&mut output))
             .await
             .expect("it is kept")
             .unwrap();
-        // Not without a ping, an empty frame.
-        assert!(said.windows(2).any(|w| w == [0x89, 0]), "{said:?}");
+        // A ping, an empty frame, came first.
+        assert!(output.windows(2).any(|w| w == [0x89, 0]), "{output:?}");
     }
-    assert_eq!(server.handle.tasks(), quiet(&server).await);
+    assert_eq!(server.handle.tasks(), idle_tasks(&server).await);
 }
 
-/// How many tasks run when no socket is open.
-async fn quiet(server: &Server) -> usize {
-    let fewest = timeout(PATIENCE, async {
-        // The tail, whoever drops old events, and whoever looks for revoked tokens.
+/// The number of tasks without an open socket.
+async fn idle_tasks(server: &Server) -> usize {
+    let fewest = timeout(TIMEOUT, async {
+        // The tail, retention, and the check for revoked tokens.
         while server.handle.tasks() > 3 {
             sleep(Duration::from_millis(20)).await;
         }
@@ -117,10 +117,10 @@ async fn quiet(server: &Server) -> usize {
     server.handle.tasks()
 }
 
-/// What it sends counts, even if it is no answer to a ping.
+/// Any message counts as a sign of life, not only a reply to a ping.
 #[tokio::test]
-async fn who_sends_is_there() {
-    let server = Server::with(&["--socket-ping-seconds", "1"]).await;
+async fn any_message_keeps_a_socket_open() {
+    let server = Server::with_flags(&["--socket-ping-seconds", "1"]).await;
     let mut stream = raw(&server, NEW).await;
     let (mut read, mut write) = stream.split();
     let talk = async {
@@ -138,22 +138,23 @@ async fn who_sends_is_there() {
 }
 
 #[tokio::test]
-async fn a_client_that_closes_is_answered_and_forgotten() {
+async fn a_closing_client_gets_a_close_frame_and_leaves_no_task() {
     let server = Server::start().await;
     for protocol in [NEW, OLD] {
         let mut ws = open(&server, protocol).await;
         ws.socket.close(None).await.unwrap();
-        assert_eq!(ws.closing().await, None);
-        // Gone without a word.
+        assert_eq!(ws.close_frame().await, None);
+        // Dropped without a close frame.
         drop(open(&server, protocol).await);
     }
-    quiet(&server).await;
+    idle_tasks(&server).await;
 }
 
-/// It floods the server with what wants an answer, and reads none: held back by its own unread answers, it is dropped.
+/// The client floods the server with pings and reads no reply: blocked by its unread replies, it is
+/// dropped.
 #[tokio::test]
-async fn a_flood_of_pings_that_nobody_reads_the_answers_of() {
-    let server = Server::with(&["--write-timeout-seconds", "1"]).await;
+async fn a_client_that_floods_pings_and_reads_nothing_is_dropped() {
+    let server = Server::with_flags(&["--write-timeout-seconds", "1"]).await;
     let payload = "x".repeat(20_000);
     for level in ["message", "frame"] {
         let mut ws = Ws::with_small_buffer(server.address).await;
@@ -173,14 +174,14 @@ async fn a_flood_of_pings_that_nobody_reads_the_answers_of() {
                 sent += 1;
             }
         };
-        timeout(PATIENCE, flood)
+        timeout(TIMEOUT, flood)
             .await
             .expect("it is never held back");
         assert!(sent > 10, "{level}");
         let mut other = open(&server, NEW).await;
-        is_alive(&mut other, NEW).await;
+        check_alive(&mut other, NEW).await;
     }
-    quiet(&server).await;
+    idle_tasks(&server).await;
 }
 
 #[tokio::test]
@@ -195,7 +196,7 @@ async fn operations_end_with_their_socket() {
             ))
             .await;
         }
-        is_alive(&mut ws, NEW).await;
+        check_alive(&mut ws, NEW).await;
     }
-    quiet(&server).await;
+    idle_tasks(&server).await;
 }

@@ -1,14 +1,14 @@
-//! Operations on a socket: what is answered, what ends them, and how many there may be.
+//! Operations on a socket: their responses, their ends, and how many there may be.
 
 use serde_json::{Value, json};
 
-use super::{NEW, closes, is_alive, open, receive, subscribe};
+use super::{NEW, check_alive, check_closed, open, receive, subscribe};
 use crate::{
     feed::after,
     support::{server::Server, ws::Ws},
 };
 
-/// The only error of an `error` message for this id.
+/// The single error of an `error` message for this id.
 fn error<'a>(message: &'a Value, id: &str) -> &'a Value {
     assert_eq!(
         (&message["id"], &message["type"]),
@@ -22,8 +22,8 @@ fn error<'a>(message: &'a Value, id: &str) -> &'a Value {
 }
 
 #[tokio::test]
-async fn what_is_refused_before_it_runs_is_an_error_and_nothing_else() {
-    let server = Server::with(&["--anonymous", "read"]).await;
+async fn an_operation_refused_before_it_runs_gets_only_an_error() {
+    let server = Server::with_flags(&["--anonymous", "read"]).await;
     let mut ws = open(&server, NEW).await;
     let variables = json!({ "id": "v", "type": "subscribe", "payload": {
         "query": "query($b: Int!) { build(buildid: $b) { number } }", "variables": { "b": "x" },
@@ -44,15 +44,15 @@ async fn what_is_refused_before_it_runs_is_an_error_and_nothing_else() {
     ] {
         let id = message["id"].as_str().unwrap().to_owned();
         ws.send(message).await;
-        let answer = receive(&mut ws).await;
-        assert_eq!(error(&answer, &id)["extensions"]["code"], code);
+        let response = receive(&mut ws).await;
+        assert_eq!(error(&response, &id)["extensions"]["code"], code);
         // Neither `next` nor `complete` follows.
-        is_alive(&mut ws, NEW).await;
+        check_alive(&mut ws, NEW).await;
     }
 }
 
 #[tokio::test]
-async fn a_stream_that_fails_ends_in_an_error() {
+async fn a_failing_stream_ends_with_an_error() {
     let server = Server::start().await;
     let mut ws = open(&server, NEW).await;
     for (arguments, code) in [
@@ -65,9 +65,9 @@ async fn a_stream_that_fails_ends_in_an_error() {
     ] {
         let query = format!("subscription {{ stepEvents{arguments} {{ cursor }} }}");
         ws.send(subscribe("1", &query)).await;
-        let answer = receive(&mut ws).await;
-        assert_eq!(error(&answer, "1")["extensions"]["code"], code);
-        is_alive(&mut ws, NEW).await;
+        let response = receive(&mut ws).await;
+        assert_eq!(error(&response, "1")["extensions"]["code"], code);
+        check_alive(&mut ws, NEW).await;
     }
 }
 
@@ -91,7 +91,7 @@ async fn queries_and_mutations_give_next_and_complete() {
             json!({ "id": name, "type": "complete" })
         );
     }
-    // What fails while it runs is a result.
+    // A failure during execution is a result.
     ws.send(subscribe(
         "f",
         "mutation { addBuild(builderid: 9) { build { number } } }",
@@ -107,7 +107,7 @@ async fn queries_and_mutations_give_next_and_complete() {
 }
 
 #[tokio::test]
-async fn an_id_is_text_that_may_hold_anything() {
+async fn an_id_may_be_any_text() {
     let server = Server::start().await;
     let mut ws = open(&server, NEW).await;
     for id in ["\"", "\\", "a\nb", "\u{0}", "ü💥", &"x".repeat(256)] {
@@ -124,7 +124,7 @@ async fn an_id_is_text_that_may_hold_anything() {
 }
 
 #[tokio::test]
-async fn what_the_client_ends_is_silent_and_its_id_is_free() {
+async fn a_completed_operation_is_silent_and_frees_its_id() {
     let server = Server::start().await;
     let client = server.client();
     let build = client.add_build("b").await;
@@ -138,29 +138,30 @@ async fn what_the_client_ends_is_silent_and_its_id_is_free() {
     for _ in 0..5 {
         ws.send(subscribe("1", &events)).await;
         let written = client.set_state(stepid, "busy").await;
-        let mut heard = receive(&mut ws).await;
-        while heard["payload"]["data"]["stepEvents"]["cursor"] != json!(written) {
+        let mut received = receive(&mut ws).await;
+        while received["payload"]["data"]["stepEvents"]["cursor"] != json!(written) {
             assert_eq!(
-                (&heard["id"], &heard["type"]),
+                (&received["id"], &received["type"]),
                 (&json!("1"), &json!("next"))
             );
             from.clone_from(&written);
-            heard = receive(&mut ws).await;
+            received = receive(&mut ws).await;
         }
         ws.send(json!({ "id": "1", "type": "complete" })).await;
         client.set_state(stepid, "unheard").await;
-        is_alive(&mut ws, NEW).await;
+        check_alive(&mut ws, NEW).await;
     }
-    // Ends of what does not run, and of what was ended already, are no mistake.
+    // Ending an operation that never ran, or that has ended, is no error.
     for id in ["1", "1", "never"] {
         ws.send(json!({ "id": id, "type": "complete" })).await;
     }
-    is_alive(&mut ws, NEW).await;
+    check_alive(&mut ws, NEW).await;
 }
 
-/// Begun and ended without a pause between, many times: at most one answer each, and none once it was ended.
+/// Starts and ends an operation at once, many times: at most one response each, and none after its
+/// end.
 #[tokio::test]
-async fn an_unfinished_query_that_is_ended_answers_nothing() {
+async fn a_query_completed_by_the_client_gets_no_response() {
     let server = Server::start().await;
     let client = server.client();
     client.add_build("b").await;
@@ -171,24 +172,24 @@ async fn an_unfinished_query_that_is_ended_answers_nothing() {
         ws.send(json!({ "id": "q", "type": "complete" })).await;
         let marker = format!("{i}");
         ws.send(subscribe(&marker, "{ __typename }")).await;
-        let mut answers = 0;
+        let mut responses = 0;
         loop {
             let message = receive(&mut ws).await;
             if message["id"] == "q" {
                 assert_ne!(message["type"], "error", "{message:#}");
-                answers += 1;
+                responses += 1;
             } else if message["type"] == "complete" {
                 break;
             }
         }
-        // Either it was quicker than its end, and whole, or it was silent.
-        assert!(answers == 0 || answers == 2, "{answers}");
+        // Either it finished before its end arrived, or it was silent.
+        assert!(responses == 0 || responses == 2, "{responses}");
     }
-    is_alive(&mut ws, NEW).await;
+    check_alive(&mut ws, NEW).await;
 }
 
 #[tokio::test]
-async fn a_slow_operation_holds_no_other() {
+async fn a_slow_operation_does_not_delay_others() {
     let server = Server::start().await;
     let client = server.client();
     let build = client.add_build("b").await;
@@ -199,17 +200,17 @@ async fn a_slow_operation_holds_no_other() {
         after(&start)
     );
     ws.send(subscribe("events", &events)).await;
-    // A mutation of another process's transaction has to wait; events and queries do not.
+    // A mutation waits for a foreign transaction; events and queries do not.
     let sql = server.sql().await;
     let heard_before = client.set_state(stepid, "one").await;
     assert_eq!(
         receive(&mut ws).await["payload"]["data"]["stepEvents"]["cursor"],
         heard_before.as_str()
     );
-    sql.hold_writers().await;
+    sql.block_writers().await;
     let slow = format!("mutation {{ newStep(buildid: {build}, name: \"slow\") {{ cursor }} }}");
     ws.send(subscribe("slow", &slow)).await;
-    is_alive(&mut ws, NEW).await;
+    check_alive(&mut ws, NEW).await;
     sql.run("UPDATE steps SET state_string = 'two'").await;
     sql.run("COMMIT").await;
     let mut left = vec![json!("event"), json!("next"), json!("complete")];
@@ -225,31 +226,32 @@ async fn a_slow_operation_holds_no_other() {
 }
 
 #[tokio::test]
-async fn one_operation_more_than_allowed_is_refused_and_the_socket_stays() {
-    let server = Server::with(&["--anonymous", "write", "--max-socket-operations", "2"]).await;
+async fn an_operation_above_the_limit_is_refused_and_the_socket_stays() {
+    let server =
+        Server::with_flags(&["--anonymous", "write", "--max-socket-operations", "2"]).await;
     let mut ws = open(&server, NEW).await;
     let events = "subscription { stepEvents { cursor } }";
     for id in ["1", "2", "3"] {
         ws.send(subscribe(id, events)).await;
     }
-    let answer = receive(&mut ws).await;
-    let refused = error(&answer, "3");
+    let response = receive(&mut ws).await;
+    let refused = error(&response, "3");
     assert_eq!(refused["extensions"]["code"], "LIMIT_EXCEEDED");
     assert_eq!(refused["extensions"]["limit"], "max-socket-operations");
     assert_eq!(refused["extensions"]["max"], 2);
-    // One ended makes room for one.
+    // Ending one operation frees a slot.
     ws.send(json!({ "id": "1", "type": "complete" })).await;
-    is_alive(&mut ws, NEW).await;
+    check_alive(&mut ws, NEW).await;
     ws.send(subscribe("3", events)).await;
     ws.send(subscribe("4", events)).await;
     error(&receive(&mut ws).await, "4");
-    // The limit is not what a used id is judged by.
+    // A duplicate id is not judged by the limit.
     ws.send(subscribe("3", events)).await;
-    closes(&mut ws, 4409, "3").await;
+    check_closed(&mut ws, 4409, "3").await;
 }
 
 #[tokio::test]
-async fn thousands_come_and_go_on_one_socket() {
+async fn thousands_of_operations_run_on_one_socket() {
     let server = Server::start().await;
     let mut ws = open(&server, NEW).await;
     for i in 0..3_000 {
@@ -258,12 +260,12 @@ async fn thousands_come_and_go_on_one_socket() {
             .await;
         ws.send(json!({ "id": id, "type": "complete" })).await;
     }
-    is_alive(&mut ws, NEW).await;
+    check_alive(&mut ws, NEW).await;
 }
 
-/// A replay of far more events than are written at once, beside another operation.
+/// A backfill of far more events than are written at once, beside another operation.
 #[tokio::test]
-async fn a_long_replay_comes_whole_and_holds_nobody() {
+async fn a_long_backfill_is_complete_and_delays_nobody() {
     let server = Server::start().await;
     let client = server.client();
     let build = client.add_build("b").await;
@@ -280,8 +282,8 @@ async fn a_long_replay_comes_whole_and_holds_nobody() {
     ws.send(subscribe("2", &events)).await;
     ws.send(subscribe("q", "{ __typename }")).await;
     let mut at = [start.clone(), start];
-    let (mut heard, mut is_answered) = ([0, 0], false);
-    while heard != [2_000, 2_000] || !is_answered {
+    let (mut received, mut is_answered) = ([0, 0], false);
+    while received != [2_000, 2_000] || !is_answered {
         let message = receive(&mut ws).await;
         if message["id"] == "q" {
             is_answered |= message["type"] == "complete";
@@ -292,6 +294,6 @@ async fn a_long_replay_comes_whole_and_holds_nobody() {
         let cursor = cursor.unwrap_or_else(|| panic!("{message:#}"));
         assert!(at[i].as_str() < cursor, "{cursor} behind {}", at[i]);
         cursor.clone_into(&mut at[i]);
-        heard[i] += 1;
+        received[i] += 1;
     }
 }

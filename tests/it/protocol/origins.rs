@@ -9,7 +9,7 @@ use tokio_tungstenite::{
 use super::NEW;
 use crate::support::server::Server;
 
-/// The status of an upgrade asked for by a page of this origin.
+/// The status of an upgrade that a page of this origin requests.
 async fn upgrade(server: &Server, origin: &str) -> u16 {
     let mut request = format!("ws://{}/graphql", server.address)
         .into_client_request()
@@ -25,7 +25,7 @@ async fn upgrade(server: &Server, origin: &str) -> u16 {
 }
 
 #[tokio::test]
-async fn only_these_and_our_own() {
+async fn only_allowed_origins_and_our_own_may_open_a_socket() {
     let allowed = "https://ci.example.org,http://localhost:3000/";
     let flags = [
         "--allow-origin",
@@ -33,7 +33,7 @@ async fn only_these_and_our_own() {
         "--allow-origin",
         "https://b.example:443",
     ];
-    let server = Server::with(&flags).await;
+    let server = Server::with_flags(&flags).await;
     let own = format!("http://{}", server.address);
     for good in [
         &own,
@@ -57,15 +57,15 @@ async fn only_these_and_our_own() {
 }
 
 #[tokio::test]
-async fn a_star_is_every_page() {
-    let server = Server::with(&["--allow-origin", "*"]).await;
+async fn a_star_allows_every_origin() {
+    let server = Server::with_flags(&["--allow-origin", "*"]).await;
     for origin in ["https://evil.example", "null"] {
         assert_eq!(upgrade(&server, origin).await, 101, "{origin}");
     }
 }
 
 #[test]
-fn a_flag_that_is_no_origin_is_refused() {
+fn an_invalid_origin_flag_is_refused() {
     for bad in [
         "ci.example.org",
         "https://",

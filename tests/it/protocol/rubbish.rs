@@ -1,12 +1,13 @@
-//! Hundreds of odd frames: each is ignored, answered or ends its own socket in order, and the server goes on.
+//! Hundreds of malformed messages: each is ignored, gets a response or closes its own socket, and
+//! the server continues.
 
 use serde_json::json;
 
-use super::{NEW, OLD, init, is_alive, open, say, subscribe};
+use super::{NEW, OLD, check_alive, init, open, send_text, subscribe};
 use crate::support::{server::Server, ws::Ws};
 
-/// Good messages cut off and bent.
-fn bent() -> Vec<String> {
+/// Valid messages, truncated and altered.
+fn malformed() -> Vec<String> {
     let good = [
         init().to_string(),
         subscribe("1", "subscription { stepEvents { cursor } }").to_string(),
@@ -71,20 +72,20 @@ fn bent() -> Vec<String> {
 }
 
 #[tokio::test]
-async fn each_ends_its_own_socket_at_most() {
+async fn a_malformed_message_closes_at_most_its_own_socket() {
     let server = Server::start().await;
-    let bent = bent();
-    assert!(bent.len() > 300, "{}", bent.len());
+    let malformed = malformed();
+    assert!(malformed.len() > 300, "{}", malformed.len());
     for protocol in [NEW, OLD] {
         let mut closed = 0;
-        for text in &bent {
+        for text in &malformed {
             let mut ws: Ws = open(&server, protocol).await;
-            say(&mut ws, text).await;
-            // What is no mistake leaves the socket open; this ends it either way.
-            say(&mut ws, "the end").await;
+            send_text(&mut ws, text).await;
+            // An ignored message leaves the socket open; this text closes it in any case.
+            send_text(&mut ws, "the end").await;
             let shown: String = text.chars().take(100).collect();
             let (code, reason) = ws
-                .closing()
+                .close_frame()
                 .await
                 .unwrap_or_else(|| panic!("no close frame: {shown}"));
             assert!([4400, 4429].contains(&code), "{code} {reason}: {shown}");
@@ -94,5 +95,5 @@ async fn each_ends_its_own_socket_at_most() {
         assert!(closed > 100, "{protocol}: all was taken: {closed}");
     }
     let mut ws = open(&server, NEW).await;
-    is_alive(&mut ws, NEW).await;
+    check_alive(&mut ws, NEW).await;
 }

@@ -53,7 +53,7 @@ async fn head_is_get_without_the_body() {
 }
 
 #[tokio::test]
-async fn nothing_is_changed_here() {
+async fn the_rest_api_is_read_only() {
     let server = serve("live.sqlite", &["--anonymous", "write"]).await;
     let rest = Rest::of(&server);
     for method in ["POST", "PUT", "PATCH", "DELETE", "TRACE", "PROPFIND"] {
@@ -71,7 +71,7 @@ async fn nothing_is_changed_here() {
 }
 
 #[tokio::test]
-async fn pages_of_other_origins() {
+async fn only_pages_of_allowed_origins_may_read() {
     let server = serve("live.sqlite", &["--allow-origin", "https://ci.example.org"]).await;
     let rest = Rest::of(&server);
     let path = "/api/v2/steps/1";
@@ -87,7 +87,7 @@ async fn pages_of_other_origins() {
         );
         assert_eq!(header(headers, "access-control-max-age"), Some("3600"));
         assert!(headers.get_all("vary").iter().any(|v| v == "Origin"));
-        // An error is for the page to read too.
+        // A page may read errors, too.
         let response = rest
             .send(Method::GET, "/api/v2/steps/0", &[("Origin", origin)])
             .await;
@@ -143,7 +143,7 @@ async fn pages_of_other_origins() {
 }
 
 #[tokio::test]
-async fn callers_who_may_not_read() {
+async fn a_caller_without_read_access_is_refused() {
     let server = serve("live.sqlite", &["--anonymous", "none"]).await;
     let rest = Rest::of(&server);
     for path in [
@@ -165,7 +165,7 @@ async fn callers_who_may_not_read() {
 }
 
 #[tokio::test]
-async fn text_for_those_who_ask_for_it() {
+async fn a_client_can_ask_for_plain_text() {
     let server = serve("live.sqlite", &[]).await;
     let rest = Rest::of(&server);
     for (accept, is_text) in [
@@ -204,9 +204,9 @@ async fn text_for_those_who_ask_for_it() {
     );
 }
 
-/// What is cut short says so, and with offsets everything is reached.
+/// A truncated response says so, and offsets reach everything.
 #[tokio::test]
-async fn answers_are_bounded() {
+async fn responses_are_bounded() {
     let server = serve("live.sqlite", &["--rest-max-rows", "10"]).await;
     let rest = Rest::of(&server);
     for (query, n, capped) in [
@@ -243,9 +243,9 @@ async fn answers_are_bounded() {
     assert_eq!(steps["meta"], json!({ "total": 11, "capped": true }));
 }
 
-/// Filters, orders, pages and totals are the database's work: what is read is what is shown.
+/// Filters, orders, pages and totals run in the database: only the rows of the response are read.
 #[tokio::test]
-async fn no_whole_table_is_read() {
+async fn no_table_is_read_whole() {
     let log: Arc<Mutex<Vec<String>>> = Arc::default();
     let seen = log.clone();
     let database = seeded().await.database.clone();
@@ -275,7 +275,7 @@ async fn no_whole_table_is_read() {
         log.lock().unwrap().clear();
         rest.get(&format!("/api/v2/{path}")).await;
         let log: Vec<String> = log.lock().unwrap().clone();
-        // The feed looks for news meanwhile.
+        // The feed polls for events meanwhile.
         let ours = log
             .iter()
             .filter(|sql| !sql.contains("graphql_") && !sql.contains("PRAGMA"));
@@ -292,9 +292,9 @@ async fn no_whole_table_is_read() {
     }
 }
 
-/// Our own database has neither masters nor properties, and says so.
+/// Our own database has neither masters nor properties, and the responses reflect that.
 #[tokio::test]
-async fn our_own_database() {
+async fn our_own_database_has_no_masters_or_properties() {
     let server = Server::start().await;
     let client = server.client();
     let build = client.add_build("b/ü").await;
@@ -333,13 +333,13 @@ async fn our_own_database() {
     assert_eq!(step["steps"][0]["urls"], json!([]));
 }
 
-/// While the database does not answer, neither do we; and what is wrong with it is not told.
+/// While the database is unavailable, so are we, and the response does not say why.
 #[tokio::test]
-async fn a_database_that_does_not_answer() {
+async fn a_lost_database_is_unavailable() {
     if kind() != Kind::Sqlite {
         return;
     }
-    let server = Server::over(&data("live.sqlite"), &[]).await;
+    let server = Server::over_copy_of(&data("live.sqlite"), &[]).await;
     let rest = Rest::of(&server);
     server
         .sql()

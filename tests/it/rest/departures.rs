@@ -1,12 +1,14 @@
-//! Where our answer is not the recorded one, on purpose: by the rule of our own that says so, every request that it touches.
+//! Where our response deliberately differs from the recorded one: each request, and the rule of
+//! ours that says so.
 
-/// What ours answers instead.
+/// What our server returns instead.
 pub(super) enum Ours {
-    /// An error of this status.
+    /// An error with this status.
     Refused(u16),
-    /// The same rows, and this in `meta.total`.
+    /// The same rows, and this number in `meta.total`.
     Total(u64),
-    /// 200, and in the rows this column holds these values, in JSON; a list has them all, so `total` is their number.
+    /// Status 200, and this column holds these values, given in JSON. A list has them all, so
+    /// `total` is their number.
     Rows(&'static str, &'static str),
 }
 

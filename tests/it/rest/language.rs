@@ -1,4 +1,5 @@
-//! The query language over our own database, against a reference that filters, orders and pages the same rows in plain Rust.
+//! The query language over our own database, against a reference that filters, orders and pages the
+//! same rows in plain Rust.
 
 use std::cmp::Ordering;
 
@@ -29,7 +30,7 @@ struct List {
     id: &'static str,
     sql: &'static str,
     fields: &'static [(&'static str, Kind)],
-    /// What makes an order total.
+    /// The fields that make an order total.
     ties: &'static [&'static str],
 }
 
@@ -118,7 +119,7 @@ async fn rows(server: &crate::support::server::Server, list: &List) -> Vec<Value
     rows
 }
 
-/// Values worth asking for, as they are written in a URL.
+/// Interesting values, as they are written in a URL.
 fn values(kind: Kind, nullable: bool) -> Vec<String> {
     let mut values: Vec<String> = match kind {
         Number | Numbers => {
@@ -153,12 +154,12 @@ fn values(kind: Kind, nullable: bool) -> Vec<String> {
     values
 }
 
-/// A value as the rows hold it: numbers are read as the widest there are.
+/// A value as the rows hold it. Numbers are parsed as the widest type.
 fn plain(kind: Kind, text: &str) -> Value {
     match kind {
         Number | Numbers => {
             let number: i128 = text.trim().replace('_', "").parse().unwrap();
-            // Beyond what any row holds, one is as good as another.
+            // Beyond the range of every row, all values are equivalent.
             let wide =
                 i64::try_from(number).unwrap_or(if number < 0 { i64::MIN } else { i64::MAX });
             json!(wide)
@@ -228,7 +229,7 @@ fn is_nullable(list: &List, field: &str) -> bool {
 }
 
 #[tokio::test]
-async fn every_operator_of_every_field() {
+async fn every_operator_of_every_field_matches_the_reference() {
     let server = seeded().await;
     let rest = Rest::of(&server);
     for list in &LISTS {
@@ -285,7 +286,7 @@ async fn every_operator_of_every_field() {
 }
 
 #[tokio::test]
-async fn every_order_and_its_pages() {
+async fn every_order_and_its_pages_match_the_reference() {
     let server = seeded().await;
     let rest = Rest::of(&server);
     for list in &LISTS {
@@ -340,7 +341,7 @@ async fn every_order_and_its_pages() {
     }
 }
 
-/// Lists element by element.
+/// Compares lists element by element.
 fn ranked(a: &Value, b: &Value) -> Ordering {
     match (a, b) {
         (Value::Array(a), Value::Array(b)) => {

@@ -1,5 +1,5 @@
-//! What a real Buildbot 4.3 has answered over two databases, asked of ours over the same rows: on SQLite over the files
-//! themselves, elsewhere over Buildbot's own tables there.
+//! The recorded responses of a real Buildbot 4.3 over two databases, compared with ours over the
+//! same rows: on SQLite over the files themselves, elsewhere over Buildbot's own tables.
 
 use std::{collections::HashSet, fs};
 
@@ -19,11 +19,12 @@ use crate::{
     },
 };
 
-/// What the recorded master called itself.
+/// The origin of the recorded master.
 const ITS_ORIGIN: &str = "http://127.0.0.1:18010";
 
-/// SQLite keeps names, times and orphans that Buildbot's tables elsewhere would refuse; to compare answers, they are let in.
-const POSTGRES_LETS_IN: &str = "ALTER TABLE steps ALTER COLUMN name TYPE varchar(100), ALTER COLUMN started_at TYPE bigint, \
+/// SQLite keeps names, times and orphans that Buildbot's tables refuse elsewhere. To compare
+/// responses, the constraints are loosened.
+const LOOSEN_POSTGRES: &str = "ALTER TABLE steps ALTER COLUMN name TYPE varchar(100), ALTER COLUMN started_at TYPE bigint, \
     ALTER COLUMN locks_acquired_at TYPE bigint, ALTER COLUMN complete_at TYPE bigint, DROP CONSTRAINT steps_buildid_fkey; \
     ALTER TABLE builds DROP CONSTRAINT builds_builderid_fkey; CREATE SEQUENCE builder_masters_id_seq OWNED BY builder_masters.id";
 const MARIADB_LETS_IN: &str = "ALTER TABLE steps DROP FOREIGN KEY steps_ibfk_1, DROP INDEX steps_name, MODIFY name varchar(100) NOT NULL, \
@@ -34,10 +35,10 @@ const MARIADB_LETS_IN: &str = "ALTER TABLE steps DROP FOREIGN KEY steps_ibfk_1, 
 pub(super) async fn serve(file: &str, flags: &[&str]) -> Server {
     let file = data(file);
     let (schema, lets_in) = match kind() {
-        Kind::Sqlite => return Server::over(&file, flags).await,
+        Kind::Sqlite => return Server::over_copy_of(&file, flags).await,
         Kind::Postgres => (
             include_str!("../../data/buildbot-postgresql.sql"),
-            POSTGRES_LETS_IN,
+            LOOSEN_POSTGRES,
         ),
         Kind::Mariadb => (
             include_str!("../../data/buildbot-mariadb.sql"),
@@ -54,14 +55,14 @@ pub(super) async fn serve(file: &str, flags: &[&str]) -> Server {
     Server::on(database, flags, clock, None).await
 }
 
-/// Every recorded request, with what was answered.
+/// Every recorded request with its response.
 pub(super) fn recorded(name: &str) -> Vec<Value> {
     let text = fs::read_to_string(data(name)).unwrap();
     let lines = text.lines().map(|line| serde_json::from_str(line).unwrap());
     lines.collect()
 }
 
-/// The rows of an answer, under whatever plural.
+/// The rows of a response, whatever their plural name.
 fn rows(body: &Value) -> &Vec<Value> {
     let lists = body.as_object().unwrap().iter();
     let (_, rows) = lists.into_iter().find(|(name, _)| *name != "meta").unwrap();
@@ -116,7 +117,7 @@ async fn replay(file: &str, recording: &str, rules: &[Rule]) {
             None => ("equal", *was == status && is_error(&body)),
             Some((name, (request, ours))) => {
                 unused.remove(request);
-                (name, departs(status, &body, ours, &record["body"]))
+                (name, find_departure(status, &body, ours, &record["body"]))
             }
         };
         if !fits {
@@ -134,7 +135,7 @@ fn is_error(body: &Value) -> bool {
     body["error"].as_str().is_some_and(|text| !text.is_empty())
 }
 
-fn departs(status: u16, body: &Value, ours: &Ours, was: &Value) -> bool {
+fn find_departure(status: u16, body: &Value, ours: &Ours, was: &Value) -> bool {
     match ours {
         Ours::Refused(wanted) => status == *wanted && is_error(body),
         Ours::Total(total) => {
@@ -153,18 +154,18 @@ fn departs(status: u16, body: &Value, ours: &Ours, was: &Value) -> bool {
 }
 
 #[tokio::test]
-async fn a_real_masters_answers() {
+async fn responses_match_a_real_masters() {
     replay("live.sqlite", "rest.jsonl", LIVE).await;
 }
 
 #[tokio::test]
-async fn odd_rows() {
+async fn responses_match_for_synthetic_rows() {
     replay("synthetic.sqlite", "rest-synthetic.jsonl", SYNTHETIC).await;
 }
 
-/// `/api/latest` is the same, and nothing else below `/api` is anything.
+/// `/api/latest` is an alias, and nothing else exists below `/api`.
 #[tokio::test]
-async fn versions() {
+async fn api_versions() {
     let server = serve("live.sqlite", &[]).await;
     let rest = Rest::of(&server);
     for path in ["/builds?limit=3", "/steps/64", "/builders/plain/builds"] {
@@ -191,9 +192,9 @@ async fn versions() {
     }
 }
 
-/// Value and source of each, for those that are asked for.
+/// Checks the value and source of each requested property.
 #[tokio::test]
-async fn properties() {
+async fn properties_have_values_and_sources() {
     let server = serve("live.sqlite", &[]).await;
     let rest = Rest::of(&server);
     let of = async |query: &str| {
@@ -225,7 +226,7 @@ async fn properties() {
         list["builds"][0],
         json!({ "properties": { "builderid": [8, "Builder"] } })
     );
-    // Accepted and without meaning where there are none.
+    // Accepted without effect where there are no properties.
     assert_eq!(
         rest.send(Method::GET, "/api/v2/steps/1?property=x", &[])
             .await

@@ -1,17 +1,18 @@
-//! How parameters may be spelled, and what is refused with which reason.
+//! The accepted spellings of parameters, and the reason for each refusal.
 
 use serde_json::json;
 
 use super::Rest;
 use crate::filter::seed::seeded;
 
-/// Everything is spelled as Buildbot has it, or refused with its reason.
+/// Every parameter is spelled as Buildbot has it, or refused with a reason.
 #[tokio::test]
-async fn spelling() {
+async fn parameters_are_spelled_as_in_buildbot() {
     let server = seeded().await;
     let rest = Rest::of(&server);
     let same = [
-        // What has no `=` is no parameter; `;` separates too; a name may be escaped; the first of several limits counts.
+        // A word without `=` is no parameter, `;` separates, names may be escaped, and the first of
+        // several limits counts.
         ("?limit=2", "?limit=2&nonsense&&field"),
         ("?limit=2&offset=1", "?limit=2;offset=1"),
         ("?limit=2", "?%6Cimit=2&limit=x"),
@@ -100,10 +101,10 @@ async fn spelling() {
 }
 
 #[tokio::test]
-async fn a_single_resource() {
+async fn a_single_resource_ignores_collection_parameters() {
     let server = seeded().await;
     let rest = Rest::of(&server);
-    // Filters are for collections, everything else is checked and without meaning.
+    // Filters are for collections. Everything else is checked and has no effect.
     let one = rest.found("/api/v2/builds/1").await;
     assert_eq!(one["meta"], json!({}));
     assert_eq!(
@@ -122,7 +123,7 @@ async fn a_single_resource() {
             "{query}"
         );
     }
-    // Parameters come before the database.
+    // Parameters are checked before the database is read.
     assert_eq!(rest.refused("/api/v2/builds/9999?nothing=1").await.0, 400);
     assert_eq!(rest.refused("/api/v2/builds/9999").await.0, 404);
     assert_eq!(rest.refused("/api/v2/nothing?nothing=1").await.0, 404);

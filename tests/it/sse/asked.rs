@@ -1,4 +1,4 @@
-//! Who gets a stream: which Accept asks for one, who is refused, and with what.
+//! Which Accept header asks for a stream, which requests are refused, and how.
 
 use reqwest::{Response, StatusCode};
 use serde_json::{Value, json};
@@ -9,7 +9,7 @@ use crate::support::server::Server;
 const JSON: &str = "application/json";
 const GRAPHQL: &str = "application/graphql-response+json";
 
-/// Refused with this status and JSON: the code and the message of its error.
+/// Checks that a response is JSON with this status and one error, and returns its code and message.
 async fn refused(response: Response, status: u16) -> (String, String) {
     assert_eq!(response.status(), status);
     let content_type = response.headers()["content-type"].to_str().unwrap();
@@ -57,9 +57,9 @@ async fn the_accept_header_decides() {
     assert!(message.contains(STREAM), "{message}");
 }
 
-/// Who reads a stream sees nothing but its events, so these bring the errors too.
+/// A client that reads a stream sees only its events, so errors arrive as events.
 #[tokio::test]
-async fn what_is_refused_is_an_event() {
+async fn a_refusal_is_an_event() {
     let server = Server::start().await;
     let client = server.client();
     for (query, code) in [
@@ -77,7 +77,7 @@ async fn what_is_refused_is_an_event() {
     }
 }
 
-/// The code of the only event's only error; nothing comes behind it.
+/// The code of the only error of the only event.
 async fn refusal(request: reqwest::RequestBuilder) -> String {
     let mut stream = events(request).await;
     let result = stream.event().await.result();
@@ -91,7 +91,7 @@ async fn refusal(request: reqwest::RequestBuilder) -> String {
 }
 
 #[tokio::test]
-async fn what_is_no_request_is_no_stream() {
+async fn an_invalid_request_gets_no_stream() {
     let server = Server::start().await;
     let client = server.client();
     let mutation = "mutation { findBuilder(name: \"b\") { builderid } }";
@@ -109,7 +109,7 @@ async fn what_is_no_request_is_no_stream() {
 }
 
 #[tokio::test]
-async fn a_place_that_is_not_in_the_feed_is_refused() {
+async fn an_invalid_last_event_id_is_refused() {
     let server = Server::start().await;
     let client = server.client();
     for (id, codes) in [
@@ -127,8 +127,8 @@ async fn a_place_that_is_not_in_the_feed_is_refused() {
 }
 
 #[tokio::test]
-async fn strangers_get_401() {
-    let server = Server::with(&["--anonymous", "none"]).await;
+async fn anonymous_callers_get_401() {
+    let server = Server::with_flags(&["--anonymous", "none"]).await;
     let client = server.client();
     for query in ["{ __typename }", "subscription { stepEvents { cursor } }"] {
         for request in [post(&client, query), get(&client, query)] {
@@ -139,17 +139,17 @@ async fn strangers_get_401() {
     }
 }
 
-/// An `EventSource` can send no header, so the page that it belongs to is what counts.
+/// An `EventSource` cannot send headers, so its page's origin decides.
 #[tokio::test]
-async fn pages_of_other_sites_get_no_stream() {
-    let server = Server::with(&["--allow-origin", "https://ci.example.org"]).await;
+async fn pages_of_other_sites_cannot_open_a_stream() {
+    let server = Server::with_flags(&["--allow-origin", "https://ci.example.org"]).await;
     let client = server.client();
     let own = format!("http://{}", server.address);
     for good in [&*own, "https://ci.example.org"] {
         let request = get(&client, "{ __typename }").header("origin", good);
         let mut stream = events(request).await;
         let headers = stream.response.headers();
-        // Its browser would not hand the events over without this.
+        // Without this header the browser would withhold the events.
         assert_eq!(headers["access-control-allow-origin"], good);
         assert_eq!(headers["vary"], "Origin");
         assert_eq!(stream.event().await.result()["data"]["__typename"], "Query");
@@ -167,7 +167,7 @@ async fn pages_of_other_sites_get_no_stream() {
 }
 
 #[tokio::test]
-async fn a_subscription_over_json_is_told_where_to_go() {
+async fn a_subscription_over_json_is_refused_with_advice() {
     let server = Server::start().await;
     let client = server.client();
     for accept in [JSON, GRAPHQL] {

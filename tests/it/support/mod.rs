@@ -1,4 +1,4 @@
-//! What tests stand on: a server in this process or in its own, an HTTP client, a socket, and plain SQL.
+//! What tests use: a server in this process or in its own, an HTTP client, a socket, and plain SQL.
 
 pub(crate) mod client;
 pub(crate) mod database;
@@ -9,17 +9,17 @@ pub(crate) mod ws;
 
 use std::time::Duration;
 
-/// Longer than anything takes that works; a test that waits so long has failed.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+/// Longer than anything that works takes: a test that waits this long has failed.
+pub(crate) const TIMEOUT: Duration = Duration::from_secs(20);
 
-/// Waits until it is so.
-pub(crate) async fn until(is_so: impl AsyncFn() -> bool) {
+/// Waits until the condition is true.
+pub(crate) async fn wait_until(condition: impl AsyncFn() -> bool) {
     let waiting = async {
-        while !is_so().await {
-            tokio::time::sleep(PATIENCE / 400).await;
+        while !condition().await {
+            tokio::time::sleep(TIMEOUT / 400).await;
         }
     };
-    tokio::time::timeout(PATIENCE, waiting)
+    tokio::time::timeout(TIMEOUT, waiting)
         .await
         .expect("it is not so");
 }

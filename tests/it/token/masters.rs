@@ -11,13 +11,13 @@ use crate::{
 };
 
 #[tokio::test]
-async fn a_masters_database_gets_the_table_with_the_first_and_loses_it_with_detach() {
+async fn the_first_token_creates_the_table_and_detach_drops_it() {
     let (database, sql) = master().await;
     let before = schema(&sql).await;
     let server = serve(&database, &["--anonymous", "none"]).await;
-    // Without the table there are no tokens: what is shown is wrong, not impossible.
-    let stranger = Client::showing(server.address, &format!("bbg_{}", "0".repeat(64)));
-    assert_eq!(stranger.error(QUERY, json!({})).await.0, "UNAUTHENTICATED");
+    // Without the table there are no tokens: this one is wrong, and the lookup does not fail.
+    let wrong = Client::with_token(server.address, &format!("bbg_{}", "0".repeat(64)));
+    assert_eq!(wrong.error(QUERY, json!({})).await.0, "UNAUTHENTICATED");
     let list = ["token", "list", "--database-url", &*database.url];
     assert_eq!(process::run(&list).await.1, "There are no tokens.\n");
 
@@ -30,12 +30,12 @@ async fn a_masters_database_gets_the_table_with_the_first_and_loses_it_with_deta
     assert_eq!(code, Some(0), "{stderr}");
     let (added, token) = stdout.trim_end().split_once('\n').unwrap();
     assert_eq!(added, "added table graphql_tokens");
-    let client = Client::showing(server.address, token);
+    let client = Client::with_token(server.address, token);
     client.data(QUERY, json!({})).await;
     create(&server, "second", Scope::Write).await;
     assert_eq!(process::run(&list).await.1.lines().count(), 2);
 
-    // The feed comes and is mended beside the tokens.
+    // The feed is attached and repaired beside the tokens.
     run("attach", &database).await.unwrap();
     sql.run("DROP TABLE graphql_feed").await;
     let mended = run("attach", &database).await.unwrap();
@@ -46,11 +46,11 @@ async fn a_masters_database_gets_the_table_with_the_first_and_loses_it_with_deta
     client.data(QUERY, json!({})).await;
     revoke(&server, "second").await;
 
-    let said = run("detach", &database).await.unwrap();
-    let removed = said
+    let output = run("detach", &database).await.unwrap();
+    let removed = output
         .iter()
         .any(|line| line == "removed table graphql_tokens");
-    assert!(removed, "{said:?}");
+    assert!(removed, "{output:?}");
     assert_eq!(schema(&sql).await, before);
     assert_eq!(client.error(QUERY, json!({})).await.0, "UNAUTHENTICATED");
     assert_eq!(
@@ -59,11 +59,11 @@ async fn a_masters_database_gets_the_table_with_the_first_and_loses_it_with_deta
     );
 }
 
-/// Buildbot's rows are its own, whatever a token may do.
+/// Buildbot's rows are read-only, whatever a token allows.
 #[tokio::test]
 async fn a_write_token_does_not_write_to_a_masters_database() {
     let (database, _) = master().await;
     let server = serve(&database, &[]).await;
     let token = create(&server, "w", Scope::Write).await;
-    crate::golden::try_mutations(&Client::showing(server.address, &token)).await;
+    crate::golden::try_mutations(&Client::with_token(server.address, &token)).await;
 }

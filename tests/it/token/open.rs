@@ -1,4 +1,5 @@
-//! What a token holds open when it is revoked: sockets, streams, and what is sent on them.
+//! What happens to open sockets and streams, and to operations on them, when their token is
+//! revoked.
 
 use buildbot_graphql::testing::Scope;
 use serde_json::{Value, json};
@@ -6,11 +7,11 @@ use tokio::time::{sleep, timeout};
 
 use super::{LISTEN, QUERY, WRITE, builders, create, revoke};
 use crate::{
-    feed::{after, now},
-    support::{PATIENCE, client::Client, server::Server, until, ws::Ws},
+    feed::{after, newest_cursor},
+    support::{TIMEOUT, client::Client, server::Server, wait_until, ws::Ws},
 };
 
-/// A socket in a subprotocol that was let in with this token.
+/// A socket with this subprotocol and token.
 async fn open(server: &Server, protocol: &str, token: &str) -> Ws {
     let mut ws = Ws::open(server.address, protocol).await.unwrap();
     let payload = json!({ "Authorization": format!("Bearer {token}") });
@@ -31,24 +32,24 @@ fn begin(protocol: &str, query: &str) -> Value {
 
 async fn stream(client: &Client, query: &str) -> reqwest::Response {
     let request = client.http.get(&client.url).query(&[("query", query)]);
-    let answer = request.header("accept", "text/event-stream").send().await;
-    let answer = answer.unwrap();
-    assert_eq!(answer.status(), 200);
-    answer
+    let response = request.header("accept", "text/event-stream").send().await;
+    let response = response.unwrap();
+    assert_eq!(response.status(), 200);
+    response
 }
 
 #[tokio::test]
-async fn a_revoked_token_ends_its_sockets_and_streams_and_no_others() {
+async fn a_revocation_ends_only_the_tokens_sockets_and_streams() {
     let server = Server::start().await;
     let client = server.client();
     let build = client.add_build("b").await;
     let (stepid, _) = client.new_step(build, "s").await;
-    let start = now(&client).await;
+    let start = newest_cursor(&client).await;
     let gone = create(&server, "gone", Scope::Read).await;
     let kept = create(&server, "kept", Scope::Read).await;
     let mut sockets = Vec::new();
     for protocol in ["graphql-transport-ws", "graphql-ws"] {
-        // One that listens, and one that is silent.
+        // One with a subscription, and one without.
         for query in [Some(LISTEN), None] {
             let mut ws = open(&server, protocol, &gone).await;
             if let Some(query) = query {
@@ -57,7 +58,7 @@ async fn a_revoked_token_ends_its_sockets_and_streams_and_no_others() {
             sockets.push(ws);
         }
     }
-    // Shown at the upgrade.
+    // Sent with the upgrade.
     let (new, value) = ("graphql-transport-ws", format!("Bearer {gone}"));
     let mut ws = Ws::open_as(server.address, new, Some(&value))
         .await
@@ -69,7 +70,7 @@ async fn a_revoked_token_ends_its_sockets_and_streams_and_no_others() {
         "subscription {{ stepEvents{} {{ cursor }} }}",
         after(&start)
     );
-    let ended = stream(&Client::showing(server.address, &gone), &query).await;
+    let ended = stream(&Client::with_token(server.address, &gone), &query).await;
     let mut others = vec![open(&server, new, &kept).await, server.ws().await];
     for other in &mut others {
         other.subscribe(&after(&start)).await;
@@ -80,27 +81,28 @@ async fn a_revoked_token_ends_its_sockets_and_streams_and_no_others() {
     }
     revoke(&server, "gone").await;
     for mut ws in sockets {
-        let closing = ws.closing().await.unwrap();
+        let closing = ws.close_frame().await.unwrap();
         assert_eq!(closing, (4403, "the token was revoked".to_owned()));
     }
-    let said = timeout(PATIENCE, ended.text()).await.unwrap().unwrap();
-    let (events, last) = said.split_once(r#"data: {"errors""#).unwrap();
-    assert!(events.contains(r#"{"data""#), "{said}");
+    let output = timeout(TIMEOUT, ended.text()).await.unwrap().unwrap();
+    let (events, last) = output.split_once(r#"data: {"errors""#).unwrap();
+    assert!(events.contains(r#"{"data""#), "{output}");
     assert!(
         last.contains("UNAUTHENTICATED") && last.contains("revoked"),
-        "{said}"
+        "{output}"
     );
-    assert!(last.ends_with("event: complete\ndata:\n\n"), "{said}");
+    assert!(last.ends_with("event: complete\ndata:\n\n"), "{output}");
     client.set_state(stepid, "after").await;
     for other in &mut others {
         assert_eq!(other.event().await["step"]["stateString"], "after");
     }
 }
 
-/// Each operation is judged anew: nothing is done between the revocation and the end of the socket.
+/// Each operation is authorised anew: nothing runs between the revocation and the end of the
+/// socket.
 #[tokio::test]
-async fn a_revoked_token_does_nothing_more_on_an_open_socket() {
-    let server = Server::with(&["--anonymous", "none"]).await;
+async fn a_revoked_token_allows_nothing_on_an_open_socket() {
+    let server = Server::with_flags(&["--anonymous", "none"]).await;
     for round in 0..5 {
         let name = format!("t{round}");
         let token = create(&server, &name, Scope::Write).await;
@@ -114,13 +116,13 @@ async fn a_revoked_token_does_nothing_more_on_an_open_socket() {
         assert_eq!(ws.receive().await["type"], "complete");
         revoke(&server, &name).await;
         ws.send(begin("", WRITE)).await;
-        let closing = match ws.closing_or_message().await {
+        let closing = match ws.message_or_close().await {
             Err(closing) => closing,
             Ok(message) => {
                 assert_eq!(message["type"], "error", "{message:#}");
                 let error = &message["payload"][0];
                 assert_eq!(error["extensions"]["code"], "UNAUTHENTICATED");
-                ws.closing().await.unwrap()
+                ws.close_frame().await.unwrap()
             }
         };
         assert_eq!(closing.0, 4403);
@@ -128,10 +130,11 @@ async fn a_revoked_token_does_nothing_more_on_an_open_socket() {
     }
 }
 
-/// Operations that are sent while the token is revoked: each is either done whole or refused, and none follows a refusal.
+/// Operations sent during the revocation are either done or refused, and none succeeds after a
+/// refusal.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_revocation_in_the_middle_of_writes_ends_them() {
-    let server = Server::with(&["--anonymous", "none"]).await;
+async fn a_revocation_during_writes_stops_them() {
+    let server = Server::with_flags(&["--anonymous", "none"]).await;
     let token = create(&server, "t", Scope::Write).await;
     let mut ws = open(&server, "graphql-transport-ws", &token).await;
     let mut done = 0;
@@ -139,14 +142,14 @@ async fn a_revocation_in_the_middle_of_writes_ends_them() {
         for number in 0.. {
             let write = format!("mutation {{ findBuilder(name: \"{number}\") {{ builderid }} }}");
             ws.send(begin("", &write)).await;
-            match ws.closing_or_message().await {
+            match ws.message_or_close().await {
                 Ok(message) if message["type"] == "next" => done += 1,
                 Ok(message) => {
                     assert_eq!(
                         message["payload"][0]["extensions"]["code"],
                         "UNAUTHENTICATED"
                     );
-                    return ws.closing().await.unwrap().0;
+                    return ws.close_frame().await.unwrap().0;
                 }
                 Err((code, _)) => return code,
             }
@@ -155,30 +158,27 @@ async fn a_revocation_in_the_middle_of_writes_ends_them() {
         0
     };
     let revoking = async {
-        until(async || builders(&server).await > 3).await;
+        wait_until(async || builders(&server).await > 3).await;
         revoke(&server, "t").await;
     };
-    let (code, ()) = timeout(
-        PATIENCE,
-        Box::pin(async { tokio::join!(writing, revoking) }),
-    )
-    .await
-    .unwrap();
+    let (code, ()) = timeout(TIMEOUT, Box::pin(async { tokio::join!(writing, revoking) }))
+        .await
+        .unwrap();
     assert_eq!(code, 4403);
     assert_eq!(builders(&server).await, done);
 }
 
-/// A look that fails is no revocation; an operation that cannot be judged is not done.
+/// A failed check is no revocation; an operation that cannot be authorised does not run.
 #[tokio::test]
-async fn a_database_that_cannot_tell_leaves_sockets_open() {
-    let server = Server::with(&["--anonymous", "none"]).await;
+async fn a_lost_database_leaves_sockets_open() {
+    let server = Server::with_flags(&["--anonymous", "none"]).await;
     let token = create(&server, "t", Scope::Write).await;
     let mut ws = open(&server, "graphql-transport-ws", &token).await;
     let sql = server.sql().await;
     sql.run("ALTER TABLE graphql_tokens RENAME COLUMN hash TO other")
         .await;
-    // Long enough for the look.
-    sleep(PATIENCE / 8).await;
+    // Long enough for the check.
+    sleep(TIMEOUT / 8).await;
     ws.send(begin("", WRITE)).await;
     let refused = ws.receive().await;
     assert_eq!(refused["type"], "error", "{refused:#}");
@@ -191,10 +191,10 @@ async fn a_database_that_cannot_tell_leaves_sockets_open() {
     assert_eq!(builders(&server).await, 1);
 }
 
-/// What is answered depends on the scope alone, so it is executed once for all who have the same.
+/// A response depends on the scope alone, so all callers with the same scope share one execution.
 #[tokio::test]
 async fn subscribers_with_different_tokens_share_an_execution() {
-    let server = Server::with(&["--anonymous", "none"]).await;
+    let server = Server::with_flags(&["--anonymous", "none"]).await;
     let mut tokens = Vec::new();
     for name in ["one", "two", "three"] {
         tokens.push(create(&server, name, Scope::Read).await);
@@ -207,16 +207,17 @@ async fn subscribers_with_different_tokens_share_an_execution() {
         ws.send(begin("", LISTEN)).await;
         sockets.push(ws);
     }
-    // Each socket, and one group.
-    until(async || server.handle.subscribers() == 3).await;
+    // One per socket, and the shared subscription.
+    wait_until(async || server.handle.subscribers() == 3).await;
     assert_eq!(server.handle.tasks(), before + 4);
-    // It goes on for the others when whoever has begun it may no longer listen.
+    // The shared subscription continues for the others when the caller that started it loses
+    // access.
     revoke(&server, "one").await;
     assert_eq!(sockets.remove(0).close_code().await, Some(4403));
-    Client::showing(server.address, &writer)
+    Client::with_token(server.address, &writer)
         .add_build("b")
         .await;
-    let client = Client::showing(server.address, &writer);
+    let client = Client::with_token(server.address, &writer);
     client.new_step(1, "s").await;
     for ws in &mut sockets {
         assert!(ws.event().await["cursor"].is_string());

@@ -1,4 +1,4 @@
-//! An identity provider in this process: it signs JWTs, and shows the keys that it was told to.
+//! An identity provider in this process: it signs JWTs and serves configurable keys.
 
 use std::sync::{
     Arc, Mutex,
@@ -29,16 +29,16 @@ use tokio::{net::TcpListener, task::JoinHandle};
 pub(crate) const ISSUER: &str = "https://login.example.org/";
 pub(crate) const AUDIENCE: &str = "buildbot-graphql";
 
-/// Whose clock may be how far off, in seconds, as the server sees it.
+/// The clock skew that the server tolerates, in seconds.
 pub(crate) const LEEWAY: i64 = 30;
 
 #[derive(Clone, Default)]
 struct Shown {
     answer: Arc<Mutex<(StatusCode, String)>>,
-    asked: Arc<AtomicUsize>,
+    request_count: Arc<AtomicUsize>,
 }
 
-/// The provider; it is gone when dropped.
+/// The provider, which stops when dropped.
 pub(crate) struct Provider {
     shown: Shown,
     address: std::net::SocketAddr,
@@ -46,11 +46,11 @@ pub(crate) struct Provider {
 }
 
 impl Provider {
-    /// One that shows these keys.
+    /// A provider that serves these keys.
     pub(crate) async fn start(keys: &[&Key]) -> Self {
         let shown = Shown::default();
         let answer = async |State(shown): State<Shown>| {
-            shown.asked.fetch_add(1, SeqCst);
+            shown.request_count.fetch_add(1, SeqCst);
             let (status, body) = shown.answer.lock().unwrap().clone();
             let elsewhere = [(header::LOCATION, "/keys")];
             (status, elsewhere, body).into_response()
@@ -66,7 +66,7 @@ impl Provider {
             address,
             serving,
         };
-        provider.show(keys);
+        provider.serve_keys(keys);
         provider
     }
 
@@ -74,20 +74,20 @@ impl Provider {
         format!("http://{}/", self.address)
     }
 
-    pub(crate) fn show(&self, keys: &[&Key]) {
+    pub(crate) fn serve_keys(&self, keys: &[&Key]) {
         let keys: Vec<Value> = keys.iter().map(|key| key.public()).collect();
-        self.say(200, json!({ "keys": keys }).to_string());
+        self.respond_with(200, json!({ "keys": keys }).to_string());
     }
 
-    /// Answers with this from now on.
-    pub(crate) fn say(&self, status: u16, body: impl Into<String>) {
+    /// Sets the response from now on.
+    pub(crate) fn respond_with(&self, status: u16, body: impl Into<String>) {
         let status = StatusCode::from_u16(status).unwrap();
         *self.shown.answer.lock().unwrap() = (status, body.into());
     }
 
-    /// How often it was asked.
-    pub(crate) fn asked(&self) -> usize {
-        self.shown.asked.load(SeqCst)
+    /// How many requests it has received.
+    pub(crate) fn request_count(&self) -> usize {
+        self.shown.request_count.load(SeqCst)
     }
 }
 
@@ -97,7 +97,7 @@ impl Drop for Provider {
     }
 }
 
-/// A key that signs.
+/// A signing key.
 pub(crate) struct Key {
     pub(crate) id: &'static str,
     pub(crate) algorithm: &'static str,
@@ -127,7 +127,7 @@ impl Key {
                 let key = EcdsaKeyPair::generate_pkcs8(kind, &random).unwrap();
                 Pair::Ec(EcdsaKeyPair::from_pkcs8(kind, key.as_ref(), &random).unwrap())
             }
-            // No library here makes one; it has signed nothing but tests.
+            // No library here generates RSA keys. This one has signed nothing but tests.
             _ => {
                 let key = include_bytes!("../../data/rsa-for-tests.der");
                 Pair::Rsa(RsaKeyPair::from_der(key).unwrap())
@@ -140,7 +140,7 @@ impl Key {
         }
     }
 
-    /// The key as a set of keys shows it.
+    /// The public key as a JWK.
     pub(crate) fn public(&self) -> Value {
         let mut key = match &self.pair {
             Pair::Rsa(pair) => {
@@ -168,7 +168,7 @@ impl Key {
         )
     }
 
-    /// The same with this header.
+    /// A JWT with this header and these claims.
     pub(crate) fn sign_with(&self, header: &Value, claims: &Value) -> String {
         let random = SystemRandom::new();
         let message = unsigned(header, claims);
@@ -194,12 +194,12 @@ fn unsigned(header: &Value, claims: &Value) -> String {
     format!("{}.{}", text(header.to_string()), text(claims.to_string()))
 }
 
-/// A JWT that is not signed.
+/// A JWT without a signature.
 pub(crate) fn none(claims: &Value) -> String {
     format!("{}.", unsigned(&json!({ "alg": "none" }), claims))
 }
 
-/// A JWT that is signed with a secret, which everybody knows.
+/// A JWT signed with a secret that everybody knows.
 pub(crate) fn hs256(id: &str, secret: &[u8], claims: &Value) -> String {
     let message = unsigned(&json!({ "alg": "HS256", "kid": id }), claims);
     let key = hmac::Key::new(hmac::HMAC_SHA256, secret);
@@ -212,7 +212,7 @@ pub(crate) fn now() -> i64 {
     Clock::System.now()
 }
 
-/// The claims of a good JWT.
+/// The claims of a valid JWT.
 pub(crate) fn claims(scope: &str) -> Value {
     json!({
         "iss": ISSUER, "aud": AUDIENCE, "sub": "somebody", "scope": scope,
@@ -220,8 +220,8 @@ pub(crate) fn claims(scope: &str) -> Value {
     })
 }
 
-/// The same with one of them changed, or taken out where it is null.
-pub(crate) fn but(name: &str, value: impl Into<Value>) -> Value {
+/// Valid claims with one changed, or removed if the value is null.
+pub(crate) fn claims_with(name: &str, value: impl Into<Value>) -> Value {
     let mut all = claims("buildbot:read");
     match value.into() {
         Value::Null => {

@@ -1,4 +1,4 @@
-//! A traced call as it goes to our server, and what `decisions.md` says of it.
+//! A traced call in the form that our server expects, and whether a rule of ours refuses it.
 
 use serde_json::{Map, Value};
 
@@ -17,7 +17,7 @@ pub(super) const RESULTS: [&str; 7] = [
 const INVALID: &str = "GRAPHQL_VALIDATION_FAILED";
 const BAD: &str = "BAD_USER_INPUT";
 
-/// An argument: its name in Python, its name and type in GraphQL, and whether it may be left out.
+/// An argument: its name in Python, its name and type in GraphQL, and whether it is optional.
 type Parameter = (&'static str, &'static str, &'static str, bool);
 const STEPID: Parameter = ("stepid", "stepid", "Int!", false);
 
@@ -29,7 +29,7 @@ pub(super) struct Method {
 
 fn method(name: &str) -> Method {
     let (mutation, kind, parameters): (_, _, &[Parameter]) = match name {
-        // The documentation's name, which Buildbot itself does not have.
+        // The documented name, which Buildbot itself does not have.
         "addStep" | "newStep" => (
             "newStep",
             1,
@@ -87,7 +87,7 @@ fn method(name: &str) -> Method {
     }
 }
 
-/// A call as it goes to our server: Python's arguments by GraphQL's names, results by theirs.
+/// A call for our server: Python's arguments under GraphQL's names, and results by name.
 pub(super) struct Call {
     pub(super) method: Method,
     pub(super) given: Map<String, Value>,
@@ -129,7 +129,7 @@ impl Call {
         self.given[name].as_str().unwrap()
     }
 
-    /// The time given, or the clock's.
+    /// The given time, or the clock's.
     pub(super) fn time(&self, name: &str, clock: i64) -> i64 {
         self.given
             .get(name)
@@ -141,7 +141,7 @@ impl Call {
         self.given.get(name) == Some(&Value::Bool(true))
     }
 
-    /// The code with which `decisions.md` and the schema refuse this call, whatever it is called on.
+    /// The code with which our rules and the schema refuse this call, whatever row it is about.
     pub(super) fn refusal(&self) -> Option<&'static str> {
         let parameters = self.method.parameters;
         let missing = parameters

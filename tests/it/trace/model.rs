@@ -1,11 +1,11 @@
-//! The steps and builds of the trace in our world, which lacks what we refused.
+//! The trace's steps and builds as our server has them, without what we refused.
 
 use chrono::{DateTime, SecondsFormat};
 use serde_json::{Value, json};
 
 use super::call::{Call, RESULTS};
 
-/// A traced step as our server would answer it, under our id.
+/// A traced step as our server would return it, with our id.
 pub(super) fn as_answered(traced: &Value, stepid: i64) -> Value {
     let time = |name: &str| {
         let at = traced[name]
@@ -24,7 +24,8 @@ pub(super) fn as_answered(traced: &Value, stepid: i64) -> Value {
     })
 }
 
-/// A step of the trace in our world. While all its calls went as in the trace, so must all its answers.
+/// A step of the trace on our server. While all its calls went as traced, so must all its
+/// responses.
 pub(super) struct Known {
     pub(super) id: i64,
     pub(super) step: Value,
@@ -32,7 +33,7 @@ pub(super) struct Known {
 }
 
 impl Known {
-    /// What the call makes of the step.
+    /// Applies a call to the step.
     pub(super) fn change(&mut self, call: &Call, clock: i64) {
         let step = &mut self.step;
         match call.method.mutation {
@@ -66,7 +67,7 @@ impl Known {
     }
 }
 
-/// The names of a build's steps by number, and whether it has those of the trace.
+/// The names of a build's steps by number, and whether they are the trace's.
 pub(super) struct Build {
     pub(super) names: Vec<String>,
     pub(super) as_traced: bool,
