@@ -1,15 +1,14 @@
 //! The change feed in a Buildbot master's database: installed, followed, lost and removed again.
 
-mod harmless;
+mod master_safety;
 
 use buildbot_graphql::testing::Clock;
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
 use crate::{
-    buildbot,
     feed::{after, newest_cursor},
-    golden::live,
+    master::{server, sqlite::live},
     support::{
         TIMEOUT,
         client::Client,
@@ -24,7 +23,7 @@ use crate::{
 
 /// A master's database and a connection that writes to it as the master does.
 pub(crate) async fn master() -> (Database, Sql) {
-    if let Some(master) = buildbot::master().await {
+    if let Some(master) = server::master().await {
         master.1.advance_ids().await;
         return master;
     }
@@ -204,7 +203,7 @@ async fn a_masters_writes_become_events() {
     assert_eq!(received[3]["step"]["stateString"], "compiling");
     assert_eq!(received[4]["step"]["results"], "FAILURE");
     // The database is still the master's: the server writes nothing to it.
-    crate::golden::try_mutations(&client).await;
+    crate::master::sqlite::read_only::try_mutations(&client).await;
     server.stop().await;
     // Another server resumes from any of the cursors and knows the current step.
     let server = serve(&database, &[]).await;

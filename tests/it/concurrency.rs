@@ -17,7 +17,7 @@ use crate::support::{
     sql::Sql,
 };
 
-mod lock;
+mod locks;
 
 const WRITE: [&str; 2] = ["--anonymous", "write"];
 const NEW: &str = "mutation($b: Int!, $n: String!) { done: newStep(buildid: $b, name: $n) { cursor step { stepid number name } } }";

@@ -27,7 +27,7 @@ use crate::{
 mod cluster;
 mod disk;
 mod kill;
-mod late;
+mod late_commit;
 mod pause;
 mod postgres;
 mod reconnect;

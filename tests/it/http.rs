@@ -7,13 +7,12 @@ use serde_json::{Value, json};
 use crate::support::server::Server;
 
 mod bodies;
+mod client_address;
 mod connection;
+mod content_negotiation;
 mod errors;
-mod forwarded;
-mod media;
+mod headers;
 mod pages;
-mod policy;
-mod socket;
 
 const JSON: &str = "application/json";
 const GRAPHQL: &str = "application/graphql-response+json";

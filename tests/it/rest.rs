@@ -1,13 +1,13 @@
 //! The REST API: recorded requests of a real Buildbot, the query language against a plain
 //! reference, and HTTP behaviour.
 
-mod conduct;
-mod departures;
+mod differences;
 mod hostile;
-mod language;
+mod http;
 mod openapi;
-mod replay;
-mod spelling;
+mod parameters;
+mod query_language;
+mod recordings;
 
 use std::path::{Path, PathBuf};
 

@@ -11,7 +11,7 @@ use crate::{
     support::{TIMEOUT, client::Client, server::Server},
 };
 
-mod asked;
+mod negotiation;
 
 const STREAM: &str = "text/event-stream";
 

@@ -8,10 +8,10 @@ use crate::support::{client::Client, server::Server};
 
 mod access;
 mod commands;
+mod identity_provider;
 mod jwt;
-mod masters;
-mod open;
-mod provider;
+mod master_database;
+mod revocation;
 mod secrets;
 
 const QUERY: &str = "{ builds { totalCount } }";

@@ -30,7 +30,7 @@ use self::{
 };
 use super::{LISTS, List, matches, seed::rows as read};
 use crate::{
-    page::{self, order_by, sort},
+    pagination::{self, order_by, sort},
     support::server::Server,
 };
 
@@ -131,9 +131,9 @@ fn random_filters_match_the_reference() {
 /// The keys that a list can be ordered by.
 fn keys(list: &List) -> &'static [(&'static str, &'static str)] {
     match list.name {
-        "builders" => &page::BUILDERS,
-        "builds" => &page::BUILDS,
-        _ => &page::STEPS,
+        "builders" => &pagination::BUILDERS,
+        "builds" => &pagination::BUILDS,
+        _ => &pagination::STEPS,
     }
 }
 
@@ -152,14 +152,16 @@ fn random_pages_return_each_row_once_and_in_order() {
         let mut rows = read(server, list.name).await;
         rows.retain(|row| matches(condition, row));
         sort(&mut rows, &keys);
-        let pages = page::List {
+        let pages = pagination::List {
             client: &client,
             of: None,
             field: list.name,
             arguments: format!("where: {} {}", literal(condition), order_by(&keys)),
             node: list.id,
         };
-        pages.holds(&page::ids(&rows, list.id), case.size).await;
+        pages
+            .holds(&pagination::ids(&rows, list.id), case.size)
+            .await;
         if list.name == "steps" {
             case.check_nested(server, &rows).await;
         }

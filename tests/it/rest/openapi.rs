@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::{
     Rest,
-    replay::{recorded, serve},
+    recordings::{recorded, serve},
 };
 
 /// How a value violates a schema. None if it conforms.

@@ -1,7 +1,7 @@
 //! `token create`, `list` and `revoke`: what they print and what they refuse.
 
 use crate::{
-    process::run,
+    cli::run,
     support::{
         client::Client,
         database::{Database, on_sqlite},

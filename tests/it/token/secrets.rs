@@ -8,7 +8,7 @@ use tokio_tungstenite::tungstenite::Message;
 
 use super::{QUERY, WRITE};
 use crate::{
-    process::run,
+    cli::run,
     support::{
         TIMEOUT,
         client::Client,

@@ -5,10 +5,11 @@ use proptest::{collection::vec, prelude::*, sample::Index};
 use serde_json::{Value, json};
 
 use super::{
-    super::seed::rows as read,
     check,
     rows::{self, Rows},
 };
+
+use crate::filter::seed::rows as read;
 use crate::{
     feed::newest_cursor,
     support::{server::Server, ws::Ws},

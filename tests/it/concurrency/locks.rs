@@ -1,5 +1,6 @@
-//! Locks that a foreign process holds too long: UNAVAILABLE, nothing half-written, and recovery
-//! afterwards.
+//! Locks that a foreign process holds. A write waits for a short one. A long one makes it fail with
+//! UNAVAILABLE, with nothing half-written, and writes recover afterwards. `http/errors.rs` has
+//! further tests.
 
 use serde_json::json;
 use tokio::time::timeout;
@@ -122,4 +123,25 @@ async fn writes_succeed_while_sequencing_is_blocked() {
     assert_eq!(ws.event().await["step"]["stateString"], "written");
     let next = client.set_state(step, "next").await;
     assert_eq!(ws.event().await["cursor"], next.as_str());
+}
+
+#[tokio::test]
+async fn a_write_waits_for_a_short_lock() {
+    let server = Server::start().await;
+    let client = server.client();
+    client.add_build("b").await;
+    let other = server.sql().await;
+
+    other.block_writers().await;
+    let waiting = tokio::spawn({
+        let client = client.clone();
+        async move { client.add_build("b").await }
+    });
+    other
+        .run("UPDATE builds SET state_string = 'from elsewhere'; COMMIT")
+        .await;
+    let added = waiting.await.unwrap();
+    let query = "query($b: Int!) { build(buildid: $b) { number } }";
+    let build = client.data(query, json!({ "b": added })).await;
+    assert_eq!(build["build"]["number"], 2);
 }

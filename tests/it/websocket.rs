@@ -6,12 +6,13 @@ use tokio_tungstenite::tungstenite::Message;
 
 use crate::support::{server::Server, ws::Ws};
 
-mod closing;
+mod close_codes;
+mod keep_alive;
 mod legacy;
-mod life;
+mod malformed_messages;
 mod operations;
 mod origins;
-mod rubbish;
+mod upgrade;
 
 const NEW: &str = "graphql-transport-ws";
 const OLD: &str = "graphql-ws";

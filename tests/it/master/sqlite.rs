@@ -3,9 +3,7 @@
 //! file stays unchanged.
 
 pub(crate) mod load;
-mod readonly;
-
-pub(crate) use readonly::{try_everything, try_mutations};
+pub(crate) mod read_only;
 
 use std::{
     collections::BTreeMap,
@@ -17,7 +15,7 @@ use serde_json::{Value, json};
 use load::FITS;
 
 use crate::{
-    page::List,
+    pagination::List,
     support::{
         database::{Database, Kind, kind},
         server::Server,

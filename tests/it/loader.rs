@@ -12,7 +12,7 @@ use tokio::task::JoinSet;
 
 use crate::{
     filter::seed::named,
-    golden::live,
+    master::sqlite::live,
     support::{client::Client, server::Server},
 };
 

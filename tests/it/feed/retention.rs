@@ -8,8 +8,7 @@ use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    feed::{after, newest_cursor, position},
-    replay::add_rows,
+    feed::{after, backfill::add_rows, newest_cursor, position},
     support::{TIMEOUT, client::Client, server::Server, sql::Sql, ws::Ws},
 };
 

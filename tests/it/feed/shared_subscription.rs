@@ -18,7 +18,7 @@ use crate::{
     support::{TIMEOUT, client::Client, server::Server, ws::Ws},
 };
 
-mod document;
+mod documents;
 mod joining;
 
 /// Selects a field that events do not carry, so that each execution queries the database for a

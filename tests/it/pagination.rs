@@ -2,8 +2,8 @@
 //! a sort in plain Rust.
 
 mod arguments;
-mod forged;
-mod refused;
+mod forged_cursors;
+mod refusals;
 
 use serde_json::{Value, json};
 

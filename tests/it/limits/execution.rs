@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 
 use super::VALID;
 use crate::{
-    process::run,
+    cli::run,
     support::{database::Database, server::Server, wait_until},
 };
 

@@ -8,7 +8,7 @@ use reqwest::{
 };
 use serde_json::json;
 
-use super::{Rest, data, replay::serve};
+use super::{Rest, data, recordings::serve};
 use crate::{
     filter::seed::seeded,
     support::{

@@ -1,10 +1,8 @@
 //! What operators observe: request ids, logs, metrics, readiness and traces.
 
-mod backup;
-mod id;
 mod logs;
-mod metrics;
-mod packaging;
-mod ready;
+pub(crate) mod metrics;
+mod readiness;
+mod request_id;
 #[cfg(feature = "otel")]
 mod traces;

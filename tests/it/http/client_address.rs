@@ -3,7 +3,7 @@
 use reqwest::Method;
 
 use super::{JSON, send};
-use crate::{rates::overcharge, support::server::Server};
+use crate::{rate_limit::overcharge, support::server::Server};
 
 const BODY: &str = r#"{"query":"{ __typename }"}"#;
 

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::{
     filter::seed::{named, quote},
-    golden::try_everything,
+    master::sqlite::read_only::try_everything,
     support::{
         database::{Database, Kind, kind},
         server::Server,
@@ -21,8 +21,8 @@ const TEXTS: [&str; 9] = ["A", "B", "a", "a ", "b", "b ", "Ä", "ä", "日本"];
 pub(crate) async fn master() -> Option<(Database, Sql)> {
     let schema = match kind() {
         Kind::Sqlite => return None,
-        Kind::Postgres => include_str!("../data/buildbot-postgresql.sql"),
-        Kind::Mariadb => include_str!("../data/buildbot-mariadb.sql"),
+        Kind::Postgres => include_str!("../../data/buildbot-postgresql.sql"),
+        Kind::Mariadb => include_str!("../../data/buildbot-mariadb.sql"),
     };
     let database = Database::fresh().await;
     let sql = Sql::open(&database).await;

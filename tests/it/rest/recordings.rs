@@ -8,10 +8,10 @@ use serde_json::{Value, json};
 
 use super::{
     Rest, data,
-    departures::{LIVE, Ours, Rule, SYNTHETIC},
+    differences::{LIVE, Ours, Rule, SYNTHETIC},
 };
 use crate::{
-    golden::load,
+    master::sqlite::load,
     support::{
         database::{Database, Kind, kind},
         server::Server,

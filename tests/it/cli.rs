@@ -23,8 +23,8 @@ use crate::support::{
     ws::Ws,
 };
 
-mod refusals;
-mod stopping;
+mod shutdown;
+mod startup_errors;
 
 /// A temporary folder, a file in it, and that file's database URL.
 fn temporary_database() -> (TempDir, PathBuf, String) {

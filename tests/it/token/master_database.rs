@@ -6,7 +6,7 @@ use serde_json::json;
 use super::{QUERY, create, revoke};
 use crate::{
     attach::{master, run, schema, serve},
-    process,
+    cli,
     support::client::Client,
 };
 
@@ -19,21 +19,21 @@ async fn the_first_token_creates_the_table_and_detach_drops_it() {
     let wrong = Client::with_token(server.address, &format!("bbg_{}", "0".repeat(64)));
     assert_eq!(wrong.error(QUERY, json!({})).await.0, "UNAUTHENTICATED");
     let list = ["token", "list", "--database-url", &*database.url];
-    assert_eq!(process::run(&list).await.1, "There are no tokens.\n");
+    assert_eq!(cli::run(&list).await.1, "There are no tokens.\n");
 
     let create_ci = [
         &["token", "create", "--name", "ci", "--scope", "read"],
         &list[2..],
     ]
     .concat();
-    let (code, stdout, stderr) = process::run(&create_ci).await;
+    let (code, stdout, stderr) = cli::run(&create_ci).await;
     assert_eq!(code, Some(0), "{stderr}");
     let (added, token) = stdout.trim_end().split_once('\n').unwrap();
     assert_eq!(added, "added table graphql_tokens");
     let client = Client::with_token(server.address, token);
     client.data(QUERY, json!({})).await;
     create(&server, "second", Scope::Write).await;
-    assert_eq!(process::run(&list).await.1.lines().count(), 2);
+    assert_eq!(cli::run(&list).await.1.lines().count(), 2);
 
     // The feed is attached and repaired beside the tokens.
     run("attach", &database).await.unwrap();
@@ -65,5 +65,6 @@ async fn a_write_token_does_not_write_to_a_masters_database() {
     let (database, _) = master().await;
     let server = serve(&database, &[]).await;
     let token = create(&server, "w", Scope::Write).await;
-    crate::golden::try_mutations(&Client::with_token(server.address, &token)).await;
+    crate::master::sqlite::read_only::try_mutations(&Client::with_token(server.address, &token))
+        .await;
 }

@@ -8,7 +8,7 @@ use tempfile::TempDir;
 
 use super::{TRANSPORTS, Transport, refusal};
 use crate::{
-    process::run,
+    cli::run,
     support::{database::Database, server::Server},
 };
 

@@ -6,10 +6,10 @@ use serde_json::{Value, json};
 
 use crate::support::{server::Server, ws::Ws};
 
-mod limits;
+mod boundaries;
+mod execution;
 mod nesting;
-mod persisted;
-mod running;
+mod persisted_documents;
 
 /// An operation that must work after any refusal.
 const VALID: &str = "{ builds(first: 1) { nodes { number steps { name } } totalCount } }";
