@@ -134,7 +134,7 @@ async fn a_number_taken_by_a_foreign_writer_is_skipped() {
             &WRITE,
             Clock::System,
             Some(Box::new(move |sql| {
-                seen.lock().unwrap().push(sql.to_owned())
+                seen.lock().unwrap().push(sql.to_owned());
             })),
         )
         .await;

@@ -1,5 +1,6 @@
 //! One test binary. Each test runs the real server over a fresh database. Files are named by area.
 #![expect(clippy::unwrap_used, reason = "a test may end in a panic")]
+#![expect(clippy::too_many_lines, reason = "a test is a list of cases")]
 // The spans around statements nest futures deeper.
 #![cfg_attr(feature = "otel", recursion_limit = "256")]
 

@@ -255,7 +255,7 @@ async fn no_table_is_read_whole() {
         &[],
         clock,
         Some(Box::new(move |sql| {
-            seen.lock().unwrap().push(sql.to_owned())
+            seen.lock().unwrap().push(sql.to_owned());
         })),
     )
     .await;

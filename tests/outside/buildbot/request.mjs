@@ -1,11 +1,11 @@
-// A question over HTTP, each on a connection of its own. Now and then a master drops one in the middle of its answer: the
-// `fetch` of Node.js 20 then never ends, and what only reads is asked again here.
+// An HTTP request on its own connection. Sometimes a master drops one in the middle of its response; the `fetch` of
+// Node.js 20 then never ends, so reads are retried here.
 import { request } from "node:http";
 import { TIMEOUT } from "../server.mjs";
 
 const TRIES = 3;
 
-// The status and the text of the answer.
+// The status and the text of the response.
 export async function ask(url, { method = "GET", ...options } = {}) {
   for (let tries = method === "GET" ? TRIES : 1; ; tries -= 1) {
     try {

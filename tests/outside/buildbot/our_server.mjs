@@ -1,11 +1,11 @@
-// Our server beside a master: attached to its database, and serving it.
+// Our server next to a master: attached to its database, and serving it.
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { binary, launch } from "../server.mjs";
-import { ask } from "./ask.mjs";
+import { ask } from "./request.mjs";
 import { run } from "./run.mjs";
 
-// The lines that it printed: one for each object.
+// The lines that it printed, one per object.
 async function change(command, master) {
   const printed = await run(binary(), [command, "--database-url", master.database.ours]);
   return printed.split("\n").filter((line) => line !== "");
@@ -14,16 +14,16 @@ async function change(command, master) {
 export const attach = (master) => change("attach", master);
 export const detach = (master) => change("detach", master);
 
-export class Ours {
+export class OurServer {
   static async serve(master, ...flags) {
-    const ours = new Ours();
+    const ours = new OurServer();
     ours.dir = master.dir;
     ours.flags = ["--database-url", master.database.ours, "--anonymous", "read", ...flags];
     Object.assign(ours, await launch(ours.dir, "127.0.0.1:0", ours.flags));
     return ours;
   }
 
-  // kill -9, then the same on the same address.
+  // Kills the server with SIGKILL and restarts it at the same address.
   async restart() {
     await this.kill();
     Object.assign(this, await launch(this.dir, new URL(this.origin).host, this.flags));
@@ -36,7 +36,7 @@ export class Ours {
     await exited;
   }
 
-  // The whole answer.
+  // The whole response.
   async post(query, variables) {
     const headers = { "Content-Type": "application/json" };
     const body = JSON.stringify({ query, variables });
@@ -54,7 +54,7 @@ export class Ours {
     return (await this.ask("{ eventCursor }")).eventCursor;
   }
 
-  // The status, and what is said.
+  // The status and the body.
   async ready() {
     const { status, text } = await ask(`${this.origin}/readyz`);
     return [status, text];

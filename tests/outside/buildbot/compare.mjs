@@ -1,4 +1,4 @@
-// Whether we said what the master said of its steps, and where we may differ.
+// Compares our events with the master's own, and says where they may differ.
 import assert from "node:assert/strict";
 import { isDeepStrictEqual as equal } from "node:util";
 
@@ -11,8 +11,8 @@ function bySteps(events) {
   return steps;
 }
 
-// A link that the step has already is not written, so no row changes and we say nothing; the master says `updated`
-// all the same. Of `links`, whose second link repeats its first, one such event is taken away.
+// Adding a link that a step has already changes no row, so we send no event, whereas the master sends `updated`. The
+// second link of the step `links` repeats its first, so one such event is removed.
 function withoutRepeatedLink(theirs) {
   if (theirs[0].step.name !== "links") return theirs;
   const repeated = theirs.findIndex(
@@ -21,37 +21,38 @@ function withoutRepeatedLink(theirs) {
   return theirs.filter((_, n) => n !== repeated);
 }
 
-const tell = (events) => events.map(({ kind, step }) => `  ${kind} ${JSON.stringify(step)}`).join("\n");
+const format = (events) => events.map(({ kind, step }) => `  ${kind} ${JSON.stringify(step)}`).join("\n");
 
 // The same events of the step in the same order, each with the same step.
 //
-// The master reads the row anew before it speaks, so what it says may be true of a later event: `readLater` counts these.
-function agreeOnStep(ours, theirs) {
-  const why = () => `ours:\n${tell(ours)}\ntheirs:\n${tell(theirs)}`;
+// The master reads the row again before it sends an event, so that event may show a later state: `readLater` counts
+// these.
+function compareStep(ours, theirs) {
+  const why = () => `ours:\n${format(ours)}\ntheirs:\n${format(theirs)}`;
   const announced = withoutRepeatedLink(theirs);
   assert.deepEqual(ours.map(({ kind }) => kind), announced.map(({ kind }) => kind), why());
-  let place = 0;
+  let index = 0;
   let readLater = 0;
   announced.forEach(({ step }, n) => {
-    place = Math.max(place, n);
-    while (place < ours.length && !equal(ours[place].step, step)) place += 1;
-    assert(place < ours.length, `event ${n} of theirs is at no later place of ours, ${why()}`);
-    if (place > n) readLater += 1;
+    index = Math.max(index, n);
+    while (index < ours.length && !equal(ours[index].step, step)) index += 1;
+    assert(index < ours.length, `event ${n} of theirs is at no later place of ours, ${why()}`);
+    if (index > n) readLater += 1;
   });
   assert.deepEqual(ours.at(-1).step, announced.at(-1).step, why());
   return readLater;
 }
 
-// All steps; gives how often the master told a later state than that of its event.
-export function agree(ours, theirs) {
+// Compares all steps. Returns how often the master sent a later state than that of its event.
+export function compareEvents(ours, theirs) {
   const [our, their] = [bySteps(ours), bySteps(theirs)];
   assert.deepEqual([...our.keys()].sort((a, b) => a - b), [...their.keys()].sort((a, b) => a - b));
   let readLater = 0;
-  for (const [stepid, events] of their) readLater += agreeOnStep(our.get(stepid), events);
+  for (const [stepid, events] of their) readLater += compareStep(our.get(stepid), events);
   return readLater;
 }
 
-// Each event once, in order; each step's in the order of a life, none after its end.
+// Each event once, in order; each step's events in the order of its life, none after its end.
 export function wellFormed(events) {
   const cursors = events.map(({ cursor }) => cursor);
   assert.deepEqual(cursors, [...new Set(cursors)].sort(), "the cursors rise");
@@ -62,7 +63,7 @@ export function wellFormed(events) {
   }
 }
 
-// What the master's REST says of each step is the last that we said of it.
+// The master's REST returns the last state that we sent of each step.
 export async function lastStates(master, events) {
   for (const [stepid, life] of bySteps(events)) {
     const { steps: [step] } = await master.get(`steps/${stepid}`);

@@ -1,4 +1,4 @@
-// Two who listen to the same master: on its own `/ws`, and on our `stepEvents`.
+// Two listeners to the same master: on its own `/ws`, and on our `stepEvents`.
 import { once } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
 import { createClient } from "graphql-ws";
@@ -19,7 +19,7 @@ const EVENTS = `subscription ($after: EventCursor) {
 const seconds = (time) => (time === null ? null : Date.parse(time) / 1000);
 const now = () => performance.timeOrigin + performance.now();
 
-// A step of ours as Buildbot writes it, all twelve keys.
+// A step of ours in Buildbot's form, with all twelve keys.
 export const asTheirs = ({ stepid, number, name, buildid, complete, urls, hidden, ...step }) => ({
   stepid,
   number,
@@ -35,7 +35,7 @@ export const asTheirs = ({ stepid, number, name, buildid, complete, urls, hidden
   hidden,
 });
 
-// Everybody waits no longer than this.
+// The longest that anybody waits.
 export async function until(condition, what) {
   const end = Date.now() + 4 * TIMEOUT;
   while (!(await condition())) {
@@ -44,8 +44,8 @@ export async function until(condition, what) {
   }
 }
 
-// What the master says of its steps: `events` of { kind, step, at }.
-export async function hearTheirs(master) {
+// The master's events: `events` of { kind, step, at }.
+export async function listenToTheirs(master) {
   const socket = new WebSocket(`${master.origin.replace("http", "ws")}/ws`);
   const events = [];
   const consuming = new Promise((resolve) => {
@@ -55,7 +55,7 @@ export async function hearTheirs(master) {
       if (k) events.push({ kind: k.split("/")[2], step: m, at: now() });
     });
   });
-  // A master that is killed says no goodbye.
+  // A killed master sends no close frame.
   socket.on("error", () => {});
   await once(socket, "open");
   socket.send(JSON.stringify({ cmd: "startConsuming", path: "steps/*/*", _id: 1 }));
@@ -63,9 +63,9 @@ export async function hearTheirs(master) {
   return { events, close: () => socket.terminate() };
 }
 
-// What we say: `events` of { kind, step, at, cursor }, and `error` where the subscription failed. It comes back by
-// itself, with its last cursor, until it is closed.
-export async function hearOurs(ours, after = undefined) {
+// Our events: `events` of { kind, step, at, cursor }, and `error` if the subscription failed. It reconnects by itself
+// with its last cursor until it is closed.
+export async function listenToOurs(ours, after = undefined) {
   const from = after ?? (await ours.cursor());
   const heard = { events: [], error: null, ended: false, connections: 0, close: () => client.dispose() };
   const variables = { after: from };
@@ -90,8 +90,8 @@ export async function hearOurs(ours, after = undefined) {
   return heard;
 }
 
-// Waits until each has heard how this step ended.
-export const heardEndOf = (stepid, ...listeners) =>
+// Waits until both listeners have received the end of this step.
+export const receivedEndOf = (stepid, ...listeners) =>
   until(
     () => listeners.every(({ events }) => events.some(({ kind, step }) => kind === "finished" && step.stepid === stepid)),
     () => `the end of step ${stepid}; heard ${listeners.map(({ events, error }) => `${events.length} ${error?.message ?? ""}`)}`,

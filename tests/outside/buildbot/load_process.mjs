@@ -1,5 +1,5 @@
-// The load in a process of its own, so that it keeps nobody else's events waiting: `fork`ed with the master's folder and our
-// URL of its database. It says where our server is, and ends when it is told to.
+// The load, in its own process so that it delays nobody else's events. It is forked with the master's folder and our
+// database URL, reports the address of our server, and ends on request.
 import { once } from "node:events";
 import { load } from "./load.mjs";
 

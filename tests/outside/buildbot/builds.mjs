@@ -1,8 +1,8 @@
-// What the masters are asked to do.
+// The builds that masters run.
 import { describe, test } from "node:test";
 import { KINDS } from "./database.mjs";
 
-// A test on each kind of database, at once.
+// Runs a test on every kind of database, concurrently.
 export function onEach(name, body) {
   describe(name, { concurrency: true }, () => {
     for (const kind of KINDS) test(`${name}, on ${kind}`, { timeout: 600_000 }, () => body(kind));
@@ -15,7 +15,7 @@ export const ALL = [
   "a/b%20c?d", "build-lock", "build-lock", "retry-step", "brisk",
 ];
 
-// One build is cancelled in a step that runs, another in one that waits for a lock.
+// One build is cancelled in a running step, another in one that waits for a lock.
 export async function cancels(master) {
   await master.force("sleeps");
   const holder = await master.running("sleeps", "sleeper", (step) => step.locks_acquired_at !== null);
@@ -25,17 +25,18 @@ export async function cancels(master) {
   await master.stopBuild(holder);
 }
 
-// The last step of a build that comes after all the others: who has heard its end has heard them.
+// The last step of a build after all others: a listener that receives its end has received theirs.
 export async function lastStep(master) {
   await master.build("1");
   const { builds: [{ buildid }] } = await master.get("builds?order=-buildid&limit=1");
   return (await master.stepsOf(buildid)).at(-1).stepid;
 }
 
-// But for SQLite a master does not wait for one write before the next: a trigger's last count of its children may be overtaken.
+// Except on SQLite, a master does not wait for one write before the next: a trigger's last count of its children may be
+// overtaken.
 const uncounted = (state) => state.replace(/^(triggered children), .*/, "$1");
 
-// How the builds behind this one came out, without what differs from one time to the next: ids and times.
+// The results of the builds after this one, without what varies: ids and times.
 export async function outcome(master, after = 0) {
   const names = new Map((await master.get("builders")).builders.map(({ builderid, name }) => [builderid, name]));
   const { builds } = await master.get(`builds?buildid__gt=${after}&order=buildid`);
@@ -43,14 +44,14 @@ export async function outcome(master, after = 0) {
     const steps = (await master.stepsOf(buildid)).map((step) => ({
       number: step.number,
       name: step.name,
-      // Either of them.
+      // Either is possible.
       state: uncounted(step.state_string.replace(/^worker (one|two) ready$/, "worker ready")),
       results: step.results,
       hidden: step.hidden,
       urls: step.urls.map(({ name, url }) => [name, url].map((text) => text.replace(/\d+/g, "N").replace(/^.*\/#\//, "#/"))).sort(),
       times: [step.started_at, step.locks_acquired_at, step.complete_at].map((time) => time !== null),
     }));
-    // Before a build ends its master twice writes this, and does not wait in between: either stays.
+    // Before a build ends, its master writes this twice without waiting in between: either value may stay.
     const said = uncounted(state.replace(/^(retry|warnings|failed|exception|cancelled) (?=.)/, ""));
     return { builder: names.get(builderid), results, state: said, steps };
   }));
