@@ -78,8 +78,7 @@ fn an_invalid_origin_flag_is_refused() {
         "",
         "https://ci.example.org,nonsense",
     ] {
-        let refused = check_flags(&["test", "--allow-origin", bad]).unwrap_err();
-        let text = refused;
+        let text = check_flags(&["test", "--allow-origin", bad]).unwrap_err();
         assert!(
             text.contains("--allow-origin") && text.contains("an origin is"),
             "{bad}: {text}"
