@@ -20,6 +20,7 @@ mod mutation;
 mod observability;
 mod packaging;
 mod pagination;
+mod panic;
 mod rate_limit;
 mod readme;
 mod response_shape;

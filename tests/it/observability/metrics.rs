@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// Every sample by name and labels.
-pub(super) async fn samples(client: &Client) -> BTreeMap<String, f64> {
+pub(crate) async fn samples(client: &Client) -> BTreeMap<String, f64> {
     let url = client.url.replace("/graphql", "/metrics");
     let response = client.http.get(url).send().await.unwrap();
     assert_eq!(response.status(), StatusCode::OK);
