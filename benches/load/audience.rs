@@ -1,4 +1,4 @@
-//! Who has heard what: each event must come to every listener once, in order.
+//! Checks delivery: each event must reach every listener once, in order.
 
 use std::{
     future::poll_fn,
@@ -15,29 +15,32 @@ use crate::{
     writer::{Clock, DIGITS, position},
 };
 
-/// How long nothing may be heard before what is missing counts as lost.
-const PATIENCE: Duration = Duration::from_secs(10);
-/// How many sockets are opened at once.
+/// How long a silence may last before missing events count as lost.
+const TIMEOUT: Duration = Duration::from_secs(10);
+/// How many sockets are opened at the same time.
 const OPENING: usize = 64;
 
-/// The listeners of one build, shared among the tasks that read their sockets.
+/// The listeners of one build, shared by the tasks that read their sockets.
 #[derive(Clone)]
 pub(crate) struct Audience(Arc<Mutex<Notes>>);
 
 struct Notes {
     clock: Clock,
-    /// Where all begin to listen.
+    /// The cursor that all listeners start from.
     start: String,
-    /// The positions in the order that whoever came first has heard them; the others must hear the same.
+    /// The positions, in the order in which the first listener to receive them did. All others must
+    /// receive the same.
     heard: Vec<i64>,
-    /// How many of them each listener has heard.
+    /// How many of these positions each listener has received.
     counts: Vec<usize>,
-    /// How many of them `verdict` has compared with what was written.
+    /// How many of these positions `verdict` has compared with what was written.
     compared: usize,
-    /// From a write's sending to its receipt, in microseconds, one per delivery since the last `verdict`.
+    /// Microseconds from sending a write to receiving its event, one per delivery since the last
+    /// `verdict`.
     latencies: Vec<u32>,
     faults: Vec<String>,
-    /// What is read from a socket; one for all, since one is read at a time.
+    /// The bytes read from a socket. One buffer serves all sockets, because they are read one at a
+    /// time.
     buffer: Vec<u8>,
 }
 
@@ -59,7 +62,7 @@ impl Audience {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Opens so many sockets, a few at a time.
+    /// Opens this many sockets, a few at a time.
     pub(crate) async fn open(address: SocketAddr, sockets: usize) -> Result<Vec<Socket>> {
         let mut opened = Vec::with_capacity(sockets);
         let mut opening = JoinSet::new();
@@ -77,7 +80,7 @@ impl Audience {
         Ok(opened)
     }
 
-    /// Makes each socket a listener of this build; says their numbers.
+    /// Subscribes each socket to this build and returns the listeners' numbers.
     pub(crate) async fn subscribe(
         &self,
         sockets: &mut [Socket],
@@ -92,7 +95,8 @@ impl Audience {
         Ok(first..first + sockets.len())
     }
 
-    /// Opens so many sockets that hear this build, and listens to them while the set of tasks is held.
+    /// Opens this many sockets, subscribes them to this build and reads them until the set of tasks
+    /// is dropped.
     pub(crate) async fn connect(
         &self,
         address: SocketAddr,
@@ -105,12 +109,12 @@ impl Audience {
         Ok(ids.zip(sockets).map(listen).collect())
     }
 
-    /// How many events a listener has heard.
+    /// How many events a listener has received.
     pub(crate) fn count(&self, listener: usize) -> usize {
         self.lock().counts[listener]
     }
 
-    /// The place up to which a listener has heard everything.
+    /// The cursor up to which a listener has received everything.
     pub(crate) fn cursor(&self, listener: usize) -> String {
         let notes = self.lock();
         match notes.last(listener) {
@@ -122,12 +126,12 @@ impl Audience {
         }
     }
 
-    /// Whether a listener has heard this position, or one behind it.
+    /// Whether a listener has received this position or a later one.
     pub(crate) fn has_reached(&self, listener: usize, position: i64) -> bool {
         self.lock().last(listener) >= Some(position)
     }
 
-    /// Waits for a socket and hears what has come.
+    /// Waits for a socket and records the events that it delivers.
     pub(crate) async fn hear(&self, listener: usize, socket: &mut Socket) -> Result<()> {
         poll_fn(|context| {
             let mut notes = self.lock();
@@ -141,7 +145,7 @@ impl Audience {
         .await
     }
 
-    /// Hears until something is wrong, and notes what.
+    /// Reads events until something is wrong, and records the problem.
     pub(crate) async fn listen(self, listener: usize, mut socket: Socket) {
         let error = loop {
             if let Err(error) = self.hear(listener, &mut socket).await {
@@ -153,7 +157,8 @@ impl Audience {
             .push(format!("listener {listener}: {error}"));
     }
 
-    /// Waits until every listener has heard so many events since the last verdict, or nothing comes any more.
+    /// Waits until every listener has received this many events since the last verdict, or until
+    /// none arrives for a while.
     pub(crate) async fn settle(&self, events: usize) {
         let mut last = (0, Instant::now());
         loop {
@@ -165,16 +170,17 @@ impl Audience {
             if count > last.0 {
                 last = (count, Instant::now());
             }
-            if count >= all || failed || last.1.elapsed() > PATIENCE {
+            if count >= all || failed || last.1.elapsed() > TIMEOUT {
                 break;
             }
             sleep(Duration::from_millis(5)).await;
         }
-        // What comes twice would come now.
+        // An event delivered twice would arrive now.
         sleep(Duration::from_millis(200)).await;
     }
 
-    /// The latencies of all deliveries since the last verdict, sorted, if these events were heard by all.
+    /// The sorted latencies of all deliveries since the last verdict, if every listener received
+    /// these events.
     pub(crate) fn verdict(&self, written: &[i64]) -> Result<Vec<u32>> {
         let mut notes = self.lock();
         if let Some(fault) = notes.faults.first() {
@@ -206,7 +212,7 @@ impl Audience {
 }
 
 impl Notes {
-    /// The position of what a listener has heard last.
+    /// The position of the last event that a listener received.
     fn last(&self, listener: usize) -> Option<i64> {
         Some(self.heard[self.counts[listener].checked_sub(1)?])
     }
@@ -231,7 +237,8 @@ impl Notes {
     }
 }
 
-/// An event's position and when its write was sent; found in the text, for JSON would cost more than all the rest.
+/// An event's position and the time its write was sent. Searching the text is far cheaper than
+/// parsing JSON, which would dominate the measurement.
 fn event(message: &str) -> Option<(i64, u64)> {
     let (_, rest) = message.split_once(r#""stepEvents":{"cursor":""#)?;
     let (cursor, rest) = rest.split_once('"')?;

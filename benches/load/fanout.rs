@@ -1,4 +1,4 @@
-//! N subscribers of one build, M events a second: how late each delivery is.
+//! Many subscribers of one build and a steady rate of events: the latency of each delivery.
 
 use clap::Args;
 
@@ -8,7 +8,7 @@ use crate::{
     report::{Usage, millis, percentiles},
 };
 
-/// The p99 that `--saturate` still calls good, in milliseconds.
+/// The highest p99 that `--saturate` accepts, in milliseconds.
 const GOOD: f64 = 50.0;
 
 #[derive(Args, Debug)]

@@ -1,4 +1,4 @@
-//! Sockets on which nothing happens, and what they cost the server.
+//! Idle sockets, and what they cost the server.
 
 use std::time::{Duration, Instant};
 
@@ -35,7 +35,7 @@ pub(crate) async fn run(bench: &Bench, options: &Options) -> Result<()> {
             .await?;
     }
     println!("connected in {:.1} s", began.elapsed().as_secs_f64());
-    // The last subscriptions begin, and what beginning took is given back.
+    // Lets the last subscriptions start and the memory used for starting them be freed.
     sleep(Duration::from_secs(3)).await;
     let usage = Usage::now(bench)?;
     sleep(Duration::from_secs(5)).await;
@@ -47,7 +47,7 @@ pub(crate) async fn run(bench: &Bench, options: &Options) -> Result<()> {
     );
     println!("CPU while idle: {}", usage.since(bench)?);
     if !options.without_subscription {
-        // They do listen: one event reaches all.
+        // The subscriptions are live: one event reaches all of them.
         let written = bench.write(&build, None, 1).await?;
         audience.settle(1).await;
         println!(

@@ -1,7 +1,7 @@
-//! The load test: a real server in a process of its own, thousands of sockets, and a count of every event on each.
-//!
-//! A run in which a subscriber missed an event, heard one twice or out of order is void: it ends with an error and
-//! prints no figures. Server and generator share the machine, so the generator's own CPU is part of every report.
+//! The load test: a real server in its own process, thousands of sockets, and a count of every
+//! event on each socket. A run in which a subscriber misses an event, or receives one twice or out
+//! of order, is void: it ends with an error and prints no figures. Server and generator share the
+//! machine, so every report includes the generator's CPU.
 #![expect(clippy::print_stdout, reason = "it prints a report")]
 #![expect(
     clippy::cast_precision_loss,
@@ -23,7 +23,7 @@ mod slow;
 mod socket;
 mod writer;
 
-/// What goes wrong ends the run; nobody tells one error from another.
+/// Every error ends the run, so errors need no types.
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;
 
 /// Load tests of a buildbot-graphql server over a fresh database
@@ -81,7 +81,8 @@ impl Bench {
         self.server.address
     }
 
-    /// Writes so many events into a build: so many a second, or as fast as they are taken.
+    /// Writes this many events to a build, at this rate per second or as fast as the server accepts
+    /// them.
     async fn write(
         &self,
         build: &writer::Build,
@@ -93,7 +94,7 @@ impl Bench {
     }
 }
 
-// One thread reads all sockets; those who write have another (see `writer`).
+// One thread reads all sockets. Writers have their own thread (see `writer`).
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
     match run(Cli::parse()).await {

@@ -1,4 +1,4 @@
-//! All sockets are cut at once and come back with their cursors, while events are written.
+//! Cuts all sockets at once and resumes them by cursor while events are written.
 
 use std::{
     sync::{
@@ -43,7 +43,7 @@ pub(crate) async fn run(bench: &Bench, options: &Options) -> Result<()> {
     );
     let cutting = async {
         sleep(Duration::from_secs(2)).await;
-        // Ends each task where it waits, and closes its socket.
+        // Stops each task where it waits, which closes its socket.
         listening.shutdown().await;
         let cut = Instant::now();
         let mut returning = JoinSet::new();

@@ -1,10 +1,10 @@
-//! What a run prints: where it ran, with what, and what it measured.
+//! What a run prints: the machine, the versions and the measurements.
 
 use std::{fs, process::Command};
 
 use crate::{Bench, Cli, Result, server::Process};
 
-/// Says what is needed to note the figures honestly.
+/// Prints what a reader needs to judge the figures.
 pub(crate) fn heading(cli: &Cli) {
     let cpu = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let model = cpu.lines().find_map(|line| line.strip_prefix("model name"));
@@ -40,7 +40,7 @@ fn commit() -> String {
     }
 }
 
-/// Milliseconds at these places of sorted microseconds.
+/// These percentiles of sorted microseconds, in milliseconds.
 pub(crate) fn percentiles(sorted: &[u32]) -> String {
     format!(
         "p50 {:.1} ms, p90 {:.1} ms, p99 {:.1} ms, max {:.1} ms",
@@ -51,13 +51,13 @@ pub(crate) fn percentiles(sorted: &[u32]) -> String {
     )
 }
 
-/// Milliseconds at this place, in percent, of sorted microseconds.
+/// A percentile of sorted microseconds, in milliseconds.
 pub(crate) fn millis(sorted: &[u32], percent: usize) -> f64 {
     let at = (sorted.len() * percent / 100).min(sorted.len().saturating_sub(1));
     f64::from(sorted.get(at).copied().unwrap_or_default()) / 1000.0
 }
 
-/// What server and generator have used up to now.
+/// The CPU that server and generator have used so far.
 pub(crate) struct Usage {
     server: f64,
     own: f64,
@@ -73,7 +73,7 @@ impl Usage {
         })
     }
 
-    /// CPU since then, in percent of one core.
+    /// CPU used since then, in percent of one core.
     pub(crate) fn since(&self, bench: &Bench) -> Result<String> {
         let now = Self::now(bench)?;
         let percent = |cpu: f64| cpu / (now.at - self.at).as_secs_f64() * 100.0;
@@ -84,7 +84,8 @@ impl Usage {
         ))
     }
 
-    /// CPU since then, for each delivery too: that figure depends least on what else the machine does.
+    /// CPU used since then, also per delivery, the figure that depends least on other load on the
+    /// machine.
     pub(crate) fn per_delivery(&self, bench: &Bench, deliveries: usize) -> Result<String> {
         let now = Self::now(bench)?;
         let each = |cpu: f64| cpu * 1e6 / deliveries as f64;

@@ -1,4 +1,4 @@
-//! The server in a process of its own, and what that process has used.
+//! The server in its own process, and the resources that this process uses.
 
 use std::{fs, net::SocketAddr, path::Path, process::Stdio};
 
@@ -10,10 +10,10 @@ use tokio::{
 
 use crate::{Common, Result};
 
-/// A tick of the times in /proc, in seconds: the same on every Linux.
+/// A clock tick of /proc in seconds, the same on every Linux.
 const TICK: f64 = 0.01;
 
-/// What bounds a single caller.
+/// Settings that would limit a single caller.
 const UNLIMITED: [&str; 4] = [
     "RATE_POINTS",
     "MAX_CONNECTIONS_PER_ADDRESS",
@@ -21,11 +21,11 @@ const UNLIMITED: [&str; 4] = [
     "MAX_SUBSCRIPTIONS",
 ];
 
-/// A running server, killed when dropped.
+/// A running server, killed on drop.
 pub(crate) struct Server {
     pub(crate) address: SocketAddr,
     pub(crate) process: Process,
-    // Held, so that what the server prints goes somewhere and its files stay.
+    // Kept so that the server's output has a reader and its files stay.
     _child: Child,
     _stdout: Lines<BufReader<ChildStdout>>,
     _folder: TempDir,
@@ -45,7 +45,8 @@ impl Server {
             .args(["--database-url", &url])
             .args(&common.server_flag)
             .env("RUST_LOG", "error")
-            // All are of one address here. Variables, since a server of an earlier commit knows no such flags.
+            // All connections come from one address. Variables, because an older server may not
+            // know the flags.
             .envs(UNLIMITED.map(|name| (format!("BUILDBOT_GRAPHQL_{name}"), "0")))
             .current_dir(folder.path())
             .stdout(Stdio::piped())
@@ -79,10 +80,10 @@ impl Process {
         Self(std::process::id())
     }
 
-    /// Seconds of CPU so far.
+    /// CPU used so far, in seconds.
     pub(crate) fn cpu(&self) -> Result<f64> {
         let stat = fs::read_to_string(format!("/proc/{}/stat", self.0))?;
-        // The name may hold blanks; behind it, utime and stime are the 12th and the 13th.
+        // The name may contain blanks. After it, utime and stime are the 12th and 13th fields.
         let (_, rest) = stat.rsplit_once(')').ok_or("no process name")?;
         let mut times = rest.split_whitespace().skip(11).map(str::parse::<u32>);
         let mut next = || times.next().ok_or("no times of the process");

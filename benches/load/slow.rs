@@ -1,4 +1,4 @@
-//! Honest requests, alone and beside clients that send or read a byte a second: what these cost the others.
+//! Well-behaved requests, first alone and then next to clients that send or read one byte a second.
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -70,7 +70,8 @@ pub(crate) async fn run(bench: &Bench, options: &Options) -> Result<()> {
     Ok(())
 }
 
-/// Asks for a build with its steps again and again: how long each answer took from when it was due, in microseconds.
+/// Requests a build with its steps at a steady rate. Returns the microseconds from each request's
+/// due time to its response.
 async fn ask(bench: &Bench, build: &Build, options: &Options) -> Result<Vec<u32>> {
     const QUERY: &str = "query($b: Int!) { build(buildid: $b) { number steps { number name stateString results } } }";
     async fn one(client: Client, buildid: i64, due: Instant) -> Result<u32> {
@@ -100,7 +101,7 @@ enum Kind {
 
 const KINDS: [Kind; 3] = [Kind::Head, Kind::Body, Kind::Reader];
 
-/// Sends or reads a byte a second, and comes back whenever it is closed.
+/// Sends or reads one byte a second and reconnects whenever the server closes the connection.
 async fn trickle(address: SocketAddr, kind: Kind) -> Result<()> {
     let get = "GET /graphiql/graphiql.min.js HTTP/1.1\r\nHost: x\r\n\r\n";
     let (at_once, then) = match kind {
@@ -109,7 +110,7 @@ async fn trickle(address: SocketAddr, kind: Kind) -> Result<()> {
             "POST /graphql HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n".to_owned(),
             r#"{"query":"{ __typename }                                            "#,
         ),
-        // More than the operating system takes for who does not read.
+        // More than the operating system buffers for a client that does not read.
         Kind::Reader => (get.repeat(20), ""),
     };
     loop {
@@ -126,7 +127,7 @@ async fn trickle(address: SocketAddr, kind: Kind) -> Result<()> {
             let is_open = match kind {
                 Kind::Reader => stream.read_u8().await.is_ok(),
                 Kind::Head | Kind::Body => {
-                    // An answer means that the server has given up.
+                    // A response means that the server has given up on this client.
                     let mut answer = [0];
                     stream.try_read(&mut answer).is_err() && stream.write_u8(*byte).await.is_ok()
                 }

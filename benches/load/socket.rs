@@ -1,4 +1,5 @@
-//! A WebSocket client as cheap as can be: it takes whole frames out of a shared buffer and keeps only what is cut short.
+//! A WebSocket client that costs as little as possible: it takes whole frames out of a shared
+//! buffer and keeps only incomplete ones.
 
 use std::{
     future::poll_fn,
@@ -15,7 +16,7 @@ use tokio::{
 
 use crate::Result;
 
-/// How much is read from a socket at once, in bytes.
+/// How many bytes are read from a socket at once.
 pub(crate) const BUFFER: usize = 64 * 1024;
 
 const TEXT: u8 = 1;
@@ -26,7 +27,7 @@ const PONG: u8 = 10;
 /// A socket that speaks graphql-transport-ws.
 pub(crate) struct Socket {
     stream: TcpStream,
-    /// The begin of a frame whose end has not come yet.
+    /// The start of a frame whose end has not arrived.
     rest: Vec<u8>,
 }
 
@@ -35,7 +36,7 @@ impl Socket {
     pub(crate) async fn open(address: SocketAddr) -> Result<Self> {
         let mut stream = TcpStream::connect(address).await?;
         stream.set_nodelay(true)?;
-        // The key may be any 16 bytes; nobody between us would answer out of a cache.
+        // The key may be any 16 bytes, because no caching proxy is involved.
         let request = format!(
             "GET /graphql HTTP/1.1\r\nHost: {address}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
              Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n\
@@ -78,9 +79,9 @@ impl Socket {
         }
     }
 
-    /// Subscribes to the events of a build behind a cursor.
+    /// Subscribes to the events of a build after a cursor.
     pub(crate) async fn subscribe(&mut self, buildid: i64, after: &str) -> Result<()> {
-        // The order of these fields is what `audience` looks for.
+        // `audience` relies on the order of these fields.
         let query = "subscription($build: Int!, $after: EventCursor!) { stepEvents(where: {buildid: $build}, \
                      after: $after) { cursor kind step { stateString stepid number name results complete } } }";
         let variables = json!({ "build": buildid, "after": after });
@@ -89,8 +90,8 @@ impl Socket {
         self.send(TEXT, message.to_string().as_bytes()).await
     }
 
-    /// Takes what has come, and hands each whole message on. (`poll_read` asks the system once, where `try_read` has to
-    /// ask again to learn that nothing is left.)
+    /// Reads what has arrived and passes each whole message to the callback. `poll_read` makes one
+    /// system call; `try_read` would need a second to learn that nothing is left.
     pub(crate) fn poll_take(
         &mut self,
         context: &mut Context,
@@ -129,7 +130,7 @@ impl Socket {
     }
 }
 
-/// A frame of a client: masked, with a mask of zeros that leaves the payload as it is.
+/// A client frame, masked with zeros, which leave the payload unchanged.
 fn frame(opcode: u8, payload: &[u8]) -> Vec<u8> {
     let mut frame = vec![0x80 | opcode];
     match u16::try_from(payload.len()) {
@@ -145,7 +146,8 @@ fn frame(opcode: u8, payload: &[u8]) -> Vec<u8> {
     frame
 }
 
-/// Hands on the messages of all whole frames, collects the answers to pings, and says how many bytes the frames took.
+/// Passes on the messages of all whole frames, collects the replies to pings, and returns how many
+/// bytes the frames had.
 fn frames(
     bytes: &[u8],
     answers: &mut Vec<u8>,

@@ -1,4 +1,4 @@
-//! The side that writes: mutations over HTTP, on a thread of its own, so that reading does not hold them up.
+//! The writing side: mutations over HTTP on their own thread, so that reading does not delay them.
 
 use std::{
     net::SocketAddr,
@@ -18,10 +18,11 @@ use tokio::{
 
 use crate::Result;
 
-/// How many hexadecimal digits of a cursor are the position, at its end.
+/// How many hexadecimal digits at the end of a cursor are its position.
 pub(crate) const DIGITS: usize = 16;
 
-/// Microseconds since the program began: what a write carries, and what its receipt is compared with.
+/// Microseconds since the program started. Each write carries this time, and its receipt is
+/// compared with it.
 #[derive(Clone, Copy)]
 pub(crate) struct Clock(Instant);
 
@@ -48,7 +49,7 @@ pub(crate) struct Client {
     address: SocketAddr,
 }
 
-/// A build to write into: a step for each writer, and the cursor behind the last event of these.
+/// A build to write to: one step per writer, and the cursor after the last event of their creation.
 pub(crate) struct Build {
     pub(crate) id: i64,
     pub(crate) cursor: String,
@@ -63,7 +64,7 @@ pub(crate) struct Written {
 }
 
 impl Written {
-    /// Events a second.
+    /// Events per second.
     pub(crate) fn rate(&self) -> f64 {
         self.positions.len() as f64 / self.took.as_secs_f64()
     }
@@ -95,7 +96,7 @@ impl Client {
         Ok(id.ok_or_else(|| format!("no {pointer} in {data}"))?)
     }
 
-    /// A new build.
+    /// Creates a build.
     pub(crate) async fn build(&self, writers: usize) -> Result<Build> {
         let builder = "mutation { findBuilder(name: \"load\") { builderid } }";
         let builder = self
@@ -119,7 +120,7 @@ impl Client {
         Ok(Build { id, cursor, steps })
     }
 
-    /// Writes one event that carries the time, and says its position.
+    /// Writes one event that carries the time, and returns its position.
     async fn event(&self, stepid: i64, clock: Clock) -> Result<i64> {
         let query = "mutation($s: Int!, $t: String!) { setStepStateString(stepid: $s, stateString: $t) { cursor } }";
         let text = format!("load {}", clock.micros());
@@ -129,7 +130,7 @@ impl Client {
     }
 }
 
-/// See `Bench::write`; `newest` follows the newest position that was acknowledged.
+/// See `Bench::write`. `newest` follows the newest acknowledged position.
 pub(crate) async fn write(
     address: SocketAddr,
     clock: Clock,
@@ -149,7 +150,7 @@ pub(crate) async fn write(
             writers.spawn(async move {
                 let mut positions = Vec::new();
                 loop {
-                    // Whoever is free takes the event that is due next.
+                    // The next free writer takes the next due event.
                     let n = next.fetch_add(1, Ordering::Relaxed);
                     if n >= events {
                         return Result::Ok(positions);

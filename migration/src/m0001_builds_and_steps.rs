@@ -1,6 +1,8 @@
 //! Builders with their tags, builds and steps: Buildbot's names, types and unique indexes.
 //! Columns that point at tables we do not have are nullable and bare, and times are 64 bits wide.
 
+#![expect(clippy::too_many_lines, reason = "one table after the other")]
+
 use sea_orm_migration::{prelude::*, sea_orm::DbBackend};
 
 use crate::{long_text, with_table_options};

@@ -25,8 +25,6 @@ use crate::{
 };
 
 #[cfg(feature = "otel")]
-use crate::log;
-#[cfg(feature = "otel")]
 use crate::log::traces::{link_parent, record_response};
 /// The header with a request's id: from a proxy or client that chose one, and to the client.
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");

@@ -1,6 +1,6 @@
-//! The change feed in a Buildbot master's database: put in, listened to, gone, and taken out again.
+//! The change feed in a Buildbot master's database: installed, followed, lost and removed again.
 
-mod harmless;
+mod master_safety;
 mod older;
 
 use buildbot_graphql::testing::Clock;
@@ -8,25 +8,24 @@ use serde_json::{Value, json};
 use tokio::time::timeout;
 
 use crate::{
-    buildbot,
-    feed::{after, now},
-    golden::live,
+    feed::{after, newest_cursor},
+    master::{server, sqlite::live},
     support::{
-        PATIENCE,
+        TIMEOUT,
         client::Client,
         database::{Database, Kind, kind},
         process::command,
         server::Server,
         sql::Sql,
-        until,
+        wait_until,
         ws::Ws,
     },
 };
 
-/// A master's database, and a connection to it such as the master's.
+/// A master's database and a connection that writes to it as the master does.
 pub(crate) async fn master() -> (Database, Sql) {
-    if let Some(master) = buildbot::master().await {
-        master.1.ids_go_on().await;
+    if let Some(master) = server::master().await {
+        master.1.advance_ids().await;
         return master;
     }
     let database = Database::copy_of(&live());
@@ -40,13 +39,13 @@ pub(crate) async fn serve(database: &Database, flags: &[&str]) -> Server {
     Server::on(database.clone(), flags, Clock::System, None).await
 }
 
-/// What a command says about a database: on stdout where it did it, on stderr where it did not.
+/// Runs a command on a database: its stdout lines on success, its stderr on failure.
 pub(crate) async fn run(what: &str, database: &Database) -> Result<Vec<String>, String> {
     let mut command = command();
     let done = command
         .args([what, "--database-url", &database.url])
         .output();
-    let done = timeout(PATIENCE * 2, done).await.unwrap().unwrap();
+    let done = timeout(TIMEOUT * 2, done).await.unwrap().unwrap();
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
     if done.status.success() {
         Ok(text(done.stdout).lines().map(str::to_owned).collect())
@@ -86,7 +85,7 @@ pub(crate) async fn schema(sql: &Sql) -> Vec<Value> {
     all
 }
 
-/// The step that a master adds, with its id.
+/// Adds a step as a master does, and returns it with its id.
 pub(crate) async fn add_step(sql: &Sql, name: &str) -> i64 {
     sql.run(&format!(
         "INSERT INTO steps (number, name, buildid, state_string, urls_json, hidden) \
@@ -108,11 +107,12 @@ async fn ready(server: &Server) -> Value {
     reqwest::get(url).await.unwrap().json().await.unwrap()
 }
 
-/// Subscribes again and again until the feed is there.
-async fn subscribed(server: &Server, client: &Client) -> Ws {
-    until(async || client.execute("{ eventCursor }", json!({})).await["data"].is_object()).await;
+/// Subscribes repeatedly until the feed is available.
+async fn subscribe_when_ready(server: &Server, client: &Client) -> Ws {
+    wait_until(async || client.execute("{ eventCursor }", json!({})).await["data"].is_object())
+        .await;
     let mut ws = server.ws().await;
-    ws.subscribe(&after(&now(client).await)).await;
+    ws.subscribe(&after(&newest_cursor(client).await)).await;
     ws
 }
 
@@ -140,7 +140,7 @@ fn reversed(mut lines: Vec<String>) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn what_is_put_in_is_taken_out_again() {
+async fn detach_removes_what_attach_installed() {
     let (database, sql) = master().await;
     let before = schema(&sql).await;
     for _ in 0..2 {
@@ -168,17 +168,17 @@ async fn what_is_put_in_is_taken_out_again() {
 }
 
 #[tokio::test]
-async fn a_masters_writes_are_heard() {
+async fn a_masters_writes_become_events() {
     let (database, sql) = master().await;
     run("attach", &database).await.unwrap();
     let server = serve(&database, &["--anonymous", "write"]).await;
     let client = server.client();
     assert_eq!(ready(&server).await["feed"], "ok");
-    let start = now(&client).await;
+    let start = newest_cursor(&client).await;
     let mut ws = server.ws().await;
     ws.subscribe(&after(&start)).await;
     let stepid = add_step(&sql, "compile").await;
-    let mut heard = vec![ws.event().await];
+    let mut received = vec![ws.event().await];
     for change in [
         "started_at = 1800000000",
         "locks_acquired_at = 1800000000",
@@ -187,28 +187,31 @@ async fn a_masters_writes_are_heard() {
     ] {
         sql.run(&format!("UPDATE steps SET {change} WHERE id = {stepid}"))
             .await;
-        heard.push(ws.event().await);
+        received.push(ws.event().await);
     }
-    let kinds: Vec<&str> = heard.iter().map(|e| e["kind"].as_str().unwrap()).collect();
+    let kinds: Vec<&str> = received
+        .iter()
+        .map(|e| e["kind"].as_str().unwrap())
+        .collect();
     assert_eq!(kinds, ["NEW", "STARTED", "UPDATED", "UPDATED", "FINISHED"]);
-    for event in &heard {
+    for event in &received {
         assert_eq!(
             (&event["step"]["stepid"], &event["step"]["name"]),
             (&json!(stepid), &json!("compile"))
         );
     }
-    assert_eq!(heard[0]["step"]["stateString"], "pending");
-    assert_eq!(heard[3]["step"]["stateString"], "compiling");
-    assert_eq!(heard[4]["step"]["results"], "FAILURE");
-    // It is still the master's: nothing is written but what it wrote itself.
-    crate::golden::try_mutations(&client).await;
+    assert_eq!(received[0]["step"]["stateString"], "pending");
+    assert_eq!(received[3]["step"]["stateString"], "compiling");
+    assert_eq!(received[4]["step"]["results"], "FAILURE");
+    // The database is still the master's: the server writes nothing to it.
+    crate::master::sqlite::read_only::try_mutations(&client).await;
     server.stop().await;
-    // Another server goes on from any of the cursors, and knows the step as it is.
+    // Another server resumes from any of the cursors and knows the current step.
     let server = serve(&database, &[]).await;
     let mut ws = server.ws().await;
-    ws.subscribe(&after(heard[1]["cursor"].as_str().unwrap()))
+    ws.subscribe(&after(received[1]["cursor"].as_str().unwrap()))
         .await;
-    for event in &heard[2..] {
+    for event in &received[2..] {
         assert_eq!(ws.event().await, *event);
     }
     let mut ws = server.ws().await;
@@ -217,18 +220,18 @@ async fn a_masters_writes_are_heard() {
     let snapshot = ws.event().await;
     assert_eq!(
         (&snapshot["kind"], &snapshot["step"]),
-        (&json!("SNAPSHOT"), &heard[4]["step"])
+        (&json!("SNAPSHOT"), &received[4]["step"])
     );
 }
 
 #[tokio::test]
-async fn a_feed_comes_and_goes_while_it_is_served() {
+async fn a_running_server_notices_attach_and_detach() {
     let (database, sql) = master().await;
     let server = serve(&database, &[]).await;
     let client = server.client();
     let mut ws = server.ws().await;
     ws.subscribe("").await;
-    assert_eq!(ws.ending().await.0, "FEED_DETACHED");
+    assert_eq!(ws.stream_error().await.0, "FEED_DETACHED");
     assert!(
         ready(&server).await["feed"]
             .as_str()
@@ -238,35 +241,35 @@ async fn a_feed_comes_and_goes_while_it_is_served() {
     let mut cursors = Vec::new();
     for name in ["a", "b"] {
         run("attach", &database).await.unwrap();
-        let mut ws = subscribed(&server, &client).await;
+        let mut ws = subscribe_when_ready(&server, &client).await;
         add_step(&sql, name).await;
         let event = ws.event().await;
         assert_eq!(event["step"]["name"], name);
         assert_eq!(ready(&server).await["feed"], "ok");
         cursors.push(event["cursor"].as_str().unwrap().to_owned());
         run("detach", &database).await.unwrap();
-        assert_eq!(ws.ending().await.0, "FEED_DETACHED");
+        assert_eq!(ws.stream_error().await.0, "FEED_DETACHED");
         assert_ne!(ready(&server).await["feed"], "ok");
         let metrics = client.url.replace("/graphql", "/metrics");
         let metrics = reqwest::get(metrics).await.unwrap().text().await.unwrap();
         assert!(metrics.contains("feed_attached 0\n"), "{metrics}");
-        // Queries go on.
+        // Queries still work.
         client
             .data("{ steps(first: 1) { nodes { name } } }", json!({}))
             .await;
     }
     run("attach", &database).await.unwrap();
-    subscribed(&server, &client).await;
-    // A feed that was away has not heard everything.
+    subscribe_when_ready(&server, &client).await;
+    // A feed that was detached for a while has missed events.
     for cursor in cursors {
         let mut ws = server.ws().await;
         ws.subscribe(&after(&cursor)).await;
-        assert_eq!(ws.ending().await.0, "CURSOR_EXPIRED");
+        assert_eq!(ws.stream_error().await.0, "CURSOR_EXPIRED");
     }
 }
 
 #[tokio::test]
-async fn a_dropped_trigger_is_noticed_and_mended() {
+async fn a_dropped_trigger_is_reported_and_repaired() {
     let (database, sql) = master().await;
     run("attach", &database).await.unwrap();
     let server = serve(&database, &[]).await;
@@ -279,12 +282,12 @@ async fn a_dropped_trigger_is_noticed_and_mended() {
         _ => &["DROP TRIGGER graphql_steps_update"],
     };
     for how in gone {
-        let mut ws = subscribed(&server, &client).await;
+        let mut ws = subscribe_when_ready(&server, &client).await;
         let name = format!("s{}", how.len());
         add_step(&sql, &name).await;
         let cursor = ws.event().await["cursor"].as_str().unwrap().to_owned();
         sql.run(how).await;
-        assert_eq!(ws.ending().await.0, "FEED_DETACHED", "{how}");
+        assert_eq!(ws.stream_error().await.0, "FEED_DETACHED", "{how}");
         let said = run("attach", &database).await.unwrap();
         assert!(
             said.contains(&"removed table graphql_feed".to_owned()),
@@ -294,24 +297,24 @@ async fn a_dropped_trigger_is_noticed_and_mended() {
             said.contains(&"added trigger graphql_steps_update".to_owned()),
             "{said:?}"
         );
-        let mut ws = subscribed(&server, &client).await;
+        let mut ws = subscribe_when_ready(&server, &client).await;
         sql.run("UPDATE steps SET state_string = 'heard again' WHERE id = 1")
             .await;
         assert_eq!(ws.event().await["step"]["stateString"], "heard again");
         let mut ws = server.ws().await;
         ws.subscribe(&after(&cursor)).await;
-        assert_eq!(ws.ending().await.0, "CURSOR_EXPIRED");
+        assert_eq!(ws.stream_error().await.0, "CURSOR_EXPIRED");
     }
 }
 
 #[tokio::test]
-async fn old_events_are_dropped_and_rows_are_not() {
+async fn retention_drops_events_but_no_rows() {
     let (database, sql) = master().await;
     run("attach", &database).await.unwrap();
     let flags = ["--feed-keep-events", "3", "--feed-prune-seconds", "1"];
     let server = serve(&database, &flags).await;
     let client = server.client();
-    let mut ws = subscribed(&server, &client).await;
+    let mut ws = subscribe_when_ready(&server, &client).await;
     let mut cursors = Vec::new();
     let steps = sql.number("SELECT COUNT(*) AS n FROM steps").await;
     for round in 0..3 {
@@ -319,26 +322,26 @@ async fn old_events_are_dropped_and_rows_are_not() {
             add_step(&sql, &format!("s{round}{i}")).await;
             cursors.push(ws.event().await["cursor"].as_str().unwrap().to_owned());
         }
-        until(async || {
+        wait_until(async || {
             sql.number("SELECT COUNT(*) AS n FROM graphql_step_events")
                 .await
                 <= 3
         })
         .await;
     }
-    // No place is given twice, and none is left out.
-    let places: Vec<i64> = cursors
+    // Positions are neither repeated nor skipped.
+    let positions: Vec<i64> = cursors
         .iter()
         .map(|c| i64::from_str_radix(&c[8..], 16).unwrap())
         .collect();
-    assert_eq!(places, (1..=30).collect::<Vec<_>>());
+    assert_eq!(positions, (1..=30).collect::<Vec<_>>());
     assert_eq!(
         sql.number("SELECT COUNT(*) AS n FROM steps").await,
         steps + 30
     );
-    // Another server does not have them in memory.
-    let beside = server.beside(&flags).await;
-    let mut ws = beside.ws().await;
+    // Another server does not have these events in memory.
+    let other = server.peer(&flags).await;
+    let mut ws = other.ws().await;
     ws.subscribe(&after(&cursors[0])).await;
-    assert_eq!(ws.ending().await.0, "CURSOR_EXPIRED");
+    assert_eq!(ws.stream_error().await.0, "CURSOR_EXPIRED");
 }

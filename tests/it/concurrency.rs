@@ -1,5 +1,5 @@
-//! Two servers over one database, and somebody else who writes to it meanwhile: names, numbers and links come out as if
-//! everybody had waited for everybody.
+//! Two servers over one database and a foreign writer: names, numbers and links come out as if all
+//! writes had been serial.
 
 use std::{
     collections::BTreeSet,
@@ -17,23 +17,23 @@ use crate::support::{
     sql::Sql,
 };
 
-mod lock;
+mod locks;
 
 const WRITE: [&str; 2] = ["--anonymous", "write"];
 const NEW: &str = "mutation($b: Int!, $n: String!) { done: newStep(buildid: $b, name: $n) { cursor step { stepid number name } } }";
 const LINK: &str = "mutation($s: Int!, $n: String!) { done: addStepURL(stepid: $s, name: $n, url: \"https://example.org/\") { cursor } }";
 const STATE: &str = "mutation($s: Int!, $t: String!) { done: setStepStateString(stepid: $s, stateString: $t) { cursor } }";
 
-/// Two servers over a fresh database, and a client of each.
+/// Two servers over a fresh database, with a client for each.
 async fn two() -> (Server, Server, [Client; 2]) {
-    let one = Server::with(&WRITE).await;
-    let other = one.beside(&WRITE).await;
+    let one = Server::with_flags(&WRITE).await;
+    let other = one.peer(&WRITE).await;
     let clients = [one.client(), other.client()];
     (one, other, clients)
 }
 
-/// The answers to so many mutations at once, asked of the servers in turn.
-async fn all_at_once(
+/// The responses to this many concurrent mutations, sent to the servers in turn.
+async fn run_concurrently(
     clients: &[Client],
     count: usize,
     query: &str,
@@ -43,15 +43,15 @@ async fn all_at_once(
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn one_name_and_the_next_number_for_each() {
+async fn concurrent_steps_get_distinct_names_and_numbers() {
     let (one, _other, clients) = two().await;
     let build = clients[0].add_build("b").await;
     for (round, name) in ["x", "y"].into_iter().enumerate() {
-        let made = all_at_once(&clients, 16, NEW, |_| json!({ "b": build, "n": name })).await;
+        let made = run_concurrently(&clients, 16, NEW, |_| json!({ "b": build, "n": name })).await;
         let got: BTreeSet<(u64, String)> = made
             .iter()
-            .map(|answer| {
-                let step = &answer["done"]["step"];
+            .map(|response| {
+                let step = &response["done"]["step"];
                 (
                     step["number"].as_u64().unwrap(),
                     step["name"].as_str().unwrap().to_owned(),
@@ -84,14 +84,14 @@ async fn one_name_and_the_next_number_for_each() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn builds_are_numbered_and_a_new_builder_is_made_once() {
+async fn concurrent_builds_are_numbered_and_a_builder_is_created_once() {
     let (_one, _other, clients) = two().await;
     let find = "mutation($n: String!) { done: findBuilder(name: $n) { builderid } }";
-    let found = all_at_once(&clients, 16, find, |_| json!({ "n": "new" })).await;
+    let found = run_concurrently(&clients, 16, find, |_| json!({ "n": "new" })).await;
     assert!(found.iter().all(|f| *f == found[0]), "{found:?}");
     let id = &found[0]["done"]["builderid"];
     let add = "mutation($b: Int!) { done: addBuild(builderid: $b) { build { number } } }";
-    let added = all_at_once(&clients, 16, add, |_| json!({ "b": id })).await;
+    let added = run_concurrently(&clients, 16, add, |_| json!({ "b": id })).await;
     let numbers: BTreeSet<u64> = added
         .iter()
         .map(|a| a["done"]["build"]["number"].as_u64().unwrap())
@@ -100,11 +100,11 @@ async fn builds_are_numbered_and_a_new_builder_is_made_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn no_link_is_lost() {
+async fn no_concurrent_link_is_lost() {
     let (one, _other, clients) = two().await;
     let build = clients[0].add_build("b").await;
     let (step, _) = clients[0].new_step(build, "s").await;
-    all_at_once(
+    run_concurrently(
         &clients,
         24,
         LINK,
@@ -123,9 +123,9 @@ async fn no_link_is_lost() {
     assert_eq!(one.sql().await.number(updates).await, 24);
 }
 
-/// Somebody else takes the very number and name that `newStep` is about to write.
+/// A foreign writer takes the number and name that `newStep` is about to write.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_number_taken_meanwhile_is_passed_over() {
+async fn a_number_taken_by_a_foreign_writer_is_skipped() {
     for has_keys in [true, false] {
         let log = Arc::new(Mutex::new(Vec::new()));
         let seen = log.clone();
@@ -134,7 +134,7 @@ async fn a_number_taken_meanwhile_is_passed_over() {
             &WRITE,
             Clock::System,
             Some(Box::new(move |sql| {
-                seen.lock().unwrap().push(sql.to_owned())
+                seen.lock().unwrap().push(sql.to_owned());
             })),
         )
         .await;
@@ -142,8 +142,9 @@ async fn a_number_taken_meanwhile_is_passed_over() {
         let build = client.add_build("b").await;
         let (foreign, looking) = (server.sql().await, server.sql().await);
         if !has_keys {
-            // Then nothing of what it does touches the build, which `newStep` locks.
-            foreign.forget_foreign_keys().await;
+            // With foreign keys disabled, this write does not touch the build, which `newStep`
+            // locks.
+            foreign.disable_foreign_keys().await;
         }
         foreign
             .run(&format!(
@@ -154,7 +155,7 @@ async fn a_number_taken_meanwhile_is_passed_over() {
             let client = client.clone();
             async move { client.data(NEW, json!({ "b": build, "n": "x" })).await }
         });
-        looking.somebody_waits().await;
+        looking.wait_until_blocked().await;
         foreign.run("COMMIT").await;
         let made = asking.await.unwrap()["done"]["step"].take();
         assert_eq!((&made["number"], &made["name"]), (&json!(1), &json!("x_1")));
@@ -163,7 +164,7 @@ async fn a_number_taken_meanwhile_is_passed_over() {
             .iter()
             .filter(|sql| sql.starts_with("INSERT INTO") && sql.contains("steps"))
             .count();
-        // Else this was no conflict, and says nothing of them.
+        // Without a refused write there was no conflict to test.
         let is_refused = match kind() {
             Kind::Sqlite => false,
             Kind::Postgres => true,
@@ -173,10 +174,10 @@ async fn a_number_taken_meanwhile_is_passed_over() {
     }
 }
 
-/// Somebody else locks a step and then its build, where the server locks the build and then the step.
+/// A foreign writer locks a step and then its build; the server locks the build and then the step.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_deadlock_is_got_over() {
-    let server = Server::with(&WRITE).await;
+async fn a_deadlock_is_retried() {
+    let server = Server::with_flags(&WRITE).await;
     let client = server.client();
     let build = client.add_build("b").await;
     let (step, _) = client.new_step(build, "s").await;
@@ -191,8 +192,8 @@ async fn a_deadlock_is_got_over() {
         let start = "mutation($s: Int!) { done: startStep(stepid: $s, startedAt: 5, locksAcquired: true) { step { startedAt } } }";
         async move { client.data(start, json!({ "s": step })).await }
     });
-    looking.somebody_waits().await;
-    // Whichever of the two the database gives up, the server's is done in the end.
+    looking.wait_until_blocked().await;
+    // Whichever transaction the database aborts, the server's succeeds in the end.
     let is_done = foreign
         .try_run(&format!(
             "UPDATE builds SET state_string = 'theirs' WHERE id = {build}"
@@ -207,14 +208,15 @@ async fn a_deadlock_is_got_over() {
     assert_eq!(looking.number(starts).await, 1);
 }
 
-/// Connections that the database cuts are made anew; meanwhile there is no other error than UNAVAILABLE.
+/// The server replaces connections that the database cuts. Until then it returns no error but
+/// UNAVAILABLE.
 #[tokio::test(flavor = "multi_thread")]
-async fn cut_connections_are_made_anew() {
+async fn cut_connections_are_replaced() {
     if kind() == Kind::Sqlite {
-        // There is nothing to be cut.
+        // SQLite has no connections to cut.
         return;
     }
-    let server = Server::with(&WRITE).await;
+    let server = Server::with_flags(&WRITE).await;
     let client = server.client();
     let build = client.add_build("b").await;
     let (step, start) = client.new_step(build, "s").await;
@@ -224,27 +226,28 @@ async fn cut_connections_are_made_anew() {
     ws.subscribe(&crate::feed::after(&last)).await;
     for round in 0..3 {
         let text = round.to_string();
-        sql.cut_others().await;
+        sql.kill_other_connections().await;
         let mut tries = 0;
         let cursor = loop {
-            let answer = client.execute(STATE, json!({ "s": step, "t": text })).await;
-            let Some(error) = answer["errors"].get(0) else {
-                break answer["data"]["done"]["cursor"]
+            let response = client.execute(STATE, json!({ "s": step, "t": text })).await;
+            let Some(error) = response["errors"].get(0) else {
+                break response["data"]["done"]["cursor"]
                     .as_str()
                     .unwrap()
                     .to_owned();
             };
-            assert_eq!(error["extensions"]["code"], "UNAVAILABLE", "{answer:#}");
+            assert_eq!(error["extensions"]["code"], "UNAVAILABLE", "{response:#}");
             tries += 1;
-            assert!(tries < 20, "{answer:#}");
+            assert!(tries < 20, "{response:#}");
         };
-        // One that was answered with an error may have been written too; a stream may end, and goes on where it was.
+        // A write that returned an error may still have been committed. A stream may end, and
+        // resumes from its cursor.
         while last != cursor {
             let message = ws.receive().await;
             let event = &message["payload"]["data"]["stepEvents"];
-            if let Some(heard) = event["cursor"].as_str() {
+            if let Some(received) = event["cursor"].as_str() {
                 assert_eq!(event["step"]["stateString"], text);
-                heard.clone_into(&mut last);
+                received.clone_into(&mut last);
             } else {
                 let code = &message["payload"][0]["extensions"]["code"];
                 assert_eq!(*code, "UNAVAILABLE", "{message:#}");
@@ -255,10 +258,10 @@ async fn cut_connections_are_made_anew() {
     }
 }
 
-/// Numbers go on where the highest is, whatever ids were lost on the way.
+/// Numbers continue from the highest one, even if ids were lost in between.
 #[tokio::test]
-async fn a_hole_in_the_ids_is_no_hole_in_the_numbers() {
-    let server = Server::with(&WRITE).await;
+async fn a_gap_in_ids_leaves_no_gap_in_numbers() {
+    let server = Server::with_flags(&WRITE).await;
     let client = server.client();
     let build = client.add_build("b").await;
     client.new_step(build, "a").await;

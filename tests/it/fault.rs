@@ -1,5 +1,6 @@
-//! Faults under load, and a checker that compares what writers were told with what listeners heard:
-//! everything acknowledged is heard once, in order, whoever is killed, stopped, or slow to commit.
+//! Faults under load, and a checker that compares acknowledged writes with received events: every
+//! acknowledged write is delivered once, in order, whichever process is killed, stopped or slow to
+//! commit.
 
 use std::{
     collections::BTreeMap,
@@ -19,19 +20,20 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    feed::{after, brief, log, position},
-    support::{PATIENCE, client::Client, database::Database, process::Process, sql::Sql, ws::Ws},
+    feed::{after, event_log, position, summary},
+    support::{TIMEOUT, client::Client, database::Database, process::Process, sql::Sql, ws::Ws},
 };
 
 mod cluster;
 mod disk;
 mod kill;
-mod late;
+mod late_commit;
 mod pause;
 mod postgres;
 mod reconnect;
 
-/// A port to come back to after a kill. Not one of those that the system gives out: it could give it away meanwhile.
+/// A port that a server can reuse after a kill. It is outside of the range that the system assigns,
+/// which might give it away meanwhile.
 fn free_port() -> u16 {
     static NEXT: AtomicU16 = AtomicU16::new(0);
     let first = 20_000 + u16::try_from(std::process::id() % 10_000).unwrap();
@@ -48,7 +50,7 @@ fn free_address() -> SocketAddr {
     SocketAddr::from(([127, 0, 0, 1], free_port()))
 }
 
-/// Starts a server, as soon as the port is free.
+/// Starts a server as soon as the port is free.
 async fn serve(address: SocketAddr, database: &Database, flags: &[&str]) -> Process {
     while TcpListener::bind(address).is_err() {
         sleep(Duration::from_millis(20)).await;
@@ -56,31 +58,31 @@ async fn serve(address: SocketAddr, database: &Database, flags: &[&str]) -> Proc
     Process::listen(&address.to_string(), database, flags).await
 }
 
-/// What a server said that it had written: by position the step and its state.
+/// Acknowledged writes: the step and its state by position.
 type Acknowledged = BTreeMap<i64, (i64, String)>;
 
-/// Writers and listeners on these servers, until told to stop.
+/// Writers and listeners on these servers, until stopped.
 struct Load {
     addresses: Arc<Vec<SocketAddr>>,
     build: i64,
-    /// Where the listeners began.
+    /// The cursor that the listeners start from.
     start: String,
     stop: CancellationToken,
     /// How many updates were acknowledged.
     written: Arc<AtomicUsize>,
-    /// The position that ends the listening, as soon as it is known.
+    /// The position at which listeners stop, once it is known.
     end: Arc<AtomicI64>,
     writers: Vec<JoinHandle<Acknowledged>>,
     listeners: Vec<JoinHandle<Vec<Value>>>,
 }
 
-/// What came out of it, already compared.
+/// The results of a run, already compared.
 struct Outcome {
-    heard: Vec<Value>,
+    received: Vec<Value>,
 }
 
 impl Load {
-    /// So many of each, in a build of their own.
+    /// Starts this many writers and listeners on a build of their own.
     async fn start(addresses: &[SocketAddr], writers: usize, listeners: usize) -> Self {
         let client = Client::new(addresses[0]);
         let build = client.add_build("served").await;
@@ -110,19 +112,19 @@ impl Load {
         load
     }
 
-    /// Waits until so many updates were acknowledged: with fewer, nothing that is compared says much.
+    /// Waits until this many updates were acknowledged: fewer would prove little.
     async fn reach(&self, updates: usize) {
         let reached = async {
             while self.written.load(Ordering::Relaxed) < updates {
                 sleep(Duration::from_millis(20)).await;
             }
         };
-        timeout(PATIENCE, reached)
+        timeout(TIMEOUT, reached)
             .await
             .expect("hardly anything is acknowledged");
     }
 
-    /// Stops the writers, then one more event ends the listening wherever that has come to; compares everything.
+    /// Stops the writers, ends all listeners with one more event, and compares everything.
     async fn finish(self, sql: &Sql) -> Outcome {
         self.stop.cancel();
         let mut acknowledged = Acknowledged::new();
@@ -135,52 +137,57 @@ impl Load {
         let last = loop {
             let client = Client::new(self.addresses[0]);
             let add = "mutation($b: Int!) { newStep(buildid: $b, name: \"end\") { cursor } }";
-            // Once more where an answer was lost or the database is still coming back.
+            // Retried where the response was lost or the database is still recovering.
             match client.try_execute(add, json!({ "b": self.build })).await {
-                Ok(answer) if answer.get("errors").is_none() => {
-                    break position(&answer["data"]["newStep"]["cursor"]);
+                Ok(response) if response.get("errors").is_none() => {
+                    break position(&response["data"]["newStep"]["cursor"]);
                 }
                 _ => sleep(Duration::from_millis(50)).await,
             }
         };
         self.end.store(last, Ordering::Relaxed);
         let start = position(&json!(self.start));
-        let log: Vec<Value> = log(sql, start).await;
-        let log: Vec<Value> = log.into_iter().filter(|row| place(row) <= last).collect();
+        let log: Vec<Value> = event_log(sql, start).await;
+        let log: Vec<Value> = log
+            .into_iter()
+            .filter(|row| row_position(row) <= last)
+            .collect();
         assert!(
-            log.iter().map(place).eq(start + 1..=last),
+            log.iter().map(row_position).eq(start + 1..=last),
             "the feed has holes"
         );
-        let mut heard = Vec::new();
+        let mut received = Vec::new();
         for listener in self.listeners {
-            heard = listener.await.unwrap().iter().map(brief).collect();
+            received = listener.await.unwrap().iter().map(summary).collect();
             assert!(
-                heard.is_sorted_by(|a, b| place(a) < place(b)),
+                received.is_sorted_by(|a, b| row_position(a) < row_position(b)),
                 "something is heard twice or out of order"
             );
-            assert_eq!(heard, log);
+            assert_eq!(received, log);
         }
-        let by_position: BTreeMap<i64, &Value> =
-            heard.iter().map(|row| (place(row), row)).collect();
+        let by_position: BTreeMap<i64, &Value> = received
+            .iter()
+            .map(|row| (row_position(row), row))
+            .collect();
         for (position, (stepid, state)) in &acknowledged {
             let row = by_position
                 .get(position)
                 .unwrap_or_else(|| panic!("{position} was acknowledged and not heard"));
             assert_eq!((&row[2], &row[4]), (&json!(stepid), &json!(state)), "{row}");
         }
-        check_steps(sql, &heard).await;
-        Outcome { heard }
+        check_steps(sql, &received).await;
+        Outcome { received }
     }
 }
 
-/// The position of an event in few words.
-fn place(row: &Value) -> i64 {
+/// The position of an event in summary form.
+fn row_position(row: &Value) -> i64 {
     row[0].as_i64().unwrap()
 }
 
-/// What was heard of a step last is what it is: nothing was changed without being heard.
-async fn check_steps(sql: &Sql, heard: &[Value]) {
-    let last: BTreeMap<i64, &Value> = heard
+/// The last event of each step matches the step's row: no change went unreported.
+async fn check_steps(sql: &Sql, received: &[Value]) {
+    let last: BTreeMap<i64, &Value> = received
         .iter()
         .map(|row| (row[2].as_i64().unwrap(), &row[4]))
         .collect();
@@ -194,7 +201,7 @@ async fn check_steps(sql: &Sql, heard: &[Value]) {
     }
 }
 
-/// A step of its own every few updates, now through this server and now through that.
+/// Writes to a new step every few updates, alternating between the servers.
 async fn write(
     addresses: Arc<Vec<SocketAddr>>,
     build: i64,
@@ -217,7 +224,7 @@ async fn write(
             current = None;
         }
         let client = &clients[(number + i) % clients.len()];
-        let answer = match current {
+        let response = match current {
             Some(stepid) => {
                 let variables = json!({ "s": stepid, "t": format!("{name} {i}") });
                 client.try_execute(SET, variables).await
@@ -228,17 +235,18 @@ async fn write(
                     .await
             }
         };
-        // Without an answer, and where the database did not answer the server, it may have happened or not.
-        let Ok(answer) = answer else {
+        // Without a response, or if the database did not respond to the server, the write may or
+        // may not have happened.
+        let Ok(response) = response else {
             sleep(Duration::from_millis(20)).await;
             continue;
         };
-        if let Some(error) = answer["errors"].get(0) {
-            assert_eq!(error["extensions"]["code"], "UNAVAILABLE", "{answer:#}");
+        if let Some(error) = response["errors"].get(0) {
+            assert_eq!(error["extensions"]["code"], "UNAVAILABLE", "{response:#}");
             sleep(Duration::from_millis(20)).await;
             continue;
         }
-        let payload = &answer["data"]["answer"];
+        let payload = &response["data"]["answer"];
         let stepid = payload["step"]["stepid"].as_i64().unwrap();
         let state = payload["step"]["stateString"].as_str().unwrap().to_owned();
         let before = acknowledged.insert(position(&payload["cursor"]), (stepid, state));
@@ -252,24 +260,24 @@ async fn write(
     acknowledged
 }
 
-/// Listens with a socket that is dropped every few hundred milliseconds, each time at the next server, until it has
-/// heard the event at `end`.
+/// Listens with a socket that is dropped every few hundred milliseconds and reopened at the next
+/// server, until the event at `end` arrives.
 async fn listen(
     addresses: Arc<Vec<SocketAddr>>,
     number: usize,
     start: String,
     end: Arc<AtomicI64>,
 ) -> Vec<Value> {
-    let (mut heard, mut last) = (Vec::new(), start);
+    let (mut received, mut last) = (Vec::new(), start);
     for socket in number.. {
-        // It may have been heard before anybody knew that it is the last.
+        // The last event may have arrived before its position was known.
         if position(&json!(last)) == end.load(Ordering::Relaxed) {
             break;
         }
         let patience = Duration::from_millis(100 + 37 * (socket as u64 % 9));
         let until = Instant::now() + patience;
         let address = addresses[socket % addresses.len()];
-        // A server that is stopped takes the connection and says nothing.
+        // A stopped server accepts the connection and stays silent.
         let Ok(Some(mut ws)) = timeout_at(until, Ws::try_connect(address)).await else {
             sleep(Duration::from_millis(20)).await;
             continue;
@@ -287,11 +295,11 @@ async fn listen(
             assert!(message["payload"].get("errors").is_none(), "{message:#}");
             let event = message["payload"]["data"]["stepEvents"].take();
             event["cursor"].as_str().unwrap().clone_into(&mut last);
-            heard.push(event);
+            received.push(event);
             if position(&json!(last)) == end.load(Ordering::Relaxed) {
-                return heard;
+                return received;
             }
         }
     }
-    heard
+    received
 }

@@ -1,46 +1,54 @@
-//! The change feed as it is heard live: what is an event, of which kind, and how a query and the feed fit together.
+//! The change feed, and what tests need to read it.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::time::Duration;
 
-use buildbot_graphql::testing::Clock;
 use serde_json::{Value, json};
 use tokio::time::timeout;
-use tokio_util::sync::CancellationToken;
 
-use crate::support::{client::Client, server::Server, sql::Sql, ws::Ws};
+use crate::support::{client::Client, sql::Sql, ws::Ws};
 
-/// Everything that an event or a payload says of a step.
+mod backfill;
+mod cursor;
+mod filter;
+mod foreign_writes;
+mod live;
+mod retention;
+mod shared_subscription;
+mod slow_clients;
+mod socket;
+
+/// Every field of a step that an event or a payload can have.
 pub(crate) const STEP: &str = "stepid buildid number name startedAt locksAcquiredAt complete completeAt results \
      stateString urls { name url } hidden durationS lockWaitS";
 
-/// The feed's newest position.
-pub(crate) async fn now(client: &Client) -> String {
+/// The cursor of the feed's newest position.
+pub(crate) async fn newest_cursor(client: &Client) -> String {
     let data = client.data("{ eventCursor }", json!({})).await;
     data["eventCursor"].as_str().unwrap().to_owned()
 }
 
-/// The arguments of a subscription that begins behind a cursor.
+/// The arguments of a subscription that starts after a cursor.
 pub(crate) fn after(cursor: &str) -> String {
     format!("(after: {cursor:?})")
 }
 
-/// The row of the feed's table that a cursor names; to clients it is opaque.
+/// The event row that a cursor names. Cursors are opaque to clients.
 pub(crate) fn position(cursor: &Value) -> i64 {
     let cursor = cursor.as_str().unwrap();
     i64::from_str_radix(&cursor[cursor.len() - 16..], 16).unwrap()
 }
 
-/// The next so many events.
-pub(crate) async fn events(ws: &mut Ws, count: usize) -> Vec<Value> {
-    let mut heard = Vec::with_capacity(count);
+/// The next events, this many.
+pub(crate) async fn next_events(ws: &mut Ws, count: usize) -> Vec<Value> {
+    let mut received = Vec::with_capacity(count);
     for _ in 0..count {
-        heard.push(ws.event().await);
+        received.push(ws.event().await);
     }
-    heard
+    received
 }
 
-/// An event in few words, as [`log`] has it.
-pub(crate) fn brief(event: &Value) -> Value {
+/// A short form of an event, as [`event_log`] returns it.
+pub(crate) fn summary(event: &Value) -> Value {
     let step = &event["step"];
     json!([
         position(&event["cursor"]),
@@ -51,19 +59,20 @@ pub(crate) fn brief(event: &Value) -> Value {
     ])
 }
 
-/// The events behind a position as the table holds them.
-pub(crate) async fn log(sql: &Sql, position: i64) -> Vec<Value> {
-    let place = sql.place();
+/// The events after a position, as the table holds them.
+pub(crate) async fn event_log(sql: &Sql, position: i64) -> Vec<Value> {
+    let column = sql.position_column();
     sql.rows(&format!(
-        "SELECT json_array({place}, CASE kind WHEN 1 THEN 'NEW' WHEN 2 THEN 'STARTED' WHEN 3 THEN 'UPDATED' \
+        "SELECT json_array({column}, CASE kind WHEN 1 THEN 'NEW' WHEN 2 THEN 'STARTED' WHEN 3 THEN 'UPDATED' \
          WHEN 4 THEN 'FINISHED' END, stepid, name, state_string) AS json \
-         FROM graphql_step_events WHERE {place} > {position} ORDER BY {place}"
+         FROM graphql_step_events WHERE {column} > {position} ORDER BY {column}"
     ))
     .await
 }
 
-/// Writes to this step until the subscriber, who began with "now", has heard it; a subscription says not when it stands.
-pub(crate) async fn until_live(ws: &mut Ws, client: &Client, stepid: i64) {
+/// Writes to this step until the subscriber, who started at "now", receives an event. A
+/// subscription does not announce when it is live.
+pub(crate) async fn write_until_live(ws: &mut Ws, client: &Client, stepid: i64) {
     loop {
         let written = client.set_state(stepid, "are you there?").await;
         let Ok(mut event) = timeout(Duration::from_millis(200), ws.event()).await else {
@@ -74,234 +83,5 @@ pub(crate) async fn until_live(ws: &mut Ws, client: &Client, stepid: i64) {
             event = ws.event().await;
         }
         return;
-    }
-}
-
-/// Sends a mutation of one field that gives a `StepPayload`: the payload, with the whole step.
-async fn mutate(client: &Client, field: &str) -> Value {
-    let query = format!("mutation {{ {field} {{ cursor step {{ {STEP} }} }} }}");
-    let mut data = client.data(&query, json!({})).await;
-    data.as_object_mut()
-        .unwrap()
-        .values_mut()
-        .next()
-        .unwrap()
-        .take()
-}
-
-#[tokio::test]
-async fn without_a_start_it_begins_now() {
-    let server = Server::start().await;
-    let client = server.client();
-    let build = client.add_build("b").await;
-    client.new_step(build, "before").await;
-    let (marker, _) = client.new_step(build, "marker").await;
-    let mut ws = server.ws().await;
-    ws.subscribe("").await;
-    // It also sees to it that nothing of what came before is heard.
-    until_live(&mut ws, &client, marker).await;
-    let (stepid, cursor) = client.new_step(build, "since").await;
-    let event = ws.event().await;
-    assert_eq!(event["cursor"], cursor.as_str());
-    assert_eq!(event["kind"], "NEW");
-    assert_eq!(event["step"]["stepid"], stepid);
-    assert_eq!(event["step"]["name"], "since");
-}
-
-#[tokio::test]
-async fn each_update_is_one_event_of_its_kind_with_the_step_as_it_left_it() {
-    // The clock stands, so that what is done twice is done in the same second.
-    let flags = ["--anonymous", "write"];
-    let server = Server::build(&flags, None, Clock::fixed(1_800_000_000), None).await;
-    let client = server.client();
-    let build = client.add_build("b").await;
-    let start = now(&client).await;
-    let url = r#"(stepid: 1, name: "log", url: "http://localhost/log")"#;
-    let updates = [
-        ("NEW", format!(r#"newStep(buildid: {build}, name: "s")"#)),
-        ("STARTED", "startStep(stepid: 1)".into()),
-        ("STARTED", "startStep(stepid: 1)".into()),
-        (
-            "STARTED",
-            "startStep(stepid: 1, locksAcquired: true)".into(),
-        ),
-        ("UPDATED", "setStepLocksAcquiredAt(stepid: 1)".into()),
-        ("UPDATED", "setStepLocksAcquiredAt(stepid: 1)".into()),
-        (
-            "UPDATED",
-            "setStepLocksAcquiredAt(stepid: 1, locksAcquiredAt: 1800000007)".into(),
-        ),
-        (
-            "UPDATED",
-            r#"setStepStateString(stepid: 1, stateString: "half")"#.into(),
-        ),
-        (
-            "UPDATED",
-            r#"setStepStateString(stepid: 1, stateString: "half")"#.into(),
-        ),
-        ("UPDATED", format!("addStepURL{url}")),
-        ("UPDATED", format!("addStepURL{url}")),
-        ("FINISHED", "finishStep(stepid: 1, results: SUCCESS)".into()),
-        ("FINISHED", "finishStep(stepid: 1, results: SUCCESS)".into()),
-        (
-            "FINISHED",
-            "finishStep(stepid: 1, results: FAILURE, hidden: true)".into(),
-        ),
-        (
-            "UPDATED",
-            r#"setStepStateString(stepid: 1, stateString: "late")"#.into(),
-        ),
-        ("UPDATED", format!("addStepURL{url}")),
-        ("STARTED", "startStep(stepid: 1)".into()),
-        (
-            "STARTED",
-            "startStep(stepid: 1, startedAt: 1800000001)".into(),
-        ),
-        ("FINISHED", "finishStep(stepid: 1, results: RETRY)".into()),
-    ];
-    // One hears live what the other is replayed.
-    let query = format!(
-        "subscription {{ stepEvents{} {{ cursor kind step {{ {STEP} }} }} }}",
-        after(&start)
-    );
-    let subscribe = json!({ "id": "1", "type": "subscribe", "payload": { "query": query } });
-    let mut live = server.ws().await;
-    live.send(subscribe.clone()).await;
-    let mut told = Vec::new();
-    for (kind, field) in &updates {
-        let payload = mutate(&client, field).await;
-        told.push(json!({ "cursor": payload["cursor"], "kind": kind, "step": payload["step"] }));
-    }
-    let mut replayed = server.ws().await;
-    replayed.send(subscribe).await;
-    for (ws, who) in [(&mut live, "live"), (&mut replayed, "replayed")] {
-        for (told, (_, field)) in told.iter().zip(&updates) {
-            assert_eq!(ws.event().await, *told, "{who}: {field}");
-        }
-    }
-    assert_eq!(told[0]["step"]["stateString"], "pending");
-    assert_eq!(told[10]["step"]["urls"].as_array().unwrap().len(), 1);
-    assert_eq!(told[13]["step"]["results"], "FAILURE");
-    let rows = log(&server.sql().await, 0).await;
-    assert_eq!(rows.len(), updates.len(), "one event per update: {rows:#?}");
-}
-
-#[tokio::test]
-async fn a_refused_update_is_no_event() {
-    let server = Server::start().await;
-    let client = server.client();
-    let build = client.add_build("b").await;
-    let (stepid, start) = client.new_step(build, "s").await;
-    for field in [
-        r#"newStep(buildid: 99, name: "s")"#.to_owned(),
-        format!(r#"newStep(buildid: {build}, name: "not a name")"#),
-        "startStep(stepid: 99)".to_owned(),
-        format!(r#"addStepURL(stepid: {stepid}, name: "x", url: "javascript:1")"#),
-    ] {
-        client
-            .error(&format!("mutation {{ {field} {{ cursor }} }}"), json!({}))
-            .await;
-    }
-    assert_eq!(now(&client).await, start);
-    let mut ws = server.ws().await;
-    ws.subscribe(&after(&start)).await;
-    let next = client.set_state(stepid, "next").await;
-    assert_eq!(ws.event().await["cursor"], next.as_str());
-}
-
-#[tokio::test]
-async fn all_subscribers_hear_the_same() {
-    let server = Server::start().await;
-    let client = server.client();
-    let build = client.add_build("b").await;
-    let start = now(&client).await;
-    let mut all = Vec::new();
-    for _ in 0..3 {
-        let mut ws = server.ws().await;
-        ws.subscribe(&after(&start)).await;
-        all.push(ws);
-    }
-    let mut told = Vec::new();
-    for i in 0..20 {
-        let (stepid, cursor) = client.new_step(build, &format!("s{i}")).await;
-        told.push(cursor);
-        told.push(client.set_state(stepid, "busy").await);
-    }
-    for ws in &mut all {
-        let heard = events(ws, told.len()).await;
-        let cursors: Vec<&str> = heard
-            .iter()
-            .map(|e| e["cursor"].as_str().unwrap())
-            .collect();
-        assert_eq!(cursors, told);
-    }
-}
-
-#[tokio::test]
-async fn one_start_at_a_time() {
-    let server = Server::start().await;
-    let start = now(&server.client()).await;
-    let mut ws = server.ws().await;
-    ws.subscribe(&format!("(after: {start:?}, snapshot: true)"))
-        .await;
-    assert_eq!(ws.ending().await.0, "BAD_USER_INPUT");
-}
-
-/// Adds steps until told to stop: their ids.
-async fn add_steps(client: Client, build: i64, stop: CancellationToken) -> BTreeSet<i64> {
-    let mut added = BTreeSet::new();
-    while !stop.is_cancelled() {
-        added.insert(client.new_step(build, "s").await.0);
-    }
-    added
-}
-
-#[tokio::test]
-async fn a_query_and_the_events_behind_its_cursor_are_everything() {
-    let server = Server::start().await;
-    let client = server.client();
-    let build = client.add_build("b").await;
-    let stop = CancellationToken::new();
-    let writer = tokio::spawn(add_steps(client.clone(), build, stop.clone()));
-    // The cursor is asked for last, hidden as well as can be: it must be of the time before the steps all the same.
-    // Each step is written once, so that a gap shows as a step that is missing.
-    let of = format!("shown: build(buildid: {build}) {{ steps {{ stepid }} }}");
-    let queries = [
-        format!("{{ {of} eventCursor }}"),
-        format!("{{ {of} at: eventCursor }}"),
-        format!("{{ {of} ... on Query {{ eventCursor }} }}"),
-        format!(
-            "{{ {of} ...F }} fragment F on Query {{ ...G }} fragment G on Query {{ at: eventCursor }}"
-        ),
-    ];
-    let mut shown = Vec::new();
-    for query in queries.iter().cycle().take(24) {
-        let data = client.data(query, json!({})).await;
-        let cursor = [&data["at"], &data["eventCursor"]]
-            .into_iter()
-            .find_map(Value::as_str);
-        let cursor = cursor.unwrap_or_else(|| panic!("no cursor: {query}\n{data:#}"));
-        let steps = data["shown"]["steps"].as_array().unwrap();
-        let steps: BTreeSet<i64> = steps
-            .iter()
-            .map(|s| s["stepid"].as_i64().unwrap())
-            .collect();
-        let mut ws = server.ws().await;
-        ws.subscribe(&after(cursor)).await;
-        shown.push((query, steps, ws));
-    }
-    stop.cancel();
-    let mut all = writer.await.unwrap();
-    let (last, end) = client.new_step(build, "last").await;
-    all.insert(last);
-    for (query, mut steps, mut ws) in shown {
-        loop {
-            let event = ws.event().await;
-            steps.insert(event["step"]["stepid"].as_i64().unwrap());
-            if event["cursor"] == end.as_str() {
-                break;
-            }
-        }
-        assert_eq!(steps, all, "{query}");
     }
 }

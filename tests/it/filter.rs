@@ -1,4 +1,5 @@
-//! Every filter of the contract, alone and combined, against a reference that filters the same rows in plain Rust.
+//! Every filter of the schema, alone and combined, against a reference that filters the same rows
+//! in plain Rust.
 
 mod lists;
 mod random;
@@ -15,7 +16,8 @@ use seed::{Dice, TEXTS, rows, seeded};
 use crate::support::{client::Client, server::Server};
 
 impl List {
-    /// The server gives exactly the reference's rows for the filter, and all others for its complement. Says how many they are.
+    /// Checks that the server returns exactly the reference's rows for the filter and all others
+    /// for its complement. Returns their number.
     async fn check(&self, client: &Client, rows: &[Value], filter: &Value) -> usize {
         let (list, input, id) = (self.name, self.input, self.id);
         let query = format!(
@@ -42,41 +44,41 @@ impl List {
 }
 
 #[tokio::test]
-async fn every_operator_of_every_field() {
+async fn every_operator_of_every_field_matches_the_reference() {
     let server = seeded().await;
     let client = server.client();
     for list in LISTS {
         let rows = rows(&server, list.name).await;
-        let mut telling = 0;
+        let mut informative = 0;
         for filter in list.simple() {
             let found = list.check(&client, &rows, &filter).await;
-            telling += usize::from(found > 0 && found < rows.len());
+            informative += usize::from(found > 0 && found < rows.len());
         }
-        // Filters that let all or nothing pass tell little; there must be others.
-        assert!(telling > 20, "{}: {telling}", list.name);
+        // Filters that pass everything or nothing prove little, so there must be others.
+        assert!(informative > 20, "{}: {informative}", list.name);
     }
 }
 
 #[tokio::test]
-async fn conditions_combine_freely() {
+async fn combined_conditions_match_the_reference() {
     let server = seeded().await;
     let client = server.client();
     let mut dice = Dice(11);
     for list in LISTS {
         let rows = rows(&server, list.name).await;
-        let mut telling = 0;
+        let mut informative = 0;
         for round in 0..150 {
             let filter = list.combined(&mut dice, round % 3);
             let found = list.check(&client, &rows, &filter).await;
-            telling += usize::from(found > 0 && found < rows.len());
+            informative += usize::from(found > 0 && found < rows.len());
         }
-        assert!(telling > 50, "{}: {telling}", list.name);
+        assert!(informative > 50, "{}: {informative}", list.name);
     }
 }
 
-/// The lists of a parent take the same filters, together with the parent and with each other.
+/// The lists of a parent accept the same filters, combined with the parent and with each other.
 #[tokio::test]
-async fn nested_lists_filter_alike() {
+async fn nested_lists_filter_like_root_lists() {
     let server = seeded().await;
     let client = server.client();
     let (builds, steps) = (rows(&server, "builds").await, rows(&server, "steps").await);
@@ -115,7 +117,7 @@ async fn nested_lists_filter_alike() {
     }
 }
 
-/// `inner` inside so many `not`.
+/// `inner` within this many `not`.
 fn nested(depth: usize, inner: Value) -> Value {
     (0..depth).fold(inner, |filter, _| json!({ "not": filter }))
 }
@@ -126,7 +128,7 @@ async fn steps_where(server: &Server, filter: Value) -> Value {
 }
 
 #[tokio::test]
-async fn a_filter_may_be_large_and_deep_but_not_without_bound() {
+async fn a_filter_is_limited_in_size_and_depth() {
     let server = seeded().await;
     let numbers = |n: i32| (1..=n).collect::<Vec<i32>>();
     let ors = |n: usize| vec![json!({ "stepid": { "eq": 1 } }); n];
@@ -136,9 +138,9 @@ async fn a_filter_may_be_large_and_deep_but_not_without_bound() {
         json!({ "and": ors(400) }),
         nested(20, json!({ "stepid": { "ge": 1 } })),
     ] {
-        let answer = steps_where(&server, fine.clone()).await;
-        assert!(answer.get("errors").is_none(), "{fine}\n{answer:#}");
-        let nodes = answer["data"]["steps"]["nodes"].as_array().unwrap();
+        let response = steps_where(&server, fine.clone()).await;
+        assert!(response.get("errors").is_none(), "{fine}\n{response:#}");
+        let nodes = response["data"]["steps"]["nodes"].as_array().unwrap();
         assert!(!nodes.is_empty(), "{fine}");
     }
     for (too_much, rule) in [
@@ -148,8 +150,8 @@ async fn a_filter_may_be_large_and_deep_but_not_without_bound() {
         (nested(21, json!({})), "20"),
         (nested(60, json!({ "complete": true })), "20"),
     ] {
-        let answer = steps_where(&server, too_much).await;
-        let error = &answer["errors"][0];
+        let response = steps_where(&server, too_much).await;
+        let error = &response["errors"][0];
         assert_eq!(error["extensions"]["code"], "BAD_USER_INPUT", "{error:#}");
         assert_eq!(error["extensions"]["argument"], "where", "{error:#}");
         let message = error["message"].as_str().unwrap();
@@ -157,13 +159,13 @@ async fn a_filter_may_be_large_and_deep_but_not_without_bound() {
             message.starts_with("where: ") && message.contains(rule),
             "{message}"
         );
-        assert!(answer["data"].is_null(), "{answer:#}");
+        assert!(response["data"].is_null(), "{response:#}");
     }
 }
 
-/// How deep a filter nests is a matter of what the caller wrote, not of how a condition is put into SQL.
+/// How deep a filter nests is counted in the caller's input, not in the SQL it becomes.
 #[tokio::test]
-async fn every_condition_nests_equally_deep() {
+async fn every_condition_may_nest_equally_deep() {
     let server = seeded().await;
     for condition in [
         json!({ "stepid": { "isNull": false } }),
@@ -173,14 +175,18 @@ async fn every_condition_nests_equally_deep() {
         json!({ "results": { "isNull": true } }),
         json!({ "or": [] , "and": [] }),
     ] {
-        let answer = steps_where(&server, nested(20, condition.clone())).await;
-        assert!(answer.get("errors").is_none(), "{condition}\n{answer:#}");
+        let response = steps_where(&server, nested(20, condition.clone())).await;
+        assert!(
+            response.get("errors").is_none(),
+            "{condition}\n{response:#}"
+        );
     }
 }
 
-/// The largest filter for the most parents: still an answer, not a statement that the database refuses.
+/// The largest filter for the most parents still gets a response, not a statement that the database
+/// refuses.
 #[tokio::test]
-async fn a_large_filter_for_every_parent() {
+async fn a_large_filter_works_for_many_parents() {
     let server = seeded().await;
     let query = "query($w: BuildFilter) { builders { nodes { builds(where: $w) { totalCount nodes { buildid } } } } }";
     let filter = nested(

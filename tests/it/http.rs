@@ -1,4 +1,5 @@
-//! GraphQL over HTTP: which requests are read, and which status, media type and body the answer has.
+//! GraphQL over HTTP: which requests are accepted, and the status, media type and body of each
+//! response.
 
 use reqwest::{Method, StatusCode, header::HeaderMap};
 use serde_json::{Value, json};
@@ -6,31 +7,31 @@ use serde_json::{Value, json};
 use crate::support::server::Server;
 
 mod bodies;
+mod client_address;
 mod connection;
+mod content_negotiation;
 mod errors;
-mod forwarded;
-mod media;
+mod headers;
 mod pages;
 mod panic;
-mod policy;
-mod socket;
 
 const JSON: &str = "application/json";
 const GRAPHQL: &str = "application/graphql-response+json";
 
-/// An answer, read whole.
-struct Answer {
+/// A response, read to its end.
+struct Response {
     status: StatusCode,
     headers: HeaderMap,
     body: Value,
 }
 
-impl Answer {
+impl Response {
     fn content_type(&self) -> &str {
         self.headers["content-type"].to_str().unwrap()
     }
 
-    /// What was refused before anything ran: errors with codes, in words for the client, and no data.
+    /// Checks a request that was refused before anything ran: errors with codes and messages for
+    /// the client, and no data.
     fn refused(&self, status: u16) -> &str {
         assert_eq!(self.status, status, "{:#}", self.body);
         assert!(self.body.get("data").is_none(), "{:#}", self.body);
@@ -39,7 +40,7 @@ impl Answer {
     }
 }
 
-/// Every error has a code and a message, and none tells how the server is made.
+/// Checks that every error has a code and a message, and that none reveals the server's internals.
 fn check_errors(body: &Value) {
     let errors = body["errors"]
         .as_array()
@@ -57,14 +58,14 @@ fn check_errors(body: &Value) {
     }
 }
 
-/// Sends a request to the endpoint. An answer that is no JSON reads as null.
+/// Sends a request to the endpoint. A body that is not JSON reads as null.
 async fn send(
     server: &Server,
     method: Method,
     headers: &[(&str, &str)],
     url: &[(&str, &str)],
     body: impl Into<reqwest::Body>,
-) -> Answer {
+) -> Response {
     let client = server.client();
     let mut request = client
         .http
@@ -74,18 +75,18 @@ async fn send(
     for (name, value) in headers {
         request = request.header(*name, *value);
     }
-    let answer = request.send().await.unwrap();
-    let (status, headers) = (answer.status(), answer.headers().clone());
-    let body = answer.bytes().await.unwrap();
-    Answer {
+    let response = request.send().await.unwrap();
+    let (status, headers) = (response.status(), response.headers().clone());
+    let body = response.bytes().await.unwrap();
+    Response {
         status,
         headers,
         body: serde_json::from_slice(&body).unwrap_or_default(),
     }
 }
 
-/// Posts JSON with this Accept.
-async fn post(server: &Server, accept: &str, body: &Value) -> Answer {
+/// Posts JSON with this Accept header.
+async fn post(server: &Server, accept: &str, body: &Value) -> Response {
     send(
         server,
         Method::POST,
@@ -96,13 +97,13 @@ async fn post(server: &Server, accept: &str, body: &Value) -> Answer {
     .await
 }
 
-/// Gets with this Accept.
-async fn get(server: &Server, accept: &str, url: &[(&str, &str)]) -> Answer {
+/// Sends a GET with this Accept header.
+async fn get(server: &Server, accept: &str, url: &[(&str, &str)]) -> Response {
     send(server, Method::GET, &[("accept", accept)], url, "").await
 }
 
 #[tokio::test]
-async fn a_get_takes_query_variables_and_operation_name() {
+async fn a_get_accepts_query_variables_and_operation_name() {
     let server = Server::start().await;
     server.client().add_build("b").await;
     let query = "query A($b: Int!) { build(buildid: $b) { number } } query B { __typename }";
@@ -111,27 +112,27 @@ async fn a_get_takes_query_variables_and_operation_name() {
         ("variables", r#"{"b": 1}"#),
         ("operationName", "A"),
     ];
-    let answer = get(&server, GRAPHQL, &url).await;
+    let response = get(&server, GRAPHQL, &url).await;
     assert_eq!(
-        (answer.status, &answer.body),
+        (response.status, &response.body),
         (
             StatusCode::OK,
             &json!({ "data": { "build": { "number": 1 } } })
         )
     );
     assert!(
-        answer.content_type().starts_with(GRAPHQL),
+        response.content_type().starts_with(GRAPHQL),
         "{}",
-        answer.content_type()
+        response.content_type()
     );
-    let answer = get(
+    let response = get(
         &server,
         GRAPHQL,
         &[("query", query), ("operationName", "B")],
     )
     .await;
-    assert_eq!(answer.body, json!({ "data": { "__typename": "Query" } }));
-    let answer = get(
+    assert_eq!(response.body, json!({ "data": { "__typename": "Query" } }));
+    let response = get(
         &server,
         GRAPHQL,
         &[
@@ -142,7 +143,7 @@ async fn a_get_takes_query_variables_and_operation_name() {
         ],
     )
     .await;
-    assert_eq!(answer.body, json!({ "data": { "__typename": "Query" } }));
+    assert_eq!(response.body, json!({ "data": { "__typename": "Query" } }));
 
     assert!(
         get(&server, GRAPHQL, &[])
@@ -151,46 +152,46 @@ async fn a_get_takes_query_variables_and_operation_name() {
             .starts_with("query: ")
     );
     for variables in ["{", "[1]", "3"] {
-        let answer = get(
+        let response = get(
             &server,
             GRAPHQL,
             &[("query", "{ __typename }"), ("variables", variables)],
         )
         .await;
         assert!(
-            answer.refused(400).starts_with("variables: "),
+            response.refused(400).starts_with("variables: "),
             "{variables}"
         );
     }
 }
 
 #[tokio::test]
-async fn a_get_shows_that_no_other_site_sent_it() {
+async fn a_get_must_prove_that_no_other_site_sent_it() {
     let server = Server::start().await;
     let url = [("query", "{ __typename }")];
-    // What an image tag, a link and a form of another site can send.
+    // What an image tag, a link or a form on another site can send.
     for accept in [
         "*/*",
         JSON,
         "image/*,*/*;q=0.8",
         "text/html,application/xhtml+xml,*/*;q=0.8",
     ] {
-        let answer = get(&server, accept, &url).await;
+        let response = get(&server, accept, &url).await;
         assert!(
-            answer.refused(400).contains("GraphQL-Require-Preflight"),
+            response.refused(400).contains("GraphQL-Require-Preflight"),
             "{accept}"
         );
     }
     let header = [("graphql-require-preflight", "1"), ("accept", JSON)];
-    let answer = send(&server, Method::GET, &header, &url, "").await;
+    let response = send(&server, Method::GET, &header, &url, "").await;
     assert_eq!(
-        (answer.status, &answer.body["data"]["__typename"]),
+        (response.status, &response.body["data"]["__typename"]),
         (StatusCode::OK, &json!("Query"))
     );
 }
 
 #[tokio::test]
-async fn a_get_writes_nothing() {
+async fn a_get_cannot_mutate() {
     let server = Server::start().await;
     let write = "mutation W { findBuilder(name: \"b\") { builderid } }";
     let both = format!("query R {{ __typename }} {write}");
@@ -198,9 +199,9 @@ async fn a_get_writes_nothing() {
         vec![("query", write)],
         vec![("query", &*both), ("operationName", "W")],
     ] {
-        let answer = get(&server, GRAPHQL, &url).await;
-        assert!(answer.refused(405).contains("POST"));
-        assert!(answer.headers["allow"].to_str().unwrap().contains("POST"));
+        let response = get(&server, GRAPHQL, &url).await;
+        assert!(response.refused(405).contains("POST"));
+        assert!(response.headers["allow"].to_str().unwrap().contains("POST"));
     }
     let read = get(
         &server,
@@ -224,7 +225,7 @@ async fn other_methods_are_not_allowed() {
     let server = Server::start().await;
     for method in [Method::PUT, Method::DELETE, Method::PATCH] {
         let headers = [("content-type", JSON)];
-        let answer = send(
+        let response = send(
             &server,
             method.clone(),
             &headers,
@@ -232,33 +233,33 @@ async fn other_methods_are_not_allowed() {
             r#"{"query":"{ __typename }"}"#,
         )
         .await;
-        assert_eq!(answer.status, StatusCode::METHOD_NOT_ALLOWED, "{method}");
-        let allow = answer.headers["allow"].to_str().unwrap();
+        assert_eq!(response.status, StatusCode::METHOD_NOT_ALLOWED, "{method}");
+        let allow = response.headers["allow"].to_str().unwrap();
         assert!(allow.contains("GET") && allow.contains("POST"), "{allow}");
     }
 }
 
 #[tokio::test]
-async fn a_subscription_needs_a_socket() {
+async fn a_subscription_needs_a_stream() {
     let server = Server::start().await;
     for accept in [JSON, GRAPHQL] {
         let body = json!({ "query": "subscription { stepEvents { cursor } }" });
-        let answer = post(&server, accept, &body).await;
-        answer.refused(if accept == JSON { 200 } else { 400 });
+        let response = post(&server, accept, &body).await;
+        response.refused(if accept == JSON { 200 } else { 400 });
     }
 }
 
 #[tokio::test]
-async fn strangers_get_401() {
-    let server = Server::with(&["--anonymous", "none"]).await;
+async fn anonymous_callers_get_401() {
+    let server = Server::with_flags(&["--anonymous", "none"]).await;
     for accept in [JSON, GRAPHQL] {
-        let answer = post(&server, accept, &json!({ "query": "{ __typename }" })).await;
-        answer.refused(401);
+        let response = post(&server, accept, &json!({ "query": "{ __typename }" })).await;
+        response.refused(401);
         assert_eq!(
-            answer.body["errors"][0]["extensions"]["code"],
+            response.body["errors"][0]["extensions"]["code"],
             "UNAUTHENTICATED"
         );
-        assert!(answer.headers.contains_key("www-authenticate"));
+        assert!(response.headers.contains_key("www-authenticate"));
     }
     get(&server, GRAPHQL, &[("query", "{ __typename }")])
         .await

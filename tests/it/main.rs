@@ -1,42 +1,36 @@
-//! One test binary: each test runs the real server over a fresh database. Files are named by area.
+//! One test binary. Each test runs the real server over a fresh database. Files are named by area.
 #![expect(clippy::unwrap_used, reason = "a test may end in a panic")]
-// Spans around each statement make futures nest deeper.
+#![expect(clippy::too_many_lines, reason = "a test is a list of cases")]
+// The spans around statements nest futures deeper.
 #![cfg_attr(feature = "otel", recursion_limit = "256")]
 
-mod answer;
 mod attach;
-mod buildbot;
+mod backup;
+mod cli;
 mod concurrency;
-mod cursor;
-mod encrypted;
-mod fanout;
+mod database_tls;
 mod fault;
 mod feed;
-mod feed_filter;
-mod feed_row;
-mod feed_socket;
 mod filter;
-mod golden;
-mod hostile;
 mod http;
-mod locked;
+mod limits;
+mod loader;
+mod master;
 mod mutation;
-mod nested;
-mod operators;
-mod page;
-mod process;
-mod protocol;
-mod rates;
+mod observability;
+mod packaging;
+mod pagination;
+mod panic;
+mod rate_limit;
 mod readme;
-mod replay;
+mod response_shape;
 mod rest;
-mod retention;
 mod schema;
-mod slow;
 mod sse;
 mod support;
 mod tidy;
 mod tls;
 mod token;
-mod trace;
-mod unreadable;
+mod traced_calls;
+mod unreadable_rows;
+mod websocket;

@@ -1,4 +1,5 @@
-//! Mutations: what many writers at once leave behind, and what an update returns, overwrites and announces.
+//! Mutations: the result of many concurrent writers, and what an update returns, overwrites and
+//! publishes.
 
 use std::collections::BTreeSet;
 
@@ -17,13 +18,14 @@ const START: &str = "mutation($s: Int!, $t: DateTime, $l: Boolean! = false) { do
 const LOCKS: &str = "mutation($s: Int!, $t: DateTime) { done: setStepLocksAcquiredAt(stepid: $s, locksAcquiredAt: $t) { step { startedAt locksAcquiredAt complete completeAt results lockWaitS durationS } } }";
 const FINISH: &str = "mutation($s: Int!, $r: Results!, $h: Boolean! = false) { done: finishStep(stepid: $s, results: $r, hidden: $h) { step { startedAt complete completeAt results hidden durationS } } }";
 
-/// Twenty steps of one name, asked for at once of these servers in turn: the names and numbers they got.
+/// The names and numbers of twenty steps with one name, requested concurrently from these servers
+/// in turn.
 async fn twenty(clients: &[Client], build: i64) -> BTreeSet<(i64, String)> {
     let asked =
         (0..20).map(|i| clients[i % clients.len()].data(NEW, json!({ "b": build, "n": "name" })));
     let made = join_all(asked).await;
-    let got = |answer: &Value| {
-        let step = &answer["newStep"]["step"];
+    let got = |response: &Value| {
+        let step = &response["newStep"]["step"];
         (
             step["number"].as_i64().unwrap(),
             step["name"].as_str().unwrap().to_owned(),
@@ -32,7 +34,7 @@ async fn twenty(clients: &[Client], build: i64) -> BTreeSet<(i64, String)> {
     made.iter().map(got).collect()
 }
 
-/// The first asked for has the name as it is, and each later one the next suffix.
+/// The first step keeps the name, and each later one gets the next suffix.
 fn numbered() -> BTreeSet<(i64, String)> {
     let name = |n| {
         if n == 0 {
@@ -45,7 +47,7 @@ fn numbered() -> BTreeSet<(i64, String)> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn twenty_steps_of_one_name_at_once() {
+async fn twenty_concurrent_steps_of_one_name_are_numbered() {
     let server = Server::start().await;
     let client = server.client();
     let build = client.add_build("b").await;
@@ -59,7 +61,7 @@ async fn twenty_steps_of_one_name_at_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn twenty_steps_of_one_name_through_two_processes() {
+async fn twenty_concurrent_steps_through_two_processes_are_numbered() {
     let database = Database::fresh().await;
     let one = Process::start(&database, &[]).await;
     let two = Process::start(&database, &[]).await;
@@ -69,14 +71,14 @@ async fn twenty_steps_of_one_name_through_two_processes() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn twenty_links_at_once_are_all_kept() {
+async fn twenty_concurrent_links_are_all_kept() {
     let server = Server::start().await;
     let client = server.client();
     let build = client.add_build("b").await;
     let (step, _) = client.new_step(build, "s").await;
     let link = |i: usize| json!({ "s": step, "n": format!("n{i}"), "u": format!("https://example.org/{i}") });
     join_all((0..20).map(|i| client.data(LINK, link(i)))).await;
-    // The same again, all at once: nothing is added, and each is an event.
+    // Again, all concurrently: nothing is added, and each makes an event.
     let again = join_all((0..20).map(|_| client.data(LINK, link(7)))).await;
     let urls = again[19]["addStepURL"]["step"]["urls"].as_array().unwrap();
     let names: BTreeSet<&str> = urls
@@ -94,7 +96,7 @@ async fn twenty_links_at_once_are_all_kept() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_builder_is_made_once_and_its_builds_are_numbered_from_1() {
+async fn a_builder_is_created_once_and_its_builds_count_from_1() {
     let server = Server::start().await;
     let client = server.client();
     let find = "mutation($n: String!) { findBuilder(name: $n) { builderid name } }";
@@ -128,17 +130,17 @@ async fn a_builder_is_made_once_and_its_builds_are_numbered_from_1() {
 }
 
 #[tokio::test]
-async fn a_build_is_told_and_finished() {
+async fn a_build_is_updated_and_finished() {
     let clock = Clock::fixed(1_000);
     let server = Server::build(&["--anonymous", "write"], None, clock.clone(), None).await;
     let client = server.client();
     let build = client.add_build("b").await;
     let state = "mutation($b: Int!, $t: String!) { setBuildStateString(buildid: $b, stateString: $t) { build { stateString complete } } }";
-    let told = client
+    let updated = client
         .data(state, json!({ "b": build, "t": "halb ü\nfertig" }))
         .await;
     assert_eq!(
-        told["setBuildStateString"]["build"],
+        updated["setBuildStateString"]["build"],
         json!({ "stateString": "halb ü\nfertig", "complete": false })
     );
     let finish = "mutation($b: Int!, $r: Results!) { finishBuild(buildid: $b, results: $r) { build { startedAt completeAt complete results stateString } } }";
@@ -159,7 +161,7 @@ async fn a_build_is_told_and_finished() {
 }
 
 #[tokio::test]
-async fn updates_overwrite_and_clear_nothing() {
+async fn updates_overwrite_values_and_clear_none() {
     let clock = Clock::fixed(100);
     let server = Server::build(&["--anonymous", "write"], None, clock.clone(), None).await;
     let client = server.client();
@@ -170,7 +172,7 @@ async fn updates_overwrite_and_clear_nothing() {
     };
     let at = |seconds: i64| format!("1970-01-01T00:{:02}:{:02}Z", seconds / 60, seconds % 60);
 
-    // With all its locks from the start; then started again, which leaves the locks' date.
+    // Started with all locks held, then started again, which keeps the locks' date.
     let started = done(START, json!({ "s": step, "l": true })).await;
     assert_eq!(
         (&started["startedAt"], &started["lockWaitS"]),
@@ -191,7 +193,7 @@ async fn updates_overwrite_and_clear_nothing() {
         });
         assert_eq!(ended, expected);
     }
-    // After the end everything may still be said, and the end stands.
+    // After the end every update is still accepted, and the end stays.
     let locks = done(LOCKS, json!({ "s": step })).await;
     assert_eq!(locks["locksAcquiredAt"], at(170));
     let restarted = done(
@@ -225,7 +227,7 @@ async fn updates_overwrite_and_clear_nothing() {
 }
 
 #[tokio::test]
-async fn a_finish_that_changes_no_value_is_a_finish() {
+async fn finishing_without_a_change_still_makes_an_event() {
     let server = Server::build(&["--anonymous", "write"], None, Clock::fixed(100), None).await;
     let client = server.client();
     let build = client.add_build("b").await;
@@ -274,7 +276,8 @@ async fn a_build_sums_the_waits_of_its_steps() {
     client.data(LOCKS, json!({ "s": two, "t": 130 })).await;
     client.data(LOCKS, json!({ "s": far, "t": 101 })).await;
     assert_eq!(sum().await, (37, 1));
-    // Dated again, a wait is not counted twice; one that ends before its start is none.
+    // Repeating a date does not count the wait twice; a wait that ends before its start counts as
+    // none.
     client.data(LOCKS, json!({ "s": two, "t": 110 })).await;
     assert_eq!(sum().await, (17, 1));
     client.data(LOCKS, json!({ "s": one, "t": 50 })).await;
@@ -309,9 +312,9 @@ async fn a_failed_mutation_undoes_no_other() {
         b: newStep(buildid: 99, name: \"lost\") { cursor }
         c: setStepStateString(stepid: 99, stateString: \"lost\") { cursor }
     }";
-    let answer = client.execute(query, json!({ "b": build })).await;
-    assert_eq!(answer["errors"][0]["path"], json!(["b"]), "{answer:#}");
-    assert_eq!(answer["errors"][0]["extensions"]["code"], "NOT_FOUND");
+    let response = client.execute(query, json!({ "b": build })).await;
+    assert_eq!(response["errors"][0]["path"], json!(["b"]), "{response:#}");
+    assert_eq!(response["errors"][0]["extensions"]["code"], "NOT_FOUND");
     let names = server
         .sql()
         .await

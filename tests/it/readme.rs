@@ -1,4 +1,4 @@
-//! What the README shows is what a first start of the demo answers.
+//! The README's examples match what a fresh demo returns.
 
 use std::path::Path;
 
@@ -12,30 +12,30 @@ fn examples(readme: &str) -> Vec<(&str, Value)> {
     let mut examples = Vec::new();
     while let Some(block) = blocks.next() {
         if let Some(query) = block.strip_prefix("graphql\n") {
-            let answer = blocks
+            let response = blocks
                 .find_map(|b| b.strip_prefix("json\n"))
                 .expect("an answer");
-            examples.push((query, serde_json::from_str(answer).unwrap()));
+            examples.push((query, serde_json::from_str(response).unwrap()));
         }
     }
     examples
 }
 
 #[tokio::test]
-async fn the_readmes_answers_are_real() {
+async fn the_readmes_examples_are_real() {
     let readme = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
     let readme = std::fs::read_to_string(readme).unwrap();
     let server = Server::start().await;
-    // The history alone: the builds that run would come in between.
+    // Only the history: running builds would make the answers vary.
     server.handle.add_demo_history().await.unwrap();
     let examples = examples(&readme);
     assert_eq!(examples.len(), 3);
-    // The name of a request is its own, so it asks by that of the example.
+    // Request ids are unique, so this uses the example's.
     let named = examples
         .iter()
-        .find_map(|(_, answer)| answer["errors"][0]["extensions"]["requestId"].as_str());
-    let client = server.client().named(named.unwrap());
-    for (query, answer) in examples {
-        assert_eq!(client.execute(query, json!({})).await, answer, "{query}");
+        .find_map(|(_, response)| response["errors"][0]["extensions"]["requestId"].as_str());
+    let client = server.client().with_request_id(named.unwrap());
+    for (query, response) in examples {
+        assert_eq!(client.execute(query, json!({})).await, response, "{query}");
     }
 }

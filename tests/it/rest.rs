@@ -1,12 +1,13 @@
-//! The REST API: the recordings of a real Buildbot replayed, the query language against a plain reference, and its conduct over HTTP.
+//! The REST API: recorded requests of a real Buildbot, the query language against a plain
+//! reference, and HTTP behaviour.
 
-mod conduct;
-mod departures;
+mod differences;
 mod hostile;
-mod language;
+mod http;
 mod openapi;
-mod replay;
-mod spelling;
+mod parameters;
+mod query_language;
+mod recordings;
 
 use std::path::{Path, PathBuf};
 
@@ -21,7 +22,7 @@ pub(crate) fn data(name: &str) -> PathBuf {
         .join(name)
 }
 
-/// A caller of one server.
+/// A client of one server.
 struct Rest {
     http: reqwest::Client,
     base: String,
@@ -43,7 +44,7 @@ impl Rest {
         request.send().await.unwrap()
     }
 
-    /// The status and the JSON of an answer.
+    /// The status and the JSON of a response.
     async fn get(&self, path: &str) -> (u16, Value) {
         let response = self.send(Method::GET, path, &[]).await;
         let media = response.headers()[CONTENT_TYPE].to_str().unwrap();
@@ -51,14 +52,14 @@ impl Rest {
         (response.status().as_u16(), response.json().await.unwrap())
     }
 
-    /// The body of an answer that must be one.
+    /// The body of a successful response.
     async fn found(&self, path: &str) -> Value {
         let (status, body) = self.get(path).await;
         assert_eq!(status, 200, "{path}: {body}");
         body
     }
 
-    /// The status and the text of an error.
+    /// The status and the message of an error.
     async fn refused(&self, path: &str) -> (u16, String) {
         let (status, body) = self.get(path).await;
         assert_ne!(status, 200, "{path}: {body}");

@@ -1,4 +1,4 @@
-//! `schema.graphql` is what the code says, and holds the whole contract.
+//! `schema.graphql` is what the code prints, and holds the whole contract.
 
 use std::{collections::BTreeSet, path::Path};
 
@@ -12,7 +12,8 @@ fn read(file: &str) -> String {
     std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(file)).unwrap()
 }
 
-/// Everything that a schema promises, a line each: members with their types, arguments and defaults.
+/// Everything that a schema promises, one line each: members with their types, arguments and
+/// defaults.
 fn promises(sdl: &str) -> BTreeSet<String> {
     let mut lines = BTreeSet::new();
     for definition in parse_schema(sdl).unwrap().definitions {
@@ -83,7 +84,7 @@ fn promises(sdl: &str) -> BTreeSet<String> {
 }
 
 #[test]
-fn the_file_is_what_the_code_says() {
+fn the_schema_file_is_up_to_date() {
     assert_eq!(
         read("schema.graphql"),
         sdl(),
@@ -107,7 +108,7 @@ fn the_schema_holds_the_whole_contract() {
 }
 
 #[test]
-fn everything_is_described() {
+fn everything_has_a_description() {
     let undescribed: Vec<String> = parse_schema(sdl())
         .unwrap()
         .definitions

@@ -1,4 +1,4 @@
-//! Server-sent events: what is streamed, resumed, refused, and how a stream ends.
+//! Server-sent events: what a stream sends, how it resumes, and how it ends.
 
 use std::time::Duration;
 
@@ -7,11 +7,11 @@ use serde_json::{Value, json};
 use tokio::time::{sleep, timeout};
 
 use crate::{
-    feed::{after, now},
-    support::{PATIENCE, client::Client, server::Server},
+    feed::{after, newest_cursor},
+    support::{TIMEOUT, client::Client, server::Server},
 };
 
-mod asked;
+mod negotiation;
 
 const STREAM: &str = "text/event-stream";
 
@@ -32,13 +32,13 @@ impl Event {
         }
     }
 
-    /// The result that it holds.
+    /// The result in the event's data.
     fn result(&self) -> Value {
         assert_eq!(self.name, "next", "{self:?}");
         serde_json::from_str(self.data.as_ref().unwrap()).unwrap()
     }
 
-    /// The cursor of the event that it holds, which is its id too.
+    /// The cursor in the event's data, which must equal its id.
     fn cursor(&self) -> String {
         let cursor = self.result()["data"]["stepEvents"]["cursor"].clone();
         assert_eq!(self.id.as_deref(), cursor.as_str(), "{self:?}");
@@ -46,7 +46,7 @@ impl Event {
     }
 }
 
-/// A stream that is read as it comes.
+/// A stream that is read incrementally.
 struct Events {
     response: Response,
     text: String,
@@ -60,7 +60,7 @@ impl Events {
         Self { response, text }
     }
 
-    /// The next block of lines up to an empty one; none at the end.
+    /// The next block of lines up to an empty one. None at the end.
     async fn block(&mut self) -> Option<String> {
         loop {
             if let Some((block, rest)) = self.text.split_once("\n\n") {
@@ -68,7 +68,7 @@ impl Events {
                 self.text = rest;
                 return Some(block);
             }
-            let chunk = timeout(PATIENCE, self.response.chunk())
+            let chunk = timeout(TIMEOUT, self.response.chunk())
                 .await
                 .expect("nothing in time");
             let Some(chunk) = chunk.expect("the body broke off") else {
@@ -79,7 +79,7 @@ impl Events {
         }
     }
 
-    /// The next event; none at the end. Comments are left out.
+    /// The next event, without comments. None at the end.
     async fn next(&mut self) -> Option<Event> {
         loop {
             let block = self.block().await?;
@@ -105,7 +105,7 @@ impl Events {
     }
 }
 
-/// A POST that asks for a stream.
+/// A POST that accepts an event stream.
 fn post(client: &Client, query: &str) -> RequestBuilder {
     let body = json!({ "query": query });
     let request = client.http.post(&client.url).json(&body);
@@ -134,7 +134,7 @@ async fn one_step(server: &Server) -> (Client, i64, String) {
 }
 
 #[tokio::test]
-async fn events_come_as_they_happen_over_post_and_get() {
+async fn events_arrive_live_over_post_and_get() {
     let server = Server::start().await;
     let (client, stepid, start) = one_step(&server).await;
     let query = subscription(&after(&start));
@@ -153,15 +153,15 @@ async fn events_come_as_they_happen_over_post_and_get() {
     assert_eq!(headers["x-accel-buffering"], "no");
 }
 
-/// As an `EventSource` does when its connection broke: the same URL, and the id of the last event.
+/// As an `EventSource` reconnects: the same URL, and the id of the last event.
 #[tokio::test]
-async fn a_stream_goes_on_behind_the_last_event_id() {
+async fn a_stream_resumes_after_last_event_id() {
     let server = Server::start().await;
     let (client, stepid, start) = one_step(&server).await;
-    // What the URL asks for counts the first time only.
+    // The arguments in the URL count only for the first connection.
     for arguments in [String::new(), after(&start), "(snapshot: true)".to_owned()] {
         let query = subscription(&arguments);
-        let last = now(&client).await;
+        let last = newest_cursor(&client).await;
         let missed = client.set_state(stepid, "missed").await;
         let again = get(&client, &query).header("last-event-id", &last);
         let mut stream = events(again).await;
@@ -169,15 +169,15 @@ async fn a_stream_goes_on_behind_the_last_event_id() {
         let live = client.set_state(stepid, "live").await;
         assert_eq!(stream.event().await.cursor(), live);
     }
-    // An empty one is none.
+    // An empty id counts as none.
     let query = subscription(&after(&start));
     let mut stream = events(get(&client, &query).header("last-event-id", "")).await;
     assert!(stream.event().await.cursor() > start);
 }
 
-/// Whoever breaks off in a snapshot has nothing to go on from: only its last event has an id.
+/// A snapshot cannot be resumed: only its last event has an id.
 #[tokio::test]
-async fn what_has_no_place_of_its_own_has_no_id() {
+async fn an_event_without_a_position_has_no_id() {
     let server = Server::start().await;
     let (client, stepid, _) = one_step(&server).await;
     let mut stream = events(get(&client, &subscription("(snapshot: true)"))).await;
@@ -188,7 +188,7 @@ async fn what_has_no_place_of_its_own_has_no_id() {
 }
 
 #[tokio::test]
-async fn a_query_and_a_mutation_are_one_event_and_the_end() {
+async fn a_query_or_mutation_is_one_event_and_complete() {
     let server = Server::start().await;
     let client = server.client();
     let write = "mutation { findBuilder(name: \"b\") { builderid } }";
@@ -205,7 +205,7 @@ async fn a_query_and_a_mutation_are_one_event_and_the_end() {
         assert_eq!(stream.next().await, Some(Event::complete()));
         assert_eq!(stream.next().await, None);
     }
-    // What fails while it runs is a result.
+    // A failure during execution is a result.
     let failing = "mutation { addBuild(builderid: 9) { build { number } } }";
     let mut stream = events(post(&client, failing)).await;
     let errors = &stream.event().await.result()["errors"];
@@ -222,17 +222,17 @@ async fn a_query_and_a_mutation_are_one_event_and_the_end() {
     assert_eq!(stream.next().await, Some(Event::complete()));
 }
 
-/// A subscriber that is cut off is told so, and then the stream ends.
+/// A lagging subscriber receives an error, and then the stream ends.
 #[tokio::test]
-async fn a_stream_that_fails_says_why_and_completes() {
+async fn a_failing_stream_sends_its_error_and_completes() {
     let flags = ["--anonymous", "write", "--feed-queue-bytes", "1"];
-    let server = Server::with(&flags).await;
+    let server = Server::with_flags(&flags).await;
     let (client, _, start) = one_step(&server).await;
     let mut stream = events(get(&client, &subscription(&after(&start)))).await;
     let sql = server.sql().await;
-    // A batch that the tail hands on at once is more than a queue of one holds.
+    // A batch that the tail dispatches at once exceeds a queue of one event.
     let batch = "UPDATE steps SET state_string = 'busy'; ".repeat(400);
-    let errors = timeout(PATIENCE, async {
+    let errors = timeout(TIMEOUT, async {
         loop {
             sql.run(&format!("BEGIN; {batch} COMMIT")).await;
             for _ in 0..400 {
@@ -252,16 +252,16 @@ async fn a_stream_that_fails_says_why_and_completes() {
 
 #[tokio::test]
 async fn a_quiet_stream_gets_comments() {
-    let server = Server::with(&["--socket-ping-seconds", "1"]).await;
+    let server = Server::with_flags(&["--socket-ping-seconds", "1"]).await;
     let mut stream = events(get(&server.client(), &subscription(""))).await;
     for _ in 0..3 {
         assert_eq!(stream.block().await.as_deref(), Some(":"));
     }
 }
 
-/// Not `complete`, which would keep the client from coming back.
+/// Without `complete`, so that the client reconnects.
 #[tokio::test]
-async fn a_server_that_stops_just_ends_the_stream() {
+async fn a_stopping_server_ends_the_stream_without_complete() {
     let server = Server::start().await;
     let (client, stepid, start) = one_step(&server).await;
     let mut stream = events(get(&client, &subscription(&after(&start)))).await;
@@ -286,10 +286,10 @@ async fn a_client_that_leaves_ends_its_subscription() {
         stream.event().await;
         streams.push(stream);
     }
-    // Each stream, and their group.
+    // Each stream, and their shared subscription.
     assert_eq!(server.handle.tasks(), before + 6);
     drop(streams);
-    let gone = timeout(PATIENCE, async {
+    let gone = timeout(TIMEOUT, async {
         while server.handle.tasks() > before {
             sleep(Duration::from_millis(20)).await;
         }

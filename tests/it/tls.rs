@@ -1,4 +1,5 @@
-//! TLS: every transport goes over it, its certificate is read anew on SIGHUP, and what is no handshake holds nobody up.
+//! TLS: every transport works over it, SIGHUP reloads the certificate, and a client without a
+//! handshake delays nobody.
 
 use std::{fs, net::SocketAddr, path::Path, sync::Arc};
 
@@ -22,9 +23,9 @@ use tokio_tungstenite::{
     tungstenite::{Message, client::IntoClientRequest, http::HeaderValue},
 };
 
-use crate::support::{PATIENCE, database::Database, process::Process, server::Server, until};
+use crate::support::{TIMEOUT, database::Database, process::Process, server::Server, wait_until};
 
-/// A certificate and its key, where a server is told to look for them.
+/// A certificate and its key, in the files that a server is configured with.
 struct Pair {
     dir: TempDir,
     cert: CertificateDer<'static>,
@@ -51,7 +52,7 @@ impl Pair {
             "--tls-key",
             &key,
         ];
-        Server::with(&[&tls[..], flags].concat()).await
+        Server::with_flags(&[&tls[..], flags].concat()).await
     }
 }
 
@@ -64,7 +65,7 @@ fn write(dir: &Path) -> CertificateDer<'static> {
     cert.der().clone()
 }
 
-/// A connection to a server of whom this is the certificate.
+/// A connection to a server with this certificate.
 async fn connect(
     address: SocketAddr,
     cert: &CertificateDer<'static>,
@@ -80,10 +81,10 @@ async fn connect(
     let tcp = TcpStream::connect(address).await.unwrap();
     let name = "localhost".try_into().unwrap();
     let connecting = TlsConnector::from(Arc::new(config)).connect(name, tcp);
-    timeout(PATIENCE, connecting).await.unwrap().ok()
+    timeout(TIMEOUT, connecting).await.unwrap().ok()
 }
 
-/// Posts an operation over a connection of its own; all that comes back up to this text.
+/// Posts an operation over an open connection, and returns what arrives up to this text.
 async fn post(stream: &mut TlsStream<TcpStream>, accept: &str, query: &str, until: &str) -> String {
     let body = json!({ "query": query }).to_string();
     let head = format!(
@@ -101,23 +102,23 @@ async fn read_until(stream: &mut TlsStream<TcpStream>, wanted: &str) -> String {
             assert!(stream.read_buf(&mut all).await.unwrap() > 0, "it ended");
         }
     };
-    timeout(PATIENCE, reading).await.unwrap();
+    timeout(TIMEOUT, reading).await.unwrap();
     String::from_utf8(all).unwrap()
 }
 
 const TYPENAME: &str = r#"{"data":{"__typename":"Query"}}"#;
 
 #[tokio::test]
-async fn queries_sockets_and_streams_go_over_tls() {
+async fn queries_sockets_and_streams_work_over_tls() {
     let pair = Pair::new();
     let server = pair.server(&[]).await;
     let mut stream = connect(server.address, &pair.cert).await.unwrap();
     assert_eq!(stream.get_ref().1.alpn_protocol(), Some(&b"http/1.1"[..]));
-    let answer = post(&mut stream, "application/json", "{ __typename }", TYPENAME).await;
-    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    let response = post(&mut stream, "application/json", "{ __typename }", TYPENAME).await;
+    assert!(response.starts_with("HTTP/1.1 200"), "{response}");
     assert!(
-        answer.contains("strict-transport-security: max-age="),
-        "{answer}"
+        response.contains("strict-transport-security: max-age="),
+        "{response}"
     );
 
     let socket = connect(server.address, &pair.cert).await.unwrap();
@@ -138,7 +139,7 @@ async fn queries_sockets_and_streams_go_over_tls() {
         ws.send(Message::text(message.to_string())).await.unwrap();
     }
     let mut receive = async || loop {
-        let message = timeout(PATIENCE, ws.next()).await.unwrap().unwrap();
+        let message = timeout(TIMEOUT, ws.next()).await.unwrap().unwrap();
         if let Message::Text(text) = message.unwrap() {
             return serde_json::from_str::<Value>(&text).unwrap();
         }
@@ -149,7 +150,7 @@ async fn queries_sockets_and_streams_go_over_tls() {
     let mut listening = connect(server.address, &pair.cert).await.unwrap();
     let head = post(&mut listening, "text/event-stream", events, "\r\n\r\n").await;
     assert!(head.contains("text/event-stream"), "{head}");
-    until(async || server.handle.subscribers() >= 1).await;
+    wait_until(async || server.handle.subscribers() >= 1).await;
 
     for query in [
         "mutation { findBuilder(name: \"b\") { builderid } }",
@@ -164,12 +165,12 @@ async fn queries_sockets_and_streams_go_over_tls() {
         "over-tls"
     );
     read_until(&mut listening, "over-tls").await;
-    // A server that stops ends them all.
+    // A stopping server ends them all.
     server.stop().await;
 }
 
 #[tokio::test]
-async fn what_is_no_handshake_holds_nobody_up() {
+async fn a_missing_handshake_delays_nobody() {
     let pair = Pair::new();
     let server = pair.server(&["--read-timeout-seconds", "1"]).await;
     let mut silent = TcpStream::connect(server.address).await.unwrap();
@@ -183,14 +184,14 @@ async fn what_is_no_handshake_holds_nobody_up() {
     for connection in [&mut silent, &mut plain] {
         let mut rest = Vec::new();
         let reading = connection.read_to_end(&mut rest);
-        let _ = timeout(PATIENCE, reading).await.expect("it is not closed");
+        let _ = timeout(TIMEOUT, reading).await.expect("it is not closed");
         assert!(!rest.starts_with(b"HTTP"), "it was answered in the open");
     }
-    until(async || server.handle.connections() == 1).await;
+    wait_until(async || server.handle.connections() == 1).await;
 }
 
 #[tokio::test]
-async fn a_new_certificate_is_read_on_sighup() {
+async fn sighup_reloads_the_certificate() {
     let pair = Pair::new();
     let (cert, key) = (pair.file("cert.pem"), pair.file("key.pem"));
     let database = Database::fresh().await;
@@ -200,9 +201,9 @@ async fn a_new_certificate_is_read_on_sighup() {
 
     let second = write(pair.dir.path());
     server.signal("HUP").await;
-    until(async || connect(server.address, &second).await.is_some()).await;
+    wait_until(async || connect(server.address, &second).await.is_some()).await;
     assert!(connect(server.address, &pair.cert).await.is_none());
-    // Who was there before is not disturbed.
+    // Existing connections are not disturbed.
     post(&mut old, "application/json", "{ __typename }", TYPENAME).await;
 
     for bad in ["nonsense", ""] {
@@ -210,28 +211,28 @@ async fn a_new_certificate_is_read_on_sighup() {
         server.signal("HUP").await;
         for _ in 0..10 {
             assert!(connect(server.address, &second).await.is_some(), "{bad}");
-            sleep(PATIENCE / 400).await;
+            sleep(TIMEOUT / 400).await;
         }
     }
     let third = write(pair.dir.path());
     server.signal("HUP").await;
-    until(async || connect(server.address, &third).await.is_some()).await;
+    wait_until(async || connect(server.address, &third).await.is_some()).await;
 }
 
 #[tokio::test]
-async fn sighup_ends_no_server() {
+async fn sighup_stops_no_server() {
     let database = Database::fresh().await;
     let server = Process::start(&database, &[]).await;
     let url = format!("http://{}/healthz", server.address);
     for _ in 0..10 {
         server.signal("HUP").await;
         assert_eq!(reqwest::get(&url).await.unwrap().status(), 200);
-        sleep(PATIENCE / 400).await;
+        sleep(TIMEOUT / 400).await;
     }
 }
 
 #[test]
-fn files_that_are_no_pair_are_refused() {
+fn mismatched_or_invalid_files_are_refused() {
     let (pair, other) = (Pair::new(), Pair::new());
     let load = |cert: &str, key: &str| load_tls(&["test", "--tls-cert", cert, "--tls-key", key]);
     let (cert, key) = (&pair.file("cert.pem"), &pair.file("key.pem"));

@@ -1,4 +1,5 @@
-//! Tokens: made and revoked on the command line, shown on every transport, and what they hold open.
+//! Tokens: created and revoked on the command line, sent over every transport, and the connections
+//! that they keep open.
 
 use buildbot_graphql::testing::Scope;
 use serde_json::{Value, json};
@@ -7,17 +8,17 @@ use crate::support::{client::Client, server::Server};
 
 mod access;
 mod commands;
+mod identity_provider;
 mod jwt;
-mod masters;
-mod open;
-mod provider;
+mod master_database;
+mod revocation;
 mod secrets;
 
 const QUERY: &str = "{ builds { totalCount } }";
 const WRITE: &str = "mutation { findBuilder(name: \"b\") { builderid } }";
 const LISTEN: &str = "subscription { stepEvents { cursor } }";
 
-/// A new token of this server's database: its text.
+/// Creates a token in this server's database, and returns its text.
 async fn create(server: &Server, name: &str, scope: Scope) -> String {
     server.handle.create_token(name, scope).await.unwrap()
 }
@@ -31,18 +32,18 @@ async fn builders(server: &Server) -> i64 {
     sql.number("SELECT COUNT(*) AS n FROM builders").await
 }
 
-/// An answer of whatever route: its status, its challenge, its body.
-async fn answer(request: reqwest::RequestBuilder) -> (u16, String, Value) {
-    let answer = request.send().await.unwrap();
-    let challenge = answer.headers().get("www-authenticate");
+/// The response of any route: its status, its challenge and its body.
+async fn response(request: reqwest::RequestBuilder) -> (u16, String, Value) {
+    let response = request.send().await.unwrap();
+    let challenge = response.headers().get("www-authenticate");
     let challenge = challenge.map_or("", |value| value.to_str().unwrap());
-    let (status, challenge) = (answer.status().as_u16(), challenge.to_owned());
-    let body = answer.text().await.unwrap();
+    let (status, challenge) = (response.status().as_u16(), challenge.to_owned());
+    let body = response.text().await.unwrap();
     let body = serde_json::from_str(&body).unwrap_or(Value::String(body));
     (status, challenge, body)
 }
 
-/// A request of each kind that reads.
+/// One request for each way of reading.
 fn reads(server: &Server) -> Vec<(&'static str, reqwest::RequestBuilder)> {
     let Client { http, url } = server.client();
     let base = url.trim_end_matches("/graphql");

@@ -1,4 +1,4 @@
-// PyPI gql, in a process of its own. GQL_PYTHON names a Python that has what requirements.txt lists; without it the
+// PyPI gql, run in its own process. GQL_PYTHON names a Python with the packages of requirements.txt; without it the
 // tests fail, they are never skipped.
 import assert from "node:assert/strict";
 import { execFile, spawn } from "node:child_process";
@@ -18,8 +18,8 @@ function python() {
   return named;
 }
 
-// By itself gql offers the older subprotocol first, and takes it for chosen unless the answer's header is spelt
-// Sec-WebSocket-Protocol in just these letters, which no server built on hyper sends.
+// By default gql offers the legacy subprotocol first, and assumes that it was chosen unless the response header is
+// spelled exactly Sec-WebSocket-Protocol, which servers built on hyper never send.
 for (const protocol of ["default", "graphql-transport-ws"]) {
   test(`${protocol}: a query, a mutation and a document that is not valid`, async () => {
     const server = await startServer();

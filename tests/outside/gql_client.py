@@ -1,8 +1,8 @@
 """A client made with PyPI gql over its WebSocket transport; gql.test.mjs runs it.
 
-`once PROTOCOL URL STEPID` prints what a query, a mutation and an invalid document bring, as one JSON object.
-`listen PROTOCOL URL BUILDID CURSOR` prints each event of the build as a line of JSON, for as long as it runs.
-PROTOCOL is a subprotocol, or `default` for those that gql offers by itself.
+`once PROTOCOL URL STEPID` prints the results of a query, a mutation and an invalid document as one JSON object.
+`listen PROTOCOL URL BUILDID CURSOR` prints each event of the build as a line of JSON, until it is stopped.
+PROTOCOL is a subprotocol, or `default` for gql's own choice.
 """
 
 import asyncio
@@ -50,7 +50,7 @@ async def listen(client, buildid, cursor):
                 print(json.dumps(event), flush=True)
             raise SystemExit("the subscription completed")
         except TransportConnectionFailed:
-            # The session is connecting again; until it is, to subscribe fails like this too.
+            # The session is reconnecting. Until it has, subscribing fails with this error, too.
             await asyncio.sleep(0.05)
 
 
@@ -59,6 +59,6 @@ COMMANDS = {"once": once, "listen": listen}
 if __name__ == "__main__":
     _, command, protocol, url, *arguments = sys.argv
     subprotocols = None if protocol == "default" else [protocol]
-    # A server that was killed answers no close frame.
+    # A killed server sends no close frame.
     transport = WebsocketsTransport(url=url, close_timeout=1, subprotocols=subprotocols)
     asyncio.run(COMMANDS[command](Client(transport=transport), *arguments))

@@ -1,4 +1,5 @@
-// GraphiQL in a real browser, on the demo data. CHROMIUM names the browser; without it the tests fail, they are never skipped.
+// GraphiQL in a real browser, on the demo data. CHROMIUM names the browser; without it the tests fail, they are never
+// skipped.
 import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
 import { after, before, test } from "node:test";
@@ -76,7 +77,7 @@ test("the subscription shows events as they happen, until it is stopped", async 
 });
 
 test("the documentation, a dialog and the history open", async () => {
-  // What the page's policy forbids is an error of the page's, which the last test looks for.
+  // A violation of the page's policy is a page error, which the last test looks for.
   for (const [button, shown] of [
     ["Show Documentation Explorer", ".graphiql-doc-explorer"], ["Show History", ".graphiql-history"],
     ["Open settings dialog", '[role="dialog"]'], ["Open short keys dialog", '[role="dialog"]'],
@@ -118,7 +119,7 @@ function tabTitles() {
   return page.locator(".graphiql-tab-button").allTextContents();
 }
 
-// Ready when the editor has parsed the tab's text, which it does a moment after it shows it.
+// Resolves when the editor has parsed the tab's text, a moment after it shows it.
 async function openTab(operation) {
   await page.locator(".graphiql-tab-button", { hasText: operation }).click();
   await page.waitForFunction((operation) => {
@@ -127,12 +128,12 @@ async function openTab(operation) {
   }, operation);
 }
 
-// An editor draws only the lines in view; its text is all of them.
+// An editor draws only the lines in view; this returns its whole text.
 function editorText(pane) {
   return page.evaluate((pane) => document.querySelector(`${pane} .CodeMirror`)?.CodeMirror.getValue(), pane);
 }
 
-// Waits until the response pane shows this field of the data, and not the value `before`.
+// Waits until the response pane shows this field of the data with a value other than `before`.
 async function answer(field, before) {
   const shown = await page.waitForFunction(([field, before]) => {
     const text = document.querySelector(".result-window .CodeMirror")?.CodeMirror.getValue();

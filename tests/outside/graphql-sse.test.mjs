@@ -1,5 +1,5 @@
-// Server-sent events: the client of npm graphql-sse (distinct connections), and npm eventsource, which is what a
-// browser's EventSource is: it knows nothing of GraphQL and resumes by itself with Last-Event-ID.
+// Server-sent events: the client of npm graphql-sse (distinct connections), and npm eventsource, which behaves as a
+// browser's EventSource: it knows nothing of GraphQL and resumes by itself with Last-Event-ID.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -19,7 +19,7 @@ after(() => server?.cleanUp());
 const client = (origin, options) =>
   createClient({ url: `${origin}/graphql`, retryAttempts: 100, retry: () => sleep(50), ...options });
 
-// All answers to an operation.
+// All responses to an operation.
 async function ask(request) {
   const asked = client(server.origin, { retryAttempts: 0 });
   const answers = [];
@@ -46,7 +46,7 @@ test("a document that is not valid is an answer with errors in the stream", asyn
 });
 
 for (const [means, resume] of [
-  // The client makes body and headers anew with each connection.
+  // The client evaluates body and headers again for each connection.
   ["the variable", (variables, headers, cursor) => { variables.after = cursor; }],
   ["Last-Event-ID", (variables, headers, cursor) => { headers["Last-Event-ID"] = cursor; }],
 ]) {
@@ -66,7 +66,7 @@ for (const [means, resume] of [
             }
             if (!stopped) return fail("complete");
           } catch (e) {
-            // A cut between two of its reads is not a network error to the client, so it does not try again itself.
+            // The client does not treat a cut between two reads as a network error, so it does not retry by itself.
             if (e.message !== "terminated") return fail(`${e.stack}`);
           }
         }
@@ -80,7 +80,7 @@ for (const [means, resume] of [
 }
 
 test("an EventSource resumes by itself with Last-Event-ID", async () => {
-  // It waits three seconds before it comes back, unless the server says otherwise.
+  // It waits three seconds before it reconnects, unless the server sets another delay.
   await resumes(({ origin, buildid, after, hear, fail }) => {
     const parameters = new URLSearchParams({ query: EVENTS, variables: JSON.stringify({ build: buildid, after }) });
     const source = new EventSource(`${origin}/graphql?${parameters}`);

@@ -1,4 +1,4 @@
-// The client of npm graphql-ws, subprotocol graphql-transport-ws.
+// The client of npm graphql-ws, with the subprotocol graphql-transport-ws.
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { after, before, test } from "node:test";
@@ -18,12 +18,12 @@ after(() => server?.cleanUp());
 
 function client(origin, options) {
   const url = `${origin.replace("http", "ws")}/graphql`;
-  // By itself it does not try again where nobody listens.
+  // By default it does not retry a refused connection.
   const patient = { retryAttempts: 100, retryWait: () => sleep(50), shouldRetry: () => true };
   return createClient({ url, webSocketImpl: WebSocket, ...patient, ...options });
 }
 
-// The only answer to an operation, or its error.
+// The only response to an operation, or its error.
 async function ask(request) {
   const asked = client(server.origin);
   try {
@@ -50,7 +50,7 @@ test("a document that is not valid is an error of the operation, not an answer",
 test("it resumes with its cursor after cuts and after kill -9", async () => {
   await resumes(({ origin, buildid, after, hear, fail }) => {
     const resuming = client(origin);
-    // The client sends this object anew with each connection.
+    // The client sends this object again with each connection.
     const variables = { build: buildid, after };
     resuming.subscribe({ query: EVENTS, variables }, {
       next({ data, errors }) {
@@ -86,7 +86,7 @@ test("1001 when the server stops is no end: the client comes back", async () => 
   }
 });
 
-// The client takes these for errors of its own and never tries again.
+// The client treats these codes as its own errors and never retries.
 for (const [code, what, options] of [
   [4400, "a message that is no JSON", { on: { connected: (socket) => socket.send("{") } }],
   [4400, "a message of an unknown type", { on: { connected: (socket) => socket.send('{"type":"start"}') } }],

@@ -1,5 +1,5 @@
-// The GraphQL over HTTP audits of npm graphql-http. Two of them are a MAY that this server declines on purpose:
-// a plain GET would let another site's page send a query, so a GET needs a header that such a page cannot set.
+// The GraphQL over HTTP audits of npm graphql-http. This server deliberately declines two that are a MAY: a plain GET
+// would let a page of another site send a query, so a GET needs a header that such a page cannot set.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { serverAudits } from "graphql-http";

@@ -1,4 +1,4 @@
-// The client of npm subscriptions-transport-ws, which speaks the older subprotocol graphql-ws.
+// The client of npm subscriptions-transport-ws, which speaks the legacy subprotocol graphql-ws.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { SubscriptionClient } from "subscriptions-transport-ws";
@@ -17,7 +17,7 @@ after(() => server?.cleanUp());
 function client(origin) {
   const options = { reconnect: true, minTimeout: 5_000 };
   const made = new SubscriptionClient(`${origin.replace("http", "ws")}/graphql`, options, WebSocket);
-  // It waits from 1 s on, ever longer; once an event has come it begins again.
+  // Its retry delay grows from 1 s and is reset once an event arrives.
   made.maxConnectTimeGenerator.duration = () => 5_000;
   made.backoff.duration = () => 50;
   return made;
@@ -47,7 +47,7 @@ test("a document that is not valid is an error of the operation, not an answer",
 test("it resumes with its cursor after cuts and after kill -9", async () => {
   await resumes(({ origin, buildid, after, hear, fail }) => {
     const resuming = client(origin);
-    // The client sends this object anew with each connection.
+    // The client sends this object again with each connection.
     const variables = { build: buildid, after };
     resuming.request({ query: EVENTS, variables }).subscribe({
       next({ data, errors }) {

@@ -1,4 +1,4 @@
-// packaging/nginx.conf in a real nginx before the server. Of the file, only addresses and one time are changed.
+// packaging/nginx.conf in a real nginx before the server. Only addresses and one timeout of the file are changed.
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -14,11 +14,11 @@ import { EVENTS, MUTATION, QUERY, newBuild, post, until } from "./resume.mjs";
 import { TIMEOUT, startServer } from "./server.mjs";
 
 const PACKAGED = readFileSync(new URL("../../packaging/nginx.conf", import.meta.url), "utf8");
-// nginx cuts what is quiet for longer than this, so that a test sees it.
+// nginx closes connections that are quiet for longer than this, which tests must be able to observe.
 const READ_TIMEOUT_SECONDS = 4;
 process.env.BUILDBOT_GRAPHQL_SOCKET_PING_SECONDS = "1";
 process.env.BUILDBOT_GRAPHQL_TRUSTED_PROXY = "127.0.0.1";
-// What is spent stays spent while a test looks.
+// Points do not refill during a test.
 process.env.BUILDBOT_GRAPHQL_RATE_POINTS_PER_SECOND = "1";
 
 let server, nginx, build;
@@ -45,7 +45,7 @@ test("GraphiQL, its files and the health are public; the rest is not", async () 
     assert.equal(response.status, status, path);
     await response.arrayBuffer();
   }
-  // They exist.
+  // These routes exist.
   for (const path of ["/metrics", "/readyz"]) assert.equal((await fetch(`${server.origin}${path}`)).status, 200, path);
 });
 
@@ -72,7 +72,7 @@ test("a body as large as the server's limit passes, a larger one is 413", async 
   assert((await response.json()).data.eventCursor);
   const larger = await fetch(`${nginx.origin}/graphql`, { method: "POST", headers, body: `${body} ` });
   assert.equal(larger.status, 413);
-  // It did not get to the server, whose own answer says why.
+  // The server never received it: its own response would give a reason.
   assert.match(await larger.text(), /nginx/);
 });
 
@@ -84,7 +84,7 @@ test("a query, a socket and a stream, which are not cut while they are quiet, at
     const asked = await fetch(url, { method: "POST", headers, body: JSON.stringify(query) });
     assert.equal((await asked.json()).data.builds.nodes.length, 1);
 
-    // A build of its own, so that the other path's events are not heard.
+    // Its own build, so that the other path's events do not arrive here.
     const { buildid, stepid, after } = await newBuild(nginx.origin);
     const variables = { build: buildid, after };
     const socket = subscribe(url, { ...variables });
@@ -96,7 +96,7 @@ test("a query, a socket and a stream, which are not cut while they are quiet, at
     try {
       for (const state of ["first", "after a quiet time"]) {
         const cursor = await say(stepid, state);
-        // The stream is still open when its event is here.
+        // The stream is still open when its event arrives.
         await readUntil(chunks, `id: ${cursor}\n`);
         await until(() => socket.heard.at(-1) === state, () => `${state}, heard: ${socket.heard}`);
         if (state === "first") await sleep(2.5 * READ_TIMEOUT_SECONDS * 1_000);
@@ -143,7 +143,7 @@ test("a client comes back after nginx is reloaded and after the server is killed
     for (const disturb of [() => {}, nginx.reload, server.restart]) {
       const before = socket.connections();
       await disturb();
-      // Some of these come while the client is away.
+      // Some of these happen while the client is disconnected.
       for (let n = 0; n < 20; n += 1) {
         said.push(`state ${said.length}`);
         await say(stepid, said.at(-1));
@@ -169,13 +169,13 @@ test("a server that is down is passed over", async () => {
   }
 });
 
-// The cursor of an event. It is not written through nginx, whose reload may cut a request off.
+// The cursor of an event. The write bypasses nginx, whose reload may cut off a request.
 async function say(stepid, state) {
   const { setStepStateString } = await post(server.origin, MUTATION, { step: stepid, state });
   return setStepStateString.cursor;
 }
 
-// A client that comes back, what it has heard, and how often it has connected.
+// A client that reconnects: what it has received, and how often it has connected.
 function subscribe(url, variables) {
   const heard = [];
   let connections = 0;
@@ -185,7 +185,7 @@ function subscribe(url, variables) {
   client.subscribe({ query: EVENTS, variables }, {
     next({ data, errors }) {
       heard.push(data?.stepEvents.step.stateString ?? JSON.stringify(errors));
-      // The client sends this object anew with each connection.
+      // The client sends this object again with each connection.
       variables.after = data?.stepEvents.cursor;
     },
     error: (e) => heard.push(`${e?.code} ${e?.reason} ${JSON.stringify(e)}`),
@@ -213,7 +213,7 @@ async function freePort() {
   return port;
 }
 
-// The packaged file, with its second server and the path below replaced by ones that are there.
+// The packaged file, with its second server and the example path replaced by existing ones.
 async function startNginx(upstream, secondServer = "") {
   const dir = mkdtempSync(join(tmpdir(), "outside-nginx-"));
   const port = await freePort();
@@ -238,7 +238,7 @@ async function startNginx(upstream, secondServer = "") {
     error_log stderr notice;
     events { worker_connections 256; }
     http { access_log off; ${temporary.join(" ")} include ${dir}/site.conf; }`);
-  // Neither nginx needs root, nor its workers another user.
+  // nginx runs without root, and its workers as the same user.
   const user = process.getuid() === 0 ? { uid: 65_534, gid: 65_534 } : {};
   if (user.uid) chownSync(dir, user.uid, user.gid);
   const log = [];

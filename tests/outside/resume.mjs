@@ -1,5 +1,5 @@
-// What every client must manage: it is cut off and the server is killed while steps change, it comes back with its
-// last cursor, and in the end it has heard each acknowledged change once, in order.
+// What every client must manage: its connection is cut and the server is killed while steps change, it resumes from its
+// last cursor, and in the end it has received each acknowledged change once, in order.
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { connect, createServer } from "node:net";
@@ -24,7 +24,7 @@ export async function post(origin, query, variables) {
   return data;
 }
 
-// A build with one step, and the cursor behind that step's event.
+// A build with one step, and the cursor after that step's event.
 export async function newBuild(origin) {
   const { findBuilder: { builderid } } = await post(origin, 'mutation { findBuilder(name: "outside") { builderid } }');
   const { addBuild: { build: { buildid } } } = await post(origin, `mutation { addBuild(builderid: ${builderid}) { build { buildid } } }`);
@@ -32,7 +32,7 @@ export async function newBuild(origin) {
   return { buildid, stepid, after: cursor };
 }
 
-// Waits until the condition holds.
+// Waits until the condition is true.
 export async function until(condition, what) {
   const end = Date.now() + TIMEOUT;
   while (!condition()) {
@@ -41,7 +41,7 @@ export async function until(condition, what) {
   }
 }
 
-// Forwards connections, until it cuts them.
+// Forwards connections until it cuts them.
 async function startProxy(target) {
   const sockets = new Set();
   const proxy = {
@@ -71,8 +71,8 @@ async function startProxy(target) {
   return proxy;
 }
 
-// `listen({ origin, buildid, after, hear, fail })` starts a client that hands each event to `hear`, and gives back
-// what stops it. It is cut off so many times, and the server is killed so many times.
+// `listen({ origin, buildid, after, hear, fail })` starts a client that passes each event to `hear`, and returns a
+// function that stops it. Its connection is cut and the server killed as often as given.
 export async function resumes(listen, { cuts = 4, kills = 2 } = {}) {
   const server = await startServer();
   const proxy = await startProxy(server.origin);
@@ -91,7 +91,7 @@ export async function resumes(listen, { cuts = 4, kills = 2 } = {}) {
     });
 
     const acknowledged = [];
-    // What was under way when the server died: it may have happened, or not.
+    // A write in flight when the server died may or may not have happened.
     const unknown = new Set();
     writer = (async () => {
       for (let n = 0; writing; n += 1) {
@@ -123,7 +123,7 @@ export async function resumes(listen, { cuts = 4, kills = 2 } = {}) {
     await writer;
     const last = acknowledged.at(-1).cursor;
     await until(() => failure || heard.at(-1).cursor >= last, tell);
-    // What comes twice would come now.
+    // An event delivered twice would arrive now.
     await sleep(200);
     assert.deepEqual(heard.filter(({ state }) => !unknown.has(state)), acknowledged);
     assert.equal(new Set(heard.map(({ cursor }) => cursor)).size, heard.length);

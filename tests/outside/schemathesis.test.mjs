@@ -1,5 +1,5 @@
-// schemathesis makes requests up from our own descriptions, good ones and bad ones, for GraphQL and for REST. The seed is
-// fixed. GQL_PYTHON names the Python of the environment that it is installed in; without it the tests fail.
+// schemathesis generates valid and invalid requests from our own schema and OpenAPI document. The seed is fixed.
+// GQL_PYTHON names the Python of the environment that it is installed in; without it the tests fail.
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { existsSync, mkdtempSync, rmSync } from "node:fs";
@@ -9,7 +9,7 @@ import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { startDemo, startReadOnly } from "./server.mjs";
 
-// It asks more than one caller's share.
+// It sends more than one caller's share.
 process.env.BUILDBOT_GRAPHQL_RATE_POINTS = "0";
 
 const MINUTES = 60_000;
@@ -25,12 +25,12 @@ async function hasPassed(url, hooks, ...flags) {
   const [error, output] = await new Promise((ended) => execFile(tool, args, options, (e, out) => ended([e, out])));
   rmSync(cwd, { recursive: true, force: true });
   assert(!error, `${tool} ${args.join(" ")}: ${error?.code ?? error?.signal}\n${output}`);
-  // Not that nothing was tried.
+  // A run without requests must not pass.
   const number = Number(/(\d+) generated, \d+ passed/.exec(output)?.[1]);
   assert(number > 100, output);
 }
 
-// It still answers, has not complained of itself, and stops as it should.
+// The server still responds, has logged no error, and stops cleanly.
 async function isWell(server) {
   const body = JSON.stringify({ query: "{ builders(first: 1) { nodes { name } } }" });
   const response = await fetch(`${server.origin}/graphql`, { method: "POST", headers: { "content-type": "application/json" }, body });
@@ -56,9 +56,10 @@ for (const [who, start, examples] of [["everybody may write", startDemo, "15"], 
     hasPassed(`${server.origin}/graphql`, HOOKS, "--checks", "blames_the_client", "--max-examples", examples)));
 }
 
-// As in Buildbot, what `field` does not select can be neither filtered nor ordered by: OpenAPI has no words for it.
+// As in Buildbot, a field that `field` does not select can be neither filtered nor ordered by. OpenAPI cannot express
+// that.
 const REST = [null, "--exclude-checks", "positive_data_acceptance", "--max-examples", "4"];
-// Every edge of every parameter is tried on one list and one step: they are thousands.
+// Every edge of every parameter is tried on one list and one step: there are thousands.
 const EDGES = ["/builds/{buildid}/steps", "/steps/{stepid}"].flatMap((path) => ["--include-path", path]);
 
 for (const [what, flags] of [["whatever comes", ["--phases", "fuzzing,stateful"]], ["every edge", ["--phases", "coverage", "--include-method", "GET", ...EDGES]]]) {

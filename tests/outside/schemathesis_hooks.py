@@ -1,4 +1,4 @@
-"""What schemathesis cannot know of this server: its scalars, which ids there are, and its codes."""
+"""What schemathesis cannot derive from the schema: scalars, existing ids and error codes."""
 
 import json
 
@@ -6,7 +6,8 @@ import schemathesis
 from hypothesis import strategies as st
 from schemathesis.graphql import nodes
 
-# What such a client can be told. INTERNAL is not among them, nor is that it asks too much at a time: then nothing was tried.
+# The codes that such a client may receive. INTERNAL is not among them, nor is RATE_LIMITED, with which nothing would
+# be tested.
 CODES = {
     "BAD_USER_INPUT",
     "CURSOR_EXPIRED",
@@ -22,7 +23,7 @@ times = st.one_of(
     st.integers(0, 253402300799).map(nodes.Int),
     st.datetimes().map(lambda at: nodes.String(at.isoformat(timespec="seconds") + "Z")),
 )
-# Half of them are of use somewhere.
+# Half of these names exist somewhere.
 names = st.one_of(
     st.sampled_from(["compile", "https://example.org/log"]),
     st.text(st.characters(exclude_categories=["Cs"]), max_size=60),
@@ -37,7 +38,7 @@ schemathesis.graphql.scalar("EventCursor", names)
 
 @schemathesis.check
 def blames_the_client(ctx, response, case):
-    """Every GraphQL error has a code that says what the client can do about it."""
+    """Every GraphQL error has a code that tells the client what to do."""
     assert response.status_code < 500, f"status {response.status_code}"
     answer = json.loads(response.content)
     for error in answer.get("errors", []):

@@ -1,5 +1,5 @@
-// The real server in an empty directory, for clients and suites that others wrote. BUILDBOT_GRAPHQL_BIN names the
-// binary; without it the tests fail, they are never skipped.
+// The real server in an empty directory, for third-party clients and suites. BUILDBOT_GRAPHQL_BIN names the binary;
+// without it the tests fail, they are never skipped.
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -13,10 +13,10 @@ export const TIMEOUT = 30_000;
 // With simulated builders.
 export const startDemo = () => start(["--demo"]);
 
-// With simulated builders, where nobody else may write.
+// With simulated builders, and no write access for others.
 export const startReadOnly = () => start(["--demo", "--anonymous", "read"]);
 
-// An empty database where everybody may write.
+// An empty database that everybody may write.
 export const startServer = () => start(["--anonymous", "write"]);
 
 async function start(flags) {
@@ -25,9 +25,9 @@ async function start(flags) {
   let { child, origin, log } = await launch(dir, "127.0.0.1:0", args);
   return {
     origin,
-    // What it has said so far, by lines.
+    // The log so far, by lines.
     log: () => log,
-    // kill -9 unless it has stopped, then the same server on the same address over the same database.
+    // Kills the server with SIGKILL unless it has stopped, then starts it at the same address over the same database.
     async restart() {
       if (child.exitCode === null) {
         const exited = once(child, "exit");
@@ -36,7 +36,7 @@ async function start(flags) {
       }
       ({ child, log } = await launch(dir, new URL(origin).host, args));
     },
-    // SIGTERM, and a clean end within ten seconds.
+    // Sends SIGTERM and expects a clean exit within ten seconds.
     async stop() {
       const exited = once(child, "exit", { signal: AbortSignal.timeout(10_000) });
       child.kill("SIGTERM");
@@ -56,7 +56,7 @@ export function binary() {
   return resolve(bin);
 }
 
-// Starts a process; its origin is in the line that names GraphiQL's address.
+// Starts a process. Its origin is on the line that names GraphiQL's address.
 export async function launch(dir, listen, flags) {
   const child = spawn(binary(), ["serve", "--listen", listen, ...flags], { cwd: dir, stdio: ["ignore", "pipe", "pipe"] });
   const log = [];

@@ -1,4 +1,5 @@
-//! Several servers on one database, each killed in turn, and foreign transactions that commit long after they began.
+//! Several servers over one database, killed in turn, and foreign transactions that commit long
+//! after they began.
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -12,7 +13,7 @@ use crate::support::{
     sql::Sql,
 };
 
-/// Adds steps past the servers, as another program would: their names.
+/// Adds steps past the servers, as another program would, and returns their names.
 async fn insert(sql: Sql, build: i64, stop: CancellationToken) -> BTreeSet<String> {
     let mut inserted = BTreeSet::new();
     for i in 0.. {
@@ -30,8 +31,8 @@ async fn insert(sql: Sql, build: i64, stop: CancellationToken) -> BTreeSet<Strin
     inserted
 }
 
-/// Takes its place in the table of events, and commits a second later.
-async fn dawdle(sql: Sql, build: i64, number: i64) -> String {
+/// Writes an event and commits a second later.
+async fn commit_slowly(sql: Sql, build: i64, number: i64) -> String {
     let name = format!("late-{number}");
     sql.run("BEGIN").await;
     sql.run(&format!(
@@ -45,7 +46,7 @@ async fn dawdle(sql: Sql, build: i64, number: i64) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn two_servers_killed_in_turn_lose_nothing() {
+async fn servers_killed_in_turn_lose_nothing() {
     let database = Database::fresh().await;
     let addresses = [free_address(), free_address()];
     let mut processes = [
@@ -58,22 +59,22 @@ async fn two_servers_killed_in_turn_lose_nothing() {
     let mut late = BTreeSet::new();
     for i in 0..4_usize {
         sleep(Duration::from_millis(600)).await;
-        // One who dawdles on SQLite holds everybody up, since it has one writer at a time.
-        let dawdler = (i < 3 && kind() != Kind::Sqlite).then(|| {
+        // On SQLite a slow transaction blocks everybody, because there is one writer at a time.
+        let slow_transaction = (i < 3 && kind() != Kind::Sqlite).then(|| {
             let number = 1_000_000 + i64::try_from(i).unwrap();
             let database = &database;
-            async move { dawdle(Sql::open(database).await, build, number).await }
+            async move { commit_slowly(Sql::open(database).await, build, number).await }
         });
         let kill = async {
             sleep(Duration::from_millis(300)).await;
             let server = i % 2;
             processes[server].take().unwrap().kill().await;
-            // Long enough for somebody to find nobody there.
+            // Long enough for some client to meet a dead server.
             sleep(Duration::from_millis(150)).await;
             processes[server] = Some(serve(addresses[server], &database, &[]).await);
         };
-        if let Some(dawdler) = dawdler {
-            late.insert(tokio::join!(dawdler, kill).0);
+        if let Some(slow_transaction) = slow_transaction {
+            late.insert(tokio::join!(slow_transaction, kill).0);
         } else {
             kill.await;
         }
@@ -89,7 +90,7 @@ async fn two_servers_killed_in_turn_lose_nothing() {
     let inserted = foreign.await.unwrap();
     let outcome = load.finish(&sql).await;
     let new = |prefix: &str| -> BTreeSet<String> {
-        let news = outcome.heard.iter().filter(|row| row[1] == "NEW");
+        let news = outcome.received.iter().filter(|row| row[1] == "NEW");
         news.filter_map(|row| row[3].as_str())
             .filter(|name| name.starts_with(prefix))
             .map(str::to_owned)

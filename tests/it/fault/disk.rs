@@ -1,16 +1,17 @@
-//! A disk that is full. `SMALL_DISK` names an empty folder of a few megabytes of its own; `scripts/test` mounts one.
+//! A full disk. `SMALL_DISK` names an empty file system of a few megabytes; `scripts/test` mounts
+//! one.
 
 use std::{io::Write, path::PathBuf};
 
 use serde_json::json;
 
 use crate::{
-    feed::{after, now},
+    feed::{after, newest_cursor},
     support::{database::Database, process::Process, ws::Ws},
 };
 
 #[tokio::test]
-async fn a_full_disk_loses_nothing_that_was_acknowledged() {
+async fn a_full_disk_loses_no_acknowledged_write() {
     let Some(disk) = std::env::var_os("SMALL_DISK").map(PathBuf::from) else {
         return;
     };
@@ -19,7 +20,7 @@ async fn a_full_disk_loses_nothing_that_was_acknowledged() {
     let client = crate::support::client::Client::new(process.address);
     let build = client.add_build("b").await;
     let (stepid, _) = client.new_step(build, "s").await;
-    let start = now(&client).await;
+    let start = newest_cursor(&client).await;
     let mut ws = Ws::connect(process.address).await;
     ws.subscribe(&after(&start)).await;
     let ballast = disk.join("ballast");
@@ -32,11 +33,11 @@ async fn a_full_disk_loses_nothing_that_was_acknowledged() {
     let text = "x".repeat(16_000);
     for i in 0.. {
         let variables = json!({ "s": stepid, "t": format!("{i} {text}") });
-        let answer = client.execute(set, variables).await;
-        match answer["errors"].get(0) {
-            None => written.push(answer["data"]["setStepStateString"]["cursor"].clone()),
+        let response = client.execute(set, variables).await;
+        match response["errors"].get(0) {
+            None => written.push(response["data"]["setStepStateString"]["cursor"].clone()),
             Some(error) => {
-                assert_eq!(error["extensions"]["code"], "UNAVAILABLE", "{answer:#}");
+                assert_eq!(error["extensions"]["code"], "UNAVAILABLE", "{response:#}");
                 refused += 1;
             }
         }
@@ -45,7 +46,7 @@ async fn a_full_disk_loses_nothing_that_was_acknowledged() {
         }
         assert!(i < 5_000, "the disk does not fill");
     }
-    // Reading goes on, and writing as soon as there is room.
+    // Reads still work, and writes work again as soon as there is space.
     client.data("{ steps { totalCount } }", json!({})).await;
     std::fs::remove_file(&ballast).unwrap();
     written.push(json!(client.set_state(stepid, "room").await));

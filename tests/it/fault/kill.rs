@@ -1,4 +1,4 @@
-//! The only server is killed while everybody writes and the subscribers keep losing their sockets.
+//! The only server is killed while clients write and subscribers keep losing their sockets.
 
 use std::time::Duration;
 
@@ -6,12 +6,12 @@ use tokio::time::sleep;
 
 use super::{Load, free_address, serve};
 use crate::{
-    feed::{after, now},
+    feed::{after, newest_cursor},
     support::{client::Client, database::Database, process::Process, sql::Sql, ws::Ws},
 };
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_server_that_is_killed_loses_nothing() {
+async fn a_killed_server_loses_nothing() {
     let database = Database::fresh().await;
     let address = free_address();
     let mut process = serve(address, &database, &[]).await;
@@ -19,7 +19,7 @@ async fn a_server_that_is_killed_loses_nothing() {
     for _ in 0..2 {
         sleep(Duration::from_millis(1_500)).await;
         process.kill().await;
-        // Long enough for somebody to find nobody there.
+        // Long enough for some client to meet a dead server.
         sleep(Duration::from_millis(150)).await;
         process = serve(address, &database, &[]).await;
     }
@@ -34,14 +34,14 @@ async fn a_kill_between_two_writes_loses_neither() {
     let database = Database::fresh().await;
     let mut process = Process::start(&database, &[]).await;
     let build = Client::new(process.address).add_build("b").await;
-    let start = now(&Client::new(process.address)).await;
+    let start = newest_cursor(&Client::new(process.address)).await;
     let mut written = Vec::new();
     let mut ws = Ws::connect(process.address).await;
     ws.subscribe(&after(&start)).await;
     for i in 0..4 {
         let client = Client::new(process.address);
         let (stepid, cursor) = client.new_step(build, &format!("s{i}")).await;
-        // It may be dead before this is heard; the answer alone is the promise.
+        // The server may die before this event arrives. Only the response is a promise.
         written.extend([cursor, client.set_state(stepid, "busy").await]);
         process.kill().await;
         while ws.try_receive().await.is_some() {}

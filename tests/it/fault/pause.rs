@@ -1,4 +1,4 @@
-//! A server that is stopped for ten seconds, in the middle of whatever it does, and then goes on.
+//! A server that is stopped for ten seconds at an arbitrary moment and then continues.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use super::{Load, free_address, serve};
 use crate::support::{database::Database, sql::Sql};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_server_that_sleeps_ten_seconds_loses_nothing() {
+async fn a_server_paused_for_ten_seconds_loses_nothing() {
     let database = Database::fresh().await;
     let addresses = [free_address(), free_address()];
     let _one = serve(addresses[0], &database, &[]).await;

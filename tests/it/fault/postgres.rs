@@ -1,4 +1,5 @@
-//! PostgreSQL itself is killed under two servers and comes back: they say UNAVAILABLE meanwhile and recover by themselves.
+//! PostgreSQL itself is killed under two servers and restarted: they return UNAVAILABLE meanwhile
+//! and recover on their own.
 
 use std::{path::PathBuf, time::Duration};
 
@@ -11,13 +12,13 @@ use tokio::{
 
 use super::{Load, free_address, free_port, serve};
 use crate::support::{
-    PATIENCE,
+    TIMEOUT,
     client::Client,
     database::{Database, Kind, kind},
     sql::Sql,
 };
 
-/// A PostgreSQL server of one test.
+/// A PostgreSQL server for one test.
 struct Postgres {
     bin: PathBuf,
     dir: TempDir,
@@ -30,7 +31,7 @@ impl Postgres {
             .expect("POSTGRES_BIN: where initdb is")
             .into();
         let dir = TempDir::new().unwrap();
-        // It does not run as root.
+        // PostgreSQL refuses to run as root.
         if is_root().await {
             let owned = Command::new("chown")
                 .arg("postgres")
@@ -58,7 +59,7 @@ impl Postgres {
         self.dir.path().join("data").display().to_string()
     }
 
-    /// Starts it, and waits until it answers.
+    /// Starts the server and waits until it accepts connections.
     async fn up(&self) {
         let options = format!(
             "-p {} -c listen_addresses=127.0.0.1 -k {}",
@@ -70,16 +71,16 @@ impl Postgres {
             self.dir.path().join("log").display().to_string(),
         );
         let start = ["-D", &data, "-l", &log, "-w", "-o", &options, "start"];
-        // After a kill it refuses to until the last of its old processes has gone.
+        // After a kill it refuses to start until its last old process has ended.
         let started = async {
             while !self.try_run("pg_ctl", &start).await {
                 sleep(Duration::from_millis(100)).await;
             }
         };
-        timeout(PATIENCE, started).await.expect("it does not start");
+        timeout(TIMEOUT, started).await.expect("it does not start");
     }
 
-    /// kill -9, the whole of it.
+    /// Kills the whole server with SIGKILL.
     async fn kill(&self) {
         let file = std::fs::read_to_string(format!("{}/postmaster.pid", self.data())).unwrap();
         let postmaster = file.lines().next().unwrap().to_owned();
@@ -101,7 +102,7 @@ impl Postgres {
         assert!(self.try_run(program, arguments).await, "{arguments:?}");
     }
 
-    /// Runs one of its programs; whether it did what it was asked to.
+    /// Runs one of PostgreSQL's programs and returns whether it succeeded.
     async fn try_run(&self, program: &str, arguments: &[&str]) -> bool {
         let program = self.bin.join(program);
         let mut command = if is_root().await {
@@ -130,13 +131,13 @@ impl Drop for Postgres {
             .arg(self.bin.join("pg_ctl"))
             .args(stop)
             .stdout(std::process::Stdio::null());
-        // Best effort: the folder goes anyway.
+        // Best effort: the folder is removed in any case.
         let _ = command.status();
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_database_that_is_killed_comes_back() {
+async fn servers_recover_from_a_killed_database() {
     if kind() != Kind::Postgres {
         return;
     }

@@ -1,4 +1,4 @@
-//! A thousand sockets that are cut at once and come back at once; and clocks that jump.
+//! A thousand sockets that are cut and reconnect at once, and clocks that jump.
 
 use std::sync::atomic::Ordering;
 
@@ -8,14 +8,14 @@ use serde_json::json;
 
 use super::{free_address, serve};
 use crate::{
-    feed::{after, events, now, position},
+    feed::{after, newest_cursor, next_events, position},
     support::{client::Client, database::Database, server::Server, ws::Ws},
 };
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_thousand_come_back_at_once() {
+async fn a_thousand_sockets_reconnect_at_once() {
     const SOCKETS: usize = 1_000;
-    // All of them are of one address.
+    // All sockets come from one address.
     const MANY: [&str; 4] = [
         "--max-sockets-per-address",
         "0",
@@ -28,7 +28,7 @@ async fn a_thousand_come_back_at_once() {
     let client = Client::new(address);
     let build = client.add_build("b").await;
     let (stepid, _) = client.new_step(build, "s").await;
-    let start = now(&client).await;
+    let start = newest_cursor(&client).await;
     let arguments = after(&start);
     let join = || async {
         let mut ws = Ws::connect(address).await;
@@ -47,9 +47,9 @@ async fn a_thousand_come_back_at_once() {
         }
     };
     let (mut sockets, ()) = tokio::join!(join_all((0..SOCKETS).map(|_| join())), write);
-    let heard = join_all(sockets.iter_mut().map(|ws| events(ws, 11))).await;
-    for heard in heard {
-        let cursors: Vec<_> = heard.iter().map(|event| &event["cursor"]).collect();
+    let received = join_all(sockets.iter_mut().map(|ws| next_events(ws, 11))).await;
+    for received in received {
+        let cursors: Vec<_> = received.iter().map(|event| &event["cursor"]).collect();
         assert_eq!(json!(cursors), json!(written));
     }
     drop(process);
@@ -73,7 +73,7 @@ async fn a_clock_that_jumps_moves_no_event() {
             unreachable!()
         };
         now.fetch_add(jump, Ordering::Relaxed);
-        // Retention goes by the same clock: it may drop what is old, but tears no hole.
+        // Retention uses the same clock: it may drop old events but leaves no gap.
         server.handle.prune().await.unwrap();
         let finish = format!(
             "mutation {{ finishStep(stepid: {stepid}, results: SUCCESS, hidden: {}) {{ cursor step {{ completeAt }} }} }}",

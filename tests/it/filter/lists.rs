@@ -1,4 +1,5 @@
-//! What can be asked of each list's filter: every operator of every field with every operand, and combinations of them.
+//! The filters of each list: every operator of every field with every operand, and combinations of
+//! them.
 
 use serde_json::{Value, json};
 
@@ -7,7 +8,7 @@ use super::{
     seed::{Dice, TAGS, TEXTS, TIMES, long},
 };
 
-/// A list with what its filter can test: the name, the input type, the id, and each field with its kind.
+/// A list and what its filter can test: its name, input type and id, and each field with its kind.
 pub(super) struct List {
     pub(super) name: &'static str,
     pub(super) input: &'static str,
@@ -89,7 +90,7 @@ impl Kind {
         }
     }
 
-    /// Everything that such a field is compared with.
+    /// Every value that a field of this kind is compared with.
     fn values(self) -> Vec<Value> {
         match self {
             Self::Int => [-1, 0, 1, 2, 3, 17, 62, i32::MAX].map(Value::from).to_vec(),
@@ -183,7 +184,7 @@ impl List {
                 filter["not"] = self.combined(dice, depth - 1);
             }
         }
-        // Conjunctions of random tests match next to nothing; a disjunction shows more.
+        // Conjunctions of random tests match almost nothing; a disjunction matches more.
         if dice.roll(2) == 0 {
             filter = json!({ "or": [filter, self.combined(dice, 0)] });
         }

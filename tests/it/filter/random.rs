@@ -1,6 +1,6 @@
-//! Rows and questions that nobody thought of: filters, orders and pages, and what events a filter lets through, against
-//! the reference. The seed is fixed; `RANDOM_SEED` is another, and `PROPTEST_CASES` says how many cases there are.
-//! A case that fails is made smaller, and its rows are printed as SQL.
+//! Random rows and queries: filters, orders, pages, and the events that a filter passes, against
+//! the reference. The seed is fixed unless `RANDOM_SEED` gives another; `PROPTEST_CASES` sets the
+//! number of cases. A failing case is shrunk, and its rows are printed as SQL.
 
 mod conditions;
 mod events;
@@ -30,28 +30,29 @@ use self::{
 };
 use super::{LISTS, List, matches, seed::rows as read};
 use crate::{
-    page::{self, order_by, sort},
+    pagination::{self, order_by, sort},
     support::server::Server,
 };
 
 thread_local! {
-    /// This thread tries cases, hundreds that fail where one does: the last word is enough.
-    static TRIES: Cell<bool> = const { Cell::new(false) };
+    /// Whether this thread runs cases. Shrinking fails hundreds of times, so only the last message
+    /// is printed.
+    static RUNS_CASES: Cell<bool> = const { Cell::new(false) };
 }
 
-fn be_brief() {
+fn silence_panics_of_cases() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         let hook = panic::take_hook();
         panic::set_hook(Box::new(move |info| {
-            if !TRIES.get() {
+            if !RUNS_CASES.get() {
                 hook(info);
             }
         }));
     });
 }
 
-/// Runs a check of one case after the other, on one server with the rows of each.
+/// Checks one case after the other, on one server that gets the rows of each.
 fn check<C: Debug + AsRef<Rows>>(
     cases: u32,
     strategy: &impl Strategy<Value = C>,
@@ -73,8 +74,8 @@ fn check<C: Debug + AsRef<Rows>>(
         let sql = server.sql().await;
         (server, sql)
     });
-    be_brief();
-    TRIES.set(true);
+    silence_panics_of_cases();
+    RUNS_CASES.set(true);
     let result = TestRunner::new_with_rng(config, rng).run(strategy, |case| {
         runtime.block_on(async {
             sql.run(&case.as_ref().sql()).await;
@@ -82,7 +83,7 @@ fn check<C: Debug + AsRef<Rows>>(
         });
         Ok(())
     });
-    TRIES.set(false);
+    RUNS_CASES.set(false);
     if let Err(failure) = result {
         panic!("seed {seed}: {failure}");
     }
@@ -113,31 +114,31 @@ fn filtered() -> impl Strategy<Value = Filtered> {
 }
 
 #[test]
-fn filters_agree_with_the_reference() {
-    let (telling, all) = (AtomicUsize::new(0), AtomicUsize::new(0));
+fn random_filters_match_the_reference() {
+    let (informative, all) = (AtomicUsize::new(0), AtomicUsize::new(0));
     check(256, &filtered(), &async |server, case: &Filtered| {
         let rows = read(server, case.list.name).await;
         let client = server.client();
         let found = case.list.check(&client, &rows, &case.condition).await;
-        telling.fetch_add(usize::from(found > 0 && found < rows.len()), Relaxed);
+        informative.fetch_add(usize::from(found > 0 && found < rows.len()), Relaxed);
         all.fetch_add(1, Relaxed);
     });
-    // Filters that let all or nothing pass tell little; there must be others.
-    let (telling, all) = (telling.into_inner(), all.into_inner());
-    assert!(telling * 8 > all, "{telling} of {all}");
+    // Filters that pass everything or nothing prove little, so there must be others.
+    let (informative, all) = (informative.into_inner(), all.into_inner());
+    assert!(informative * 8 > all, "{informative} of {all}");
 }
 
 /// The keys that a list can be ordered by.
 fn keys(list: &List) -> &'static [(&'static str, &'static str)] {
     match list.name {
-        "builders" => &page::BUILDERS,
-        "builds" => &page::BUILDS,
-        _ => &page::STEPS,
+        "builders" => &pagination::BUILDERS,
+        "builds" => &pagination::BUILDS,
+        _ => &pagination::STEPS,
     }
 }
 
 #[test]
-fn pages_give_each_row_once_and_in_order() {
+fn random_pages_return_each_row_once_and_in_order() {
     let strategy = (filtered(), vec(any::<(u8, bool)>(), 0..3), 1_usize..5);
     let strategy = strategy.prop_map(|(filtered, order, size)| Paged {
         filtered,
@@ -151,14 +152,16 @@ fn pages_give_each_row_once_and_in_order() {
         let mut rows = read(server, list.name).await;
         rows.retain(|row| matches(condition, row));
         sort(&mut rows, &keys);
-        let pages = page::List {
+        let pages = pagination::List {
             client: &client,
             of: None,
             field: list.name,
             arguments: format!("where: {} {}", literal(condition), order_by(&keys)),
             node: list.id,
         };
-        pages.holds(&page::ids(&rows, list.id), case.size).await;
+        pages
+            .holds(&pagination::ids(&rows, list.id), case.size)
+            .await;
         if list.name == "steps" {
             case.check_nested(server, &rows).await;
         }

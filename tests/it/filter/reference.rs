@@ -1,4 +1,4 @@
-//! What a filter means, in plain Rust over rows that plain SQL read: the yardstick for the server's SQL.
+//! The reference for filters: their meaning in plain Rust, over rows read by plain SQL.
 
 use std::cmp::Ordering;
 
@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::seed::TIMES;
 
-/// The names of the codes 0 to 6; any other code counts as null.
+/// The names of the codes 0 to 6. Any other code counts as null.
 pub(super) const RESULTS: [&str; 7] = [
     "SUCCESS",
     "WARNINGS",
@@ -18,7 +18,7 @@ pub(super) const RESULTS: [&str; 7] = [
     "CANCELLED",
 ];
 
-/// The row passes the filter, which is the JSON of its GraphQL input.
+/// Whether a row passes a filter, given as the JSON of its GraphQL input.
 pub(super) fn matches(filter: &Value, row: &Value) -> bool {
     filter
         .as_object()
@@ -44,7 +44,7 @@ fn passes(field: &str, operator: &str, operand: &Value, actual: &Value) -> bool 
     if operator == "isNull" {
         return actual.is_null() == operand.as_bool().unwrap();
     }
-    // A comparison with null is false, whichever side it is on.
+    // A comparison with null on either side is false.
     if operand.is_null() || actual.is_null() {
         return false;
     }
@@ -64,7 +64,8 @@ fn passes(field: &str, operator: &str, operand: &Value, actual: &Value) -> bool 
     }
 }
 
-/// Results by name and times in seconds, in lists too; what has no name is null.
+/// Converts results to names and times to seconds, in lists too. A code without a name becomes
+/// null.
 fn plain(field: &str, value: &Value) -> Value {
     match value {
         Value::Array(values) => values.iter().map(|v| plain(field, v)).collect(),
@@ -84,7 +85,7 @@ fn plain(field: &str, value: &Value) -> Value {
     }
 }
 
-/// Null is the least; texts are compared by code point, which is how Rust compares them.
+/// Null is the least. Texts compare by code point, which is how Rust compares them.
 pub(crate) fn order(a: &Value, b: &Value) -> Ordering {
     match (a, b) {
         (Value::String(a), Value::String(b)) => a.cmp(b),

@@ -1,11 +1,12 @@
-//! Rows for the tests of filters and pages: the same few dozen each time, rich in nulls, duplicates and odd text.
+//! Rows for the tests of filters and pages: a fixed set of a few dozen, rich in nulls, duplicates
+//! and unusual text.
 
 use serde_json::Value;
 use sha1::{Digest, Sha1};
 
 use crate::support::{server::Server, sql::Sql};
 
-/// Moments close to each other, each as an Int and in several ways that RFC 3339 writes it.
+/// Times close to each other, each as an Int and in several RFC 3339 spellings.
 pub(crate) const TIMES: [(i64, [&str; 2]); 4] = [
     (0, ["1970-01-01T00:00:00Z", "1970-01-01T05:30:00+05:30"]),
     (
@@ -21,7 +22,7 @@ pub(crate) const TIMES: [(i64, [&str; 2]); 4] = [
         ["2026-11-22T06:16:01Z", "2026-11-22t06:16:01z"],
     ),
 ];
-/// In the order of their code points, and with everything that LIKE or a quote could stumble over.
+/// In code point order, with every character that may break LIKE or quoting.
 pub(crate) const TEXTS: [&str; 19] = [
     "",
     "%",
@@ -43,17 +44,17 @@ pub(crate) const TEXTS: [&str; 19] = [
     "日本",
     "🙂",
 ];
-/// A text that is longer than any name.
+/// A text longer than any name.
 pub(crate) fn long() -> String {
     "é".repeat(2_000)
 }
 
-/// Builders' tags; to ask for one is to ask for all of it.
+/// Builders' tags. A filter on one must match the whole tag.
 pub(crate) const TAGS: [&str; 6] = ["x", "X", "xy", "a%b", "日本", "unused"];
-/// Codes beyond the seven results are there too: Buildbot stores any integer.
+/// Includes codes beyond the seven results: Buildbot stores any integer.
 const CODES: [&str; 10] = ["NULL", "0", "1", "2", "3", "4", "5", "6", "11", "-1"];
 
-/// Numbers that look random and are the same each time.
+/// A deterministic generator of random-looking numbers.
 pub(crate) struct Dice(pub(crate) u64);
 
 impl Dice {
@@ -75,7 +76,7 @@ impl Dice {
         self.pick(&TIMES).0.to_string()
     }
 
-    /// The same, or null.
+    /// A time in SQL, or null.
     fn time_or_null(&mut self) -> String {
         if self.roll(3) == 0 {
             "NULL".to_owned()
@@ -90,7 +91,7 @@ pub(crate) fn quote(text: &str) -> String {
     format!("'{}'", text.replace('\'', "''"))
 }
 
-/// A name and its hash in SQL, as builders and tags hold them.
+/// A name and its hash in SQL, as the tables of builders and tags have them.
 pub(crate) fn named(name: &str) -> String {
     let hash: Vec<String> = Sha1::digest(name)
         .iter()
@@ -99,7 +100,7 @@ pub(crate) fn named(name: &str) -> String {
     format!("{}, '{}'", quote(name), hash.concat())
 }
 
-/// A server with the rows, where more may be asked for than by default.
+/// A server with the rows and without the default cost limit.
 pub(crate) async fn seeded() -> Server {
     let flags = [
         "--anonymous",
@@ -109,7 +110,7 @@ pub(crate) async fn seeded() -> Server {
         "--max-values",
         "100000000",
     ];
-    let server = Server::with(&flags).await;
+    let server = Server::with_flags(&flags).await;
     fill(&server.sql().await).await;
     server
 }
@@ -123,7 +124,7 @@ async fn fill(sql: &Sql) {
             named(tag)
         ));
     }
-    // Ids go against the names, so that no order is right by chance.
+    // Ids run against the names, so that no order is right by chance.
     for (i, name) in TEXTS.iter().enumerate() {
         let id = TEXTS.len() - i;
         rows.push(format!(
@@ -147,7 +148,7 @@ async fn fill(sql: &Sql) {
         ));
     }
     for id in 1..=70 {
-        // A name may come only once in a build; over the builds it comes again and again.
+        // A name is unique within a build and repeats across builds.
         let (build, name) = (1 + id % 6, quote(TEXTS[(id / 6 * 7) % TEXTS.len()]));
         let [started, locks, complete] = [(); 3].map(|()| dice.time_or_null());
         let state = if id % 9 == 0 {
@@ -164,10 +165,11 @@ async fn fill(sql: &Sql) {
     }
     rows.push("COMMIT".to_owned());
     sql.run(&rows.join(";\n")).await;
-    sql.ids_go_on().await;
+    sql.advance_ids().await;
 }
 
-/// The rows of a list by id, as plain SQL reads them: fields named as in filters, times as seconds, results as codes.
+/// The rows of a list by id, read by plain SQL: fields named as in filters, times in seconds,
+/// results as codes.
 pub(crate) async fn rows(server: &Server, list: &str) -> Vec<Value> {
     let query = match list {
         "builders" => {

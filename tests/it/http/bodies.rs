@@ -1,4 +1,4 @@
-//! Bodies that are no request: each is refused with a message that names what is wrong.
+//! Bodies that are not a valid request: each is refused with a message that names the problem.
 
 use reqwest::Method;
 
@@ -6,7 +6,7 @@ use super::{GRAPHQL, JSON, send};
 use crate::support::server::Server;
 
 #[tokio::test]
-async fn a_body_that_is_no_request_is_refused() {
+async fn an_invalid_body_is_refused() {
     let server = Server::start().await;
     let ok = r#""query":"{ __typename }""#;
     for (body, word) in [
@@ -42,17 +42,17 @@ async fn a_body_that_is_no_request_is_refused() {
     ] {
         for accept in [JSON, GRAPHQL] {
             let headers = [("content-type", JSON), ("accept", accept)];
-            let answer = send(&server, Method::POST, &headers, &[], body.clone()).await;
-            let message = answer.refused(400);
+            let response = send(&server, Method::POST, &headers, &[], body.clone()).await;
+            let message = response.refused(400);
             assert!(
                 message.contains(word) && message.len() < 200,
                 "{body}: {message}"
             );
-            assert!(answer.content_type().starts_with(accept));
+            assert!(response.content_type().starts_with(accept));
         }
     }
     let headers = [("content-type", JSON)];
-    let answer = send(
+    let response = send(
         &server,
         Method::POST,
         &headers,
@@ -60,28 +60,28 @@ async fn a_body_that_is_no_request_is_refused() {
         b"{\"query\":\"\xff\"}".to_vec(),
     )
     .await;
-    answer.refused(400);
+    response.refused(400);
 }
 
 #[tokio::test]
-async fn null_members_are_as_good_as_none() {
+async fn null_members_count_as_absent() {
     let server = Server::start().await;
     let body = r#"{"query":"{ __typename }","variables":null,"operationName":null,"extensions":null,"other":1}"#;
-    let answer = send(&server, Method::POST, &[("content-type", JSON)], &[], body).await;
-    assert_eq!(answer.body["data"]["__typename"], "Query");
+    let response = send(&server, Method::POST, &[("content-type", JSON)], &[], body).await;
+    assert_eq!(response.body["data"]["__typename"], "Query");
 }
 
 #[tokio::test]
-async fn a_body_beyond_the_limit_is_not_read() {
-    let server = Server::with(&["--max-document-bytes", "1000000"]).await;
+async fn a_body_above_the_limit_is_not_read() {
+    let server = Server::with_flags(&["--max-document-bytes", "1000000"]).await;
     let query = |size: usize| format!("{{\"query\":\"{{ __typename }} #{}\"}}", "x".repeat(size));
     let headers = [("content-type", JSON)];
-    let answer = send(&server, Method::POST, &headers, &[], query(2 << 20)).await;
-    assert!(answer.refused(413).contains("max-body-bytes"));
-    let answer = send(&server, Method::POST, &headers, &[], query(1 << 19)).await;
-    assert_eq!(answer.body["data"]["__typename"], "Query");
+    let response = send(&server, Method::POST, &headers, &[], query(2 << 20)).await;
+    assert!(response.refused(413).contains("max-body-bytes"));
+    let response = send(&server, Method::POST, &headers, &[], query(1 << 19)).await;
+    assert_eq!(response.body["data"]["__typename"], "Query");
 
-    let server = Server::with(&["--max-body-bytes", "100"]).await;
+    let server = Server::with_flags(&["--max-body-bytes", "100"]).await;
     assert!(
         send(&server, Method::POST, &headers, &[], query(100))
             .await

@@ -1,4 +1,4 @@
-//! Errors of GraphQL itself: status by media type, codes, and what stands beside them.
+//! GraphQL errors: the status by media type, codes, and the data beside them.
 
 use reqwest::StatusCode;
 use serde_json::{Value, json};
@@ -6,21 +6,22 @@ use serde_json::{Value, json};
 use super::{GRAPHQL, JSON, check_errors, get, post};
 use crate::support::server::Server;
 
-/// A request that is refused before it runs: 200 in plain JSON, 400 where the media type speaks of GraphQL.
+/// Checks a request that is refused before it runs: 200 as plain JSON, 400 in the GraphQL media
+/// type.
 async fn refused(server: &Server, body: &Value, code: &str) {
     for (accept, status) in [(JSON, 200), (GRAPHQL, 400)] {
-        let answer = post(server, accept, body).await;
-        answer.refused(status);
+        let response = post(server, accept, body).await;
+        response.refused(status);
         assert_eq!(
-            answer.body["errors"][0]["extensions"]["code"], code,
+            response.body["errors"][0]["extensions"]["code"], code,
             "{:#}",
-            answer.body
+            response.body
         );
     }
 }
 
 #[tokio::test]
-async fn what_is_no_graphql_is_not_run() {
+async fn a_syntax_error_is_refused() {
     let server = Server::start().await;
     for query in [
         "",
@@ -36,7 +37,7 @@ async fn what_is_no_graphql_is_not_run() {
 }
 
 #[tokio::test]
-async fn what_the_schema_lacks_is_not_run() {
+async fn unknown_fields_and_types_are_refused() {
     let server = Server::start().await;
     for query in [
         "{ nope }",
@@ -58,14 +59,14 @@ async fn what_the_schema_lacks_is_not_run() {
 }
 
 #[tokio::test]
-async fn a_type_name_has_no_fields() {
+async fn typename_has_no_subfields() {
     let server = Server::start().await;
     let body = json!({ "query": "{ __typename { x } }" });
     refused(&server, &body, "GRAPHQL_VALIDATION_FAILED").await;
 }
 
 #[tokio::test]
-async fn an_operation_must_be_there_and_named() {
+async fn a_missing_or_ambiguous_operation_is_refused() {
     let server = Server::start().await;
     let two = "query A { __typename } query B { __typename }";
     for body in [
@@ -77,14 +78,14 @@ async fn an_operation_must_be_there_and_named() {
             post(&server, accept, &body).await.refused(status);
         }
     }
-    let answer = post(
+    let response = post(
         &server,
         GRAPHQL,
         &json!({ "query": two, "operationName": "B" }),
     )
     .await;
     assert_eq!(
-        (answer.status, &answer.body),
+        (response.status, &response.body),
         (
             StatusCode::OK,
             &json!({ "data": { "__typename": "Query" } })
@@ -111,9 +112,10 @@ async fn variables_of_the_wrong_type_are_refused() {
     }
 }
 
-/// The specification has these refused before anything runs, with the other variables.
+/// The specification requires that these are refused before anything runs, like other invalid
+/// variables.
 #[tokio::test]
-async fn variables_that_are_missing_or_out_of_range_are_refused() {
+async fn missing_and_out_of_range_variables_are_refused() {
     let server = Server::start().await;
     let build = "query($b: Int!) { build(buildid: $b) { number } }";
     let builds = "query($t: DateTime!) { builds(where: { startedAt: { gt: $t } }) { totalCount } }";
@@ -132,7 +134,7 @@ async fn variables_that_are_missing_or_out_of_range_are_refused() {
             .refused(status);
         }
     }
-    // A literal too.
+    // A literal, too.
     post(
         &server,
         GRAPHQL,
@@ -143,34 +145,37 @@ async fn variables_that_are_missing_or_out_of_range_are_refused() {
 }
 
 #[tokio::test]
-async fn data_stands_beside_the_errors_of_fields() {
+async fn data_accompanies_field_errors() {
     let server = Server::start().await;
     let query = "{ good: __typename node(id: \"garbage\") { id } }";
     for accept in [JSON, GRAPHQL] {
-        let answer = post(&server, accept, &json!({ "query": query })).await;
-        assert_eq!(answer.status, StatusCode::OK);
+        let response = post(&server, accept, &json!({ "query": query })).await;
+        assert_eq!(response.status, StatusCode::OK);
         assert_eq!(
-            answer.body["data"],
+            response.body["data"],
             json!({ "good": "Query", "node": null })
         );
-        assert_eq!(answer.body["errors"][0]["path"], json!(["node"]));
+        assert_eq!(response.body["errors"][0]["path"], json!(["node"]));
         assert_eq!(
-            answer.body["errors"][0]["extensions"]["code"],
+            response.body["errors"][0]["extensions"]["code"],
             "BAD_USER_INPUT"
         );
-        check_errors(&answer.body);
+        check_errors(&response.body);
     }
-    // What ran and failed up to the root has data, and it is null.
+    // An operation that ran and failed up to the root has data, and it is null.
     let failed = json!({ "query": "mutation { addBuild(builderid: 9) { build { number } } }" });
-    let answer = post(&server, GRAPHQL, &failed).await;
-    assert_eq!(answer.status, StatusCode::OK);
-    assert_eq!(answer.body.get("data"), Some(&Value::Null));
-    assert_eq!(answer.body["errors"][0]["extensions"]["code"], "NOT_FOUND");
-    check_errors(&answer.body);
+    let response = post(&server, GRAPHQL, &failed).await;
+    assert_eq!(response.status, StatusCode::OK);
+    assert_eq!(response.body.get("data"), Some(&Value::Null));
+    assert_eq!(
+        response.body["errors"][0]["extensions"]["code"],
+        "NOT_FOUND"
+    );
+    check_errors(&response.body);
 }
 
 #[tokio::test]
-async fn what_is_broken_inside_stays_inside() {
+async fn internal_errors_reveal_nothing() {
     let server = Server::start().await;
     let client = server.client();
     let build = client.add_build("b").await;
@@ -181,32 +186,32 @@ async fn what_is_broken_inside_stays_inside() {
         "{ build(buildid: 1) { number steps { name } } }",
         "mutation { newStep(buildid: 1, name: \"x\") { cursor } }",
     ] {
-        let answer = post(&server, JSON, &json!({ "query": query })).await;
-        assert_eq!(answer.status, StatusCode::OK);
-        check_errors(&answer.body);
-        let error = &answer.body["errors"][0];
+        let response = post(&server, JSON, &json!({ "query": query })).await;
+        assert_eq!(response.status, StatusCode::OK);
+        check_errors(&response.body);
+        let error = &response.body["errors"][0];
         assert_eq!(
             (&error["message"], &error["extensions"]["code"]),
             (&json!("internal error"), &json!("INTERNAL"))
         );
     }
-    // It recovers with the database.
+    // The server recovers with the database.
     sql.run("ALTER TABLE gone RENAME TO steps").await;
     client.new_step(build, "x").await;
 }
 
 #[tokio::test]
-async fn a_locked_database_is_unavailable_and_then_is_not() {
-    let server = Server::with(&["--anonymous", "write", "--busy-seconds", "1"]).await;
+async fn a_locked_database_is_unavailable_until_unlocked() {
+    let server = Server::with_flags(&["--anonymous", "write", "--busy-seconds", "1"]).await;
     let client = server.client();
     let build = client.add_build("b").await;
     let sql = server.sql().await;
-    sql.hold_writers().await;
+    sql.block_writers().await;
     let write = json!({ "query": "mutation { newStep(buildid: 1, name: \"x\") { cursor } }" });
-    let answer = post(&server, JSON, &write).await;
-    check_errors(&answer.body);
+    let response = post(&server, JSON, &write).await;
+    check_errors(&response.body);
     assert_eq!(
-        answer.body["errors"][0]["extensions"]["code"],
+        response.body["errors"][0]["extensions"]["code"],
         "UNAVAILABLE"
     );
     let read = client

@@ -1,4 +1,4 @@
-//! What is beside the endpoint: health, readiness, the playground and the way to it.
+//! Routes beside the endpoint: health, readiness, GraphiQL, and the redirect to it.
 
 use reqwest::{Response, redirect};
 use serde_json::json;
@@ -6,7 +6,7 @@ use serde_json::json;
 use crate::support::server::Server;
 
 async fn page(server: &Server, path: &str) -> Response {
-    // Where a redirect leads is part of the test.
+    // The redirect's target is part of the test.
     let http = reqwest::Client::builder()
         .redirect(redirect::Policy::none())
         .build()
@@ -17,12 +17,12 @@ async fn page(server: &Server, path: &str) -> Response {
         .unwrap()
 }
 
-fn header<'a>(answer: &'a Response, name: &str) -> &'a str {
-    answer.headers()[name].to_str().unwrap()
+fn header<'a>(response: &'a Response, name: &str) -> &'a str {
+    response.headers()[name].to_str().unwrap()
 }
 
 #[tokio::test]
-async fn it_says_that_it_lives_and_that_it_is_ready() {
+async fn health_and_readiness_are_reported() {
     let server = Server::start().await;
     let alive = page(&server, "/healthz").await;
     assert_eq!(alive.status(), 200);
@@ -30,15 +30,15 @@ async fn it_says_that_it_lives_and_that_it_is_ready() {
     let ready = page(&server, "/readyz").await;
     assert_eq!(ready.status(), 200);
     assert!(header(&ready, "content-type").starts_with("application/json"));
-    let said: serde_json::Value = ready.json().await.unwrap();
+    let output: serde_json::Value = ready.json().await.unwrap();
     assert_eq!(
-        said,
+        output,
         json!({ "database": "ok", "migrations": "ok", "writable": true, "feed": "ok" })
     );
 }
 
 #[tokio::test]
-async fn the_playground_is_a_page_and_the_root_leads_there() {
+async fn the_root_redirects_to_graphiql() {
     let server = Server::start().await;
     let root = page(&server, "/").await;
     assert!(root.status().is_redirection(), "{}", root.status());

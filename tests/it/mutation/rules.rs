@@ -1,4 +1,4 @@
-//! What mutations refuse, with which words, and that nothing is written then.
+//! What mutations refuse, with which messages, and that nothing is written then.
 
 use serde_json::{Value, json};
 
@@ -8,8 +8,8 @@ use crate::support::{client::Client, server::Server};
 const STATE: &str = "mutation($s: Int!, $t: String!) { setStepStateString(stepid: $s, stateString: $t) { cursor } }";
 const BUILDER: &str = "mutation($n: String!) { findBuilder(name: $n) { builderid } }";
 
-/// A server with a build and a step, and what its tables hold.
-struct Setting {
+/// A server with a build and a step, and the contents of its tables.
+struct Fixture {
     server: Server,
     client: Client,
     build: i64,
@@ -31,7 +31,7 @@ async fn contents(server: &Server) -> Vec<Value> {
     all
 }
 
-impl Setting {
+impl Fixture {
     async fn new() -> Self {
         let server = Server::start().await;
         let client = server.client();
@@ -47,22 +47,22 @@ impl Setting {
         }
     }
 
-    /// This is refused as bad input; its message.
+    /// Checks that this is refused as bad input, and returns the message.
     async fn refused(&self, query: &str, variables: Value) -> String {
         let (code, message) = self.client.error(query, variables.clone()).await;
         assert_eq!(code, "BAD_USER_INPUT", "{message} {variables}");
         message
     }
 
-    /// Nothing was written since the beginning.
+    /// Checks that nothing was written since the start.
     async fn unchanged(&self) {
         assert_eq!(contents(&self.server).await, self.before);
     }
 }
 
 #[tokio::test]
-async fn what_does_not_exist_is_not_found_and_nothing_is_written() {
-    let it = Setting::new().await;
+async fn a_missing_row_is_not_found_and_nothing_is_written() {
+    let it = Fixture::new().await;
     let missing = [
         (NEW, json!({ "b": 99, "n": "x" }), "there is no build 99"),
         (START, json!({ "s": 98 }), "there is no step 98"),
@@ -107,8 +107,8 @@ async fn what_does_not_exist_is_not_found_and_nothing_is_written() {
 }
 
 #[tokio::test]
-async fn a_bad_step_name_is_refused_with_an_offer() {
-    let it = Setting::new().await;
+async fn a_bad_step_name_is_refused_with_a_suggestion() {
+    let it = Fixture::new().await;
     let long = "ü".repeat(51);
     let cut = "ü".repeat(50);
     for (bad, offer) in [
@@ -158,7 +158,7 @@ async fn a_bad_step_name_is_refused_with_an_offer() {
 
 #[tokio::test]
 async fn a_bad_link_is_refused() {
-    let it = Setting::new().await;
+    let it = Fixture::new().await;
     let long = |length: usize| format!("https://e.org/{}", "a".repeat(length - 14));
     for bad in [
         "",
@@ -208,7 +208,7 @@ async fn a_bad_link_is_refused() {
 
 #[tokio::test]
 async fn a_bad_state_string_is_refused() {
-    let it = Setting::new().await;
+    let it = Fixture::new().await;
     let build = "mutation($s: Int!, $t: String!) { setBuildStateString(buildid: $s, stateString: $t) { build { stateString } } }";
     for (query, id) in [(STATE, it.step), (build, it.build)] {
         for bad in ["ü".repeat(16_385), "nul\0".to_owned()] {
@@ -236,7 +236,7 @@ async fn a_bad_state_string_is_refused() {
 
 #[tokio::test]
 async fn a_time_out_of_range_is_refused() {
-    let it = Setting::new().await;
+    let it = Fixture::new().await;
     for (query, argument) in [(START, "startedAt"), (LOCKS, "locksAcquiredAt")] {
         for bad in [
             json!(-1),
@@ -274,7 +274,7 @@ async fn a_time_out_of_range_is_refused() {
 
 #[tokio::test]
 async fn a_bad_builder_name_is_refused() {
-    let it = Setting::new().await;
+    let it = Fixture::new().await;
     for bad in ["", "a\nb", "nul\0", &"ü".repeat(256)] {
         let message = it.refused(BUILDER, json!({ "n": bad })).await;
         assert!(
@@ -298,7 +298,7 @@ async fn a_bad_builder_name_is_refused() {
 
 #[tokio::test]
 async fn a_mutation_with_a_bad_variable_does_not_run() {
-    // A bad variable is known before anything runs, so the mutation in front of it must not happen either.
+    // A bad variable is found before anything runs, so the earlier mutation must not happen either.
     let query = "mutation($b: Int!, $s: Int!, $t: DateTime!) {
         newStep(buildid: $b, name: \"early\") { cursor }
         startStep(stepid: $s, startedAt: $t) { cursor }
@@ -310,10 +310,10 @@ async fn a_mutation_with_a_bad_variable_does_not_run() {
         json!({ "b": 1, "s": 2_147_483_648_i64, "t": 1 }),
         json!({ "b": 1, "s": "1", "t": 1 }),
     ] {
-        let it = Setting::new().await;
-        let answer = it.client.execute(query, bad.clone()).await;
-        assert!(answer.get("errors").is_some(), "{bad}\n{answer:#}");
-        assert!(answer.get("data").is_none(), "{bad}\n{answer:#}");
+        let it = Fixture::new().await;
+        let response = it.client.execute(query, bad.clone()).await;
+        assert!(response.get("errors").is_some(), "{bad}\n{response:#}");
+        assert!(response.get("data").is_none(), "{bad}\n{response:#}");
         it.unchanged().await;
     }
 }

@@ -1,4 +1,4 @@
-//! Who may write, and that the cursor of a payload is that of the event.
+//! Who may write, and that a payload's cursor is its event's.
 
 use serde_json::json;
 
@@ -9,7 +9,7 @@ const WRITE: &str = "mutation { findBuilder(name: \"b\") { builderid } }";
 
 #[tokio::test]
 async fn readers_may_not_write() {
-    let server = Server::with(&["--anonymous", "read"]).await;
+    let server = Server::with_flags(&["--anonymous", "read"]).await;
     let client = server.client();
     let (code, message) = client.error(WRITE, json!({})).await;
     assert_eq!(code, "FORBIDDEN");
@@ -26,7 +26,7 @@ async fn readers_may_not_write() {
             .await,
         0
     );
-    // A reader is forbidden each of them, whatever the arguments.
+    // A reader may run none of these, whatever the arguments.
     for write in [
         "newStep(buildid: 1, name: \"x\") { cursor }",
         "startStep(stepid: 1) { cursor }",
@@ -50,8 +50,8 @@ async fn readers_may_not_write() {
 }
 
 #[tokio::test]
-async fn reading_is_what_strangers_may_do_by_default() {
-    let server = Server::with(&[]).await;
+async fn anonymous_callers_may_read_by_default() {
+    let server = Server::with_flags(&[]).await;
     assert_eq!(server.client().error(WRITE, json!({})).await.0, "FORBIDDEN");
     assert_eq!(
         server.client().data(QUERY, json!({})).await["builds"]["totalCount"],
@@ -60,8 +60,8 @@ async fn reading_is_what_strangers_may_do_by_default() {
 }
 
 #[tokio::test]
-async fn strangers_may_be_kept_out() {
-    let server = Server::with(&["--anonymous", "none"]).await;
+async fn anonymous_callers_can_be_refused() {
+    let server = Server::with_flags(&["--anonymous", "none"]).await;
     for query in [
         QUERY,
         WRITE,
@@ -90,7 +90,7 @@ async fn strangers_may_be_kept_out() {
 }
 
 #[tokio::test]
-async fn the_cursor_of_a_payload_is_that_of_the_event() {
+async fn the_cursor_of_a_payload_is_its_events() {
     let server = Server::start().await;
     let client = server.client();
     let build = client.add_build("b").await;

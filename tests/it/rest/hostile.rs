@@ -1,4 +1,4 @@
-//! What nobody should send: too much, too large, not text, or meant to do harm.
+//! Hostile requests: too much, too large, not text, or meant to do harm.
 
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -9,7 +9,7 @@ use super::Rest;
 use crate::filter::seed::seeded;
 
 #[tokio::test]
-async fn hostile_input() {
+async fn hostile_requests_are_refused() {
     let server = seeded().await;
     let rest = Rest::of(&server);
     let many =
@@ -91,10 +91,10 @@ async fn hostile_input() {
 }
 
 #[tokio::test]
-async fn hostile_values() {
+async fn hostile_values_match_nothing() {
     let server = seeded().await;
     let rest = Rest::of(&server);
-    // NUL is nowhere, and no database trips over it.
+    // No row holds NUL, and no database fails on it.
     for (query, n) in [
         ("state_string=a%00", 0),
         ("state_string__contains=%00", 0),
@@ -122,9 +122,9 @@ async fn hostile_values() {
     assert_eq!(rest.found("/api/v2/builds").await["meta"]["total"], 40);
 }
 
-/// A request line that no client library would write.
+/// Request lines that no client library would write.
 #[tokio::test]
-async fn raw_request_lines() {
+async fn malformed_request_lines_are_refused() {
     let server = seeded().await;
     for (line, status) in [
         ("GET /api/v2/builds?state_string=%zz%", "200"),
@@ -137,11 +137,11 @@ async fn raw_request_lines() {
         let mut socket = TcpStream::connect(server.address).await.unwrap();
         let request = format!("{line} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
         socket.write_all(request.as_bytes()).await.unwrap();
-        let mut answer = String::new();
-        socket.read_to_string(&mut answer).await.unwrap();
+        let mut response = String::new();
+        socket.read_to_string(&mut response).await.unwrap();
         assert!(
-            answer.starts_with(&format!("HTTP/1.1 {status} ")),
-            "{line}: {answer}"
+            response.starts_with(&format!("HTTP/1.1 {status} ")),
+            "{line}: {response}"
         );
     }
 }

@@ -1,17 +1,17 @@
-//! The OpenAPI document: every path is in it and served, and every recorded answer fits it.
+//! The OpenAPI document describes every path and is served, and every recorded response matches it.
 
 use serde_json::Value;
 
 use super::{
     Rest,
-    replay::{recorded, serve},
+    recordings::{recorded, serve},
 };
 
-/// What a value does not have of a schema; none if it fits.
-fn misfit(document: &Value, schema: &Value, value: &Value) -> Option<String> {
+/// How a value violates a schema. None if it conforms.
+fn mismatch(document: &Value, schema: &Value, value: &Value) -> Option<String> {
     if let Some(reference) = schema["$ref"].as_str() {
         let target = document.pointer(reference.strip_prefix('#').unwrap());
-        return misfit(document, target.expect(reference), value);
+        return mismatch(document, target.expect(reference), value);
     }
     let fits_type = |name: &str| match name {
         "null" => value.is_null(),
@@ -31,7 +31,7 @@ fn misfit(document: &Value, schema: &Value, value: &Value) -> Option<String> {
         return Some(format!("{value} is not of {types:?}"));
     }
     if let (Some(items), Some(values)) = (schema.get("items"), value.as_array()) {
-        return values.iter().find_map(|v| misfit(document, items, v));
+        return values.iter().find_map(|v| mismatch(document, items, v));
     }
     let fields = value.as_object()?;
     for name in schema["required"].as_array().into_iter().flatten() {
@@ -44,13 +44,13 @@ fn misfit(document: &Value, schema: &Value, value: &Value) -> Option<String> {
             .get(name)
             .or(schema.get("additionalProperties"))
         {
-            Some(schema) => misfit(document, schema, value),
+            Some(schema) => mismatch(document, schema, value),
             None => Some(format!("there is no {name:?} in the schema")),
         }
     })
 }
 
-/// The path of the document that a request is for: its elements are equal, or stand for something.
+/// The document's path for a request: its elements are equal or parameters.
 fn described<'a>(document: &'a Value, request: &str) -> Option<&'a Value> {
     let wanted: Vec<&str> = request.split('?').next().unwrap().split('/').collect();
     let fits = |path: &String| {
@@ -85,7 +85,7 @@ fn named(document: &Value, operation: &Value) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn every_answer_is_as_described() {
+async fn every_response_matches_its_description() {
     let server = serve("live.sqlite", &[]).await;
     let rest = Rest::of(&server);
     let document = rest.found("/api/v2/openapi.json").await;
@@ -101,8 +101,8 @@ async fn every_answer_is_as_described() {
             .unwrap()
             .1;
         if record["status"] != 200 {
-            let fits =
-                record["body"].is_string() || misfit(&document, problem, &record["body"]).is_none();
+            let fits = record["body"].is_string()
+                || mismatch(&document, problem, &record["body"]).is_none();
             assert!(fits, "{request}");
             continue;
         }
@@ -110,14 +110,14 @@ async fn every_answer_is_as_described() {
         let schema = &item["get"]["responses"]["200"]["content"]["application/json"]["schema"];
         assert!(schema.is_object(), "{path}");
         assert_eq!(
-            misfit(&document, schema, &record["body"]),
+            mismatch(&document, schema, &record["body"]),
             None,
             "{request}"
         );
         let names = named(&document, &item["get"]);
         let query = path.split_once('?').map_or("", |(_, query)| query);
         for parameter in query.split('&').filter_map(|p| p.split_once('=')) {
-            // Buildbot overlooks some that ours refuses.
+            // Buildbot ignores some parameters that we refuse.
             let name = parameter.0;
             if rest.get(&format!("/api/v2{path}")).await.0 == 200 {
                 assert!(
@@ -132,7 +132,7 @@ async fn every_answer_is_as_described() {
 }
 
 #[tokio::test]
-async fn everything_described_is_served() {
+async fn every_described_path_is_served() {
     let server = serve("live.sqlite", &[]).await;
     let rest = Rest::of(&server);
     let document = rest.found("/api/v2/openapi.json").await;
@@ -159,9 +159,9 @@ async fn everything_described_is_served() {
         }
         let schema = &item["get"]["responses"]["200"]["content"]["application/json"]["schema"];
         if path != "/openapi.json" {
-            assert_eq!(misfit(&document, schema, &body), None, "{path}");
+            assert_eq!(mismatch(&document, schema, &body), None, "{path}");
         }
-        // Each parameter is one that the server knows: without a value it is refused by name, not as unknown.
+        // The server knows each parameter: without a value it is refused by name, not as unknown.
         for name in named(&document, &item["get"]) {
             if url.contains(&name) || path.contains(&format!("{{{name}}}")) {
                 continue;
@@ -171,7 +171,7 @@ async fn everything_described_is_served() {
             assert!(!text.contains("there is no parameter"), "{path}: {text}");
         }
     }
-    // The schemas know every field that there is.
+    // The schemas know every field.
     for (schema, path) in [
         ("Step", "steps/64"),
         ("Build", "builds/15"),

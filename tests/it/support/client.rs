@@ -19,17 +19,17 @@ impl Client {
         }
     }
 
-    /// The same, whose requests have this name.
-    pub(crate) fn named(self, name: &str) -> Self {
+    /// Gives all requests this id.
+    pub(crate) fn with_request_id(self, name: &str) -> Self {
         self.with("x-request-id", name)
     }
 
-    /// The same for a caller who shows this token.
-    pub(crate) fn showing(address: SocketAddr, token: &str) -> Self {
+    /// A client that sends this token.
+    pub(crate) fn with_token(address: SocketAddr, token: &str) -> Self {
         Self::new(address).with("authorization", &format!("Bearer {token}"))
     }
 
-    /// The same, whose requests have this header.
+    /// Adds this header to all requests.
     fn with(mut self, name: &str, value: &str) -> Self {
         let headers = [(name.parse().unwrap(), value.parse().unwrap())];
         let builder = reqwest::Client::builder().default_headers(headers.into_iter().collect());
@@ -37,12 +37,12 @@ impl Client {
         self
     }
 
-    /// The whole answer to an operation.
+    /// The whole response to an operation.
     pub(crate) async fn execute(&self, query: &str, variables: Value) -> Value {
         self.try_execute(query, variables).await.unwrap()
     }
 
-    /// The whole answer, or why there is none: a server may be killed meanwhile.
+    /// The whole response, or an error, because a server may be killed meanwhile.
     pub(crate) async fn try_execute(
         &self,
         query: &str,
@@ -60,18 +60,18 @@ impl Client {
 
     /// The data of an operation that must succeed.
     pub(crate) async fn data(&self, query: &str, variables: Value) -> Value {
-        let mut answer = self.execute(query, variables).await;
-        assert!(answer.get("errors").is_none(), "{query}\n{answer:#}");
-        answer["data"].take()
+        let mut response = self.execute(query, variables).await;
+        assert!(response.get("errors").is_none(), "{query}\n{response:#}");
+        response["data"].take()
     }
 
-    /// The only error of an operation that must fail: its code and its message.
+    /// The code and message of the single error of an operation that must fail.
     pub(crate) async fn error(&self, query: &str, variables: Value) -> (String, String) {
-        let answer = self.execute(query, variables).await;
-        let errors = answer["errors"]
+        let response = self.execute(query, variables).await;
+        let errors = response["errors"]
             .as_array()
-            .unwrap_or_else(|| panic!("no error: {query}\n{answer:#}"));
-        assert_eq!(errors.len(), 1, "{query}\n{answer:#}");
+            .unwrap_or_else(|| panic!("no error: {query}\n{response:#}"));
+        assert_eq!(errors.len(), 1, "{query}\n{response:#}");
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
         (
             text(&errors[0]["extensions"]["code"]),
@@ -79,7 +79,7 @@ impl Client {
         )
     }
 
-    /// A new build of the builder of this name: its id.
+    /// Adds a build to the builder with this name, and returns its id.
     pub(crate) async fn add_build(&self, builder: &str) -> i64 {
         let found = self
             .data(
@@ -96,7 +96,7 @@ impl Client {
         added["addBuild"]["build"]["buildid"].as_i64().unwrap()
     }
 
-    /// A new step of a build: its id, and the cursor of its event.
+    /// Adds a step to a build, and returns its id and the cursor of its event.
     pub(crate) async fn new_step(&self, buildid: i64, name: &str) -> (i64, String) {
         let added = self
             .data(
@@ -111,7 +111,7 @@ impl Client {
         )
     }
 
-    /// Sets a step's state string: the cursor of its event.
+    /// Sets a step's state string, and returns the cursor of its event.
     pub(crate) async fn set_state(&self, stepid: i64, text: &str) -> String {
         let set = self
             .data(

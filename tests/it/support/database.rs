@@ -1,5 +1,5 @@
-//! A fresh database on the kind of server that the tests were told to use: an SQLite file, or a database of its own on
-//! the PostgreSQL or MariaDB at `TEST_DATABASE_URL`, such as `postgres://test@127.0.0.1:5432`.
+//! A fresh database on the server that the tests use: an SQLite file, or a new database on the
+//! PostgreSQL or MariaDB server at `TEST_DATABASE_URL`, such as `postgres://test@127.0.0.1:5432`.
 
 use std::{
     path::{Path, PathBuf},
@@ -12,7 +12,7 @@ use std::{
 use sea_orm::{ConnectOptions, ConnectionTrait, Database as Connection};
 use tempfile::TempDir;
 
-/// Which database server the tests run on.
+/// The database server that the tests run on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     Sqlite,
@@ -20,12 +20,12 @@ pub(crate) enum Kind {
     Mariadb,
 }
 
-/// The server that was asked for, if any.
+/// The configured server. None means SQLite.
 fn server() -> Option<String> {
     std::env::var("TEST_DATABASE_URL").ok()
 }
 
-/// Which database server the tests run on.
+/// The database server that the tests run on.
 pub(crate) fn kind() -> Kind {
     match server() {
         None => Kind::Sqlite,
@@ -34,7 +34,7 @@ pub(crate) fn kind() -> Kind {
     }
 }
 
-/// Says whether the tests run on SQLite; a test that is about it alone asks first, and says why it is.
+/// Whether the tests run on SQLite. A test that needs SQLite calls this first and gives its reason.
 pub(crate) fn on_sqlite(reason: &str) -> bool {
     let is = kind() == Kind::Sqlite;
     if !is {
@@ -43,7 +43,7 @@ pub(crate) fn on_sqlite(reason: &str) -> bool {
     is
 }
 
-/// A database of one test, for as long as somebody has it.
+/// A database of one test, kept until its last clone is dropped.
 #[derive(Clone)]
 pub(crate) struct Database {
     pub(crate) url: String,
@@ -53,7 +53,7 @@ pub(crate) struct Database {
 }
 
 impl Database {
-    /// An empty one.
+    /// An empty database.
     pub(crate) async fn fresh() -> Self {
         match server() {
             None => Self::fresh_file(),
@@ -61,7 +61,7 @@ impl Database {
         }
     }
 
-    /// An empty one on this server.
+    /// An empty database on this server.
     pub(crate) async fn on(server: &str) -> Self {
         Self {
             url: create(server).await,
@@ -70,7 +70,7 @@ impl Database {
         }
     }
 
-    /// An SQLite file to be made, whatever the tests run on.
+    /// An SQLite file, not created yet, whatever the tests run on.
     pub(crate) fn fresh_file() -> Self {
         let dir = TempDir::new().unwrap();
         let file = dir.path().join("steps.sqlite");
@@ -80,7 +80,7 @@ impl Database {
         }
     }
 
-    /// An SQLite file that somebody else cleans up.
+    /// An SQLite file that its owner removes.
     pub(crate) fn at(file: &Path) -> Self {
         Self {
             url: format!("sqlite://{}?mode=rwc", file.display()),
@@ -96,12 +96,12 @@ impl Database {
         copy
     }
 
-    /// The same, on a server that knows users, as another of them.
+    /// The same database for another user of the server.
     pub(crate) fn of_user(&self, name: &str) -> Self {
-        let (scheme, place) = self.url.split_once("://").unwrap();
-        let (_, place) = place.split_once('@').unwrap();
+        let (scheme, location) = self.url.split_once("://").unwrap();
+        let (_, location) = location.split_once('@').unwrap();
         Self {
-            url: format!("{scheme}://{name}@{place}"),
+            url: format!("{scheme}://{name}@{location}"),
             ..self.clone()
         }
     }
@@ -113,7 +113,7 @@ impl Database {
     }
 }
 
-/// Makes a database there; it goes when the server goes.
+/// Creates a database on the server. It is removed with the server.
 async fn create(server: &str) -> String {
     static NEXT: AtomicU64 = AtomicU64::new(0);
     let number = NEXT.fetch_add(1, Ordering::Relaxed);

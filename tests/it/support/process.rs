@@ -1,4 +1,4 @@
-//! The real binary in a process of its own, to be signalled and killed.
+//! The real binary in its own process, which tests signal and kill.
 
 use std::{
     net::SocketAddr,
@@ -12,7 +12,7 @@ use tokio::{
     time::timeout,
 };
 
-use super::{PATIENCE, database::Database};
+use super::{TIMEOUT, database::Database};
 
 /// A running server.
 pub(crate) struct Process {
@@ -20,19 +20,19 @@ pub(crate) struct Process {
     pub(crate) address: SocketAddr,
 }
 
-/// The binary, without the environment's settings for it.
+/// The binary, without settings from the environment.
 pub(crate) fn command() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_buildbot-graphql"));
     for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("BUILDBOT_GRAPHQL_")) {
         command.env_remove(name);
     }
-    // A test asks more than any caller's share.
+    // A test sends more than one caller's share.
     command.env("BUILDBOT_GRAPHQL_RATE_POINTS", "0");
     command.kill_on_drop(true);
     command
 }
 
-/// The command that serves this database, where everybody may write.
+/// The command that serves this database and lets everybody write.
 fn serving(address: &str, database: &Database, flags: &[&str]) -> Command {
     let mut command = command();
     command
@@ -50,17 +50,18 @@ fn serving(address: &str, database: &Database, flags: &[&str]) -> Command {
 }
 
 impl Process {
-    /// Starts a server over this database, where everybody may write, and waits until it says where it listens.
+    /// Starts a server over this database that lets everybody write, and waits until it prints its
+    /// address.
     pub(crate) async fn start(database: &Database, flags: &[&str]) -> Self {
         Self::listen("127.0.0.1:0", database, flags).await
     }
 
-    /// The same on a given address.
+    /// The same at a given address.
     pub(crate) async fn listen(address: &str, database: &Database, flags: &[&str]) -> Self {
-        Self::of(&mut serving(address, database, flags)).await
+        Self::spawn(&mut serving(address, database, flags)).await
     }
 
-    /// The same with this environment, and with what it logs.
+    /// The same with this environment. Also returns the log.
     pub(crate) async fn logging(
         database: &Database,
         flags: &[&str],
@@ -70,16 +71,16 @@ impl Process {
         command
             .envs(environment.iter().copied())
             .stderr(Stdio::piped());
-        let mut process = Self::of(&mut command).await;
+        let mut process = Self::spawn(&mut command).await;
         let log = process.child.stderr.take().unwrap();
         (process, log)
     }
 
-    /// The server that this command starts.
-    pub(crate) async fn of(command: &mut Command) -> Self {
+    /// Starts the server of this command.
+    pub(crate) async fn spawn(command: &mut Command) -> Self {
         let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let address = timeout(PATIENCE, async {
+        let address = timeout(TIMEOUT, async {
             while let Some(line) = lines.next_line().await.unwrap() {
                 if let Some((_, url)) = line.split_once("GraphiQL  ") {
                     let (_, rest) = url.split_once("://").unwrap();
@@ -93,7 +94,7 @@ impl Process {
         Self { child, address }
     }
 
-    /// kill -9.
+    /// Kills the process with SIGKILL.
     pub(crate) async fn kill(mut self) {
         self.child.kill().await.unwrap();
     }
@@ -109,8 +110,8 @@ impl Process {
         assert!(done.success());
     }
 
-    /// How it ended, within this time.
-    pub(crate) async fn ended(&mut self, within: Duration) -> ExitStatus {
+    /// Waits for the exit status, for at most this long.
+    pub(crate) async fn exit_status(&mut self, within: Duration) -> ExitStatus {
         timeout(within, self.child.wait())
             .await
             .expect("it did not end in time")

@@ -16,22 +16,22 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// A server over a fresh database, where everybody may write.
+    /// A server over a fresh database that lets everybody write.
     pub(crate) async fn start() -> Self {
-        Self::with(&["--anonymous", "write"]).await
+        Self::with_flags(&["--anonymous", "write"]).await
     }
 
     /// The same with these flags.
-    pub(crate) async fn with(flags: &[&str]) -> Self {
+    pub(crate) async fn with_flags(flags: &[&str]) -> Self {
         Self::build(flags, None, Clock::System, None).await
     }
 
-    /// Over a copy of a database.
-    pub(crate) async fn over(database: &Path, flags: &[&str]) -> Self {
+    /// A server over a copy of a database.
+    pub(crate) async fn over_copy_of(database: &Path, flags: &[&str]) -> Self {
         Self::build(flags, Some(database), Clock::System, None).await
     }
 
-    /// With everything there is to choose; `on_statement` is told each statement.
+    /// A server with everything configurable. `on_statement` receives each statement's text.
     pub(crate) async fn build(
         flags: &[&str],
         database: Option<&Path>,
@@ -45,7 +45,7 @@ impl Server {
         Self::on(database, flags, clock, on_statement).await
     }
 
-    /// Over this database.
+    /// A server over this database.
     pub(crate) async fn on(
         database: Database,
         flags: &[&str],
@@ -54,7 +54,7 @@ impl Server {
     ) -> Self {
         let mut arguments = vec!["test", "--database-url", database.url.as_str()];
         arguments.extend(flags);
-        // A test asks more than any caller's share, unless it is about that.
+        // A test sends more than one caller's share, unless it tests that limit.
         if !flags.contains(&"--rate-points") {
             arguments.extend(["--rate-points", "0"]);
         }
@@ -73,11 +73,11 @@ impl Server {
     }
 
     /// Another server over the same database.
-    pub(crate) async fn beside(&self, flags: &[&str]) -> Self {
+    pub(crate) async fn peer(&self, flags: &[&str]) -> Self {
         Self::on(self.database.clone(), flags, Clock::System, None).await
     }
 
-    /// A client of its GraphQL endpoint.
+    /// A client of the GraphQL endpoint.
     pub(crate) fn client(&self) -> Client {
         Client::new(self.address)
     }
@@ -87,12 +87,12 @@ impl Server {
         Ws::connect(self.address).await
     }
 
-    /// Another connection to its database, as another process would have.
+    /// A second connection to the database, as another process would have it.
     pub(crate) async fn sql(&self) -> Sql {
         Sql::open(&self.database).await
     }
 
-    /// Stops it, and waits until it has.
+    /// Stops the server and waits until it has stopped.
     pub(crate) async fn stop(mut self) {
         self.handle.stop();
         let running = self.running.take().unwrap();

@@ -7,12 +7,12 @@ use sea_orm::{
 use serde_json::Value;
 use tokio::time::{sleep, timeout};
 
-use super::{PATIENCE, database::Database as Fresh};
+use super::{TIMEOUT, database::Database as Fresh};
 
-/// A connection of its own, with the database's defaults.
+/// A separate connection with the database's defaults.
 pub(crate) struct Sql(DatabaseConnection);
 
-/// The tables whose rows are numbered by themselves.
+/// The tables that number their rows.
 const NUMBERED: [&str; 5] = ["builders", "tags", "builders_tags", "builds", "steps"];
 
 impl Sql {
@@ -21,7 +21,7 @@ impl Sql {
         options.max_connections(1).sqlx_logging(false);
         let sql = Self(Database::connect(options).await.unwrap());
         if sql.backend() == DbBackend::MySql {
-            // A backslash and a zero mean what they mean elsewhere, and a recursion may go deep.
+            // Backslashes and zeros get their standard meaning, and recursion may go deep.
             sql.run(
                 "SET SESSION sql_mode = CONCAT(@@sql_mode, ',NO_BACKSLASH_ESCAPES,NO_AUTO_VALUE_ON_ZERO'), \
                  max_recursive_iterations = 100000",
@@ -40,13 +40,13 @@ impl Sql {
         self.0.execute_unprepared(sql).await.unwrap();
     }
 
-    /// The same where the database may refuse; whether it did not.
+    /// Runs statements that the database may refuse, and returns whether it accepted them.
     pub(crate) async fn try_run(&self, sql: &str) -> bool {
         self.0.execute_unprepared(sql).await.is_ok()
     }
 
     async fn query(&self, sql: &str) -> Vec<QueryResult> {
-        // SQLite's functions by the others' names.
+        // Translates SQLite's functions to the other databases' names.
         let sql = match self.backend() {
             DbBackend::Postgres => sql
                 .replace("json_array(", "json_build_array(")
@@ -57,10 +57,11 @@ impl Sql {
         self.0.query_all_raw(statement).await.unwrap()
     }
 
-    /// The rows of a query whose only column is JSON named `json`, such as `SELECT json_array(id, name) AS json …`.
+    /// The rows of a query whose only column is JSON named `json`, such as `SELECT json_array(id,
+    /// name) AS json …`.
     pub(crate) async fn rows(&self, sql: &str) -> Vec<Value> {
         let text = |row: &QueryResult| match row.try_as_pg_row() {
-            // Its JSON is text too, under another name.
+            // MariaDB's JSON is text under another type name.
             Some(row) => row.try_get_unchecked("json").unwrap(),
             None => row.try_get::<String>("", "json").unwrap(),
         };
@@ -70,21 +71,21 @@ impl Sql {
             .collect()
     }
 
-    /// The number that a query gives in its only column, named `n`.
+    /// The number in the only column of a query, named `n`.
     pub(crate) async fn number(&self, sql: &str) -> i64 {
         self.query(sql).await[0].try_get("", "n").unwrap()
     }
 
     /// The column of `graphql_step_events` that holds an event's position.
-    pub(crate) fn place(&self) -> &'static str {
+    pub(crate) fn position_column(&self) -> &'static str {
         match self.backend() {
             DbBackend::Sqlite => "id",
             _ => "position",
         }
     }
 
-    /// Goes on numbering behind rows whose ids were given.
-    pub(crate) async fn ids_go_on(&self) {
+    /// Makes automatic ids continue after rows with explicit ids.
+    pub(crate) async fn advance_ids(&self) {
         if self.backend() == DbBackend::Postgres {
             for table in NUMBERED {
                 self.run(&format!(
@@ -95,8 +96,8 @@ impl Sql {
         }
     }
 
-    /// Lets this connection write a step whose build does not exist.
-    pub(crate) async fn forget_foreign_keys(&self) {
+    /// Disables foreign keys on this connection, so that it can write a step without a build.
+    pub(crate) async fn disable_foreign_keys(&self) {
         self.run(match self.backend() {
             DbBackend::Sqlite => "PRAGMA foreign_keys = OFF",
             DbBackend::MySql => "SET foreign_key_checks = 0",
@@ -105,8 +106,8 @@ impl Sql {
         .await;
     }
 
-    /// Keeps every other writer of builders, builds and steps waiting until this connection says COMMIT.
-    pub(crate) async fn hold_writers(&self) {
+    /// Blocks every other writer of builders, builds and steps until this connection commits.
+    pub(crate) async fn block_writers(&self) {
         self.run(match self.backend() {
             DbBackend::Sqlite => "BEGIN IMMEDIATE",
             DbBackend::MySql => {
@@ -117,10 +118,11 @@ impl Sql {
         .await;
     }
 
-    /// Waits until somebody waits for a lock of somebody else; on SQLite, where nobody can tell, for a moment.
-    pub(crate) async fn somebody_waits(&self) {
+    /// Waits until a connection waits for another's lock. On SQLite, which does not report that,
+    /// waits a moment.
+    pub(crate) async fn wait_until_blocked(&self) {
         let waiting = match self.backend() {
-            DbBackend::Sqlite => return sleep(PATIENCE / 40).await,
+            DbBackend::Sqlite => return sleep(TIMEOUT / 40).await,
             DbBackend::MySql => {
                 "SELECT COUNT(*) AS n FROM information_schema.innodb_trx t \
                  JOIN information_schema.processlist p ON p.id = t.trx_mysql_thread_id \
@@ -130,18 +132,18 @@ impl Sql {
                 "SELECT COUNT(*) AS n FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
             }
         };
-        timeout(PATIENCE, async {
+        timeout(TIMEOUT, async {
             while self.number(waiting).await == 0 {
-                // MariaDB looks anew only if it was not asked for 0.1 s.
-                sleep(PATIENCE / 100).await;
+                // MariaDB refreshes this table only after 0.1 s without a query.
+                sleep(TIMEOUT / 100).await;
             }
         })
         .await
         .unwrap();
     }
 
-    /// Cuts every other connection to the database.
-    pub(crate) async fn cut_others(&self) {
+    /// Kills every other connection to the database.
+    pub(crate) async fn kill_other_connections(&self) {
         if self.backend() == DbBackend::MySql {
             let others = "SELECT json_array(id) AS json FROM information_schema.processlist \
                           WHERE db = DATABASE() AND id <> CONNECTION_ID()";

@@ -1,4 +1,4 @@
-//! A GraphQL client over WebSocket, in the subprotocol graphql-transport-ws.
+//! A GraphQL client over WebSocket, with the subprotocol graphql-transport-ws.
 
 use std::net::SocketAddr;
 
@@ -12,11 +12,11 @@ use tokio_tungstenite::{
     },
 };
 
-use super::PATIENCE;
+use super::TIMEOUT;
 
 type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
-/// The fields that most tests ask of an event.
+/// The fields that most tests select on an event.
 pub(crate) const EVENT: &str =
     "cursor kind step { stepid name stateString results complete hidden }";
 
@@ -43,7 +43,7 @@ impl Ws {
         Self::try_connect(address).await.unwrap()
     }
 
-    /// The same against a server that may be dying.
+    /// The same for a server that may be dying.
     pub(crate) async fn try_connect(address: SocketAddr) -> Option<Self> {
         let mut ws = Self::open(address, "graphql-transport-ws").await?;
         ws.try_send(json!({ "type": "connection_init" })).await?;
@@ -52,12 +52,12 @@ impl Ws {
         Some(ws)
     }
 
-    /// Opens a socket in a subprotocol and says nothing.
+    /// Opens a socket with a subprotocol and sends nothing.
     pub(crate) async fn open(address: SocketAddr, protocol: &str) -> Option<Self> {
         Self::open_as(address, protocol, None).await
     }
 
-    /// The same with a header `Authorization`.
+    /// The same with an `Authorization` header.
     pub(crate) async fn open_as(
         address: SocketAddr,
         protocol: &str,
@@ -68,14 +68,15 @@ impl Ws {
             let value = HeaderValue::from_str(value).unwrap();
             request.headers_mut().insert("Authorization", value);
         }
-        let (socket, _) = timeout(PATIENCE, connect_async(request))
+        let (socket, _) = timeout(TIMEOUT, connect_async(request))
             .await
             .unwrap()
             .ok()?;
         Some(Self { socket })
     }
 
-    /// Opens a socket whose operating system takes only a few kilobytes before the server has to wait.
+    /// Opens a socket whose operating system buffers only a few kilobytes before the server has to
+    /// wait.
     pub(crate) async fn with_small_buffer(address: SocketAddr) -> Self {
         let tcp = tokio::net::TcpSocket::new_v4().unwrap();
         tcp.set_recv_buffer_size(4_096).unwrap();
@@ -88,7 +89,8 @@ impl Ws {
         ws
     }
 
-    /// Subscribes to `stepEvents` with these arguments, such as `(snapshot: true)`, under the id "1".
+    /// Subscribes to `stepEvents` with these arguments, such as `(snapshot: true)`, under the id
+    /// "1".
     pub(crate) async fn subscribe(&mut self, arguments: &str) {
         assert!(
             self.try_subscribe(arguments).await.is_some(),
@@ -118,10 +120,10 @@ impl Ws {
         self.try_receive().await.expect("the server is gone")
     }
 
-    /// The next message, or none when the socket is gone.
+    /// The next message. None if the socket is gone.
     pub(crate) async fn try_receive(&mut self) -> Option<Value> {
         loop {
-            let frame = timeout(PATIENCE, self.socket.next())
+            let frame = timeout(TIMEOUT, self.socket.next())
                 .await
                 .expect("no message in time");
             match frame {
@@ -140,15 +142,15 @@ impl Ws {
         message["payload"]["data"]["stepEvents"].take()
     }
 
-    /// The code and cursor of the error that ends the stream; whatever events come before it are left out.
-    pub(crate) async fn ending(&mut self) -> (String, Option<String>) {
-        // The server's pings come for ever.
-        timeout(PATIENCE, self.find_ending())
+    /// The code and cursor of the error that ends the stream. Earlier events are skipped.
+    pub(crate) async fn stream_error(&mut self) -> (String, Option<String>) {
+        // The server's pings never end.
+        timeout(TIMEOUT, self.find_stream_error())
             .await
             .expect("the stream does not end")
     }
 
-    async fn find_ending(&mut self) -> (String, Option<String>) {
+    async fn find_stream_error(&mut self) -> (String, Option<String>) {
         loop {
             let message = self.receive().await;
             let error = match message["type"].as_str() {
@@ -163,10 +165,10 @@ impl Ws {
         }
     }
 
-    /// The next message, or the code and reason of the close frame that comes instead.
-    pub(crate) async fn closing_or_message(&mut self) -> Result<Value, (u16, String)> {
+    /// The next message, or the code and reason of the close frame.
+    pub(crate) async fn message_or_close(&mut self) -> Result<Value, (u16, String)> {
         loop {
-            let frame = timeout(PATIENCE, self.socket.next());
+            let frame = timeout(TIMEOUT, self.socket.next());
             match frame.await.expect("no message in time") {
                 Some(Ok(Message::Text(text))) => return Ok(serde_json::from_str(&text).unwrap()),
                 Some(Ok(Message::Close(Some(f)))) => {
@@ -178,15 +180,15 @@ impl Ws {
         }
     }
 
-    /// The code of the close frame that ends the socket; messages before it are left out.
+    /// The code of the close frame that ends the socket. Earlier messages are skipped.
     pub(crate) async fn close_code(&mut self) -> Option<u16> {
-        Some(self.closing().await?.0)
+        Some(self.close_frame().await?.0)
     }
 
-    /// The same with the reason.
-    pub(crate) async fn closing(&mut self) -> Option<(u16, String)> {
+    /// The code and reason of the close frame.
+    pub(crate) async fn close_frame(&mut self) -> Option<(u16, String)> {
         loop {
-            match timeout(PATIENCE, self.socket.next())
+            match timeout(TIMEOUT, self.socket.next())
                 .await
                 .expect("no close in time")
             {

@@ -16,7 +16,7 @@ const LAYERS: [&[&str]; 11] = [
     &["store"],
     &["feed"],
     &["auth", "rate_limit"],
-    &["app"],
+    &["app", "deadline"],
     &["service"],
     &["graphql"],
     &["http"],

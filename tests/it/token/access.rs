@@ -1,48 +1,49 @@
-//! What a token opens, and that a wrong one opens nothing, on each transport.
+//! What a token allows, and that an invalid one allows nothing, on each transport.
 
 use buildbot_graphql::testing::Scope;
 use serde_json::{Value, json};
 
-use super::{QUERY, WRITE, answer, builders, create, reads, revoke};
+use super::{QUERY, WRITE, builders, create, reads, response, revoke};
 use crate::support::{client::Client, server::Server, ws::Ws};
 
 const PROTOCOLS: [&str; 2] = ["graphql-transport-ws", "graphql-ws"];
 
-/// Sends a socket's first message with this payload; what the socket is closed with where it is not let in.
-async fn let_in(ws: &mut Ws, payload: Value) -> Result<(), (u16, String)> {
+/// Sends the first message of a socket with this payload, and returns the close code if the caller
+/// is refused.
+async fn authenticate(ws: &mut Ws, payload: Value) -> Result<(), (u16, String)> {
     ws.send(json!({ "type": "connection_init", "payload": payload }))
         .await;
-    let mut message = ws.closing_or_message().await?;
-    // The older subprotocol has a word for it before the close frame.
+    let mut message = ws.message_or_close().await?;
+    // The legacy subprotocol sends an error message before the close frame.
     if message["type"] == "connection_error" {
         assert!(message["payload"]["message"].is_string(), "{message:#}");
-        message = ws.closing_or_message().await?;
+        message = ws.message_or_close().await?;
     }
     assert_eq!(message["type"], "connection_ack", "{message:#}");
     Ok(())
 }
 
 #[tokio::test]
-async fn a_token_may_what_its_scope_says_and_nothing_once_revoked() {
-    let server = Server::with(&["--anonymous", "none"]).await;
+async fn a_token_allows_what_its_scope_says_until_revoked() {
+    let server = Server::with_flags(&["--anonymous", "none"]).await;
     let (r, w) = (
         create(&server, "r", Scope::Read).await,
         create(&server, "w", Scope::Write).await,
     );
     let (reader, writer) = (
-        Client::showing(server.address, &r),
-        Client::showing(server.address, &w),
+        Client::with_token(server.address, &r),
+        Client::with_token(server.address, &w),
     );
     for (what, request) in reads(&server) {
-        let (status, challenge, body) = answer(request).await;
+        let (status, challenge, body) = response(request).await;
         assert_eq!((status, &*challenge), (401, "Bearer"), "{what}: {body}");
     }
     for token in [&r, &w] {
         for (what, request) in reads(&server) {
             let request = request.header("authorization", format!("bEaReR   {token}"));
-            // A stream goes on.
-            let answer = request.send().await.unwrap();
-            assert_eq!(answer.status(), 200, "{what}");
+            // A stream stays open, so its body is not read.
+            let response = request.send().await.unwrap();
+            assert_eq!(response.status(), 200, "{what}");
         }
     }
     let (code, message) = reader.error(WRITE, json!({})).await;
@@ -59,7 +60,7 @@ async fn a_token_may_what_its_scope_says_and_nothing_once_revoked() {
     revoke(&server, "w").await;
     for token in [&r, &w] {
         for (what, request) in reads(&server) {
-            let (status, challenge, body) = answer(request.bearer_auth(token)).await;
+            let (status, challenge, body) = response(request.bearer_auth(token)).await;
             assert_eq!(status, 401, "{what}: {body}");
             assert_eq!(challenge, "Bearer error=\"invalid_token\"", "{what}");
             assert!(!body.to_string().contains(token), "{what}: {body}");
@@ -68,9 +69,9 @@ async fn a_token_may_what_its_scope_says_and_nothing_once_revoked() {
     assert_eq!(writer.error(WRITE, json!({})).await.0, "UNAUTHENTICATED");
 }
 
-/// Although who shows nothing may even write here.
+/// Even though anonymous callers may write here.
 #[tokio::test]
-async fn what_is_not_a_good_token_is_refused_and_never_anonymous() {
+async fn an_invalid_token_is_refused_and_never_anonymous() {
     let server = Server::start().await;
     let good = create(&server, "good", Scope::Write).await;
     let (other, upper) = (format!("bbg_{}", "5".repeat(64)), good.to_uppercase());
@@ -94,7 +95,7 @@ async fn what_is_not_a_good_token_is_refused_and_never_anonymous() {
     ];
     for (value, about) in &ascii {
         for (what, request) in reads(&server) {
-            let (status, challenge, body) = answer(request.header("authorization", value)).await;
+            let (status, challenge, body) = response(request.header("authorization", value)).await;
             assert_eq!(status, 401, "{what} with {value}: {body}");
             assert_eq!(challenge, "Bearer error=\"invalid_token\"", "{what}");
             let text = body.to_string();
@@ -110,28 +111,28 @@ async fn what_is_not_a_good_token_is_refused_and_never_anonymous() {
         let request = request
             .header("authorization", &value)
             .header("authorization", &value);
-        let (status, _, body) = answer(request).await;
+        let (status, _, body) = response(request).await;
         assert_eq!(status, 401, "{what}");
         assert!(body.to_string().contains("several"), "{what}: {body}");
     }
     for (what, request) in reads(&server) {
-        let (status, ..) = answer(request.header("authorization", &b"Bearer \xff"[..])).await;
+        let (status, ..) = response(request.header("authorization", &b"Bearer \xff"[..])).await;
         assert_eq!(status, 401, "{what}");
     }
-    let stranger = Client::showing(server.address, &other);
-    assert_eq!(stranger.error(WRITE, json!({})).await.0, "UNAUTHENTICATED");
+    let wrong = Client::with_token(server.address, &other);
+    assert_eq!(wrong.error(WRITE, json!({})).await.0, "UNAUTHENTICATED");
     assert_eq!(builders(&server).await, 0);
-    // Whether the process runs and is ready is nobody's secret, and asks no token.
+    // Liveness and readiness are public and need no token.
     for path in ["healthz", "readyz"] {
         let url = format!("http://{}/{path}", server.address);
         let request = reqwest::Client::new().get(url).bearer_auth(&other);
-        assert_eq!(answer(request).await.0, 200, "{path}");
+        assert_eq!(response(request).await.0, 200, "{path}");
     }
 }
 
 #[tokio::test]
-async fn a_socket_takes_a_token_from_its_first_message_or_its_upgrade() {
-    let server = Server::with(&["--anonymous", "none"]).await;
+async fn a_socket_accepts_a_token_in_its_init_or_its_upgrade() {
+    let server = Server::with_flags(&["--anonymous", "none"]).await;
     let good = create(&server, "good", Scope::Read).await;
     let bad = format!("bbg_{}", "7".repeat(64));
     let (bearer, of_bad) = (format!("Bearer {good}"), format!("Bearer {bad}"));
@@ -161,12 +162,12 @@ async fn a_socket_takes_a_token_from_its_first_message_or_its_upgrade() {
         for header in [None, Some(&*of_bad), Some(&*bearer)] {
             for payload in &good_ones {
                 let mut ws = Ws::open_as(server.address, protocol, header).await.unwrap();
-                let outcome = let_in(&mut ws, payload.clone()).await;
+                let outcome = authenticate(&mut ws, payload.clone()).await;
                 assert_eq!(outcome, Ok(()), "{protocol} {payload}");
             }
             for (payload, about) in &bad_ones {
                 let mut ws = Ws::open_as(server.address, protocol, header).await.unwrap();
-                let outcome = let_in(&mut ws, payload.clone()).await;
+                let outcome = authenticate(&mut ws, payload.clone()).await;
                 let (code, reason) = outcome.unwrap_err();
                 assert_eq!(code, 4403, "{protocol} {payload}");
                 assert!(reason.contains(about), "{payload}: {reason}");
@@ -177,16 +178,16 @@ async fn a_socket_takes_a_token_from_its_first_message_or_its_upgrade() {
                 let mut ws = Ws::open_as(server.address, protocol, Some(header))
                     .await
                     .unwrap();
-                let outcome = let_in(&mut ws, payload).await;
+                let outcome = authenticate(&mut ws, payload).await;
                 assert_eq!(outcome.is_ok(), is_good, "{protocol} {header}: {outcome:?}");
             }
         }
     }
-    // What its token may not do it may not do on a socket either.
+    // The token's scope also applies on a socket.
     let mut ws = Ws::open_as(server.address, PROTOCOLS[0], None)
         .await
         .unwrap();
-    let_in(&mut ws, good_ones[0].clone()).await.unwrap();
+    authenticate(&mut ws, good_ones[0].clone()).await.unwrap();
     ws.send(json!({ "id": "1", "type": "subscribe", "payload": { "query": WRITE } }))
         .await;
     let code = &ws.receive().await["payload"]["errors"][0]["extensions"]["code"];
@@ -194,18 +195,18 @@ async fn a_socket_takes_a_token_from_its_first_message_or_its_upgrade() {
     assert_eq!(builders(&server).await, 0);
 }
 
-/// Who is there cannot be told, which is neither a stranger nor a wrong token.
+/// Without the database the caller is unknown, which is neither anonymous nor a wrong token.
 #[tokio::test]
-async fn a_database_that_does_not_answer_is_not_the_tokens_fault() {
+async fn a_lost_database_is_unavailable_and_not_unauthenticated() {
     let server = Server::start().await;
     let good = create(&server, "good", Scope::Write).await;
     server.handle.close_database().await;
     for (what, request) in reads(&server) {
-        let (status, challenge, body) = answer(request.bearer_auth(&good)).await;
+        let (status, challenge, body) = response(request.bearer_auth(&good)).await;
         assert_eq!((status, &*challenge), (503, ""), "{what}: {body}");
     }
     let mut ws = Ws::open(server.address, PROTOCOLS[0]).await.unwrap();
-    let outcome = let_in(&mut ws, json!({ "authorization": good })).await;
+    let outcome = authenticate(&mut ws, json!({ "authorization": good })).await;
     let (code, reason) = outcome.unwrap_err();
     assert!(
         code == 4403 && reason.contains("does not answer"),
@@ -214,12 +215,12 @@ async fn a_database_that_does_not_answer_is_not_the_tokens_fault() {
 }
 
 #[tokio::test]
-async fn a_token_without_a_scope_that_is_known_is_refused() {
+async fn a_token_with_an_unknown_scope_is_refused() {
     let server = Server::start().await;
     let token = create(&server, "odd", Scope::Read).await;
     let sql = server.sql().await;
     sql.run("UPDATE graphql_tokens SET scope = 'everything'")
         .await;
-    let client = Client::showing(server.address, &token);
+    let client = Client::with_token(server.address, &token);
     assert_eq!(client.error(QUERY, json!({})).await.0, "UNAUTHENTICATED");
 }

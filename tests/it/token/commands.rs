@@ -1,7 +1,7 @@
-//! `token create`, `list` and `revoke`: what they print, and what they refuse.
+//! `token create`, `list` and `revoke`: what they print and what they refuse.
 
 use crate::{
-    process::run,
+    cli::run,
     support::{
         client::Client,
         database::{Database, on_sqlite},
@@ -10,7 +10,7 @@ use crate::{
     },
 };
 
-/// Runs a command on tokens that must do it: its lines.
+/// Runs a token command that must succeed, and returns its lines.
 async fn token(database: &Database, args: &[&str]) -> Vec<String> {
     let (code, stdout, stderr) = try_token(database, args).await;
     assert_eq!(code, Some(0), "{args:?}: {stderr}");
@@ -29,7 +29,7 @@ fn new<'a>(name: &'a str, scope: &'a str) -> [&'a str; 5] {
 #[tokio::test]
 async fn a_token_is_shown_once_and_revoked_by_its_name() {
     let database = Database::fresh().await;
-    // The database is made as `serve` makes it.
+    // The command creates the database as `serve` does.
     let printed = token(&database, &new("ci workers ü", "write")).await;
     let [text] = &*printed else {
         panic!("{printed:?}")
@@ -46,23 +46,23 @@ async fn a_token_is_shown_once_and_revoked_by_its_name() {
     assert!(columns.iter().all(|(made, _)| made.ends_with('Z')));
 
     let server = Process::start(&database, &["--no-migrate"]).await;
-    let client = Client::showing(server.address, text);
+    let client = Client::with_token(server.address, text);
     client.add_build("b").await;
     let revoked = token(&database, &["revoke", "ci workers ü"]).await;
     assert_eq!(revoked, ["revoked ci workers ü"]);
     let (code, _) = client.error(super::QUERY, serde_json::json!({})).await;
     assert_eq!(code, "UNAUTHENTICATED");
-    // The name is free again, for another token.
+    // The name is free for another token.
     let again = token(&database, &new("ci workers ü", "read")).await;
     assert_ne!(again, printed);
-    let client = Client::showing(server.address, &again[0]);
+    let client = Client::with_token(server.address, &again[0]);
     client.data(super::QUERY, serde_json::json!({})).await;
     let hashes = "SELECT COUNT(*) AS n FROM graphql_tokens WHERE length(hash) = 64";
     assert_eq!(Sql::open(&database).await.number(hashes).await, 2);
 }
 
 #[tokio::test]
-async fn what_cannot_be_done_is_refused_with_the_reason() {
+async fn an_impossible_command_is_refused_with_the_reason() {
     let database = Database::fresh().await;
     token(&database, &new("taken", "read")).await;
     let (long, longest) = ("é".repeat(65), "é".repeat(64));
@@ -96,7 +96,7 @@ async fn what_cannot_be_done_is_refused_with_the_reason() {
 }
 
 #[tokio::test]
-async fn a_database_that_is_not_there_or_empty_has_no_tokens() {
+async fn a_missing_or_empty_database_has_no_tokens() {
     let database = Database::fresh().await;
     if !on_sqlite("elsewhere a database is made by its server") {
         return;

@@ -1,23 +1,26 @@
-//! JWTs of an identity provider: which are good, what they may do, and where the keys come from.
+//! JWTs of an identity provider: which are accepted and what they allow.
 
 use buildbot_graphql::testing::Scope;
-use futures_util::future::join_all;
 use serde_json::{Value, json};
 use tempfile::tempdir;
 
 use super::{
-    LISTEN, QUERY, WRITE, answer, builders, create,
-    provider::{AUDIENCE, ISSUER, Key, LEEWAY, Provider, but, claims, hs256, none, now},
-    reads,
+    LISTEN, QUERY, WRITE, builders, create,
+    identity_provider::{
+        AUDIENCE, ISSUER, Key, LEEWAY, Provider, claims, claims_with, hs256, none, now,
+    },
+    reads, response,
 };
 use crate::{
-    process::run,
-    support::{client::Client, server::Server, until, ws::Ws},
+    cli::run,
+    support::{client::Client, server::Server, wait_until, ws::Ws},
 };
+
+mod keys;
 
 const READ: &str = "openid buildbot:read profile";
 
-/// A server that takes this provider's JWTs, and lets everybody else write too.
+/// A server that trusts this provider's JWTs and lets anonymous callers write.
 async fn trusting(provider: &Provider, flags: &[&str]) -> Server {
     let url = provider.url();
     let trust = [
@@ -30,20 +33,20 @@ async fn trusting(provider: &Provider, flags: &[&str]) -> Server {
         "--jwt-audience",
         AUDIENCE,
     ];
-    Server::with(&[&trust, flags].concat()).await
+    Server::with_flags(&[&trust, flags].concat()).await
 }
 
-/// The code and the message that a query with this token ends with; none where it is answered.
+/// The code and message of a query with this token. None if the query succeeds.
 async fn refusal(server: &Server, token: &str) -> Option<(String, String)> {
-    let client = Client::showing(server.address, token);
-    let answer = client.execute(QUERY, json!({})).await;
-    let error = answer["errors"].get(0)?;
+    let client = Client::with_token(server.address, token);
+    let response = client.execute(QUERY, json!({})).await;
+    let error = response["errors"].get(0)?;
     let text = |value: &Value| value.as_str().unwrap().to_owned();
     Some((text(&error["extensions"]["code"]), text(&error["message"])))
 }
 
 #[tokio::test]
-async fn a_jwt_of_each_algorithm_may_what_its_claim_says() {
+async fn a_jwt_of_each_algorithm_allows_what_its_claim_says() {
     let keys = ["RS256", "PS256", "ES256", "EdDSA"].map(|algorithm| Key::new(algorithm, algorithm));
     let provider = Provider::start(&keys.each_ref()).await;
     let server = trusting(&provider, &[]).await;
@@ -53,21 +56,21 @@ async fn a_jwt_of_each_algorithm_may_what_its_claim_says() {
             let status = request.bearer_auth(&reader).send().await.unwrap().status();
             assert_eq!(status, 200, "{what} {}", key.algorithm);
         }
-        let (code, message) = Client::showing(server.address, &reader)
+        let (code, message) = Client::with_token(server.address, &reader)
             .error(WRITE, json!({}))
             .await;
         assert_eq!(code, "FORBIDDEN");
         assert!(message.contains("this token has read"), "{message}");
-        let writer = Client::showing(server.address, &key.sign(&claims("buildbot:write")));
+        let writer = Client::with_token(server.address, &key.sign(&claims("buildbot:write")));
         let write = format!("mutation {{ findBuilder(name: \"{number}\") {{ builderid }} }}");
         writer.data(&write, json!({})).await;
         writer.data(QUERY, json!({})).await;
     }
     assert_eq!(builders(&server).await, 4);
-    // Tokens of the server's own go on beside them.
+    // The server's own tokens still work.
     let own = create(&server, "own", Scope::Read).await;
     assert_eq!(refusal(&server, &own).await, None);
-    // A list, a list of audiences, and no key's id, are as good.
+    // A list of scopes, a list of audiences and a missing key id are accepted.
     let mut listed = claims("");
     listed["scope"] = json!(["x", "buildbot:read"]);
     listed["aud"] = json!(["other", AUDIENCE]);
@@ -75,13 +78,13 @@ async fn a_jwt_of_each_algorithm_may_what_its_claim_says() {
     assert_eq!(refusal(&server, &token).await, None);
 }
 
-/// Each of these is refused, although who shows nothing may even write here.
+/// Checks that each of these is refused, even though anonymous callers may write here.
 async fn all_refused(server: &Server, bad: &[(&str, String, &str)]) {
     for (what, token, about) in bad {
         let (code, message) = refusal(server, token).await.expect(what);
         assert_eq!(code, "UNAUTHENTICATED", "{what}");
         assert!(message.contains(about), "{what}: {message}");
-        let client = Client::showing(server.address, token);
+        let client = Client::with_token(server.address, token);
         let (code, _) = client.error(WRITE, json!({})).await;
         assert_eq!(code, "UNAUTHENTICATED", "{what}");
     }
@@ -89,48 +92,68 @@ async fn all_refused(server: &Server, bad: &[(&str, String, &str)]) {
 }
 
 #[tokio::test]
-async fn a_jwt_whose_claims_are_not_good_is_refused() {
+async fn a_jwt_with_invalid_claims_is_refused() {
     let key = Key::new("b", "EdDSA");
     let provider = Provider::start(&[&key]).await;
     let server = trusting(&provider, &[]).await;
-    let but = |name, value: Value| key.sign(&but(name, value));
+    let claims_with = |name, value: Value| key.sign(&claims_with(name, value));
     let missing = "exp, iss and aud";
     let late = now() + LEEWAY + 60;
     let bad = [
         (
             "another issuer",
-            but("iss", json!("https://evil.example.org/")),
+            claims_with("iss", json!("https://evil.example.org/")),
             "issuer",
         ),
-        ("no issuer", but("iss", json!(null)), missing),
-        ("an issuer of another type", but("iss", json!(7)), missing),
-        ("another audience", but("aud", json!("other")), "audience"),
-        ("no audience", but("aud", json!(null)), missing),
-        ("expired", but("exp", json!(now() - LEEWAY - 2)), "expired"),
-        ("no expiry", but("exp", json!(null)), missing),
+        ("no issuer", claims_with("iss", json!(null)), missing),
         (
-            "an expiry of another type",
-            but("exp", json!("never")),
+            "an issuer of another type",
+            claims_with("iss", json!(7)),
             missing,
         ),
-        ("an expiry before all time", but("exp", json!(-1)), missing),
-        ("not yet valid", but("nbf", json!(late)), "not valid yet"),
+        (
+            "another audience",
+            claims_with("aud", json!("other")),
+            "audience",
+        ),
+        ("no audience", claims_with("aud", json!(null)), missing),
+        (
+            "expired",
+            claims_with("exp", json!(now() - LEEWAY - 2)),
+            "expired",
+        ),
+        ("no expiry", claims_with("exp", json!(null)), missing),
+        (
+            "an expiry of another type",
+            claims_with("exp", json!("never")),
+            missing,
+        ),
+        (
+            "an expiry before all time",
+            claims_with("exp", json!(-1)),
+            missing,
+        ),
+        (
+            "not yet valid",
+            claims_with("nbf", json!(late)),
+            "not valid yet",
+        ),
         (
             "a beginning of another type",
-            but("nbf", json!("99999999999")),
+            claims_with("nbf", json!("99999999999")),
             "cannot be read",
         ),
         (
             "too long",
-            but("filler", json!("x".repeat(20_000))),
+            claims_with("filler", json!("x".repeat(20_000))),
             "too long",
         ),
     ];
     all_refused(&server, &bad).await;
-    // Clocks may be a little apart.
+    // Clocks may differ a little.
     for (name, value) in [("exp", now() - LEEWAY + 10), ("nbf", now() + LEEWAY - 10)] {
         assert_eq!(
-            refusal(&server, &but(name, json!(value))).await,
+            refusal(&server, &claims_with(name, json!(value))).await,
             None,
             "{name}"
         );
@@ -138,13 +161,13 @@ async fn a_jwt_whose_claims_are_not_good_is_refused() {
 }
 
 #[tokio::test]
-async fn a_jwt_whose_signature_is_not_good_is_refused() {
+async fn a_jwt_with_an_invalid_signature_is_refused() {
     let (rsa, ed) = (Key::new("a", "RS256"), Key::new("b", "EdDSA"));
     let (forged, unknown) = (Key::new("b", "EdDSA"), Key::new("c", "EdDSA"));
     let provider = Provider::start(&[&rsa, &ed]).await;
     let server = trusting(&provider, &[]).await;
     let good = claims(READ);
-    let (signed, other) = (rsa.sign(&good), ed.sign(&but("sub", "other")));
+    let (signed, other) = (rsa.sign(&good), ed.sign(&claims_with("sub", "other")));
     let of_ed = ed.sign(&good);
     let cut = |token: &str| {
         token
@@ -212,9 +235,10 @@ async fn a_jwt_whose_signature_is_not_good_is_refused() {
     }
 }
 
-/// Who it is is known, and it may do less than who shows nothing: that is no reason to take it for somebody else.
+/// The caller is known and has less access than an anonymous one, and must not be treated as
+/// anonymous.
 #[tokio::test]
-async fn a_jwt_without_either_scope_may_do_nothing() {
+async fn a_jwt_without_a_scope_allows_nothing() {
     let key = Key::new("a", "ES256");
     let provider = Provider::start(&[&key]).await;
     let server = trusting(&provider, &[]).await;
@@ -226,9 +250,9 @@ async fn a_jwt_without_either_scope_may_do_nothing() {
         json!({}),
         Value::Null,
     ] {
-        let token = key.sign(&but("scope", scope.clone()));
+        let token = key.sign(&claims_with("scope", scope.clone()));
         for (what, request) in reads(&server) {
-            let (status, challenge, body) = answer(request.bearer_auth(&token)).await;
+            let (status, challenge, body) = response(request.bearer_auth(&token)).await;
             assert_eq!(status, 403, "{what} {scope}: {body}");
             assert_eq!(challenge, "Bearer error=\"insufficient_scope\"", "{what}");
         }
@@ -242,7 +266,7 @@ async fn a_jwt_without_either_scope_may_do_nothing() {
 }
 
 #[tokio::test]
-async fn the_claim_and_its_values_are_what_was_configured() {
+async fn the_claim_and_its_values_are_configurable() {
     let key = Key::new("a", "ES256");
     let provider = Provider::start(&[&key]).await;
     for path in ["realm_access.roles", "https://example.org/roles", "a.b.c"] {
@@ -261,143 +285,24 @@ async fn the_claim_and_its_values_are_what_was_configured() {
         claims["https://example.org/roles"] = json!(["viewer"]);
         claims["realm_access"] = json!({ "roles": ["viewer", "x"] });
         claims["a.b"] = json!({ "c": "viewer" });
-        let reader = Client::showing(server.address, &key.sign(&claims));
+        let reader = Client::with_token(server.address, &key.sign(&claims));
         reader.data(QUERY, json!({})).await;
         assert_eq!(reader.error(WRITE, json!({})).await.0, "FORBIDDEN");
         claims["https://example.org/roles"] = json!(["ci admin"]);
         claims["realm_access"] = json!({ "roles": ["ci admin"] });
         claims["a.b"] = json!({ "c": ["ci admin"] });
-        let writer = Client::showing(server.address, &key.sign(&claims));
+        let writer = Client::with_token(server.address, &key.sign(&claims));
         writer.data(WRITE, json!({})).await;
     }
 }
 
 #[tokio::test]
-async fn a_new_key_is_fetched_and_strangers_do_not_have_it_fetched_often() {
-    let (old, new) = (Key::new("old", "EdDSA"), Key::new("new", "EdDSA"));
-    let provider = Provider::start(&[&old]).await;
-    let server = trusting(&provider, &[]).await;
-    let (of_old, of_new) = (old.sign(&claims(READ)), new.sign(&claims(READ)));
-    assert_eq!(refusal(&server, &of_old).await, None);
-    assert_eq!(
-        refusal(&server, &of_new).await.unwrap().0,
-        "UNAUTHENTICATED"
-    );
-    provider.show(&[&new]);
-    until(async || refusal(&server, &of_new).await.is_none()).await;
-    // What the provider no longer names is no longer good.
-    assert_eq!(
-        refusal(&server, &of_old).await.unwrap().0,
-        "UNAUTHENTICATED"
-    );
-    let asked = provider.asked();
-    let strange = Key::new("strange", "EdDSA").sign(&claims(READ));
-    for _ in 0..50 {
-        assert_eq!(
-            refusal(&server, &strange).await.unwrap().0,
-            "UNAUTHENTICATED"
-        );
-    }
-    assert!(provider.asked() < asked + 20, "{}", provider.asked());
-}
-
-#[tokio::test]
-async fn a_provider_that_is_down_at_the_start_is_asked_again() {
-    let old = Key::new("old", "EdDSA");
-    let provider = Provider::start(&[&old]).await;
-    provider.say(503, "");
-    // It comes up all the same, and cannot tell.
-    let server = trusting(&provider, &[]).await;
-    let of_old = old.sign(&claims(READ));
-    let (code, message) = refusal(&server, &of_old).await.unwrap();
-    assert_eq!(code, "UNAVAILABLE", "{message}");
-    let client = Client::showing(server.address, &of_old);
-    let request = client
-        .http
-        .post(&client.url)
-        .json(&json!({ "query": QUERY }));
-    assert_eq!(answer(request).await.0, 503);
-    assert_eq!(
-        server.client().execute(QUERY, json!({})).await["data"]["builds"]["totalCount"],
-        0
-    );
-    provider.show(&[&old]);
-    until(async || refusal(&server, &of_old).await.is_none()).await;
-}
-
-#[tokio::test]
-async fn an_answer_without_keys_leaves_those_that_were_known() {
-    let (old, new) = (Key::new("old", "EdDSA"), Key::new("new", "ES256"));
-    let huge = json!({ "keys": [new.public()], "filler": "x".repeat(1 << 20) });
-    // Each with a provider of its own, since none is asked often.
-    let broken = [
-        (500, "{}".to_owned()),
-        (302, String::new()),
-        (200, "no JSON".to_owned()),
-        (200, "{}".to_owned()),
-        (200, huge.to_string()),
-    ]
-    .map(async |(status, body)| {
-        let provider = Provider::start(&[&old]).await;
-        let server = trusting(&provider, &[]).await;
-        let (of_old, of_new) = (old.sign(&claims(READ)), new.sign(&claims(READ)));
-        assert_eq!(refusal(&server, &of_old).await, None);
-        provider.say(status, body);
-        let asked = provider.asked();
-        until(async || {
-            let (code, _) = refusal(&server, &of_new).await.unwrap();
-            assert_eq!(code, "UNAUTHENTICATED");
-            provider.asked() > asked
-        })
-        .await;
-        assert_eq!(refusal(&server, &of_old).await, None, "{status}");
-    });
-    join_all(broken).await;
-}
-
-/// Over TLS, too.
-#[tokio::test]
-async fn a_provider_that_nobody_can_reach_is_unavailable() {
-    let flags = [
-        "--jwks-url",
-        "https://127.0.0.1:1/",
-        "--jwt-issuer",
-        "i",
-        "--jwt-audience",
-        "a",
-    ];
-    let server = Server::with(&flags).await;
-    let token = Key::new("a", "ES256").sign(&claims(READ));
-    assert_eq!(refusal(&server, &token).await.unwrap().0, "UNAVAILABLE");
-    assert!(server.client().execute(QUERY, json!({})).await["data"].is_object());
-}
-
-/// They do not hide the others.
-#[tokio::test]
-async fn keys_that_nobody_can_read_are_left_out() {
-    let new = Key::new("new", "ES256");
-    let odd = [
-        json!({ "kty": "EC", "crv": "secp256k1", "x": "", "y": "" }),
-        json!({ "kty": "RSA", "kid": "old", "n": "!", "e": "AQAB" }),
-        json!({ "kty": "RSA", "kid": "old", "n": "", "e": "" }),
-        json!({ "kty": "oct", "kid": "new", "k": "AAAA" }),
-        json!({ "kty": "new", "kid": 7 }),
-        json!(7),
-        new.public(),
-    ];
-    let provider = Provider::start(&[]).await;
-    provider.say(200, json!({ "keys": odd }).to_string());
-    let server = trusting(&provider, &[]).await;
-    assert_eq!(refusal(&server, &new.sign(&claims(READ))).await, None);
-}
-
-#[tokio::test]
-async fn an_open_socket_and_a_stream_end_with_their_jwt() {
+async fn a_socket_and_a_stream_end_when_their_jwt_expires() {
     let key = Key::new("a", "ES256");
     let provider = Provider::start(&[&key]).await;
     let server = trusting(&provider, &[]).await;
     assert_eq!(refusal(&server, &key.sign(&claims(READ))).await, None);
-    let token = key.sign(&but("exp", now() - LEEWAY + 6));
+    let token = key.sign(&claims_with("exp", now() - LEEWAY + 6));
     let mut ws = Ws::open(server.address, "graphql-transport-ws")
         .await
         .unwrap();
@@ -405,7 +310,7 @@ async fn an_open_socket_and_a_stream_end_with_their_jwt() {
         .await;
     assert_eq!(ws.receive().await["type"], "connection_ack");
     ws.subscribe("").await;
-    let client = Client::showing(server.address, &token);
+    let client = Client::with_token(server.address, &token);
     let request = client.http.get(&client.url).query(&[("query", LISTEN)]);
     let stream = request
         .header("accept", "text/event-stream")
@@ -413,19 +318,19 @@ async fn an_open_socket_and_a_stream_end_with_their_jwt() {
         .await
         .unwrap();
     assert_eq!(stream.status(), 200);
-    let closing = ws.closing().await.unwrap();
+    let closing = ws.close_frame().await.unwrap();
     assert_eq!(closing, (4403, "the JWT has expired".to_owned()));
-    let said = stream.text().await.unwrap();
+    let output = stream.text().await.unwrap();
     assert!(
-        said.contains("UNAUTHENTICATED") && said.ends_with("event: complete\ndata:\n\n"),
-        "{said}"
+        output.contains("UNAUTHENTICATED") && output.ends_with("event: complete\ndata:\n\n"),
+        "{output}"
     );
-    until(async || refusal(&server, &token).await.is_some()).await;
+    wait_until(async || refusal(&server, &token).await.is_some()).await;
 }
 
-/// Half of a configuration would let in anybody's JWTs.
+/// A half-configured server would accept anybody's JWTs.
 #[tokio::test]
-async fn a_server_whose_jwts_are_half_configured_does_not_start() {
+async fn a_server_with_half_configured_jwts_does_not_start() {
     let folder = tempdir().unwrap();
     let database = format!("sqlite://{}?mode=rwc", folder.path().join("x").display());
     let (url, issuer, audience) = (

@@ -1,4 +1,4 @@
-//! A token stands nowhere: neither in the database nor in a log that tells everything.
+//! Tokens appear neither in the database nor in the log at its most verbose level.
 
 use std::process::Stdio;
 
@@ -8,9 +8,9 @@ use tokio_tungstenite::tungstenite::Message;
 
 use super::{QUERY, WRITE};
 use crate::{
-    process::run,
+    cli::run,
     support::{
-        PATIENCE,
+        TIMEOUT,
         client::Client,
         database::{Database, Kind, kind},
         process::{Process, command},
@@ -19,7 +19,7 @@ use crate::{
     },
 };
 
-/// A new token, which is the last word that is printed.
+/// Creates a token: the name it is listed by, and its text, which is the last printed word.
 async fn create(database: &Database, name: &str, scope: &str) -> (String, String) {
     let new = ["token", "create", "--name", name, "--scope", scope];
     let (code, stdout, stderr) =
@@ -30,7 +30,7 @@ async fn create(database: &Database, name: &str, scope: &str) -> (String, String
 }
 
 #[tokio::test]
-async fn no_token_stands_in_the_database_or_the_log() {
+async fn no_token_appears_in_the_database_or_the_log() {
     let database = Database::fresh().await;
     let (good, mut log) = create(&database, "good", "write").await;
     let (revoked, more) = create(&database, "revoked", "read").await;
@@ -43,7 +43,7 @@ async fn no_token_stands_in_the_database_or_the_log() {
         .args(["--database-url", &database.url])
         .env("RUST_LOG", "trace")
         .stderr(Stdio::from(std::fs::File::create(&path).unwrap()));
-    let mut server = Process::of(&mut serving).await;
+    let mut server = Process::spawn(&mut serving).await;
     let revoke = [
         "token",
         "revoke",
@@ -56,7 +56,7 @@ async fn no_token_stands_in_the_database_or_the_log() {
     let broken = format!("{}!", &good[..40]);
     // Each kind of token on each transport.
     for token in [&good, &revoked, &wrong, &broken] {
-        let client = Client::showing(server.address, token);
+        let client = Client::with_token(server.address, token);
         let (http, url) = (&client.http, &client.url);
         let base = url.trim_end_matches("/graphql");
         client.execute(QUERY, json!({})).await;
@@ -88,8 +88,8 @@ async fn no_token_stands_in_the_database_or_the_log() {
                 let mut ws = Ws::open_as(server.address, protocol, header).await.unwrap();
                 ws.send(json!({ "type": "connection_init", "payload": payload }))
                     .await;
-                let _ = ws.closing_or_message().await;
-                // What is no message is not repeated either.
+                let _ = ws.message_or_close().await;
+                // The server does not log an invalid message either.
                 let mut ws = Ws::open_as(server.address, protocol, header).await.unwrap();
                 let broken = format!("{{\"type\": \"connection_init\", \"payload\": {token}");
                 ws.socket.send(Message::text(broken)).await.unwrap();
@@ -98,7 +98,7 @@ async fn no_token_stands_in_the_database_or_the_log() {
         }
     }
     server.signal("TERM").await;
-    server.ended(PATIENCE).await;
+    server.exit_status(TIMEOUT).await;
     log += &std::fs::read_to_string(path).unwrap();
     assert!(log.contains("stopping"), "the log tells nothing: {log}");
     let mut kept = String::new();
@@ -115,7 +115,7 @@ async fn no_token_stands_in_the_database_or_the_log() {
         assert!(kept.contains("good"), "{kept}");
     }
     for token in [&good, &revoked, &wrong] {
-        // Half of one would be too much.
+        // A part of a token is too much, too.
         for part in [&token[..20], &token[token.len() - 16..]] {
             assert!(!log.contains(part), "{part} of {token} is in the log");
             assert!(!kept.contains(part), "{part} of {token} is in the database");
@@ -124,7 +124,7 @@ async fn no_token_stands_in_the_database_or_the_log() {
 }
 
 #[test]
-fn a_token_does_not_show_itself() {
+fn a_token_hides_itself_in_debug_output() {
     let token = buildbot_graphql::testing::PlainToken::generate().unwrap();
     let shown = format!("{token:?} {:?}", token.hash());
     assert!(!shown.contains(&token.reveal()[4..12]), "{shown}");

@@ -1,4 +1,4 @@
-// The databases that a master can have, and what each knows of its own schema.
+// The databases that a master can use, and how to read their schemas.
 import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { HERE, given, run } from "./run.mjs";
@@ -7,7 +7,7 @@ let made = 0;
 
 export const KINDS = ["SQLite", "PostgreSQL", "MariaDB"];
 
-// A new one, for a master in this folder. `theirs` is its URL for Buildbot, `ours` for us.
+// A new database for a master in this folder. `theirs` is its URL for Buildbot, `ours` is ours.
 export const makeDatabase = (kind, dir) => ({ SQLite: sqlite, PostgreSQL: postgresql, MariaDB: mariadb })[kind](dir);
 
 const python = () => given("BUILDBOT_PYTHON");
@@ -51,7 +51,7 @@ async function mariadb() {
   const server = given("MARIADB_URL");
   const name = newName();
   const url = `${server}/${name}`;
-  // What Buildbot's manual says of it.
+  // As Buildbot's manual recommends.
   await ask(`${server}/mysql`, [`CREATE DATABASE ${name} CHARACTER SET utf8mb3 COLLATE utf8mb3_general_ci`]);
   return {
     theirs: `${url.replace("mysql:", "mysql+pymysql:")}?storage_engine=InnoDB`,

@@ -1,16 +1,16 @@
-// Somebody drops our triggers: subscribers are told, queries go on, and attaching again mends it.
+// Our triggers are dropped: subscribers get an error, queries continue, and attaching again repairs the feed.
 import assert from "node:assert/strict";
-import { agree } from "./agree.mjs";
-import { lastStep, onEach } from "./drive.mjs";
-import { hearOurs, hearTheirs, heardEndOf, until } from "./hear.mjs";
+import { compareEvents } from "./compare.mjs";
+import { lastStep, onEach } from "./builds.mjs";
+import { listenToOurs, listenToTheirs, receivedEndOf, until } from "./listeners.mjs";
 import { Master } from "./master.mjs";
-import { Ours, attach, detach } from "./ours.mjs";
+import { OurServer, attach, detach } from "./our_server.mjs";
 
 onEach("the feed's triggers are dropped while somebody listens", async (kind) => {
   const master = await Master.create(kind);
   const open = [];
   const listen = async (...args) => {
-    open.push(await hearOurs(...args));
+    open.push(await listenToOurs(...args));
     return open.at(-1);
   };
   const code = async (heard) => {
@@ -21,8 +21,8 @@ onEach("the feed's triggers are dropped while somebody listens", async (kind) =>
   let ours;
   try {
     await master.start();
-    // Before the feed is there: queries work, subscribers are told what to do.
-    ours = await Ours.serve(master);
+    // Before attaching, queries work, and subscribers get an error with advice.
+    ours = await OurServer.serve(master);
     const early = await ours.post("{ eventCursor }");
     assert.equal(early.errors[0].extensions.code, "FEED_DETACHED");
     assert.match(early.errors[0].message, /attach/);
@@ -31,7 +31,7 @@ onEach("the feed's triggers are dropped while somebody listens", async (kind) =>
 
     for (const triggers of [master.database.triggers, [master.database.triggers[0]]]) {
       const we = await listen(ours);
-      await heardEndOf(await lastStep(master), we);
+      await receivedEndOf(await lastStep(master), we);
       const { cursor } = we.events.at(-1);
       await master.database.sql(...triggers);
       assert.equal(await code(we), "FEED_DETACHED");
@@ -44,12 +44,12 @@ onEach("the feed's triggers are dropped while somebody listens", async (kind) =>
 
       assert.notDeepEqual(await attach(master), []);
       await readyIs(200);
-      // Changes have gone unheard.
+      // Changes were missed.
       assert.equal(await code(await listen(ours, cursor)), "CURSOR_EXPIRED");
-      const [they, again] = [await hearTheirs(master), await listen(ours)];
+      const [they, again] = [await listenToTheirs(master), await listen(ours)];
       open.push(they);
-      await heardEndOf(await lastStep(master), again, they);
-      agree(again.events, they.events);
+      await receivedEndOf(await lastStep(master), again, they);
+      compareEvents(again.events, they.events);
     }
     await detach(master);
     await master.stop();

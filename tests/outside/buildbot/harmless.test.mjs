@@ -1,11 +1,11 @@
-// A master comes to no harm from us: its builds, its upgrades and its schema are as without us.
+// We do a master no harm: its builds, its upgrades and its schema are the same as without us.
 import assert from "node:assert/strict";
-import { agree, wellFormed } from "./agree.mjs";
-import { lastBuild, lastStep, onEach, outcome } from "./drive.mjs";
-import { hearTheirs, heardEndOf } from "./hear.mjs";
+import { compareEvents, wellFormed } from "./compare.mjs";
+import { lastBuild, lastStep, onEach, outcome } from "./builds.mjs";
+import { listenToTheirs, receivedEndOf } from "./listeners.mjs";
 import { load } from "./load.mjs";
 import { Master } from "./master.mjs";
-import { attach, detach } from "./ours.mjs";
+import { attach, detach } from "./our_server.mjs";
 
 const BUILDS = ["plain", "lock-a", "lock-b", "parent", "dups", "42", "long-twice", "long-rendered", "retry-step", "brisk"];
 
@@ -27,15 +27,15 @@ onEach("builds come out as without us, upgrades succeed, and nothing stays behin
     assert.deepEqual(await master.database.schema(), attached, "attached twice");
 
     loaded = await load(master, 1);
-    they = await hearTheirs(master);
+    they = await listenToTheirs(master);
     let last = await lastBuild(master);
     await master.build(...BUILDS);
     assert.deepEqual(await outcome(master, last), alone);
-    await heardEndOf(await lastStep(master), they, ...loaded.subscribers);
+    await receivedEndOf(await lastStep(master), they, ...loaded.subscribers);
     for (const { events, error } of loaded.subscribers) {
       assert.equal(error, null);
       wellFormed(events);
-      agree(events, they.events);
+      compareEvents(events, they.events);
     }
     const [[oldest]] = await master.database.sql("SELECT min(id) FROM graphql_step_events");
     assert(oldest > 1, "retention has deleted nothing");
@@ -45,14 +45,14 @@ onEach("builds come out as without us, upgrades succeed, and nothing stays behin
     await master.buildbot("cleanupdb", master.dir);
     await master.buildbot("upgrade-master", master.dir);
     await master.start();
-    await heardEndOf(await lastStep(master), ...loaded.subscribers);
+    await receivedEndOf(await lastStep(master), ...loaded.subscribers);
     assert.deepEqual(await master.database.schema(), attached, "after cleanupdb, upgrade-master and a restart");
 
     last = await lastBuild(master);
     const building = master.build(...BUILDS);
     let done = false;
     building.then(() => (done = true), () => (done = true));
-    // A subscription ends when the feed is taken out.
+    // A subscription ends when the feed is removed.
     for (const subscriber of loaded.subscribers) subscriber.close();
     let rounds = 0;
     for (; !done; rounds += 1) {
@@ -81,7 +81,7 @@ onEach("builds come out as without us, upgrades succeed, and nothing stays behin
   }
 });
 
-// Queries go on.
+// Queries continue.
 async function heardNothingWrong(loaded, before) {
   const { data } = await loaded.ours.post("{ builders { nodes { name } } }");
   assert(data.builders.nodes.length > 0);

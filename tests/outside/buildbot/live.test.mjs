@@ -1,10 +1,10 @@
-// Beside a master that runs: what it says of its steps we say too, and what it answers we answer.
+// Next to a running master: our events match its own, and our responses match its REST.
 import assert from "node:assert/strict";
-import { agree, lastStates, wellFormed } from "./agree.mjs";
-import { ALL, cancels, lastStep, onEach } from "./drive.mjs";
-import { hearOurs, hearTheirs, heardEndOf } from "./hear.mjs";
+import { compareEvents, lastStates, wellFormed } from "./compare.mjs";
+import { ALL, cancels, lastStep, onEach } from "./builds.mjs";
+import { listenToOurs, listenToTheirs, receivedEndOf } from "./listeners.mjs";
 import { Master } from "./master.mjs";
-import { Ours, attach } from "./ours.mjs";
+import { OurServer, attach } from "./our_server.mjs";
 import { sameAnswers } from "./rest.mjs";
 
 const UPDATES = [
@@ -23,15 +23,15 @@ onEach("every event of a step is heard from both, and both answer the same", asy
   try {
     await master.start();
     assert.notDeepEqual(await attach(master), []);
-    ours = await Ours.serve(master);
-    they = await hearTheirs(master);
-    we = await hearOurs(ours);
+    ours = await OurServer.serve(master);
+    they = await listenToTheirs(master);
+    we = await listenToOurs(ours);
     for (const name of ALL) await master.force(name);
     await cancels(master);
     await master.idle();
-    await heardEndOf(await lastStep(master), we, they);
+    await receivedEndOf(await lastStep(master), we, they);
 
-    agree(we.events, they.events);
+    compareEvents(we.events, they.events);
     wellFormed(we.events);
     await lastStates(master, we.events);
     for (const update of UPDATES) {

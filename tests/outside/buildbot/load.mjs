@@ -1,10 +1,10 @@
-// What can be asked of our server while a master works: subscribers, large nested queries, and retention all the time.
+// Load on our server while a master works: subscribers, large nested queries, and constant retention.
 import assert from "node:assert/strict";
-import { hearOurs } from "./hear.mjs";
-import { Ours } from "./ours.mjs";
+import { listenToOurs } from "./listeners.mjs";
+import { OurServer } from "./our_server.mjs";
 
 const RETENTION = ["--feed-keep-events", "50", "--feed-prune-seconds", "1"];
-// All ask from one address, and for more than a page may: what is measured is what it costs the master.
+// All requests come from one address and exceed page limits: the measurement is about the cost to the master.
 const UNLIMITED = ["--rate-points", "0", "--max-cost", "1000000", "--max-values", "10000000"];
 const SUBSCRIBERS = 20;
 
@@ -15,10 +15,10 @@ const HEAVY = `{
   steps(last: 500, orderBy: [{ field: NAME, direction: DESC }]) { totalCount nodes { stepid name stateString } }
 }`;
 
-// So many ask without a pause.
+// This many clients send without a pause.
 export async function load(master, askedBy) {
-  const ours = await Ours.serve(master, ...RETENTION, ...UNLIMITED);
-  const subscribers = await Promise.all(Array.from({ length: SUBSCRIBERS }, () => hearOurs(ours)));
+  const ours = await OurServer.serve(master, ...RETENTION, ...UNLIMITED);
+  const subscribers = await Promise.all(Array.from({ length: SUBSCRIBERS }, () => listenToOurs(ours)));
   let asking = true;
   let answers = 0;
   const askers = Array.from({ length: askedBy }, async () => {
@@ -28,7 +28,7 @@ export async function load(master, askedBy) {
       answers += 1;
     }
   });
-  // A failure is told when it is stopped.
+  // A failure is reported on stop.
   const asked = Promise.allSettled(askers);
   return {
     ours,

@@ -1,4 +1,4 @@
-// A Buildbot master with workers inside it, in a folder of its own.
+// A Buildbot master with workers inside it, in its own folder.
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -7,12 +7,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { TIMEOUT } from "../server.mjs";
-import { ask } from "./ask.mjs";
+import { ask } from "./request.mjs";
 import { makeDatabase } from "./database.mjs";
 import { HERE, beside, freePort, given, run } from "./run.mjs";
 
 export class Master {
-  // A new one over a new database, not yet started.
+  // A new master over a new database, not started yet.
   static async create(kind, { python = given("BUILDBOT_PYTHON"), config = "master.cfg", env = {} } = {}) {
     const dir = mkdtempSync(join(tmpdir(), "beside-test-"));
     const master = new Master();
@@ -42,7 +42,7 @@ export class Master {
     }
   }
 
-  // SIGTERM, and a clean end.
+  // Sends SIGTERM and expects a clean exit.
   async stop() {
     const exited = once(this.child, "exit", { signal: AbortSignal.timeout(4 * TIMEOUT) });
     this.child.kill("SIGTERM");
@@ -50,14 +50,14 @@ export class Master {
     assert.equal(code, 0, `signal ${signal}:\n${this.log()}`);
   }
 
-  // kill -9.
+  // Kills it with SIGKILL.
   async kill() {
     const exited = once(this.child, "exit");
     this.child.kill("SIGKILL");
     await exited;
   }
 
-  // What the master complained of.
+  // The errors in the master's log.
   log() {
     const path = join(this.dir, "twistd.log");
     return existsSync(path) ? readFileSync(path, "utf8").split("\n").slice(-60).join("\n") : "no log";
@@ -98,7 +98,7 @@ export class Master {
     return (await this.get(`builds/${buildid}/steps`)).steps;
   }
 
-  // The newest build of the builder, once it runs this step and the step is as it should be.
+  // The newest build of the builder, once it runs this step and the step satisfies the condition.
   async running(name, step, holds = () => true) {
     const builderid = await this.builderid(name);
     const end = Date.now() + 4 * TIMEOUT;
@@ -113,7 +113,7 @@ export class Master {
     }
   }
 
-  // Waits until there is nothing to do.
+  // Waits until the master is idle.
   async idle() {
     const end = Date.now() + 8 * TIMEOUT;
     for (;;) {
@@ -125,7 +125,7 @@ export class Master {
     }
   }
 
-  // Builds of these builders, one after the other queued, all together waited for.
+  // Queues builds of these builders one after the other, and waits for all of them.
   async build(...names) {
     for (const name of names) await this.force(name);
     await this.idle();

@@ -1,11 +1,12 @@
-// What a master notices of us, and how soon we hear what it wrote: a table for each database. Nothing is asserted.
+// What a master notices of our server, and how soon our subscribers receive its writes: a table per database. Asserts
+// nothing.
 //   node measure.mjs [--rounds N] [--builds N] [--apart] [--only DATABASE]... [--situation NAME]...
-// Each round goes through all situations, so that what else the machine does meets them alike:
-//   alone      our server does not run, the database is as Buildbot made it
-//   spinning   the same, and a program on every processor that does nothing but compute: what contention for them costs
+// Each round goes through all situations, so that other load on the machine affects them alike:
+//   alone      our server does not run, and the database is as Buildbot created it
+//   spinning   the same, with a computing program on every processor: the cost of contention
 //   attached   our server with one subscriber
 //   loaded     our server with that subscriber, and load.mjs
-// With --apart the master has the first processor, and whatever is ours or computes has the others.
+// With --apart the master has the first processor to itself, and everything else of ours the others.
 import { execFileSync, fork, spawn } from "node:child_process";
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
@@ -14,9 +15,9 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import { KINDS } from "./database.mjs";
-import { hearOurs, hearTheirs, heardEndOf } from "./hear.mjs";
+import { listenToOurs, listenToTheirs, receivedEndOf } from "./listeners.mjs";
 import { Master } from "./master.mjs";
-import { Ours, attach, detach } from "./ours.mjs";
+import { OurServer, attach, detach } from "./our_server.mjs";
 import { HERE } from "./run.mjs";
 
 const { values: options } = parseArgs({
@@ -31,10 +32,10 @@ const { values: options } = parseArgs({
 const ROUNDS = Number(options.rounds);
 const BUILDS = Array(Number(options.builds)).fill("brisk");
 const PROCESSORS = availableParallelism();
-// Nobody should wait longer.
+// The longest that anything may take.
 const LIMIT = 50;
 
-// The clock of timings.py, as the listeners' times are read from it.
+// The clock of timings.py, with which the listeners' times are compared.
 const machine = (at) => at - performance.timeOrigin - performance.now() + Number(process.hrtime.bigint()) / 1e6;
 const now = () => Number(process.hrtime.bigint()) / 1e6;
 
@@ -53,7 +54,7 @@ const SITUATIONS = {
   },
   async attached(master) {
     await attach(master);
-    const ours = await Ours.serve(master);
+    const ours = await OurServer.serve(master);
     keepApart(ours.child.pid);
     return {
       ours,
@@ -65,16 +66,16 @@ const SITUATIONS = {
   },
   async loaded(master) {
     await attach(master);
-    const burden = fork(join(HERE, "burden.mjs"), [master.dir, master.database.ours]);
-    keepApart(burden.pid);
-    const [{ origin, pid }] = await once(burden, "message");
+    const loadProcess = fork(join(HERE, "load_process.mjs"), [master.dir, master.database.ours]);
+    keepApart(loadProcess.pid);
+    const [{ origin, pid }] = await once(loadProcess, "message");
     keepApart(pid);
-    const ours = Object.assign(new Ours(), { origin });
+    const ours = Object.assign(new OurServer(), { origin });
     return {
       ours,
       async end() {
-        burden.send("end");
-        const [{ answers }] = await once(burden, "message");
+        loadProcess.send("end");
+        const [{ answers }] = await once(loadProcess, "message");
         await detach(master);
         return answers;
       },
@@ -89,17 +90,17 @@ const keepApart = (pid) => pin(pid, `1-${PROCESSORS - 1}`);
 
 const CHOSEN = options.situation ?? Object.keys(SITUATIONS);
 
-// What was seen of one situation in one round.
+// The measurements of one situation in one round.
 async function round(master, situation) {
   const { ours, end } = await SITUATIONS[situation](master);
-  const theirs = await hearTheirs(master);
-  const heard = ours && (await hearOurs(ours));
+  const theirs = await listenToTheirs(master);
+  const heard = ours && (await listenToOurs(ours));
   await sleep(500);
   const from = now();
   await master.build(...BUILDS);
   if (ours) {
     const { builds: [{ buildid }] } = await master.get("builds?order=-buildid&limit=1");
-    await heardEndOf((await master.stepsOf(buildid)).at(-1).stepid, heard);
+    await receivedEndOf((await master.stepsOf(buildid)).at(-1).stepid, heard);
   }
   const to = now();
   heard?.close();
@@ -116,7 +117,7 @@ async function measure(kind) {
   try {
     await master.start();
     pin(master.child.pid, "0");
-    // The first builds find everything cold.
+    // The first builds run with cold caches.
     await master.build(...BUILDS);
     for (let n = 0; n < ROUNDS; n += 1) {
       for (const situation of CHOSEN) rounds.push(await round(master, situation));
@@ -130,7 +131,7 @@ async function measure(kind) {
   return rounds;
 }
 
-// How long after its commit each event was heard: of ours, and of the master's own.
+// The delay from commit to receipt of each event, for our listener and the master's own.
 function delays({ writes, ours, theirs }) {
   const commits = new Map();
   const add = (map, key, value) => map.set(key, [...(map.get(key) ?? []), value]);
@@ -141,7 +142,7 @@ function delays({ writes, ours, theirs }) {
   const after = (events) => {
     const times = new Map();
     for (const { kind, step, at } of events) add(times, `${kind} ${step.stepid}`, machine(at));
-    // Where the master wrote what was there already, there is nothing to hear.
+    // Where the master wrote an unchanged value, there is no event.
     return [...commits].flatMap(([key, at]) => (times.get(key)?.length === at.length ? at.map((each, n) => times.get(key)[n] - each) : []));
   };
   return { ours: after(ours), theirs: after(theirs) };
@@ -176,7 +177,7 @@ function report(kind, rounds) {
     const cells = [
       mine.map((each) => ((each.writes.at(-1).at - each.from) / 1000).toFixed(1)).join(", "),
       ...times(({ took }) => took),
-      // What is left may be the database's: Python's collector and the queue for processors are not.
+      // The rest may be the database's: Python's collector and the run queue are excluded.
       ...times(({ took, queue, garbage }) => took - queue - garbage),
       ...(known ? [locks.length, shown(Math.max(0, ...locks)), locks.filter((ms) => ms > LIMIT).length] : ["not known", "", ""]),
       ...spread(ours), ours.length ? `${ours.filter((ms) => ms > 100).length} of ${ours.length}` : "",

@@ -1,6 +1,6 @@
-// The same questions to the REST of both servers, and where the answers may differ.
+// The same requests to both servers' REST, and where the responses may differ.
 import assert from "node:assert/strict";
-import { ask } from "./ask.mjs";
+import { ask } from "./request.mjs";
 
 const answer = async ({ origin }, path) => {
   const { status, text } = await ask(`${origin}/api/v2/${path}`, { headers: { Accept: "application/json" } });
@@ -8,7 +8,7 @@ const answer = async ({ origin }, path) => {
 };
 
 const of = encodeURIComponent;
-// What Buildbot takes for a name in a path or a filter. It finds no other name, we do.
+// What Buildbot accepts as a name in a path or a filter. It finds no other name; we do.
 const IDENTIFIER = /^[A-Za-z_-][A-Za-z0-9._-]{0,49}$/;
 
 const STEP_QUERIES = [
@@ -26,7 +26,7 @@ const BUILDER_QUERIES = ["", "order=-name", "field=name", "tags__contains=smoke"
 // Buildbot counts the builds of the page; we count the matches.
 const PAGED_BUILD_QUERIES = ["order=buildid&limit=3", "order=buildid&limit=3&offset=2", "order=-buildid&limit=2"];
 
-// Without an order, Buildbot gives builds as the database happens to have them: on PostgreSQL those last changed come last.
+// Without an order, Buildbot returns builds in the database's order: on PostgreSQL the last changed come last.
 const inOrder = (path, { builds, ...rest }) =>
   builds === undefined || path.includes("order=")
     ? { builds, ...rest }

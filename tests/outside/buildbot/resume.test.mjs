@@ -1,15 +1,15 @@
-// Connections are cut, our server is killed, the master is killed: nothing is lost and nothing comes twice.
+// Connections are cut, our server is killed, the master is killed: nothing is lost and nothing arrives twice.
 import assert from "node:assert/strict";
-import { agree, lastStates, wellFormed } from "./agree.mjs";
-import { lastStep, onEach } from "./drive.mjs";
-import { hearOurs, hearTheirs, heardEndOf, until } from "./hear.mjs";
+import { compareEvents, lastStates, wellFormed } from "./compare.mjs";
+import { lastStep, onEach } from "./builds.mjs";
+import { listenToOurs, listenToTheirs, receivedEndOf, until } from "./listeners.mjs";
 import { Master } from "./master.mjs";
-import { Ours, attach } from "./ours.mjs";
+import { OurServer, attach } from "./our_server.mjs";
 
 const BUILDS = ["brisk", "dups", "plain", "lock-a", "lock-b", "brisk"];
 const RETRY = 5;
 
-// Waits until somebody has heard so many more.
+// Waits until a listener has received this many more events.
 async function more(heard, count = 30) {
   const before = heard.events.length;
   await until(() => heard.error || heard.events.length >= before + count, () => `${count} more events after ${before}, heard ${heard.events.length}`);
@@ -23,10 +23,10 @@ onEach("a subscription that is cut, and a server that is killed", async (kind) =
   try {
     await master.start();
     await attach(master);
-    ours = await Ours.serve(master);
-    const they = await hearTheirs(master);
-    const all = await hearOurs(ours);
-    let part = await hearOurs(ours);
+    ours = await OurServer.serve(master);
+    const they = await listenToTheirs(master);
+    const all = await listenToOurs(ours);
+    let part = await listenToOurs(ours);
     open.push(they, all, part);
     for (const name of BUILDS) await master.force(name);
 
@@ -34,11 +34,11 @@ onEach("a subscription that is cut, and a server that is killed", async (kind) =
     for (let cut = 0; cut < 3; cut += 1) {
       await more(part);
       part.close();
-      // What was under way is not taken: it comes again behind the cursor.
+      // Events in flight were not recorded: they arrive again after the cursor.
       const taken = part.events.slice();
       parts.push(...taken);
       await more(they);
-      part = await hearOurs(ours, taken.at(-1).cursor);
+      part = await listenToOurs(ours, taken.at(-1).cursor);
       open.push(part);
     }
     await more(part);
@@ -48,12 +48,12 @@ onEach("a subscription that is cut, and a server that is killed", async (kind) =
     await more(they);
     await ours.restart();
     await master.idle();
-    await heardEndOf(await lastStep(master), all, part, they);
+    await receivedEndOf(await lastStep(master), all, part, they);
 
     assert(all.connections >= 3, `${all.connections}`);
     for (const events of [all.events, [...parts, ...part.events]]) {
       wellFormed(events);
-      agree(events, they.events);
+      compareEvents(events, they.events);
     }
     await lastStates(master, all.events);
     await master.stop();
@@ -70,9 +70,9 @@ onEach("a master that is killed finishes its steps when it starts again, and tha
   try {
     await master.start();
     await attach(master);
-    ours = await Ours.serve(master);
-    before = await hearTheirs(master);
-    we = await hearOurs(ours);
+    ours = await OurServer.serve(master);
+    before = await listenToTheirs(master);
+    we = await listenToOurs(ours);
     await master.force("sleeps");
     await master.running("sleeps", "sleeper", (step) => step.locks_acquired_at !== null);
     await master.force("waits");
@@ -85,13 +85,13 @@ onEach("a master that is killed finishes its steps when it starts again, and tha
     assert(running.length >= 2 && unfinished.length >= 2, `${running} ${unfinished}`);
 
     await master.start();
-    behind = await hearTheirs(master);
-    await heardEndOf(unfinished[0], we);
+    behind = await listenToTheirs(master);
+    await receivedEndOf(unfinished[0], we);
     // The same requests are built again.
     const holder = await master.running("sleeps", "sleeper", (step) => step.locks_acquired_at !== null);
     await master.stopBuild(holder);
     await master.idle();
-    await heardEndOf(await lastStep(master), we, behind);
+    await receivedEndOf(await lastStep(master), we, behind);
 
     wellFormed(we.events);
     await lastStates(master, we.events);
@@ -99,9 +99,9 @@ onEach("a master that is killed finishes its steps when it starts again, and tha
       const { kind: last, step } = we.events.findLast((event) => event.step.stepid === stepid);
       assert.deepEqual([last, step.results, step.hidden], ["finished", RETRY, false]);
     }
-    // Of a build that ran when the master was killed it said nothing more.
+    // The master sent no further events of a build that ran when it was killed.
     const whole = ({ events }) => events.filter(({ step }) => !running.includes(step.buildid));
-    agree(whole(we), [...whole(before), ...whole(behind)]);
+    compareEvents(whole(we), [...whole(before), ...whole(behind)]);
     await master.stop();
   } finally {
     for (const each of [we, before, behind]) each?.close();

@@ -1,4 +1,4 @@
-// Programs: run to their end, or kept until they are stopped.
+// Runs programs, to their end or until they are stopped.
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -15,10 +15,10 @@ export function given(name) {
   return process.env[name];
 }
 
-// A program of a virtual environment, given as the path of its Python.
+// A program in a virtual environment, given as the path of its Python.
 export const beside = (python, name) => join(dirname(python), name);
 
-// Its code and what it wrote.
+// Its exit code and output.
 export async function outcome(program, args, { input = "", ...options } = {}) {
   const child = spawn(program, args, { stdio: "pipe", timeout: 4 * TIMEOUT, ...options });
   let stdout = "";
@@ -31,7 +31,7 @@ export async function outcome(program, args, { input = "", ...options } = {}) {
   return { code: code ?? signal, stdout, stderr };
 }
 
-// What it wrote to its standard output; it must end well.
+// Its standard output; the exit code must be 0.
 export async function run(program, args, options) {
   const { code, stdout, stderr } = await outcome(program, args, options);
   assert.equal(code, 0, `${program} ${args.join(" ")}: ${code}\n${stdout}\n${stderr}`);

@@ -1,6 +1,6 @@
-"""Plain SQL for the tests: sql.py URL, statements as a JSON list on stdin, the rows of the last on stdout.
+"""Plain SQL for the tests: sql.py URL, statements as a JSON list on stdin, the rows of the last one on stdout.
 
-URL is a path of SQLite's, or PostgreSQL's or MariaDB's. `.schema` is what SQLite or MariaDB knows of itself.
+URL is the path of an SQLite file, or a PostgreSQL or MariaDB URL. `.schema` prints the schema of SQLite or MariaDB.
 """
 
 import json
@@ -14,7 +14,7 @@ if url.startswith("postgres"):
     import psycopg2
 
     connection = psycopg2.connect(url)
-    # CREATE DATABASE runs in no transaction.
+    # CREATE DATABASE cannot run in a transaction.
     connection.autocommit = True
 elif url.startswith("mysql"):
     import pymysql
@@ -32,10 +32,10 @@ def rows(statement):
 
 
 def schema():
-    """Everything but the rows of Buildbot's tables and where pages lie."""
+    """The schema without page numbers, and the rows of tables that are not Buildbot's."""
     if url.startswith("mysql"):
         tables = [row for (name,) in rows("SHOW TABLES") for row in rows(f"SHOW CREATE TABLE {name}")]
-        # The next id is no part of it.
+        # The next id is not part of the schema.
         tables = [[name, re.sub(r" AUTO_INCREMENT=\d+", "", sql)] for name, sql in tables]
         triggers = "SELECT trigger_name, event_object_table, action_statement FROM information_schema.triggers WHERE trigger_schema = database()"
         routines = "SELECT routine_name FROM information_schema.routines WHERE routine_schema = database()"

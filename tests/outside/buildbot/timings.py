@@ -1,10 +1,10 @@
-"""What a master's database makes it wait for: a line of JSON for each write statement and commit, for measure.mjs.
+"""How long a master waits for its database: a line of JSON for each write statement and commit, for measure.mjs.
 
-`what`: the statement's first words. In milliseconds: `took` from call to return; of that `lock` waiting for a lock of the
-database (null: not known), `cpu` working in this thread, `queue` ready to work while others had the processors (PostgreSQL's process for this
-connection too), `garbage` while Python collected it, which no thread works beside. The rest is the disk, the database's work,
-and Python's lock. `at` is when it returned, on the clock that counts from the machine's start.
-A commit names the step changes that it made visible in `steps`.
+`what` is the start of the statement. In milliseconds: `took` from call to return; of that `lock` waiting for a lock of
+the database (null if unknown), `cpu` working in this thread, `queue` runnable while others had the processors
+(including PostgreSQL's process for this connection), and `garbage` in Python's garbage collection, which stops all
+threads. The rest is the disk, the database's work and Python's global lock. `at` is the time of return on the monotonic
+clock. A commit lists the step changes that it made visible in `steps`.
 """
 
 import gc
@@ -19,14 +19,14 @@ from sqlalchemy.engine import Engine
 from sqlalchemy.engine.default import DefaultDialect
 
 WRITES = re.compile(r"\s*((?:INSERT INTO|UPDATE|DELETE FROM|REPLACE INTO) \w+)", re.IGNORECASE)
-# PostgreSQL says so of every wait that is longer than a millisecond.
+# PostgreSQL logs every wait for a lock of over a millisecond.
 WAITED = re.compile(r"acquired \w+ on .* after ([\d.]+) ms")
-# What makes a change of a step what it is.
+# The column that decides the kind of a step's change.
 KINDS = (("complete_at", "finished"), ("started_at", "started"))
 
 
 class Garbage:
-    """For how long Python has collected garbage, in nanoseconds."""
+    """The time spent in garbage collection, in nanoseconds."""
 
     before = 0
     since = None
@@ -45,13 +45,13 @@ class Garbage:
 
 
 class Watch:
-    """The clocks of this thread, and of the process that the database has for it, since it was made."""
+    """The clocks of this thread and of its database process, since construction."""
 
     def __init__(self, dbapi):
         pid = dbapi.get_backend_pid() if hasattr(dbapi, "get_backend_pid") else None
         self.queues = ["thread-self", *([pid] if pid else [])]
         self.start = self._now()
-        # MariaDB does not say.
+        # MariaDB does not report lock waits.
         self.lock = None if "pymysql" in type(dbapi).__module__ else 0.0
 
     def _now(self):
@@ -68,7 +68,7 @@ class Watch:
 
 
 def change(statement, values):
-    """A change of a step, or none: its kind, and its stepid, or its build and number."""
+    """The change of a step, or None: its kind, and its stepid, or its build and number."""
     if statement.upper() == "INSERT INTO STEPS":
         return ["new", values["buildid"], values["number"]]
     if statement.upper() == "UPDATE STEPS":
@@ -78,7 +78,7 @@ def change(statement, values):
 
 
 def begin(dbapi):
-    """Takes SQLite's lock as the statement would do next, and says for how long it was somebody else's."""
+    """Takes the SQLite lock that the next statement needs, and returns how long another connection held it."""
     [patience] = dbapi.execute("PRAGMA busy_timeout").fetchone()
     dbapi.execute("PRAGMA busy_timeout = 0")
     try:

@@ -1,13 +1,14 @@
 // A master of 3.11.9 is upgraded to 4.3.0 with our feed in its database.
 import assert from "node:assert/strict";
-import { agree, wellFormed } from "./agree.mjs";
-import { lastStep, onEach } from "./drive.mjs";
-import { hearOurs, hearTheirs, heardEndOf } from "./hear.mjs";
+import { compareEvents, wellFormed } from "./compare.mjs";
+import { lastStep, onEach } from "./builds.mjs";
+import { listenToOurs, listenToTheirs, receivedEndOf } from "./listeners.mjs";
 import { Master } from "./master.mjs";
-import { Ours, attach, detach } from "./ours.mjs";
+import { OurServer, attach, detach } from "./our_server.mjs";
 import { given } from "./run.mjs";
 
-// Where its upgrade makes a table anew on SQLite, Buildbot writes the foreign keys in an order that changes with each run.
+// Where its upgrade recreates a table on SQLite, Buildbot writes the foreign keys in an order that changes with each
+// run.
 const inAnyOrder = (row) => JSON.stringify(row).split("\\n").map((line) => line.replace(/(,?\s|\\t)+/g, " ").trim()).sort();
 
 onEach("an upgrade from 3.11.9 while attached", async (kind) => {
@@ -20,13 +21,13 @@ onEach("an upgrade from 3.11.9 while attached", async (kind) => {
     await master.build("dups");
     const before = await master.database.schema();
     assert.notDeepEqual(await attach(master), []);
-    ours = await Ours.serve(master);
+    ours = await OurServer.serve(master);
     const heard = async () => {
-      const [they, we] = [await hearTheirs(master), await hearOurs(ours)];
+      const [they, we] = [await listenToTheirs(master), await listenToOurs(ours)];
       open.push(they, we);
       await master.build("plain");
-      await heardEndOf(await lastStep(master), we, they);
-      agree(we.events, they.events);
+      await receivedEndOf(await lastStep(master), we, they);
+      compareEvents(we.events, they.events);
       wellFormed(we.events);
     };
     await heard();
@@ -46,7 +47,7 @@ onEach("an upgrade from 3.11.9 while attached", async (kind) => {
     assert.equal((await ours.ready())[0], 200);
     await detach(master);
     await master.stop();
-    // A master's start changes no schema but that it writes ahead on SQLite.
+    // A master's start changes no schema except that it enables write-ahead logging on SQLite.
     await alone.start();
     await alone.build("1");
     await alone.stop();

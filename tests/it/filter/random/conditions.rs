@@ -1,4 +1,4 @@
-//! Conditions of any shape: every operator, nested in every way, as the JSON of a filter's input.
+//! Random conditions: every operator, nested in every way, as the JSON of a filter's input.
 
 use buildbot_graphql::testing::format_time as format;
 use proptest::{collection::vec, prelude::*, sample::select};
@@ -14,7 +14,7 @@ use crate::filter::{
 fn operand(kind: Kind) -> BoxedStrategy<Value> {
     match kind {
         Kind::Int => number().prop_map(Value::from).boxed(),
-        // What no row can hold is asked for too.
+        // Values that no row can hold are included.
         Kind::Text | Kind::Tags => prop_oneof![
             9 => text().prop_map(Value::from),
             1 => text().prop_map(|text| Value::from(text + "\0")),
@@ -38,7 +38,7 @@ fn test(kind: Kind) -> impl Strategy<Value = (&'static str, Value)> {
             "in" | "notIn" => vec(operand(kind), 0..4).prop_map(Value::from).boxed(),
             _ => operand(kind),
         };
-        // `isNull: null` is no question, which is not what is tried here.
+        // `isNull: null` is no valid test.
         let null = u32::from(operator != "isNull");
         let operand = if null == 0 {
             operand
@@ -92,7 +92,7 @@ pub(super) fn condition(list: &'static List) -> impl Strategy<Value = Value> {
     prop_oneof![1 => simple, 1 => nested]
 }
 
-/// The same as a value in a document: names without quotes, results too.
+/// A condition as a literal in a document: names and results without quotes.
 pub(super) fn literal(condition: &Value) -> String {
     fn write(value: &Value, is_results: bool) -> String {
         match value {

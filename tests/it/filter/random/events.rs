@@ -1,38 +1,41 @@
-//! A filter of events in memory, replayed and live, and the same filter in SQL, for a snapshot, against one reference.
+//! A filter of events in memory, by backfill and live, and the same filter in SQL for a snapshot,
+//! against one reference.
 
 use proptest::{collection::vec, prelude::*, sample::Index};
 use serde_json::{Value, json};
 
 use super::{
-    super::seed::rows as read,
     check,
     rows::{self, Rows},
 };
+
+use crate::filter::seed::rows as read;
 use crate::{
-    feed::now,
+    feed::newest_cursor,
     support::{server::Server, ws::Ws},
 };
 
-/// Rows, and which traits of the last step are asked for; so the last event always passes, and tells that all came.
+/// Rows, and which properties of the last step the filter tests. The last event therefore always
+/// passes and marks the end.
 #[derive(Debug)]
-struct Heard {
+struct FilteredEvents {
     rows: Rows,
-    /// The builder, the build, the step, whether it is hidden.
-    asks: [bool; 4],
-    /// By name, by number, or not at all.
+    /// Whether the filter tests the builder, the build, the step and whether the step is hidden.
+    tests: [bool; 4],
+    /// The builder by name, by number, or not at all.
     which: Option<bool>,
     kinds: Option<Vec<&'static str>>,
-    /// In which order the steps are changed.
+    /// The order in which steps are changed.
     changes: Vec<Index>,
 }
 
-impl AsRef<Rows> for Heard {
+impl AsRef<Rows> for FilteredEvents {
     fn as_ref(&self) -> &Rows {
         &self.rows
     }
 }
 
-fn heard() -> impl Strategy<Value = Heard> {
+fn filtered_events() -> impl Strategy<Value = FilteredEvents> {
     let kinds = prop::option::of(prop_oneof![
         Just(vec!["NEW", "UPDATED"]),
         Just(vec!["FINISHED", "UPDATED", "NEW", "NEW"])
@@ -44,19 +47,19 @@ fn heard() -> impl Strategy<Value = Heard> {
         kinds,
         vec(any::<Index>(), 0..4),
     )
-        .prop_map(|(rows, asks, which, kinds, changes)| Heard {
+        .prop_map(|(rows, tests, which, kinds, changes)| FilteredEvents {
             rows,
-            asks,
+            tests,
             which,
             kinds,
             changes,
         })
 }
 
-impl Heard {
-    /// The filter as its input.
+impl FilteredEvents {
+    /// The filter's input.
     fn filter(&self, builder: &Value, last: &Value) -> Value {
-        let [builder_too, build_too, step_too, hidden_too] = self.asks;
+        let [builder_too, build_too, step_too, hidden_too] = self.tests;
         let mut filter = json!({});
         if builder_too {
             filter["builderid"] = builder.clone();
@@ -111,12 +114,13 @@ impl Heard {
             .map(|s| &s["stepid"])
             .collect();
 
-        // What the transaction that wrote the rows left in the feed is the newest there is.
+        // The newest event is the last one of the transaction that wrote the rows.
         let client = server.client();
-        let newest = now(&client).await;
-        let (feed, place) = newest.split_at(newest.len() - 16);
-        let place = i64::from_str_radix(place, 16).unwrap() - i64::try_from(steps.len()).unwrap();
-        let start = format!("{feed}{place:016x}");
+        let newest = newest_cursor(&client).await;
+        let (feed, position) = newest.split_at(newest.len() - 16);
+        let position =
+            i64::from_str_radix(position, 16).unwrap() - i64::try_from(steps.len()).unwrap();
+        let start = format!("{feed}{position:016x}");
 
         for arguments in [json!({ "after": start }), json!({ "snapshot": true })] {
             let mut ws = server.ws().await;
@@ -128,7 +132,7 @@ impl Heard {
                     "{arguments} {filter}"
                 );
             }
-            // Live; the filter lets the last through.
+            // Live events; the filter passes the last one.
             let changed = self.changes.iter().map(|i| i.get(&steps)).chain([last]);
             let sql = server.sql().await;
             for (i, step) in changed.enumerate() {
@@ -160,8 +164,12 @@ async fn subscribe(ws: &mut Ws, filter: &Value, arguments: &Value) {
 }
 
 #[test]
-fn filters_of_events_agree_in_memory_and_in_sql() {
-    check(32, &heard(), &async |server, case: &Heard| {
-        case.check(server).await;
-    });
+fn event_filters_agree_in_memory_and_in_sql() {
+    check(
+        32,
+        &filtered_events(),
+        &async |server, case: &FilteredEvents| {
+            case.check(server).await;
+        },
+    );
 }

@@ -1,4 +1,4 @@
-//! Rows of any kind that the tables can hold, and the SQL that writes them.
+//! Random rows of every kind that the tables can hold, and the SQL that writes them.
 
 use std::{collections::BTreeSet, fmt};
 
@@ -14,7 +14,7 @@ use crate::{
     support::database::{Kind, kind},
 };
 
-/// Characters that a comparison, a pattern, a quote or a collation could stumble over.
+/// Characters that may break a comparison, a pattern, quoting or a collation.
 const CHARACTERS: [char; 24] = [
     '%', '_', '\\', '\'', '"', '*', ' ', '\n', '0', 'a', 'A', 's', 'ß', 'ẞ', 'ſ', 'i', 'ı', 'İ',
     'é', 'e', '\u{301}', '\u{200d}', '\u{ffff}', '🙂',
@@ -32,7 +32,7 @@ pub(super) fn text() -> impl Strategy<Value = String> {
     ]
 }
 
-/// Mostly small, so that two are often equal; else as far out as possible.
+/// Mostly small numbers, so that two are often equal, and sometimes extreme ones.
 pub(super) fn number() -> impl Strategy<Value = i32> {
     prop_oneof![
         8 => -1..4_i32,
@@ -41,7 +41,7 @@ pub(super) fn number() -> impl Strategy<Value = i32> {
     ]
 }
 
-/// A time in seconds; also those that RFC 3339 cannot write.
+/// A time in seconds, including times that RFC 3339 cannot express.
 pub(super) fn time() -> impl Strategy<Value = i64> {
     const EDGES: [i64; 8] = [
         i64::MIN,
@@ -81,7 +81,7 @@ struct Step {
     hidden: i32,
 }
 
-/// The rows of a case; parents are given by their place.
+/// The rows of a case. Parents are given by their index.
 #[derive(Clone)]
 pub(super) struct Rows {
     builders: Vec<(String, BTreeSet<usize>)>,
@@ -96,7 +96,7 @@ impl AsRef<Self> for Rows {
     }
 }
 
-/// As SQL: what a counterexample is tried out with.
+/// Prints the SQL with which a counterexample can be reproduced.
 impl fmt::Debug for Rows {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.sql())
@@ -168,7 +168,8 @@ fn or_null<T: fmt::Display>(value: Option<T>) -> String {
 }
 
 impl Rows {
-    /// Statements after which these rows are all there are; of two that a unique index keeps apart, the first.
+    /// Statements that replace all rows by these. Of two rows with the same unique key, the first
+    /// is kept.
     pub(super) fn sql(&self) -> String {
         let (insert, unless_taken) = match kind() {
             Kind::Sqlite => ("INSERT OR IGNORE INTO", ""),
@@ -188,7 +189,7 @@ impl Rows {
                 &format!("{i}, {}", named(tag)),
             );
         }
-        // A name that comes again gets another end, for builds to have a builder.
+        // A repeated name gets a suffix, so that every build has a builder.
         let mut names = BTreeSet::new();
         for (i, (name, tags)) in self.builders.iter().enumerate() {
             let mut name = name.clone();

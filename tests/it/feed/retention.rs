@@ -1,0 +1,237 @@
+//! What retention drops and keeps, and that a subscriber who misses events is told so.
+
+use std::time::Duration;
+
+use buildbot_graphql::testing::Clock;
+use serde_json::json;
+use tokio::time::{sleep, timeout};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    feed::{after, backfill::add_rows, newest_cursor, position},
+    support::{TIMEOUT, client::Client, server::Server, sql::Sql, ws::Ws},
+};
+
+/// The position of the oldest event (`MIN`) or the newest (`MAX`).
+async fn edge(sql: &Sql, of: &str) -> i64 {
+    let position = sql.position_column();
+    sql.number(&format!(
+        "SELECT {of}({position}) AS n FROM graphql_step_events"
+    ))
+    .await
+}
+
+/// A server with these flags and thirty events: the cursor before them and the cursor of each.
+async fn with_events(clock: Clock, flags: &[&str]) -> (Server, Client, Vec<String>) {
+    let flags = [&["--anonymous", "write"], flags].concat();
+    let server = Server::build(&flags, None, clock, None).await;
+    let client = server.client();
+    let build = client.add_build("b").await;
+    let mut cursors = vec![newest_cursor(&client).await];
+    for i in 0..30 {
+        cursors.push(client.new_step(build, &format!("s{i}")).await.1);
+    }
+    (server, client, cursors)
+}
+
+/// Checks that a cursor after the first `gone` events can be resumed from, and that an older one
+/// cannot.
+async fn check_reach(server: &Server, cursors: &[String], gone: usize) {
+    for cursor in &cursors[..gone] {
+        let mut ws = server.ws().await;
+        ws.subscribe(&after(cursor)).await;
+        assert_eq!(ws.stream_error().await.0, "CURSOR_EXPIRED", "gone: {gone}");
+    }
+    for at in gone..cursors.len() {
+        let mut ws = server.ws().await;
+        ws.subscribe(&after(&cursors[at])).await;
+        for cursor in &cursors[at + 1..] {
+            assert_eq!(ws.event().await["cursor"], cursor.as_str());
+        }
+    }
+}
+
+#[tokio::test]
+async fn retention_keeps_the_configured_number_of_events() {
+    let (server, _, cursors) = with_events(Clock::System, &["--feed-keep-events", "10"]).await;
+    check_reach(&server, &cursors, 0).await;
+    assert_eq!(server.handle.prune().await.unwrap(), 20);
+    assert_eq!(server.handle.prune().await.unwrap(), 0);
+    check_reach(&server, &cursors, 20).await;
+}
+
+#[tokio::test]
+async fn retention_keeps_events_for_the_configured_time() {
+    let day = 1_800_000_000;
+    let clock = Clock::fixed(day);
+    let (server, _, cursors) = with_events(clock.clone(), &["--feed-keep-seconds", "100"]).await;
+    let sql = server.sql().await;
+    let position = sql.position_column();
+    // The database dates events by the system's clock, so the test dates them again: the first at
+    // the day, then one per second.
+    sql.run(&format!(
+        "UPDATE graphql_step_events SET occurred_at = {day} + {position} - 1"
+    ))
+    .await;
+    clock.set(day + 100);
+    assert_eq!(server.handle.prune().await.unwrap(), 0);
+    clock.set(day + 107);
+    assert_eq!(server.handle.prune().await.unwrap(), 7);
+    check_reach(&server, &cursors, 7).await;
+    // A clock that was wrong for a while leaves no gap: an old event after a young one waits for
+    // it.
+    sql.run(&format!(
+        "UPDATE graphql_step_events SET occurred_at = 0 WHERE {position} > 9; \
+         UPDATE graphql_step_events SET occurred_at = {day} + 108 WHERE {position} = 9"
+    ))
+    .await;
+    clock.set(day + 108);
+    assert_eq!(server.handle.prune().await.unwrap(), 1);
+    check_reach(&server, &cursors, 8).await;
+}
+
+#[tokio::test]
+async fn retention_always_keeps_the_newest_event() {
+    let flags = ["--feed-keep-events", "0", "--feed-keep-seconds", "0"];
+    let clock = Clock::fixed(4_000_000_000);
+    let (server, client, mut cursors) = with_events(clock, &flags).await;
+    assert_eq!(server.handle.prune().await.unwrap(), 29);
+    assert_eq!(newest_cursor(&client).await, cursors[30]);
+    cursors.push(client.set_state(30, "next").await);
+    check_reach(&server, &cursors, 29).await;
+    assert_eq!(server.handle.prune().await.unwrap(), 1);
+    check_reach(&server, &cursors, 30).await;
+}
+
+#[tokio::test]
+async fn retention_drops_more_than_one_batch() {
+    let flags = ["--anonymous", "write", "--feed-keep-events", "3"];
+    let server = Server::with_flags(&flags).await;
+    server.client().add_build("b").await;
+    let sql = server.sql().await;
+    add_rows(&sql, 1_503, "'x'").await;
+    assert_eq!(server.handle.prune().await.unwrap(), 1_500);
+    assert_eq!(edge(&sql, "MIN").await, 1_501);
+    assert_eq!(edge(&sql, "MAX").await, 1_503);
+}
+
+#[tokio::test]
+async fn the_server_runs_retention_by_itself() {
+    let flags = ["--feed-keep-events", "5", "--feed-prune-seconds", "1"];
+    let (server, _, cursors) = with_events(Clock::System, &flags).await;
+    let sql = server.sql().await;
+    timeout(TIMEOUT, async {
+        while edge(&sql, "MIN").await != 26 {
+            sleep(Duration::from_millis(50)).await;
+        }
+    })
+    .await
+    .unwrap();
+    check_reach(&server, &cursors, 25).await;
+}
+
+#[tokio::test]
+async fn retention_does_not_disturb_a_live_subscriber() {
+    let flags = ["--feed-keep-events", "1"];
+    let (server, client, cursors) = with_events(Clock::System, &flags).await;
+    let mut ws = server.ws().await;
+    ws.subscribe(&after(&cursors[30])).await;
+    for i in 0..30 {
+        let written = client.set_state(1, &i.to_string()).await;
+        assert_eq!(ws.event().await["cursor"], written.as_str());
+        server.handle.prune().await.unwrap();
+    }
+}
+
+/// Reads to the end of the stream, which must have no gap after `at`: the last position, and the
+/// error's code.
+async fn read_to_error(ws: &mut Ws, mut at: i64) -> (i64, String) {
+    loop {
+        let message = ws.receive().await;
+        let event = &message["payload"]["data"]["stepEvents"];
+        if event["cursor"].is_string() {
+            at += 1;
+            assert_eq!(position(&event["cursor"]), at, "a gap");
+            continue;
+        }
+        let errors = [&message["payload"]["errors"][0], &message["payload"][0]];
+        let code = errors
+            .iter()
+            .find_map(|error| error["extensions"]["code"].as_str());
+        let code = code.unwrap_or_else(|| panic!("ended without an error: {message:#}"));
+        return (at, code.to_owned());
+    }
+}
+
+#[tokio::test]
+async fn a_backfill_overtaken_by_retention_fails() {
+    let flags = ["--anonymous", "write", "--feed-keep-events", "50"];
+    let server = Server::with_flags(&flags).await;
+    let client = server.client();
+    client.add_build("b").await;
+    let start = newest_cursor(&client).await;
+    let sql = server.sql().await;
+    // More than all buffers hold: the server stays in the first batch until the client reads.
+    add_rows(&sql, 1_200, &format!("'{}'", "0".repeat(16_000))).await;
+    assert_eq!(position(&json!(newest_cursor(&client).await)), 1_200);
+    let mut ws = Ws::with_small_buffer(server.address).await;
+    ws.subscribe(&after(&start)).await;
+    assert_eq!(position(&ws.event().await["cursor"]), 1);
+    assert_eq!(server.handle.prune().await.unwrap(), 1_150);
+    let (at, code) = read_to_error(&mut ws, 1).await;
+    assert_eq!(code, "CURSOR_EXPIRED");
+    assert!(at < 1_150, "{at}");
+}
+
+#[tokio::test]
+async fn retention_under_load_never_leaves_a_silent_gap() {
+    let flags = ["--feed-keep-events", "8"];
+    let (server, client, _) = with_events(Clock::System, &flags).await;
+    let stop = CancellationToken::new();
+    let writer = tokio::spawn({
+        let (sql, stop) = (server.sql().await, stop.clone());
+        async move {
+            while !stop.is_cancelled() {
+                // Several events at once, so that a reader falls behind the floor at times.
+                sql.run("UPDATE steps SET state_string = 'busy' WHERE id <= 12")
+                    .await;
+            }
+        }
+    });
+    let pruner = tokio::spawn({
+        let (handle, stop) = (server.handle.clone(), stop.clone());
+        async move {
+            while !stop.is_cancelled() {
+                handle.prune().await.unwrap();
+            }
+        }
+    });
+    let (mut read, mut cut) = (0, 0);
+    for _ in 0..60 {
+        let start = newest_cursor(&client).await;
+        let from = position(&json!(start));
+        let mut ws = server.ws().await;
+        ws.subscribe(&after(&start)).await;
+        let received = timeout(Duration::from_millis(100), read_to_error(&mut ws, from)).await;
+        if let Ok((at, code)) = received {
+            assert!(
+                ["CURSOR_EXPIRED", "FEED_LAGGED"].contains(&code.as_str()),
+                "{code}"
+            );
+            read += at - from;
+            cut += 1;
+        }
+    }
+    stop.cancel();
+    writer.await.unwrap();
+    pruner.await.unwrap();
+    // Otherwise the checks above prove nothing.
+    assert!(
+        cut > 0 && read > 0,
+        "cut off {cut} times, after {read} events"
+    );
+    let mut ws = server.ws().await;
+    ws.subscribe(&after(&newest_cursor(&client).await)).await;
+    let written = client.set_state(1, "next").await;
+    assert_eq!(ws.event().await["cursor"], written.as_str());
+}
