@@ -1,5 +1,6 @@
-//! What the fuzz targets of `fuzz/` call, for tests and for fuzzing alone: each takes any bytes and panics where a promise is broken.
-//! `scripts/fuzz` looks for such bytes; the test below tries those that are kept in `fuzz/corpus`.
+//! The fuzz targets' functions, for tests and for fuzzing alone: each takes any bytes and panics
+//! where a promise is broken. `scripts/fuzz` searches for such bytes; the test below tries those in
+//! `fuzz/corpus`.
 
 pub use crate::{
     domain::fuzz::page_cursor,

@@ -1,4 +1,5 @@
-//! The schema: what each type and field means, and which one call answers it. Knows nothing of HTTP.
+//! GraphQL, without any transport: an operation is prepared, then executed or subscribed to, by the
+//! resolvers of the schema.
 
 pub(crate) mod api;
 pub(crate) mod execute;

@@ -9,6 +9,8 @@ use axum::{
 };
 use tower_http::catch_panic::{CatchPanicLayer, ResponseForPanic};
 
+use crate::graphql::execute::panic_boundary::Panic;
+
 /// For GraphQL over HTTP.
 pub(crate) fn graphql() -> CatchPanicLayer<impl ResponseForPanic<ResponseBody = Body>> {
     layer(
@@ -35,16 +37,8 @@ fn layer(
     body: &'static str,
 ) -> CatchPanicLayer<impl ResponseForPanic<ResponseBody = Body>> {
     CatchPanicLayer::custom(move |panic: Box<dyn Any + Send>| -> Response {
-        // The panic's text may hold anything, so it is for the log alone.
-        tracing::error!(panic = text(&*panic), "a request panicked");
+        tracing::error!(error = %Panic::new(&*panic), "a request panicked");
         let status = StatusCode::INTERNAL_SERVER_ERROR;
         (status, [(header::CONTENT_TYPE, content_type)], body).into_response()
     })
-}
-
-/// The text of a panic. The standard macros make one of these two types.
-fn text(panic: &(dyn Any + Send)) -> &str {
-    let literal = panic.downcast_ref::<&str>().copied();
-    let formatted = panic.downcast_ref::<String>().map(String::as_str);
-    literal.or(formatted).unwrap_or("without a text")
 }

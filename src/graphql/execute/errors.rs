@@ -1,7 +1,7 @@
 //! Errors as a response carries them: each with its code, and what is internal kept in the log.
 //!
-//! An error's code is a value in its `source` (ours or the request's own) until it is written; it is
-//! never read back from the extensions.
+//! An error's code is a value in its `source` (ours or the request's own) until it is written; it
+//! is never read back from the extensions.
 
 use std::sync::Arc;
 

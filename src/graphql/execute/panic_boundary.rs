@@ -6,16 +6,17 @@ use futures_util::{FutureExt, Stream, StreamExt};
 
 use crate::domain::error::{Error, Result};
 
-/// What a panic said.
+/// A panic, with its text for the log. The text may hold anything, so no client gets it.
 #[derive(Debug, thiserror::Error)]
 #[error("a panic: {0}")]
-struct Panic(String);
+pub(crate) struct Panic(String);
 
 impl Panic {
-    fn new(payload: &(dyn Any + Send)) -> Self {
+    /// Reads the text. The standard macros make one of these two types.
+    pub(crate) fn new(payload: &(dyn Any + Send)) -> Self {
         let text = payload.downcast_ref::<&str>().copied();
         let text = text.or_else(|| payload.downcast_ref::<String>().map(String::as_str));
-        Self(text.unwrap_or("of unknown cause").to_owned())
+        Self(text.unwrap_or("without a text").to_owned())
     }
 }
 

@@ -272,6 +272,7 @@ mod tests {
     }
 
     #[test]
+    #[expect(clippy::too_many_lines, reason = "a list of cases")]
     fn objects_are_counted_before_they_are_read() {
         for (text, objects) in [
             ("{ __typename eventCursor }", 0),

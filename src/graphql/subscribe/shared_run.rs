@@ -1,4 +1,5 @@
-//! The task of one shared subscription: executes its operation for each event, once for all members.
+//! The task of one shared subscription: executes its operation for each event, once for all
+//! members.
 
 use std::{pin::pin, sync::Arc, time::Duration};
 

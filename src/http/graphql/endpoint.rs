@@ -130,7 +130,8 @@ fn accepted_media(headers: &HeaderMap) -> Result<ResponseMedia, HttpRefusal> {
     })
 }
 
-/// A query in a URL needs a sign that no page or image tag of another site made the browser send it.
+/// A query in a URL needs a sign that no page or image tag of another site made the browser send
+/// it.
 fn check_preflight(headers: &HeaderMap) -> Result<(), HttpRefusal> {
     let accepts = headers
         .get_all(header::ACCEPT)

@@ -1,5 +1,5 @@
-//! GraphQL over server-sent events, in the "distinct connections" mode of graphql-sse: one operation
-//! a request.
+//! GraphQL over server-sent events, in the "distinct connections" mode of graphql-sse: one
+//! operation a request.
 
 use std::{convert::Infallible, time::Duration};
 

@@ -11,7 +11,7 @@ use crate::{
     auth::{caller::Caller, request_context::RequestContext},
     graphql::execute::errors::ErrorSigner,
     http::websocket::{
-        protocol::{MessageLabel, Subprotocol},
+        protocol::{CloseReason, MessageLabel, Subprotocol},
         session::{Outbox, Session, SessionRequest},
     },
 };
@@ -60,33 +60,15 @@ pub fn session(data: &[u8]) {
         }
         let message = expand(protocol, line);
         let ended = account.ends(protocol, &message);
-        let received = session.receive(&message, &mut out);
-        match received {
+        match session.receive(&message, &mut out) {
             Err(closing) => {
-                assert!(
-                    [1000, 4400, 4401, 4403, 4409, 4429].contains(&closing.code),
-                    "{closing:?}"
-                );
-                assert!(closing.reason.len() <= 123, "{closing:?}");
+                check_close(&closing);
                 return;
             }
-            Ok(Some(SessionRequest::Init(_))) => {
-                assert!(!session.is_open(), "{message}");
-                let outcome = session.init(Caller::local(), |_| Ok(()), &mut out);
-                assert!(outcome.is_ok() && session.is_open());
+            Ok(request) => {
+                let started = fulfil(&mut session, request, &mut out, &mut account);
+                held.extend(started);
             }
-            Ok(Some(SessionRequest::Start(start))) => {
-                assert!(session.is_open(), "{message}");
-                assert!(account.running.len() < MAX_OPERATIONS, "{message}");
-                let id = start.label.id.to_string();
-                assert!(!account.running.contains_key(&id), "{id} twice");
-                account.running.insert(id, true);
-                held.push(HeldOperation {
-                    label: start.label,
-                    abortable: Abortable::new((), start.ending),
-                });
-            }
-            Ok(None) => {}
         }
         account.receive(out);
         if let Some(id) = ended {
@@ -104,6 +86,42 @@ pub fn session(data: &[u8]) {
             .iter()
             .filter(|operation| !operation.abortable.is_aborted());
         assert_eq!(alive.count(), account.running.len());
+    }
+}
+
+fn check_close(closing: &CloseReason) {
+    assert!(
+        [1000, 4400, 4401, 4403, 4409, 4429].contains(&closing.code),
+        "{closing:?}"
+    );
+    assert!(closing.reason.len() <= 123, "{closing:?}");
+}
+
+/// Does what a message asks for; gives the operation that it starts.
+fn fulfil(
+    session: &mut Session,
+    request: Option<SessionRequest>,
+    out: &mut Outbox,
+    account: &mut Account,
+) -> Option<HeldOperation> {
+    match request? {
+        SessionRequest::Init(_) => {
+            assert!(!session.is_open());
+            let outcome = session.init(Caller::local(), |_| Ok(()), out);
+            assert!(outcome.is_ok() && session.is_open());
+            None
+        }
+        SessionRequest::Start(start) => {
+            assert!(session.is_open());
+            assert!(account.running.len() < MAX_OPERATIONS);
+            let id = start.label.id.to_string();
+            assert!(!account.running.contains_key(&id), "{id} twice");
+            account.running.insert(id, true);
+            Some(HeldOperation {
+                label: start.label,
+                abortable: Abortable::new((), start.ending),
+            })
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use std::{
 
 use async_graphql::Response;
 use futures_util::{
-    Stream, StreamExt,
+    FutureExt, Stream, StreamExt,
     future::BoxFuture,
     stream::{Abortable, BoxStream},
 };
@@ -62,11 +62,8 @@ impl RunningOperation {
             context,
             ending,
         } = start;
-        let begin = async move {
-            let begin = catch(begin(api, operation, context));
-            let panicked = |error| Outcome::Refused(from_error(&error).into());
-            begin.await.unwrap_or_else(panicked)
-        };
+        let panicked = |error| Outcome::Refused(from_error(&error).into());
+        let begin = catch(begin(api, operation, context)).map(move |r| r.unwrap_or_else(panicked));
         Self {
             label,
             stage: Abortable::new(OperationStage::Beginning(Box::pin(begin)), ending),

@@ -9,8 +9,8 @@ use crate::{
 };
 
 /// Puts the feed into a Buildbot master's database. Where it is whole already, nothing is changed;
-/// where a part of it is gone, changes have gone unrecorded, so all of it is made anew and the cursors
-/// of before are no longer good.
+/// where a part of it is gone, changes have gone unrecorded, so all of it is made anew and the
+/// cursors of before are no longer good.
 ///
 /// # Errors
 /// The database is not Buildbot's, or the reason why nothing was added.

@@ -82,7 +82,8 @@ async fn no_column_reads_as_no_waits() {
     for (i, read) in reads.chain([&"a snapshot"]).enumerate() {
         assert_eq!(all[0][i], all[1][i], "{read}");
     }
-    // Only what is to find nothing has found nothing: one number, what is greater than 0, and the snapshot.
+    // Three reads find nothing, as they must: one number, what is greater than 0, and the
+    // snapshot.
     let count = |answer: &Value| answer.to_string().matches("\"locks_duration_s\":0").count();
     let found = all[1].iter().skip(QUERIES.len() + 1).map(count);
     assert_eq!(found.filter(|n| *n == 0).count(), 3);
