@@ -24,7 +24,7 @@ use crate::config::{
     token::TokenConfig,
 };
 
-/// Everything that `serve` can be told.
+/// Every setting of `serve`.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct Config {
     #[command(flatten)]

@@ -23,7 +23,7 @@ use crate::{
     store::db::connect::{PendingMigrations, connect},
 };
 
-/// How long requests, sockets and tasks have to end once the server is told to stop.
+/// How long requests, sockets and tasks have to end once the server is to stop.
 const GRACE: Duration = Duration::from_secs(8);
 /// How many connections wait to be accepted: thousands may come at once, such as after a restart.
 const BACKLOG: u32 = 4_096;
@@ -70,7 +70,7 @@ impl Server {
         self.api.app()
     }
 
-    /// What the operator is told at the start: the server's addresses, and a first request to try.
+    /// The text that is printed at the start: the server's addresses, and a first request to try.
     pub(crate) fn greeting(&self) -> String {
         let scheme = if self.tls.is_some() { "https" } else { "http" };
         let (version, local) = (env!("CARGO_PKG_VERSION"), self.address);
@@ -105,7 +105,7 @@ Try:
             .map_err(|source| CommandError::Listen { address, source })
     }
 
-    /// Serves until the server is told to stop.
+    /// Serves until the server is stopped.
     pub(crate) async fn run(self) {
         serve(self.api, self.listener, self.tls).await;
     }

@@ -169,7 +169,7 @@ impl Feed {
         self.dispatcher().subscribers.len()
     }
 
-    /// Ends every live subscription for this reason; subscribers are told where to resume.
+    /// Ends every live subscription for this reason; subscribers learn where to resume.
     pub(crate) fn end(&self, why: &Error) {
         self.dispatcher().subscribers.end(why);
     }
@@ -192,7 +192,7 @@ impl Feed {
             .map_or(Duration::ZERO, |at| at.elapsed())
     }
 
-    /// Whether the feed has been unreadable for so long that subscribers must be told.
+    /// Whether the feed has been unreadable for so long that subscriptions must end.
     pub(crate) fn is_stale(&self) -> bool {
         self.lag() >= self.0.config.stale()
     }

@@ -1,5 +1,5 @@
-//! Subscriptions: a stream of one's own for what was missed, then one that all share who ask the
-//! same.
+//! Subscriptions: each subscriber has its own stream for what it has missed, then shares one with
+//! all who ask the same.
 
 pub(crate) mod encode;
 pub(crate) mod event_source;

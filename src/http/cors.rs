@@ -23,11 +23,11 @@ type Headers = &'static [(&'static str, &'static str)];
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ForeignOrigin;
 
-/// What a route tells browsers.
+/// The cross-origin policy of a route.
 pub(crate) struct CorsPolicy {
-    /// What pages of allowed origins are told before they ask.
+    /// The headers for pages of allowed origins, in answer to a preflight.
     preflight: Headers,
-    /// What they are told with every other answer.
+    /// The headers of every other answer to them.
     response: Headers,
     /// `Vary` names the origin whether or not there is one.
     always_varies: bool,

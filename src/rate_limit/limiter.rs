@@ -78,7 +78,7 @@ impl RateLimiter {
     /// Why the caller may not read, or `RateLimited` where it has tried too often.
     pub(crate) fn admit(&self, context: &RequestContext) -> Result<()> {
         context.caller.require(Scope::Read).or_else(|refusal| {
-            // Out of points, it is not told any more whether its token is good.
+            // Out of points, it no longer learns whether its token is good.
             self.spend(context, REJECTED_COST)?;
             Err(refusal)
         })

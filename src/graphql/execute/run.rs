@@ -22,7 +22,7 @@ use crate::{
     metrics::labels::OutcomeLabel,
 };
 
-/// What a subscription is told over a transport that takes one response.
+/// Why a subscription is refused over a transport that takes one response.
 const ONE_RESPONSE: &str =
     "a subscription goes over a WebSocket, or over HTTP with `Accept: text/event-stream`";
 

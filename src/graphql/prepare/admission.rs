@@ -21,8 +21,8 @@ use crate::{
     rate_limit::limiter::MIN_COST,
 };
 
-/// What a refused document costs, in points: it was read.
-const REFUSED: u64 = 10;
+/// The points that a refused document costs, because it was read.
+const REFUSED_POINTS: u64 = 10;
 
 impl Api {
     /// Prepares an operation, or says why it is not to run.
@@ -50,9 +50,9 @@ impl Api {
         let limiter = &self.app.rate_limiter;
         limiter.admit(context).map_err(Refusal::admission)?;
         let operation = self.measure(request);
-        let points = operation
-            .as_ref()
-            .map_or(REFUSED, |operation| operation.cost.objects.max(MIN_COST));
+        let points = operation.as_ref().map_or(REFUSED_POINTS, |operation| {
+            operation.cost.objects.max(MIN_COST)
+        });
         // A caller without points learns that instead of what is wrong with its document.
         let spent = limiter.spend(context, points);
         spent.map_err(Refusal::admission)?;

@@ -11,13 +11,13 @@ use crate::{
     store::event::Event,
 };
 
-/// A shared stream ends when it has heard nothing for so long; the next event begins it anew.
+/// A shared stream ends after so long without an event; the next event begins it anew.
 const IDLE: Duration = Duration::from_secs(1);
 
 /// Takes over from a subscriber's own stream.
 pub(crate) trait Handoff: Send + Sync {
     /// Joins those who hear events live, for a subscriber who has read everything up to `read`;
-    /// returns the position behind which it hears them.
+    /// returns the position behind which it gets them.
     fn join(&self, filter: &EventFilter, read: Position) -> Position;
 }
 

@@ -53,7 +53,7 @@ struct Members {
 
 /// A subscriber among the members; it leaves when this is dropped.
 pub(crate) struct Membership {
-    /// Counts those who hear events live.
+    /// Counts the subscribers who get events live.
     _counted: GaugeGuard,
     all: SharedSubscriptions,
     subscription: Arc<SharedSubscription>,
@@ -63,7 +63,7 @@ pub(crate) struct Membership {
 
 impl SharedSubscriptions {
     /// Joins the subscription of this key, which `open` opens where there is none. Returns the
-    /// membership, and the position behind which the member hears events.
+    /// membership, and the position behind which the member gets events.
     pub(crate) fn join(
         &self,
         key: &Arc<GroupKey>,
@@ -105,7 +105,7 @@ fn forget(all: &mut Registry, subscription: &Arc<SharedSubscription>) {
 }
 
 impl Members {
-    /// Adds a member; returns its id and the position behind which it hears events.
+    /// Adds a member; returns its id and the position behind which it gets events.
     fn add(&mut self, queue: byte_queue::Sender<EncodedEvent, StreamErrors>) -> (u64, Position) {
         let id = self.next_id;
         self.next_id += 1;
@@ -115,7 +115,7 @@ impl Members {
 }
 
 impl SharedSubscription {
-    /// A subscription without members, which hears the events behind `live_from`.
+    /// A subscription without members, which gets the events behind `live_from`.
     pub(crate) fn new(
         key: Arc<GroupKey>,
         live_from: Position,

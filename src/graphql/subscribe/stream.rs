@@ -66,7 +66,7 @@ impl Api {
         outcome
     }
 
-    /// Begins a subscription: its own stream first, and behind it what it hears with others.
+    /// Begins a subscription: its own stream first, and behind it the one that it shares.
     async fn subscribe(
         &self,
         operation: PreparedOperation,
@@ -145,7 +145,7 @@ struct SubscriptionUpdates {
 }
 
 impl SubscriptionUpdates {
-    /// The subscriber's own stream, and behind it what it hears with others.
+    /// The subscriber's own stream, and behind it the one that it shares.
     fn stream(
         self,
         opened: Opened,

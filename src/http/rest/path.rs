@@ -1,5 +1,5 @@
 //! Paths: split on `/`, then each element percent-decoded, then matched against the few forms there
-//! are. A slash within a builder's name is so told from one that ends it.
+//! are. So a slash within a builder's name differs from one that ends it.
 
 use percent_encoding::percent_decode_str;
 

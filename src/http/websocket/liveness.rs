@@ -35,7 +35,7 @@ pub(crate) struct Liveness {
     last_received: Instant,
     /// When the client was pinged, if nothing was received since.
     pinged_at: Option<Instant>,
-    /// When the older subprotocol's client was last told that the server lives.
+    /// When the last keep-alive message of the legacy subprotocol was sent.
     last_keep_alive: Instant,
     /// Since when the client takes nothing.
     blocked_since: Option<Instant>,

@@ -1,4 +1,4 @@
-//! An operation on a socket, from its beginning to its last word.
+//! An operation on a socket, from its start to its last message.
 
 use std::{
     pin::Pin,

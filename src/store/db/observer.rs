@@ -1,4 +1,4 @@
-//! What hears of each statement.
+//! What is called for each statement.
 
 use std::{fmt, sync::Arc};
 

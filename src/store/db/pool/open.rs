@@ -71,7 +71,7 @@ pub(crate) async fn open(
 }
 
 /// Connects to a file. Where another process turns on its write-ahead log at the same moment,
-/// SQLite reports that it is busy without waiting as long as it was told to.
+/// SQLite may report that it is busy sooner than its timeout.
 async fn connect_when_free(
     options: ConnectOptions,
     patience: Duration,
