@@ -62,6 +62,7 @@ impl App {
         config.check().map_err(CommandError::Config)?;
         let stop = CancellationToken::new();
         let metrics = Arc::new(Metrics::default());
+        // Before the clones below, which then measure too.
         db.measure(&metrics.statement_seconds);
         let feed = Feed::open(
             db.clone(),
@@ -87,6 +88,7 @@ impl App {
 
     /// The same server with its writes dated by another clock.
     pub(crate) fn with_clock(&self, clock: Clock) -> Self {
+        // Not `self.clone()`, which would copy only the pointer.
         let state = AppState::clone(self);
         Self(Arc::new(AppState { clock, ..state }))
     }

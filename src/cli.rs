@@ -35,7 +35,7 @@ use crate::{
 /// address space, not memory.
 const STACK_BYTES: usize = 8 * 1024 * 1024;
 
-/// Where tokio's users say how many threads they want.
+/// The variable that sets tokio's number of worker threads.
 const WORKER_THREADS: &str = "TOKIO_WORKER_THREADS";
 
 /// Buildbot's build steps as a GraphQL API: nested queries, writes, and a change feed that never
@@ -79,7 +79,7 @@ enum Command {
 #[must_use]
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
-    // Outlives the runtime: to send the last traces may take a moment.
+    // Dropped after the runtime, so that the last traces are sent.
     let _log = log::start(&cli.log);
     let runtime = match build_runtime() {
         Ok(runtime) => runtime,
@@ -100,8 +100,8 @@ pub fn main() -> ExitCode {
 fn build_runtime() -> io::Result<Runtime> {
     let mut builder = Builder::new_multi_thread();
     if env::var_os(WORKER_THREADS).is_none() {
-        // Large responses are put together without a pause. With one thread per processor they
-        // would keep the feed waiting; with two, the system has them take turns.
+        // Large responses are built without yielding. With one thread per processor they would
+        // keep the feed waiting; with two, the system makes them take turns.
         let processors = thread::available_parallelism().map_or(1, usize::from);
         builder.worker_threads(2 * processors);
     }
@@ -110,7 +110,7 @@ fn build_runtime() -> io::Result<Runtime> {
 
 async fn run(command: Command) -> Result<(), CommandError> {
     match command {
-        // Boxed, as all that a server awaits is nested deeper than the compiler looks.
+        // Boxed, since a server's futures nest deeper than the compiler's recursion limit.
         Command::Serve(config) => Box::pin(serve(*config)).await,
         Command::Migrate(database) => run_migrate(&database).await,
         Command::Attach(database) => {
@@ -139,6 +139,7 @@ async fn serve(config: Config) -> Result<(), CommandError> {
         demo::prepare(server.app()).await?;
         demo::start(server.app());
     }
+    // Before the greeting, so that whoever waits for it can already send a signal.
     server.handle_signals()?;
     print_line(&server.greeting());
     server.run().await;
@@ -166,7 +167,7 @@ async fn backup(database: &DatabaseConfig, file: PathBuf) -> Result<(), CommandE
     Ok(())
 }
 
-/// Prints what was changed, or else this line.
+/// Prints what was changed, or `otherwise` if nothing was.
 fn report(changes: &SchemaChanges, otherwise: &str) {
     if changes.added.is_empty() && changes.removed.is_empty() {
         print_line(otherwise);

@@ -28,8 +28,7 @@ const HISTORY: usize = 5;
 const HISTORY_PAUSE: u64 = 3_000;
 /// The pause between two builds of a builder.
 const BUILD_PAUSE: Duration = Duration::from_secs(3);
-/// How long after one builder the next begins, so that there is always something to see and never a
-/// rush.
+/// The delay between the starts of two builders, so that their steps change at different times.
 const STAGGER: Duration = Duration::from_millis(500);
 
 /// Adds the builders and their history to a new database, and ends what an earlier run left behind
@@ -41,6 +40,7 @@ pub(crate) async fn prepare(app: &App) -> Result<()> {
         return Ok(());
     }
     for (i, (name, steps)) in BUILDERS.iter().enumerate() {
+        // Five builds, 50 minutes apart, must end before now.
         let hours = i64::try_from(HISTORY + i).unwrap_or(0);
         let clock = Clock::fixed(app.clock.now() - hours * 3_600);
         let past = app.with_clock(clock.clone());

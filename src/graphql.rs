@@ -1,5 +1,5 @@
-//! GraphQL, without any transport: an operation is prepared, then executed or subscribed to, by the
-//! resolvers of the schema.
+//! GraphQL without any transport: `prepare` checks an operation, then `execute` or `subscribe` runs
+//! it with the resolvers of `schema`.
 
 pub(crate) mod api;
 pub(crate) mod execute;

@@ -9,7 +9,7 @@ use tracing_subscriber::{EnvFilter, Layer, Registry, fmt, prelude::*};
 
 use crate::config::log::{LogConfig, LogFormat};
 
-/// What the log has by default.
+/// The default filter; `store/db/migrate.rs` logs each migration itself.
 const DEFAULT_FILTER: &str = "info,sea_orm_migration=warn";
 
 /// A process's log. Dropped when the process ends, it sends the traces that wait to be sent.
@@ -35,7 +35,7 @@ pub(crate) fn start(config: &LogConfig) -> Log {
     let no_statement = filter_fn(|metadata| !traces::is_statement(metadata));
     let lines = lines(config).with_filter(filter(config).and(no_statement));
     let mut layers = vec![lines.boxed()];
-    let (_traces, error) = match traces::start() {
+    let (traces, error) = match traces::start() {
         Ok(Some((traces, layer))) => {
             layers.push(layer);
             (Some(traces), None)
@@ -44,10 +44,11 @@ pub(crate) fn start(config: &LogConfig) -> Log {
         Err(error) => (None, Some(error)),
     };
     tracing_subscriber::registry().with(layers).init();
+    // Reported only now, as there was no log before.
     if let Some(error) = error {
         tracing::warn!(%error, "no traces are sent");
     }
-    Log { _traces }
+    Log { _traces: traces }
 }
 
 /// A layer that writes events as lines.

@@ -1,7 +1,7 @@
 //! What operators watch: each metric a field with its meaning, served as text at `/metrics`.
 //!
-//! Labels are of closed sets: nothing that a client sends becomes one. To count a request costs a
-//! few atomics, and locks that nobody holds for long.
+//! Labels are of closed sets: nothing that a client sends becomes one. Counting a request costs a
+//! few atomics and short locks.
 
 pub(crate) mod gauge_guard;
 pub(crate) mod labels;

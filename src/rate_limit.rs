@@ -1,4 +1,4 @@
-//! How much callers may take: points of cost and sockets each, subscriptions all together.
+//! How much callers may take: points and sockets per caller, subscriptions for all together.
 
 pub(crate) mod bucket;
 pub(crate) mod client_network;

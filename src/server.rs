@@ -25,15 +25,16 @@ use crate::{
 
 /// How long requests, sockets and tasks have to end once the server is to stop.
 const GRACE: Duration = Duration::from_secs(8);
-/// How many connections wait to be accepted: thousands may come at once, such as after a restart.
+/// How many connections may wait to be accepted: thousands may come at once, as after a restart.
 const BACKLOG: u32 = 4_096;
-/// How many files, which sockets are, the server asks to have open at most.
+/// The limit of open files, sockets included, that the server asks the system for.
 const MAX_FILES: u64 = 1 << 20;
 
-/// A server that listens and does not serve yet.
+/// A server that listens but does not serve yet.
 pub(crate) struct Server {
     api: Api,
     listener: TcpListener,
+    /// `None` serves plain HTTP.
     tls: Option<Tls>,
     /// Where it listens, with the port that the system chose.
     address: SocketAddr,
@@ -50,7 +51,7 @@ impl Server {
         } else {
             PendingMigrations::Apply
         };
-        // First of all: a wrong certificate must not leave a migrated database behind.
+        // First, so that a wrong certificate does not leave a migrated database behind.
         let tls = Tls::load(&config.connection)?;
         let db = connect(&config.database, pending).await?;
         let address = config.http.listen;
@@ -96,7 +97,7 @@ Try:
         )
     }
 
-    /// Has signals stop the server and reload its certificate.
+    /// Makes signals stop the server and reload its certificate.
     pub(crate) fn handle_signals(&self) -> Result<(), CommandError> {
         let address = self.app().config.http.listen;
         let stop = &self.app().stop;
@@ -119,7 +120,7 @@ fn listen(address: SocketAddr) -> io::Result<TcpListener> {
         SocketAddr::V4(_) => TcpSocket::new_v4(),
         SocketAddr::V6(_) => TcpSocket::new_v6(),
     }?;
-    // The port may still have connections of the server before this one.
+    // Connections of the previous server may still occupy the port.
     socket.set_reuseaddr(true)?;
     socket.bind(address)?;
     socket.listen(BACKLOG)
@@ -140,7 +141,7 @@ fn spawn_background_tasks(app: &App) {
     tasks.spawn(tail::run(feed.clone()));
     tasks.spawn(retention::run(feed.clone()));
     tasks.spawn(app.access.clone().run(app.stop.clone()));
-    // A database of our own always has its feed.
+    // Our own database always has its feed; a master's may get or lose it at any time.
     if !app.db.is_writable() {
         tasks.spawn(attachment::run(feed.clone()));
     }
@@ -148,10 +149,11 @@ fn spawn_background_tasks(app: &App) {
 
 /// Waits for open connections and running tasks, and cuts off those that take too long.
 async fn drain(app: &App, connections: &Listener) {
-    // A tracker that is not closed is waited for for ever.
+    // Waiting on a tracker that is not closed never ends.
     app.tasks.close();
     connections.open.close();
     let all = async {
+        // Connections first: a request may still start a task.
         connections.open.wait().await;
         app.tasks.wait().await;
     };

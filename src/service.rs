@@ -1,5 +1,5 @@
-//! Every write: authorise, check, one transaction, then wake the feed. The functions are named as
-//! the update methods of Buildbot's data API are.
+//! Every write: authorise, check, one transaction, then wake the feed. The functions are named
+//! after the update methods of Buildbot's data API.
 //!
 //! Writes fail with `ReadOnly` where the database is a Buildbot master's, as the caller's token
 //! demands, and with `Unavailable` or `Internal`.

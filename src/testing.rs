@@ -50,7 +50,7 @@ pub fn load_tls(arguments: &[&str]) -> Result<bool, String> {
 /// A server in this process.
 #[derive(Debug)]
 pub struct TestServer {
-    /// What a test may see and do of it.
+    /// What a test may observe and control.
     pub handle: ServerHandle,
     /// Where it listens.
     pub address: SocketAddr,
@@ -74,6 +74,7 @@ impl TestServer {
             let tls = Tls::load(&config.connection)?;
             let mut db = connect(&config.database, PendingMigrations::Apply).await?;
             if let Some(on_statement) = on_statement {
+                // Before `App::new` clones the database, or the clones would not report.
                 db.on_statement(on_statement);
             }
             let app = App::new(config, db, clock).await?;
@@ -92,7 +93,7 @@ impl TestServer {
     }
 }
 
-/// What a test may see and do of a server behind its front doors; it outlives the server.
+/// What a test may observe and control behind a server's front doors; it outlives the server.
 #[derive(Clone, Debug)]
 pub struct ServerHandle(App);
 

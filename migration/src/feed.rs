@@ -168,7 +168,9 @@ fn feed(backend: DbBackend) -> FeedObject {
         );
     }
     let mut object = table(backend, "graphql_feed", feed);
+    // Random, as the hasher's keys are; 32 bits are eight hexadecimal digits.
     let epoch = RandomState::new().build_hasher().finish() >> 32;
+    // Emptied first: on MariaDB a migration that broke off may have left its row.
     object.make.extend([
         "DELETE FROM graphql_feed".to_owned(),
         format!("INSERT INTO graphql_feed (epoch) VALUES ('{epoch:08x}')"),
@@ -211,6 +213,7 @@ fn now(backend: DbBackend) -> &'static str {
     match backend {
         DbBackend::Sqlite => "CAST(strftime('%s', 'now') AS INTEGER)",
         DbBackend::MySql => "UNIX_TIMESTAMP()",
+        // A cast alone would round; `now()` would be the start of the transaction.
         _ => "CAST(floor(extract(epoch FROM clock_timestamp())) AS bigint)",
     }
 }
@@ -230,12 +233,12 @@ fn record(backend: DbBackend, kind: &str) -> String {
     )
 }
 
-/// What PostgreSQL's triggers call. It keeps the search path of today, whoever writes later and
-/// wherever they look for tables.
+/// What PostgreSQL's triggers call. It keeps the search path of its creation, whatever path a later
+/// writer has.
 fn function(name: &'static str, record: &str, owner: FeedOwner) -> FeedObject {
     let (rights, rescue) = match owner {
         FeedOwner::Us => ("", ""),
-        // With the rights of whoever attached: Buildbot's user may have none on our tables.
+        // With the rights of the user who attached: Buildbot's user may have none on our tables.
         FeedOwner::Buildbot => (
             "SECURITY DEFINER ",
             "EXCEPTION WHEN OTHERS THEN \
@@ -281,6 +284,7 @@ fn trigger(
                 ),
             };
             let make = vec![
+                // On MariaDB a migration that broke off may have made it already.
                 format!("DROP TRIGGER IF EXISTS {name}"),
                 format!("{create} FOR EACH ROW {body}"),
             ];

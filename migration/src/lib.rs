@@ -37,6 +37,7 @@ impl MigratorTrait for Migrator {
 /// Adds what MariaDB and MySQL do not have by default: names compared by their bytes, and writes in
 /// transactions.
 fn with_table_options(backend: DbBackend, mut table: TableCreateStatement) -> TableCreateStatement {
+    // On MariaDB a migration that broke off may have made it already.
     table.if_not_exists();
     if backend == DbBackend::MySql {
         // MariaDB reads the first comment, MySQL the second; neither has the other's collation.

@@ -133,7 +133,7 @@ fn steps(backend: DbBackend) -> TableCreateStatement {
 }
 
 fn table(backend: DbBackend, name: &'static str) -> TableCreateStatement {
-    // Unlike Buildbot's, our ids are never used twice: an event may speak of a step that is gone.
+    // Unlike Buildbot's, our ids are never used twice: an event may be of a step that was deleted.
     let id = ColumnDef::new("id")
         .integer()
         .not_null()
@@ -143,7 +143,7 @@ fn table(backend: DbBackend, name: &'static str) -> TableCreateStatement {
     with_table_options(backend, Table::create().table(name).col(id).take())
 }
 
-/// Makes an index, unless a migration that broke off has made it: MariaDB cannot take it back.
+/// Makes an index, unless a migration that broke off has made it: MariaDB cannot roll that back.
 async fn create_index(
     manager: &SchemaManager<'_>,
     name: &str,

@@ -9,16 +9,16 @@ use crate::domain::error::{Error, Result};
 /// The moment by which an operation must be done.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Deadline {
-    /// What was configured, for the error.
+    /// The configured seconds, for the error.
     seconds: u64,
-    /// `None` is never.
+    /// `None` means never.
     at: Option<Instant>,
 }
 
 impl Deadline {
-    /// The deadline of what begins now and may take so long.
+    /// The deadline of an operation that begins now and may take `time`.
     pub(crate) fn new(seconds: u64, time: Option<Duration>) -> Self {
-        // A time that does not exist is never reached.
+        // An instant too late to represent is never reached.
         let at = time.and_then(|time| Instant::now().checked_add(time));
         Self { seconds, at }
     }
@@ -31,7 +31,7 @@ impl Deadline {
         match self.at {
             None => Ok(work.await),
             Some(at) => match timeout_at(at, work).await {
-                // Work that never waits cannot be interrupted, and may be late all the same.
+                // Work that never yields cannot be interrupted, so it may finish late.
                 Ok(done) => self.check().map(|()| done),
                 Err(_) => Err(self.error()),
             },

@@ -26,7 +26,7 @@ use crate::{
     store::{db::database::Db, token},
 };
 
-/// The pause between two looks for revoked tokens that hold something open.
+/// The pause between two checks for revoked tokens that hold a socket or a stream open.
 const INTERVAL: Duration = Duration::from_secs(1);
 
 /// Authenticates callers. Cheap to clone.
@@ -87,7 +87,7 @@ impl Access {
     }
 
     async fn authenticate(&self, text: &str) -> Caller {
-        // A JWT begins with the JSON of its header, so never with the prefix.
+        // A JWT begins with the base64 of `{`, whose first character is `e`: never with the prefix.
         let found = if text.starts_with(PlainToken::PREFIX) {
             match text.parse::<PlainToken>() {
                 Ok(token) => self.find_stored(token.hash(), UNKNOWN).await,
@@ -102,14 +102,15 @@ impl Access {
         found.unwrap_or_else(Caller::rejected)
     }
 
-    /// The caller whose token has this hash, or else this error; then the token's leases end.
+    /// Finds the caller whose token has this hash. If there is none, ends the token's leases and
+    /// fails with `otherwise`.
     async fn find_stored(&self, hash: TokenHash, otherwise: Error) -> Result<Caller> {
         let found = token::by_hash(&self.0.db, hash.as_str()).await?;
-        // A database may take texts for equal that are not, so they are compared once more.
+        // A database's collation may equate different texts, so the hashes are compared here too.
         let found = found.filter(|row| TokenHash::from(row.hash.clone()) == hash);
         let scope = found.as_ref().and_then(|row| Scope::from_name(&row.scope));
         let (Some(row), Some(scope)) = (found, scope) else {
-            // Whoever finds out first ends what the token holds open.
+            // Ends the leases at once, rather than at the next check of `end_revoked_leases`.
             self.0.leases.end(&hash);
             return Err(otherwise);
         };
@@ -127,13 +128,13 @@ impl Access {
                 let found = self.find_stored(hash.clone(), REVOKED).await;
                 found.unwrap_or_else(Caller::rejected)
             }
-            // The provider's times are real, whichever clock dates the updates.
+            // A JWT expires in real time, whichever clock dates the writes.
             Validity::Until(end) if *end <= Clock::System.now() => Caller::rejected(JWT_EXPIRED),
             Validity::Always | Validity::Until(_) => caller.clone(),
         }
     }
 
-    /// A lease for a socket or a stream: it ends with the caller's token.
+    /// Leases a socket or a stream for as long as the caller's token is valid.
     pub(crate) fn lease(&self, caller: &Caller) -> TokenLease {
         match &caller.validity {
             Validity::Always => TokenLease::always(),
@@ -155,18 +156,18 @@ impl Access {
     }
 
     async fn end_revoked_leases(&self) {
-        // Long queries must not delay it, so it does not use their connections.
+        // Not the connections of queries: a long query there would delay a revocation.
         let db = self.0.db.watching();
         loop {
             sleep(INTERVAL).await;
-            // Listed before the read: a token that was leased by now was stored before.
+            // Listed before the read: a token created and leased after the read would look revoked.
             let leased = self.0.leases.leased();
             if leased.is_empty() {
                 continue;
             }
             match token::hashes(&db).await {
                 Ok(stored) => self.0.leases.end_all_but(&leased, stored),
-                // A database that does not answer revokes nothing.
+                // An unreachable database must not end the leases of valid tokens.
                 Err(error) => {
                     tracing::warn!(%error, "it cannot be told whether tokens were revoked");
                 }

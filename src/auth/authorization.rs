@@ -20,13 +20,13 @@ pub(crate) fn token_from_headers<'v>(
     }
 }
 
-/// The token in the payload of a `connection_init`, which may leave out the word `Bearer`. A value
-/// that is no text is `None`.
+/// The token in the payload of a `connection_init`, which may leave out `Bearer`. A value that is
+/// not a string is `None`.
 pub(crate) fn token_from_payload(values: &[Option<String>]) -> Result<&str> {
     match values {
         [Some(value)] => match value.trim() {
             "" => Err(NO_TOKEN),
-            // Unlike in a header, the scheme may be left out.
+            // Unlike in a header, the scheme may be left out; a lone `Bearer` is a scheme.
             word if !word.contains(' ') && !word.eq_ignore_ascii_case("Bearer") => Ok(word),
             value => token_from_text(value),
         },

@@ -1,4 +1,4 @@
-//! A caller: what it may do, whose token it has shown, and for how long that is good.
+//! A caller: what it may do, whose token it presented, and how long that token is valid.
 
 use std::sync::Arc;
 
@@ -10,13 +10,14 @@ use crate::{
 /// An authenticated caller, or one that was rejected.
 #[derive(Clone, Debug)]
 pub(crate) struct Caller {
-    /// The scope it has, or why it may do nothing at all, not even what anonymous callers may.
+    /// The caller's scope, or why it may do nothing, not even what anonymous callers may.
     pub(crate) may: Result<Scope>,
+    /// `None` for anonymous and rejected callers, whose address pays instead.
     pub(crate) identity: Option<Identity>,
     pub(crate) validity: Validity,
 }
 
-/// Whose token a caller has shown. All tokens of the same name or subject are one identity.
+/// Whose token a caller presented. Tokens with the same name or subject share one identity.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Identity {
     /// A stored token, by its name.
@@ -25,7 +26,7 @@ pub(crate) enum Identity {
     Subject(Arc<str>),
 }
 
-/// For how long a caller is what it is.
+/// How long a caller's authentication holds.
 #[derive(Clone, Debug)]
 pub(crate) enum Validity {
     Always,
@@ -50,7 +51,7 @@ impl Caller {
         Self::anonymous(Some(Scope::Write))
     }
 
-    /// A caller whose token is not good, or cannot be judged now.
+    /// A caller whose token is invalid, or cannot be checked at the moment.
     pub(crate) fn rejected(why: Error) -> Self {
         Self {
             may: Err(why),
@@ -63,7 +64,7 @@ impl Caller {
     ///
     /// # Errors
     /// `Unauthenticated` where anonymous callers may do nothing, `BadToken`, `Forbidden` where the
-    /// caller has a lesser scope, `Unavailable` where its token cannot be judged.
+    /// caller has a lesser scope, `Unavailable` where its token cannot be checked.
     pub(crate) fn require(&self, scope: Scope) -> Result<()> {
         match &self.may {
             Err(why) => Err(why.clone()),
@@ -83,7 +84,7 @@ impl Caller {
         self.may.clone().ok()
     }
 
-    /// Whose token it has shown; `None` for callers without a good one.
+    /// The owner of its token; `None` for callers without a valid one.
     pub(crate) fn identity(&self) -> Option<&Identity> {
         self.identity.as_ref()
     }

@@ -1,6 +1,5 @@
-//! The public keys of an identity provider: fetched at the start and every few minutes, and when a
-//! token names one that is not known. A provider that does not answer, or not with keys, leaves
-//! those that were fetched before.
+//! The public keys of an identity provider: fetched at the start, every few minutes, and when a
+//! token names an unknown one. A failed fetch leaves the keys of the last successful one.
 
 use std::{sync::Arc, time::Duration};
 
@@ -23,13 +22,13 @@ use crate::{
     },
 };
 
-/// How long fetched keys are good …
+/// The pause after a successful fetch, on top of `MIN_INTERVAL`.
 const REFRESH_INTERVAL: Duration = Duration::from_mins(5);
-/// … and how soon a failed fetch is repeated.
+/// The pause after a failed fetch, on top of `MIN_INTERVAL`.
 const RETRY_INTERVAL: Duration = Duration::from_secs(20);
-/// The shortest time between two fetches, whoever asks.
+/// The shortest pause between two fetches, however many tokens name unknown keys.
 const MIN_INTERVAL: Duration = Duration::from_secs(5);
-/// How long the provider may take.
+/// How long one fetch may take.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// The longest response that is read, in bytes.
 const MAX_BYTES: usize = 256 * 1024;
@@ -48,6 +47,7 @@ pub(crate) struct KeySet {
 struct FetchedKeys {
     /// `None` as long as the provider has never answered.
     keys: Option<Vec<VerifyingKey>>,
+    /// When the last fetch ended, successful or not.
     tried_at: Option<Instant>,
 }
 
@@ -69,7 +69,7 @@ impl KeySet {
         })
     }
 
-    /// Fetches the keys again and again.
+    /// Fetches the keys in an endless loop.
     pub(crate) async fn keep_fresh(&self) {
         loop {
             let interval = match self.fetch().await {
@@ -88,8 +88,10 @@ impl KeySet {
                     RETRY_INTERVAL
                 }
             };
+            // After the keys: `find` waits for a new `tried_at` and must then see them.
             self.fetched
                 .send_modify(|fetched| fetched.tried_at = Some(Instant::now()));
+            // Unconditional, so that unknown keys cannot cause more fetches than this allows.
             sleep(MIN_INTERVAL).await;
             select! {
                 () = sleep(interval) => {}
@@ -105,6 +107,7 @@ impl KeySet {
             return Err(format!("the answer is {}", response.status()));
         }
         let mut body = Vec::new();
+        // In chunks, so that a body of undeclared length is given up at the limit.
         while let Some(chunk) = response.chunk().await.map_err(describe)? {
             if body.len() + chunk.len() > MAX_BYTES {
                 return Err(format!("the answer has more than {MAX_BYTES} bytes"));
@@ -116,23 +119,26 @@ impl KeySet {
         let keys = set["keys"]
             .as_array()
             .ok_or("the answer has no list of keys")?;
+        // One by one: a key of an unknown kind must not invalidate the others.
         Ok(keys.iter().filter_map(VerifyingKey::from_jwk).collect())
     }
 
-    /// The keys that a token with this header may be signed with. Where none is known, the provider
-    /// is asked again.
+    /// The keys that may have signed a token with this header. If none is known, waits for a new
+    /// fetch, at most once per `MIN_INTERVAL`.
     pub(crate) async fn find(&self, header: &Header) -> Result<Vec<Arc<DecodingKey>>> {
         let mut fetched = self.fetched.subscribe();
         let (found, tried_at) = {
+            // The borrow locks the channel, so it ends with this block, before the wait.
             let now = fetched.borrow_and_update();
             (now.find(header), now.tried_at)
         };
         if found.as_ref().is_ok_and(|keys| !keys.is_empty()) {
             return found;
         }
-        // Anybody can name keys that do not exist, as often as they like.
+        // Anyone can name keys that do not exist, as often as they like.
         if tried_at.is_none_or(|at| at.elapsed() >= MIN_INTERVAL) {
             self.wanted.notify_one();
+            // A failed fetch ends the wait too, since it sets `tried_at`.
             let answered = fetched.wait_for(|now| now.tried_at > tried_at);
             let _ = timeout(2 * PATIENCE, answered).await;
         }
@@ -150,8 +156,8 @@ impl FetchedKeys {
     }
 }
 
-/// Trusts the system's certificates. Reqwest's own way would read them for every client, of which
-/// the tests have many.
+/// Trusts the system's certificates. Reqwest itself would read them for every client, and tests
+/// create many.
 fn tls_config() -> Result<ClientConfig> {
     let mut roots = RootCertStore::empty();
     roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
@@ -161,7 +167,7 @@ fn tls_config() -> Result<ClientConfig> {
     Ok(config.with_root_certificates(roots).with_no_client_auth())
 }
 
-/// An error and its causes, without the URL, which the log line names already.
+/// Describes an error and its causes, without the URL, which the log line has already.
 fn describe(error: reqwest::Error) -> String {
     let error = error.without_url();
     let mut text = error.to_string();

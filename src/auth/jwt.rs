@@ -1,4 +1,4 @@
-//! JWTs of an identity provider: whether one is good, and which scope its claims mean.
+//! Verifies JWTs of an identity provider, and maps their claims to a scope.
 
 use jsonwebtoken::{
     Algorithm, Validation, decode, decode_header,
@@ -24,7 +24,7 @@ use crate::{
     },
 };
 
-/// How far the clocks of the provider and of this server may be apart, in seconds.
+/// How far the provider's clock and this server's may differ, in seconds.
 const LEEWAY: u64 = 30;
 /// The longest JWT that is read, in bytes.
 const MAX_LENGTH: usize = 16_384;
@@ -61,26 +61,27 @@ impl JwtVerification {
         }))
     }
 
-    /// Fetches the provider's keys again and again.
+    /// Fetches the provider's keys in an endless loop.
     pub(crate) async fn keep_fresh(&self) {
         self.keys.keep_fresh().await;
     }
 
-    /// The caller that shows this token.
+    /// Verifies a token, and returns its caller.
     pub(crate) async fn authenticate(&self, token: &str) -> Result<Caller> {
         if token.len() > MAX_LENGTH {
             return Err(JWT_TOO_LONG);
         }
         let header = decode_header(token).map_err(|_| JWT_MALFORMED)?;
-        // An extension that `crit` names must be understood, and none is.
+        // Extensions that `crit` names must be understood (RFC 7515), and none is here.
         if !signature::ALGORITHMS.contains(&header.alg) || header.crit.is_some() {
             return Err(JWT_MALFORMED);
         }
         let validation = self.validation(header.alg);
-        // A token that names no key may be signed with any that fits.
+        // A token without a `kid` may be signed with any key of the right kind.
         for key in self.keys.find(&header).await? {
             match decode::<Map<String, Value>>(token, &key, &validation) {
                 Ok(verified) => return Ok(self.caller(&verified.claims)),
+                // Another of the keys may have signed it.
                 Err(error) if *error.kind() == ErrorKind::InvalidSignature => {}
                 Err(error) => return Err(rejection(&error)),
             }
@@ -90,15 +91,18 @@ impl JwtVerification {
 
     fn validation(&self, algorithm: Algorithm) -> Validation {
         let mut validation = Validation::new(algorithm);
+        // By default only `exp` is required: a missing `iss` or `aud` would pass its check.
         validation.set_required_spec_claims(&["exp", "iss", "aud"]);
         validation.set_issuer(&[&self.issuer]);
         validation.set_audience(&[&self.audience]);
+        // Off by default.
         validation.validate_nbf = true;
         validation.leeway = LEEWAY;
         validation
     }
 
     fn caller(&self, claims: &Map<String, Value>) -> Caller {
+        // Tokens without a subject share one identity, and so one bucket of points.
         let subject = claims.get("sub").and_then(Value::as_str);
         Caller {
             may: self.scope(claims),
@@ -128,7 +132,7 @@ impl JwtVerification {
 
 /// The last second since the epoch at which the token is accepted.
 fn end(claims: &Map<String, Value>) -> i64 {
-    // A date of JWT may have a fraction.
+    // A JWT's NumericDate may have a fraction.
     let exp = claims.get("exp").and_then(Value::as_f64);
     #[expect(
         clippy::cast_possible_truncation,
@@ -138,7 +142,7 @@ fn end(claims: &Map<String, Value>) -> i64 {
     exp.saturating_add_unsigned(LEEWAY)
 }
 
-/// The claim at this path. A name may itself have dots, as those that are URLs do.
+/// Finds the claim at a dotted path. A name may itself contain dots, as a URL does.
 fn find_claim<'c>(claims: &'c Map<String, Value>, path: &str) -> Option<&'c Value> {
     claims.get(path).or_else(|| {
         path.match_indices('.').find_map(|(dot, _)| {

@@ -1,4 +1,4 @@
-//! What every transport knows of a request before it reads its body.
+//! What every transport knows about a request before it reads the body.
 
 use std::{net::IpAddr, sync::Arc};
 
@@ -12,7 +12,7 @@ pub(crate) struct RequestContext {
     pub(crate) address: IpAddr,
     /// The request's id in the log and in the errors of its response.
     pub(crate) request_id: Arc<str>,
-    /// The response is to say what it cost.
+    /// Whether the response should say what it cost.
     pub(crate) wants_cost: bool,
 }
 
@@ -31,7 +31,7 @@ impl RequestContext {
         }
     }
 
-    /// The same request of another caller: a WebSocket may authenticate after its handshake.
+    /// The same request with another caller: a WebSocket may authenticate after its handshake.
     pub(crate) fn with_caller(self, caller: Caller) -> Self {
         Self { caller, ..self }
     }

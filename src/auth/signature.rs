@@ -11,7 +11,7 @@ use ring::signature::{
 };
 use signature::{Error, Verifier};
 
-/// How JWTs may be signed: never with a shared secret, and never not at all.
+/// The accepted algorithms: public keys only, so neither shared secrets nor `none`.
 pub(crate) const ALGORITHMS: [Algorithm; 4] = [
     Algorithm::RS256,
     Algorithm::PS256,
@@ -20,6 +20,7 @@ pub(crate) const ALGORITHMS: [Algorithm; 4] = [
 ];
 
 static RING: CryptoProvider = CryptoProvider {
+    // This server verifies and never signs.
     signer_factory: |_, _| Err(ErrorKind::UnsupportedAlgorithm.into()),
     verifier_factory: |algorithm, key| {
         Ok(Box::new(RingVerifier {
@@ -27,12 +28,13 @@ static RING: CryptoProvider = CryptoProvider {
             key: key.clone(),
         }))
     },
+    // Used only to turn keys into JWKs, which this server never does.
     key_utils: KeyUtils::new_unimplemented(),
 };
 
 /// Makes jsonwebtoken verify with ring.
 pub(crate) fn install() {
-    // The provider is the process's: a second server in it finds it installed.
+    // The provider is global, so a second server in the process finds it installed.
     let _ = RING.install_default();
 }
 
@@ -46,6 +48,7 @@ impl Verifier<Vec<u8>> for RingVerifier {
         let algorithm: &dyn VerificationAlgorithm = match self.algorithm {
             Algorithm::RS256 => &RSA_PKCS1_2048_8192_SHA256,
             Algorithm::PS256 => &RSA_PSS_2048_8192_SHA256,
+            // FIXED: a JWT has r and s side by side (RFC 7518), not in ASN.1.
             Algorithm::ES256 => &ECDSA_P256_SHA256_FIXED,
             Algorithm::EdDSA => &ED25519,
             _ => return Err(Error::new()),
@@ -63,15 +66,14 @@ impl JwtVerifier for RingVerifier {
     }
 }
 
-/// An RSA key as ring reads it: the `RSAPublicKey` of PKCS #1 in DER. The library would keep the
-/// two numbers of a JWK to itself.
+/// An RSA key as ring reads it: the `RSAPublicKey` of PKCS #1 in DER. `DecodingKey::from_jwk` would
+/// keep modulus and exponent in a form that `try_get_as_bytes` cannot read.
 pub(crate) fn rsa_key(modulus: &[u8], exponent: &[u8]) -> DecodingKey {
     let numbers = [der_integer(modulus), der_integer(exponent)].concat();
     DecodingKey::from_rsa_der(&der_value(0x30, &numbers))
 }
 
-/// A positive number in DER: its first bit is never set, and no more zeros precede it than that
-/// takes.
+/// A positive integer in DER: the first bit is clear, with no more leading zeros than that needs.
 fn der_integer(bytes: &[u8]) -> Vec<u8> {
     let zeros = bytes.iter().take_while(|byte| **byte == 0).count();
     let mut number = vec![0];
@@ -85,6 +87,7 @@ fn der_value(tag: u8, content: &[u8]) -> Vec<u8> {
     let length: Vec<u8> = length.into_iter().skip_while(|byte| *byte == 0).collect();
     let mut der = vec![tag];
     match (content.len(), u8::try_from(length.len())) {
+        // A `Result` extends by its value or by nothing, and here it is never an error.
         (0..0x80, _) => der.extend(u8::try_from(content.len())),
         (_, many) => {
             der.extend(many.map(|many| 0x80 | many));

@@ -15,7 +15,7 @@ const LENGTH: usize = 32;
 pub struct PlainToken(String);
 
 impl PlainToken {
-    /// What every token begins with: people and secret scanners recognize it by that.
+    /// How every token begins, so that people and secret scanners recognize one.
     pub(crate) const PREFIX: &str = "bbg_";
 
     /// A new token of 256 random bits; `None` where the system has no randomness.
@@ -60,8 +60,8 @@ impl FromStr for PlainToken {
     }
 }
 
-/// The SHA-256 of a token's text, in hexadecimal. A comparison takes the same time wherever two of
-/// them differ.
+/// The SHA-256 of a token's text, in hexadecimal. A comparison takes the same time wherever the two
+/// differ, so its duration reveals nothing.
 #[derive(Clone, Debug, Eq)]
 pub struct TokenHash(String);
 
@@ -83,6 +83,7 @@ impl PartialEq for TokenHash {
     }
 }
 
+// By hand, since clippy rejects a derived `Hash` beside a manual `PartialEq`.
 impl std::hash::Hash for TokenHash {
     fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
         self.0.hash(state);

@@ -1,4 +1,4 @@
-//! Leases: a socket or an event stream stays open for as long as its caller's token is good.
+//! Leases: a socket or an event stream stays open as long as its caller's token is valid.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -17,11 +17,11 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{auth::token::TokenHash, clock::Clock, domain::error::Error};
 
-/// The longest sleep of a lease, in seconds: the system's clock may be set, and a timer does not
-/// know.
+/// The longest sleep of a lease, in seconds: a timer does not notice when the system's clock is
+/// set.
 const MAX_SLEEP: u64 = 60;
 
-/// A future that completes when the token is no longer good, with the reason.
+/// A future that completes when the token is no longer valid, with the reason.
 pub(crate) struct TokenLease(BoxFuture<'static, Error>);
 
 impl TokenLease {
@@ -58,14 +58,14 @@ impl fmt::Debug for TokenLease {
     }
 }
 
-/// The stored tokens that have leases. All leases of a token share what ends them.
+/// The stored tokens that have leases. A token's leases share one signal, and they alone own it.
 #[derive(Debug, Default)]
 pub(crate) struct TokenLeases(Mutex<HashMap<TokenHash, Weak<CancellationToken>>>);
 
 impl TokenLeases {
     /// A lease that ends with this reason when its token is revoked.
     pub(crate) fn lease(&self, hash: &TokenHash, why: Error) -> TokenLease {
-        // The map's reference is weak: the entry of a token without leases is only a leftover.
+        // One lock for the lookup and the insertion, or two first leases would not share a signal.
         let mut leased = self.0.lock();
         let known = leased.get(hash).and_then(Weak::upgrade);
         let ended = known.unwrap_or_else(|| {
@@ -79,7 +79,7 @@ impl TokenLeases {
         }))
     }
 
-    /// The tokens that have leases; the others are forgotten.
+    /// Lists the tokens that have leases, and drops the entries of the others.
     pub(crate) fn leased(&self) -> Vec<TokenHash> {
         let mut leased = self.0.lock();
         leased.retain(|_, ended| ended.strong_count() > 0);
@@ -88,13 +88,14 @@ impl TokenLeases {
 
     /// Ends this token's leases.
     pub(crate) fn end(&self, hash: &TokenHash) {
+        // The lock is released before `cancel`, which wakes every holder.
         let ended = self.0.lock().remove(hash);
         if let Some(ended) = ended.and_then(|ended| ended.upgrade()) {
             ended.cancel();
         }
     }
 
-    /// Ends the leases of those of these tokens that are not stored.
+    /// Ends the leases of those tokens in `leased` that are not in `stored`.
     pub(crate) fn end_all_but(&self, leased: &[TokenHash], stored: Vec<String>) {
         let stored: HashSet<TokenHash> = stored.into_iter().map(Into::into).collect();
         for hash in leased.iter().filter(|hash| !stored.contains(hash)) {

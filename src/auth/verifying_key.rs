@@ -15,14 +15,14 @@ use crate::auth::signature::rsa_key;
 #[derive(Debug)]
 pub(crate) struct VerifyingKey {
     id: Option<String>,
-    /// The one algorithm that the key is for, where the provider says so.
+    /// The only algorithm that the key is for, where the provider names one.
     algorithm: Option<Algorithm>,
     params: AlgorithmParameters,
     key: Arc<DecodingKey>,
 }
 
 impl VerifyingKey {
-    /// Reads a JWK; `None` where it is not for signatures, or of a kind that is not known.
+    /// Parses a JWK; `None` where it is not for signatures or its kind is unknown.
     pub(crate) fn from_jwk(jwk: &Value) -> Option<Self> {
         let jwk: Jwk = serde_json::from_value(jwk.clone()).ok()?;
         let algorithm = match jwk.common.key_algorithm {
@@ -67,7 +67,7 @@ impl VerifyingKey {
     }
 }
 
-/// A number as JWKs have it.
+/// Decodes a number of a JWK.
 fn decode(text: &str) -> Option<Vec<u8>> {
     URL_SAFE_NO_PAD.decode(text).ok()
 }

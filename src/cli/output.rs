@@ -6,7 +6,7 @@ use crate::store::feed_install::changes::SchemaChanges;
 
 /// Prints a line on standard output.
 pub(crate) fn print_line(text: &str) {
-    // Whoever started us may have closed the pipe.
+    // The reader may have closed the pipe, on which `println!` would panic.
     let _ = writeln!(stdout(), "{text}");
 }
 

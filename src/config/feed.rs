@@ -53,12 +53,13 @@ pub(crate) struct FeedConfig {
 }
 
 impl FeedConfig {
-    /// The pause between two looks for the writes of other processes.
+    /// The pause between two checks for writes of other processes.
     pub(crate) fn poll(&self) -> Duration {
+        // With 0 the feed's tail would poll without a pause.
         Duration::from_millis(self.feed_poll_ms.max(1))
     }
 
-    /// For how long the feed may be unreadable before subscribers are told.
+    /// How long the feed may be unreadable before subscribers get UNAVAILABLE.
     pub(crate) fn stale(&self) -> Duration {
         Duration::from_secs(self.feed_stale_seconds.max(1))
     }

@@ -88,8 +88,8 @@ pub(crate) enum Anonymous {
 }
 
 impl HttpConfig {
-    /// Whether pages of this origin may use the server: the server's own, by the request's `Host`,
-    /// and those that the operator has allowed.
+    /// Whether pages of this origin may use the server: its own pages, by the request's `Host`, and
+    /// those that the operator has allowed.
     pub(crate) fn allows_origin(&self, origin: &[u8], host: Option<&[u8]>) -> bool {
         let origin = str::from_utf8(origin).unwrap_or_default();
         let from = origin.split_once("://").map(|(_, from)| from.as_bytes());

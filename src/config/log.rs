@@ -36,7 +36,8 @@ pub(crate) enum LogFormat {
     Json,
 }
 
-/// What the log has, in the words of `RUST_LOG`.
+/// What the log has, in the syntax of `RUST_LOG`. Kept as text: clap clones values, and `EnvFilter`
+/// cannot be cloned.
 #[derive(Clone, Debug)]
 pub(crate) struct LogFilter(pub(crate) String);
 

@@ -23,7 +23,7 @@ impl FromStr for AllowedOrigin {
         let url = Url::parse(text)
             .map_err(|e| format!("an origin is * or like https://ci.example.org: {e}"))?;
         let origin = url.origin().ascii_serialization();
-        // Nothing follows the origin but the slash that every path begins with.
+        // A bare origin parses with the path `/` and nothing after it.
         let is_bare = url.as_str().strip_prefix(&*origin) == Some("/");
         if is_bare && ["http", "https"].contains(&url.scheme()) {
             Ok(Self::Exact(origin))

@@ -40,6 +40,7 @@ pub(crate) async fn end_interrupted_builds(app: &App) -> Result<()> {
         for step in steps.into_values().flatten() {
             service::step::finish_step(app, &caller, step.id, Results::Retry, false).await?;
         }
+        // After its steps, so that no finished build has an open one.
         service::build::finish_build(app, &caller, build.id, Results::Retry).await?;
     }
     Ok(())

@@ -1,4 +1,4 @@
-//! The chance in a simulated build: the same build has the same each time.
+//! Chance in simulated builds, seeded by the build's id: the same id always rolls the same.
 
 use crate::domain::id::BuildId;
 
@@ -8,7 +8,7 @@ pub(crate) struct Dice(u64);
 impl Dice {
     pub(crate) fn new(build: BuildId) -> Self {
         let seed = u64::from(build.0.unsigned_abs());
-        // Never zero, where xorshift would stay.
+        // Never zero, which xorshift maps to zero.
         Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
     }
 

@@ -28,6 +28,7 @@ pub(crate) const BUILDERS: [(&str, &[SimulatedStep]); 4] = [
         &[
             SimulatedStep::quick("worker_preparation"),
             SimulatedStep::quick("locks_acquire").waits_for_lock(),
+            // Twice, so that the second gets the first free form of the name.
             SimulatedStep::long("wheel"),
             SimulatedStep::long("wheel"),
             SimulatedStep::quick("signieren-日本語").excepts(20),
@@ -55,7 +56,7 @@ pub(crate) struct SimulatedStep {
     pub(crate) needs_lock: bool,
     pub(crate) urls: [Option<&'static str>; 2],
     pub(crate) is_hidden_on_success: bool,
-    /// How it ends otherwise than well, and in how many of a hundred builds.
+    /// How it ends if not in success, and in how many of a hundred builds.
     pub(crate) mishap: Option<(Results, u64)>,
 }
 

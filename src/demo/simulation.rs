@@ -1,4 +1,4 @@
-//! Runs simulated builds, in real time or in a past that passes at once.
+//! Runs simulated builds, in real time or in a past that takes no time.
 
 use std::time::Duration;
 
@@ -24,7 +24,7 @@ const LOCK_SECONDS: u64 = 2;
 /// The time of a simulation.
 pub(crate) enum Timeline {
     Real,
-    /// Moved on instead of waited for.
+    /// The app's clock, which is advanced instead of waited for.
     Simulated(Clock),
 }
 
@@ -37,7 +37,7 @@ impl Timeline {
     }
 }
 
-/// Builders at work.
+/// Runs builds on one timeline.
 pub(crate) struct Simulation {
     app: App,
     caller: Caller,
@@ -65,7 +65,7 @@ impl Simulation {
             if severity(results) > severity(worst) {
                 worst = results;
             }
-            // As with Buildbot's `haltOnFailure`.
+            // As Buildbot does after a step with `haltOnFailure`.
             if severity(results) >= severity(Results::Failure) {
                 break;
             }
@@ -136,7 +136,7 @@ impl Simulation {
     }
 }
 
-/// The rank from best to worst, as Buildbot has it.
+/// The rank from best to worst, in Buildbot's order.
 fn severity(results: Results) -> usize {
     const RANKED: [Results; 7] = [
         Results::Skipped,

@@ -19,6 +19,7 @@ impl EventKind {
     /// The code that the database holds.
     pub(crate) fn code(self) -> i16 {
         match self {
+            // Never in the table: the events of a snapshot are made from steps.
             Self::Snapshot => 0,
             Self::New => 1,
             Self::Started => 2,

@@ -33,6 +33,7 @@ pub fn page_cursor(data: &[u8]) {
     };
     let signature = encode_cursor(&order, &Vec::new());
     let inside = URL_SAFE_NO_PAD.decode(signature).unwrap_or_default();
+    // The data in place of the empty key, behind a signature that fits.
     let signed = [inside.strip_suffix(b"[]]").unwrap_or_default(), data, b"]"].concat();
     let mut cursors = vec![URL_SAFE_NO_PAD.encode(data), URL_SAFE_NO_PAD.encode(signed)];
     cursors.extend(str::from_utf8(data).map(str::to_owned));

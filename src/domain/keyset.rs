@@ -7,13 +7,13 @@ use crate::domain::{
     invalid_argument::InvalidArgument,
 };
 
-/// The values that a row is ordered by, its id last; a null is none.
+/// The values that a row is ordered by, its id last; `None` for a null.
 pub(crate) type KeysetKey = Vec<Option<Value>>;
 
 /// Which rows of an ordered list to read.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct KeysetRange {
-    /// At most so many rows.
+    /// How many rows at most.
     pub(crate) size: u64,
     /// Count `size` from the end of the range instead of its start.
     pub(crate) backward: bool,
@@ -25,6 +25,7 @@ pub(crate) struct KeysetRange {
 
 /// Names the order that a cursor is good for.
 fn signature<F: std::fmt::Debug>(order: &Order<F>) -> String {
+    // Renaming a field or a direction makes the cursors invalid that clients hold.
     order
         .iter()
         .map(|(field, direction)| format!("{field:?} {direction:?}"))
@@ -46,7 +47,7 @@ pub(crate) fn encode_cursor<F: std::fmt::Debug>(order: &Order<F>, key: &KeysetKe
     URL_SAFE_NO_PAD.encode(serde_json::json!([signature(order), key]).to_string())
 }
 
-/// Reads a cursor that came as `argument`; it must have been made for this order.
+/// Reads the cursor of an argument; it must have been made for this order.
 pub(crate) fn decode_cursor<F: std::fmt::Debug>(
     argument: &'static str,
     cursor: &str,

@@ -8,9 +8,9 @@ pub(crate) struct OffsetPageArgs<F> {
     /// Which rows belong to the list.
     pub(crate) filter: Filter<F>,
     pub(crate) order: Order<F>,
-    /// At most so many rows …
+    /// How many rows at most …
     pub(crate) limit: u64,
-    /// … after leaving out so many.
+    /// … after how many are left out.
     pub(crate) offset: u64,
 }
 

@@ -62,6 +62,7 @@ impl KeysetRange {
     /// There are rows, but none can be read, so there is no cursor to go on from.
     pub(crate) fn page<T>(&self, read: Rows<T>) -> Result<Page<T>, InvalidArgument> {
         let Rows { mut rows, more } = read;
+        // A page of size 0 is empty because it was asked for.
         if rows.is_empty() && more && self.size > 0 {
             let argument = if self.backward { "last" } else { "first" };
             let rule = "a larger page, since no row of this one can be read";

@@ -17,6 +17,7 @@ pub(crate) fn check_state_string(text: &str) -> Result<(), InvalidArgument> {
             format!("at most {MAX_STATE_STRING} characters, got {length}"),
         ));
     }
+    // PostgreSQL's texts hold no NUL.
     if text.contains('\0') {
         return Err(InvalidArgument::new(
             "stateString",

@@ -1,4 +1,4 @@
-//! What a step may be called, how a text names one, and which steps of a build are asked for.
+//! The rules for names of steps, how a text names one, and the arguments of a list of steps.
 
 use crate::domain::filter::{Direction, Filter, Order, Test, Value};
 
@@ -22,7 +22,8 @@ pub(crate) enum StepField {
     Urls,
 }
 
-/// First ASCII letter, `_`, `-` or from U+00A0 on; after that ASCII digits and `.` too.
+/// Whether a name may have the character: an ASCII letter, `_`, `-` or any from U+00A0 on, and
+/// behind the first also an ASCII digit or `.`.
 fn is_allowed(c: char, first: bool) -> bool {
     c.is_ascii_alphabetic()
         || matches!(c, '_' | '-')
@@ -68,6 +69,7 @@ pub(crate) fn free_name(name: &str, is_taken: impl Fn(&str) -> bool) -> String {
     let mut n = 1_u64;
     loop {
         let suffix = format!("_{n}");
+        // The suffix is ASCII, so its bytes are its characters.
         let kept = MAX_STEP_NAME - suffix.len();
         let candidate = name.chars().take(kept).collect::<String>() + &suffix;
         if !is_taken(&candidate) {
@@ -115,7 +117,7 @@ impl NameOrNumber {
 pub(crate) struct StepsArgs {
     pub(crate) filter: Filter<StepField>,
     pub(crate) order: Order<StepField>,
-    /// At most so many, after leaving out so many; none asks for all of them.
+    /// The limit and the offset; `None` means all steps.
     pub(crate) range: Option<(u64, u64)>,
 }
 

@@ -72,9 +72,11 @@ fn quote(text: &str) -> String {
     use std::fmt::Write;
     let mut out = String::with_capacity(text.len() + 2);
     for c in serde_json::Value::from(text).to_string().chars() {
+        // Python escapes U+007F, though it is ASCII.
         if c.is_ascii() && c != '\u{7f}' {
             out.push(c);
         } else {
+            // JSON escapes a character beyond U+FFFF as a surrogate pair.
             for unit in c.encode_utf16(&mut [0; 2]) {
                 // Writing to a String cannot fail.
                 let _ = write!(out, "\\u{unit:04x}");

@@ -7,10 +7,10 @@ use tokio::time::sleep;
 
 use crate::{domain::error::Error, feed::handle::Feed};
 
-/// The pause between two looks.
+/// The pause between two reads of the epoch.
 const INTERVAL: Duration = Duration::from_secs(1);
 
-/// Reads the epoch again and again until the server stops.
+/// Reads the epoch at intervals until the server stops.
 pub(crate) async fn run(feed: Feed) {
     let stop = feed.0.stop.clone();
     let refresh = async {

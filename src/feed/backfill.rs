@@ -52,9 +52,9 @@ pub(crate) struct Backfill {
 
 #[derive(Clone, Copy, Debug)]
 enum Phase {
-    /// There may be much behind `at`, which would only fill the subscriber's queue.
+    /// There may be many events behind `at`, too many for the subscriber's queue.
     CatchingUp,
-    /// Little is left behind `at`: it is time for the handoff.
+    /// Few events are left behind `at`: the handoff is due.
     CaughtUp,
     /// The dispatcher delivers what is behind this position.
     HandedOff(Position),
@@ -75,7 +75,7 @@ impl Feed {
             StartPosition::Now => {
                 let at = self.position().await?;
                 let mut backfill = Backfill::new(self, filter, at);
-                // The feed's end is here: there is nothing to catch up with.
+                // `at` is the newest position, so there is nothing to catch up with.
                 backfill.phase = Phase::CaughtUp;
                 Ok(backfill)
             }
@@ -103,7 +103,7 @@ impl Feed {
         if at < reach.floor {
             return Err(TOO_OLD);
         }
-        // Such as of a database that was restored from a backup since.
+        // The database may have been restored from a backup older than the cursor.
         if at > reach.newest {
             return Err(Error::CursorExpired("the cursor is ahead of the feed"));
         }
@@ -127,6 +127,7 @@ impl Backfill {
 
     fn from_snapshot(feed: &Feed, filter: EventFilter, snapshot: Snapshot) -> Self {
         Self {
+            // Until the last event of the snapshot is taken, there is no position to resume from.
             delivered: None,
             ready: snapshot.events,
             included: snapshot.included,
@@ -155,13 +156,13 @@ impl Backfill {
                     }
                 }
                 Phase::HandedOff(from) if from > self.at => {
-                    // The dispatcher has been further, so what it has seen is gone from the table.
+                    // The dispatcher has read these events: if they are missing, they were pruned.
                     if self.read().await? == 0 {
                         return Err(TOO_OLD);
                     }
                 }
                 Phase::CaughtUp | Phase::HandedOff(_) => {
-                    // Past the last event there may be others that do not match.
+                    // `at` may be past the last event taken: those in between do not match.
                     self.delivered = Some(self.at);
                     return Ok(None);
                 }
@@ -196,15 +197,15 @@ impl Backfill {
     /// Reads the next events behind `at`. Returns how many positions it advanced, including those
     /// of events that do not match.
     async fn read(&mut self) -> Result<u64> {
-        // The included changes may have been given their positions a moment ago: the table has
-        // them, the memory may not yet.
+        // The table has the included changes, the memory perhaps not yet: a handoff before them
+        // would deliver them live as well.
         if self.included.is_empty()
             && let Some(advanced) = self.read_from_memory()
         {
             return Ok(advanced);
         }
         let batch = event::after(&self.feed.0.db, self.at, BATCH_SIZE).await?;
-        // Asked after the read: if nothing behind `at` is gone by now, nothing was missing before.
+        // Checked after the read: what is not pruned by now was not missing from the batch.
         if !batch.is_whole || event_reach::find(&self.feed.0.db).await?.floor > self.at {
             return Err(TOO_OLD);
         }
@@ -220,7 +221,7 @@ impl Backfill {
         Ok(advanced)
     }
 
-    /// Does the same without the database; `None` where not all that is behind `at` is in memory.
+    /// Does the same without the database; `None` unless memory has every event behind `at`.
     fn read_from_memory(&mut self) -> Option<u64> {
         let dispatcher = self.feed.dispatcher();
         let recent = dispatcher.recent_after(self.at)?;

@@ -7,7 +7,7 @@ use std::sync::{
 
 use tokio::sync::mpsc;
 
-/// What an item takes beside its own bytes.
+/// How many bytes an item takes beside its own.
 const OVERHEAD: usize = 64;
 
 /// The end that never waits.
@@ -39,11 +39,12 @@ pub(crate) fn queue<T, E>(max: usize) -> (Sender<T, E>, Receiver<T, E>) {
 }
 
 impl<T, E> Sender<T, E> {
-    /// Adds an item of so many bytes. Returns `false` where it does not fit, or nobody receives:
-    /// then the queue is to be ended.
+    /// Adds an item of so many bytes. Returns `false` if it does not fit or the receiver is gone:
+    /// the caller must then end the queue.
     pub(crate) fn push(&self, item: T, bytes: usize) -> bool {
         let bytes = bytes + OVERHEAD;
-        // The channel orders the items; this is only a bound.
+        // Relaxed, as the channel orders the items and this is only a bound. Not taken back on
+        // failure, as the queue then ends.
         let used = self.used.fetch_add(bytes, Relaxed);
         (used == 0 || used + bytes <= self.max) && self.items.send(Ok((item, bytes))).is_ok()
     }
@@ -56,7 +57,7 @@ impl<T, E> Sender<T, E> {
 }
 
 impl<T, E> Receiver<T, E> {
-    /// The next item, or why the queue was ended. Pending for ever where the sender was dropped.
+    /// The next item, or why the queue was ended. Pending for ever if the sender was dropped.
     pub(crate) async fn next(&mut self) -> Result<T, E> {
         match self.items.recv().await {
             Some(Ok((item, bytes))) => {

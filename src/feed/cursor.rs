@@ -18,12 +18,13 @@ pub(crate) fn encode(epoch: &str, position: Position) -> String {
 /// The position that a cursor names in the feed of this epoch.
 ///
 /// # Errors
-/// `Invalid` where it is no cursor at all, `CursorExpired` where it is one of another database.
+/// `Invalid` for a text that is no cursor, `CursorExpired` for a cursor of another database.
 pub(crate) fn parse(cursor: &str, epoch: &str) -> Result<Position> {
     let invalid = || Error::invalid("after", format!("a cursor of this feed, got {cursor:?}"));
     let split = cursor.len().checked_sub(POSITION_DIGITS);
     let split = split.and_then(|split| cursor.split_at_checked(split));
     let (found_epoch, digits) = split.ok_or_else(invalid)?;
+    // `from_str_radix` would also take a sign and capitals, which do not sort as positions do.
     let is_hex_digit = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
     if !cursor.bytes().all(is_hex_digit) {
         return Err(invalid());

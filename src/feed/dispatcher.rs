@@ -29,6 +29,7 @@ impl Dispatcher {
     /// The events behind a position, up to the newest that was dispatched; `None` where only the
     /// table has them all.
     pub(crate) fn recent_after(&self, position: Position) -> Option<impl Iterator<Item = &Event>> {
+        // Without subscribers the tail stops, so newer events may be missing from memory.
         let is_known = !self.subscribers.is_empty() && position <= self.position;
         self.recent.after(position).filter(|_| is_known)
     }
@@ -41,7 +42,7 @@ impl Dispatcher {
         read: Position,
         queue: byte_queue::Sender<Event, Error>,
     ) -> SubscriberKey {
-        // Nobody knows how far the feed went without subscribers, but the first one does.
+        // The tail stops without subscribers, so `position` is old; the first one brings its own.
         if self.subscribers.is_empty() {
             self.restart_at(read);
         }
@@ -64,7 +65,7 @@ impl Dispatcher {
             self.restart_at(last);
             return;
         }
-        // Unreadable rows have positions too, so the last event's may be an earlier one.
+        // Not the last event's position: unreadable rows, which are no events, have one too.
         self.position = last;
         for event in &batch.events {
             self.subscribers.dispatch(event);

@@ -22,17 +22,18 @@ impl FeedEpoch {
         self.0.lock().clone()
     }
 
-    /// Keeps what was read last, and says in the log what is new. Returns why every subscription
-    /// must end, if it must.
+    /// Stores what was read last, and logs a change. Returns the reason if every subscription must
+    /// end.
     pub(crate) fn replace(&self, found: Result<Arc<str>>, is_writable: bool) -> Option<Error> {
         let known = mem::replace(&mut *self.0.lock(), found.clone());
         match (known, found) {
             (known, Err(why)) => {
+                // `Error` cannot be compared, but its text can.
                 let is_new = known.map_or_else(|was| was.to_string() != why.to_string(), |_| true);
                 if is_new {
                     tracing::error!(%why, "no feed: subscriptions end until there is one");
                 }
-                // Each time, as somebody may have subscribed in between.
+                // Returned each time, as a client may have subscribed in between.
                 Some(why)
             }
             (Ok(known), Ok(found)) if known != found => {
@@ -40,6 +41,7 @@ impl FeedEpoch {
                 tracing::warn!("{why}: subscriptions begin afresh");
                 Some(Error::CursorExpired(why))
             }
+            // Our own database always has a feed, so finding it is no news.
             (Err(_), Ok(_)) if !is_writable => {
                 tracing::info!("the database has a feed: it can be subscribed to");
                 None

@@ -8,14 +8,15 @@ use crate::{
 /// Eight bytes are a position, and the rest is a cursor and an epoch.
 ///
 /// # Panics
-/// A cursor of this feed is not the position that it was made of, two are not in the order of their
-/// positions, or a text is taken that no feed has given.
+/// A cursor of this feed is not read as the position that it was made of, two do not sort as their
+/// positions do, or a text is accepted that no feed has made.
 pub fn event_cursor(data: &[u8]) {
     const EPOCH: &str = "0a1b2c3d";
     let (bytes, text) = data.split_at(data.len().min(8));
     let number = bytes
         .iter()
         .fold(0_u64, |n, byte| n << 8 | u64::from(*byte));
+    // The shift clears the sign bit: positions are not negative.
     let position = Position(i64::try_from(number >> 1).unwrap_or_default());
     let next = Position(position.0.saturating_add(1));
     assert_eq!(parse(&encode(EPOCH, position), EPOCH).ok(), Some(position));

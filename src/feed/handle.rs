@@ -52,8 +52,8 @@ pub(crate) struct FeedState {
 }
 
 impl Feed {
-    /// Opens the feed of a database. A Buildbot master's may have none yet: then every later call
-    /// says so.
+    /// Opens the feed of a database. A Buildbot master's may have none yet: then later calls fail
+    /// with `FeedDetached`.
     pub(crate) async fn open(
         db: Db,
         config: FeedConfig,
@@ -78,7 +78,7 @@ impl Feed {
         Ok(feed)
     }
 
-    /// The epoch, as far as is known; `FeedDetached` or `FeedDenied` where there is no feed.
+    /// The epoch as last read; `FeedDetached` or `FeedDenied` if there is no feed.
     pub(crate) fn epoch(&self) -> Result<Arc<str>> {
         self.0.epoch.get()
     }
@@ -88,10 +88,11 @@ impl Feed {
         self.epoch().is_ok()
     }
 
-    /// Reads the epoch again, and ends all subscriptions if the feed is gone or another one.
+    /// Reads the epoch again, and ends all subscriptions if the feed is missing or replaced.
     pub(crate) async fn refresh_epoch(&self) -> Result<()> {
         let _turn = self.0.epoch_turn.lock().await;
         let found: Result<Arc<str>> = find_feed_epoch(&self.0.db).await.map(Into::into);
+        // A failed read says nothing about the feed, so the known epoch stays.
         if let Err(error) = &found
             && error.code() != ErrorCode::FeedDetached
         {
@@ -104,8 +105,8 @@ impl Feed {
         Ok(())
     }
 
-    /// Fails where there is no feed. One that is not known may have been attached a moment ago, so
-    /// the database is asked.
+    /// Fails if there is no feed. One that is not known may just have been attached, so the
+    /// database is read.
     pub(crate) async fn expect_attached(&self) -> Result<()> {
         if !self.is_attached() {
             self.refresh_epoch().await?;
@@ -122,14 +123,14 @@ impl Feed {
 
     /// The cursor of a position.
     pub(crate) fn cursor(&self, position: Position) -> String {
-        // Where the feed has just gone, a cursor that no feed accepts.
+        // If the feed has just been detached, the cursor is one that no feed accepts.
         cursor::encode(&self.epoch().unwrap_or_default(), position)
     }
 
     /// The position of a change that was just committed; wakes the tail.
     ///
     /// # Errors
-    /// `Unsequenced`: the change is written all the same.
+    /// `Unsequenced`: the change is written, but its position is not known.
     pub(crate) async fn sequence(&self, change: ChangeId) -> Result<Position> {
         loop {
             let sequenced = match self.sequence_all().await {
@@ -155,7 +156,7 @@ impl Feed {
         self.0.sequencer.sequence_all(&self.0.db).await
     }
 
-    /// Has the tail read at once.
+    /// Makes the tail read at once.
     pub(crate) fn wake(&self) {
         self.0.wake.notify_one();
     }

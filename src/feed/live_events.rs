@@ -26,6 +26,7 @@ struct Registration {
 impl Registration {
     fn new(feed: &Feed, filter: &EventFilter, read: Position) -> Self {
         let (sender, queue) = byte_queue::queue(feed.0.config.feed_queue_bytes);
+        // One lock for both: no event may be dispatched between registering and reading `from`.
         let mut dispatcher = feed.dispatcher();
         let key = dispatcher.register(filter, read, sender);
         let from = dispatcher.position;
@@ -64,7 +65,7 @@ impl Feed {
     pub(crate) fn subscribe(&self, filter: EventFilter, read: Position) -> LiveEvents {
         let registration = Registration::new(self, &filter, read);
         let from = registration.from;
-        // What lies between `read` and `from` the caller reads itself.
+        // The caller itself reads the events between `read` and `from`.
         let mut backfill = Backfill::new(self, filter, from);
         backfill.hand_off(from);
         LiveEvents {
@@ -96,6 +97,7 @@ impl LiveEvents {
     /// follows.
     pub(crate) async fn next(&mut self) -> Result<Event> {
         self.wait().await;
+        // `wait` has filled `ready`, so the fallback is never used.
         let event = self.ready.take().unwrap_or(Err(Error::Unavailable))?;
         self.delivered = event.position;
         Ok(event)
@@ -106,7 +108,7 @@ impl LiveEvents {
             if let Some(event) = self.backfill.next().await? {
                 return Ok(event);
             }
-            // Once events came through the queue, the backfill stands behind them.
+            // The backfill's `at` stays at the handoff; events from the queue are past it.
             self.delivered = self.delivered.max(self.backfill.at());
             let (feed, filter) = (self.backfill.feed(), self.backfill.filter());
             let Some(registration) = &mut self.registration else {

@@ -6,7 +6,7 @@ use crate::{domain::id::Position, store::event::Event};
 
 /// How many bytes of events are kept.
 const MAX_BYTES: usize = 1 << 20;
-/// What an event takes beside its texts, in bytes.
+/// How many bytes an event takes beside its texts.
 const EVENT_BYTES: usize = 256;
 
 /// Every readable event behind `floor`.

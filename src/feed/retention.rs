@@ -14,11 +14,12 @@ use crate::{
 /// SQLite file.
 const BATCH_PAUSE: Duration = Duration::from_millis(10);
 
-/// Prunes the feed again and again until the server stops.
+/// Prunes the feed at intervals until the server stops.
 pub(crate) async fn run(feed: Feed) {
+    // The flag may be 0, which would prune without a pause.
     let pause = Duration::from_secs(feed.0.config.feed_prune_seconds.max(1));
     let stop = feed.0.stop.clone();
-    // A pruning that has begun is not cut off: the server waits for it.
+    // Only the pause is cancelled: the server waits for a pruning that has begun.
     while stop.run_until_cancelled(sleep(pause)).await.is_some() {
         match feed.prune().await {
             Ok(0) => {}
@@ -39,11 +40,11 @@ impl Feed {
         }
         let config = &self.0.config;
         let before = self.0.clock.now() - config.feed_keep_seconds;
-        // Without subscribers nothing else does this, and a change without a position is never old.
+        // Without subscribers nothing else gives positions, and a change without one is not pruned.
         self.sequence_all().await?;
         let mut pruned = 0;
         loop {
-            // Others write meanwhile, so the end of the feed moves.
+            // Read for each batch, as other writers move the end of the feed.
             let up_to = Position(self.position().await?.0 - config.feed_keep_events);
             let dropped = event_reach::prune(&self.0.db, up_to, before, BATCH_SIZE).await?;
             pruned += dropped;

@@ -9,7 +9,7 @@ use crate::{
     store::{db::database::Db, sequencer},
 };
 
-/// Counts passes: those that have begun, and the last ones that succeeded and failed.
+/// Numbers passes from 1: the last one that has begun, that succeeded and that failed.
 #[derive(Debug, Default)]
 pub(crate) struct Sequencer {
     turn: Mutex<()>,
@@ -30,7 +30,8 @@ impl Sequencer {
         if self.done.load(Ordering::Acquire) >= wanted {
             return Ok(());
         }
-        // Others have waited for the same lock in vain: waiting once more would only add up.
+        // That pass has waited for the database in vain: if each caller waited too, one after
+        // the other, the waits would add up.
         if self.failed.load(Ordering::Acquire) >= wanted {
             return Err(Error::Unavailable);
         }

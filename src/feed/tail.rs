@@ -31,9 +31,9 @@ pub(crate) async fn run(feed: Feed) {
 
 struct Tail {
     feed: Feed,
-    /// What the last cheap look at the database saw.
+    /// What the last probe of the database found.
     probe: FeedProbe,
-    /// For how long nothing was read.
+    /// How long nothing was read.
     idle: Duration,
     is_failing: bool,
 }
@@ -74,12 +74,13 @@ impl Tail {
         }
     }
 
-    /// Waits for a wake-up or the poll interval. Returns whether the feed must be read, whatever a
-    /// cheap look at it says.
+    /// Waits for a wake-up or the poll interval. Returns whether the feed must be read without a
+    /// probe.
     async fn wait_for_hint(&mut self) -> bool {
         let interval = self.feed.0.config.poll();
         let is_woken = timeout(interval, self.feed.0.wake.notified()).await.is_ok();
         let mut caught_up_at = self.feed.caught_up_at();
+        // The lag of a new subscriber counts from here: before, nothing was to be read.
         caught_up_at.get_or_insert_with(Instant::now);
         self.idle += interval;
         is_woken || self.idle >= MAX_IDLE
@@ -102,8 +103,8 @@ impl Tail {
                 return Ok(true);
             };
             let mut dispatcher = feed.dispatcher();
-            // Otherwise all subscribers left during the read, and another one came, which stands
-            // elsewhere: read again from there.
+            // Otherwise all subscribers left during the read, and a new one set another position:
+            // read again from there.
             if dispatcher.position == from {
                 feed.0.metrics.feed_position.set(last.0);
                 dispatcher.dispatch(&batch, last);
@@ -112,19 +113,21 @@ impl Tail {
     }
 
     async fn recover(&mut self, error: &Error) {
-        // Where the feed itself is gone there is nothing to poll for.
+        // Once the feed itself is gone there is nothing to poll for.
         let refreshed = self.feed.refresh_epoch().await;
         self.is_failing = refreshed.is_err() || self.feed.is_attached();
         self.feed.0.metrics.feed_failures.inc();
         tracing::warn!(%error, "the feed could not be read; it is read again");
         end_if_stale(&self.feed);
+        // The failed poll may have probed already: a second probe would then find no news.
         self.probe = FeedProbe::default();
         sleep(RETRY_PAUSE).await;
     }
 }
 
-/// Waits for a poll, which may be held up by a lock in the database, and keeps saying so.
+/// Waits for a poll, and warns each second while a lock in the database holds it up.
 async fn warn_while_waiting<T>(feed: &Feed, poll: impl Future<Output = T>) -> T {
+    // Pinned, so that a timeout leaves the poll running.
     let mut poll = pin!(poll);
     loop {
         if let Ok(done) = timeout(PATIENCE, &mut poll).await {
@@ -136,7 +139,7 @@ async fn warn_while_waiting<T>(feed: &Feed, poll: impl Future<Output = T>) -> T 
     }
 }
 
-/// Subscribers must know that what they have may be old. They resume when the database is back.
+/// Ends subscriptions that may be out of date. They can resume when the database is back.
 fn end_if_stale(feed: &Feed) {
     if feed.is_stale() {
         feed.end(&Error::Unavailable);

@@ -1,4 +1,4 @@
-//! The GraphQL API over a server: what every transport prepares and runs operations with.
+//! The GraphQL API of a server: every transport prepares and runs its operations through it.
 
 use std::{ops::Deref, sync::Arc};
 
@@ -18,7 +18,7 @@ use crate::{
     },
 };
 
-/// How many subscriptions begin at once; the others wait.
+/// How many subscriptions may start at once; the others wait.
 const MAX_OPENINGS: usize = 32;
 
 /// The API. Cheap to clone.
@@ -32,8 +32,8 @@ pub(crate) struct ApiState {
     pub(crate) types: SchemaTypes,
     pub(crate) documents: Documents,
     pub(crate) subscriptions: SharedSubscriptions,
-    /// A permit for each subscription that may begin at once: thousands that come at once take
-    /// neither all connections to the database nor much memory.
+    /// One permit for each subscription that may start at once: a thousand simultaneous starts must
+    /// not take every database connection and much memory.
     pub(crate) openings: Semaphore,
 }
 
@@ -46,7 +46,7 @@ impl Deref for Api {
 }
 
 impl Api {
-    /// Builds the API of a server. Fails where a trusted document cannot be read or run.
+    /// Builds the API of a server. Fails if a trusted document cannot be read or run.
     pub(crate) async fn new(app: App) -> Result<Self, CommandError> {
         let limits = &app.config.limit;
         let schema = build_limited_schema(limits).data(app.clone()).finish();
@@ -63,12 +63,12 @@ impl Api {
         })))
     }
 
-    /// The server that this API answers for.
+    /// The server that this API belongs to.
     pub(crate) fn app(&self) -> &App {
         &self.app
     }
 
-    /// Marks and counts the errors of one request.
+    /// The signer for the errors of one request.
     pub(crate) fn error_signer(&self, context: &RequestContext) -> ErrorSigner {
         ErrorSigner {
             request_id: context.request_id.clone(),

@@ -1,4 +1,4 @@
-//! Executes operations: what they run with, and what becomes of them.
+//! Executes operations: their loaders, budget and errors, and the outcome that transports read.
 
 pub(crate) mod budget;
 pub(crate) mod context;

@@ -1,4 +1,4 @@
-//! The scalars, the ids of nodes and the checks of documents, given any bytes.
+//! Fuzz targets: the scalars, node ids and document checks must hold for any bytes.
 
 pub(crate) mod document;
 
@@ -14,7 +14,7 @@ use crate::{
 
 const YEAR_0: i64 = -62_167_219_200;
 
-/// Reads JSON, or else takes the text as a string.
+/// Parses JSON; any other text becomes a string.
 fn read_value(data: &[u8]) -> Value {
     let json = serde_json::from_slice::<serde_json::Value>(data);
     let value = json.map(|json| Value::from_json(json).unwrap_or_default());
@@ -24,14 +24,13 @@ fn read_value(data: &[u8]) -> Value {
 /// Reads a value as each of the scalars.
 ///
 /// # Panics
-/// Where a value changes when it is written and read again, or a refusal is much longer than its
-/// input.
+/// If a value does not survive a round trip, or an error message is much longer than its input.
 pub fn scalar(data: &[u8]) {
     let value = read_value(data);
     let longest = 10 * data.len() + 200;
     match DateTime::read(&value) {
         Ok(time) => match time.to_value() {
-            // In UTC, its year does not have four digits.
+            // Its year in UTC does not have four digits.
             Value::Null => assert!(!(YEAR_0..=LATEST).contains(&time.0), "{value}"),
             written => assert_eq!(DateTime::read(&written).map(|t| t.0), Ok(time.0)),
         },
@@ -39,6 +38,7 @@ pub fn scalar(data: &[u8]) {
     }
     match NameOrNumber::read(&value) {
         Ok(which) => {
+            // Digits are a number by contract; `all` also holds for the empty text, a name.
             let digits = |text: &str| text.bytes().all(|b| b.is_ascii_digit());
             if let step::NameOrNumber::Name(name) = &which.0 {
                 assert!(name.is_empty() || !digits(name), "{name}");
@@ -53,7 +53,7 @@ pub fn scalar(data: &[u8]) {
 /// Reads the text of a node's id.
 ///
 /// # Panics
-/// Where an id changes when it is written and read again.
+/// If an id does not survive a round trip.
 pub fn node_id(data: &[u8]) {
     let Ok(text) = str::from_utf8(data) else {
         return;

@@ -1,5 +1,5 @@
-//! From a request to an operation that may run: its document is measured, parsed, validated and
-//! cached, its variables are checked, and its cost is worked out.
+//! Turns a request into an operation that may run: measures, parses, validates and caches its
+//! document, checks its variables and computes its cost.
 
 pub(crate) mod admission;
 pub(crate) mod cost;

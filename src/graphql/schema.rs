@@ -1,4 +1,4 @@
-//! The types of the GraphQL schema, one file for each noun, and the schema built of their roots.
+//! The types of the GraphQL schema, one file for each noun, and the schema built from their roots.
 
 pub(crate) mod build;
 pub(crate) mod builder;
@@ -22,7 +22,7 @@ use crate::{
     graphql::schema::{mutation::Mutation, query::Query, root::Root, subscription::Subscription},
 };
 
-/// The schema that executes.
+/// The executable schema.
 pub(crate) type GraphqlSchema = Schema<Root<Query>, Root<Mutation>, Root<Subscription>>;
 type GraphqlSchemaBuilder = SchemaBuilder<Root<Query>, Root<Mutation>, Root<Subscription>>;
 
@@ -34,6 +34,7 @@ pub(crate) fn build_schema() -> GraphqlSchemaBuilder {
 /// The schema with the operator's limits.
 pub(crate) fn build_limited_schema(limits: &LimitConfig) -> GraphqlSchemaBuilder {
     let max_nesting = usize::try_from(limits.max_nesting).unwrap_or(usize::MAX);
+    // The library's default of 32 would reject documents that `--max-nesting` allows.
     let schema = build_schema().limit_recursive_depth(max_nesting);
     if limits.no_introspection {
         // A suggestion in an error would name types and fields too.

@@ -1,5 +1,5 @@
-//! Subscriptions: each subscriber has its own stream for what it has missed, then shares one with
-//! all who ask the same.
+//! Subscriptions: each subscriber reads what it missed from a stream of its own, then shares one
+//! stream with everyone who runs the same operation.
 
 pub(crate) mod encode;
 pub(crate) mod event_source;

@@ -1,4 +1,4 @@
-//! The header `Accept`: its media ranges, and the choice among what a route offers.
+//! Content negotiation: reads `Accept` and chooses among the media types that a route offers.
 
 use axum::http::{HeaderMap, header};
 use mime::Mime;
@@ -7,11 +7,11 @@ use mime::Mime;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct NotAcceptable;
 
-/// Chooses the offer that the client prefers; none where it states no preference. An offer is an
-/// essence such as `application/json` or `*/*` and what stands for it.
+/// Returns the offer that the client prefers, or `None` if it states no preference. An offer pairs
+/// an essence, such as `application/json` or `*/*`, with the value to return for it.
 ///
-/// The highest `q` wins, and of equal ones the first in the header. Every answer is UTF-8, so a
-/// range that asks for another charset matches nothing.
+/// The highest `q` wins; among equals, the first in the header. Every answer is UTF-8, so a range
+/// that asks for another charset matches nothing.
 pub(crate) fn choose<T: Copy>(
     headers: &HeaderMap,
     offers: &[(&str, T)],
@@ -28,6 +28,7 @@ pub(crate) fn choose<T: Copy>(
             .is_none_or(|c| c == mime::UTF_8);
         if let Some((_, offer)) = offer
             && is_utf8
+            // `q=0` means that the client does not accept this type.
             && q > 0.0
             && best.is_none_or(|(highest, _)| q > highest)
         {
@@ -41,14 +42,14 @@ pub(crate) fn choose<T: Copy>(
     }
 }
 
-/// The highest `q` that the client gives exactly this media type, 0 where it does not name it.
+/// Returns the highest `q` that the client gives exactly this media type, or 0 if unnamed.
 pub(crate) fn quality(headers: &HeaderMap, essence: &str) -> f32 {
     ranges(headers)
         .filter(|(range, _)| range.essence_str() == essence)
         .fold(0.0, |highest, (_, q)| q.max(highest))
 }
 
-/// Every media range that can be read, with its `q`.
+/// Iterates over the media ranges that can be parsed, each with its `q`; the others are skipped.
 fn ranges(headers: &HeaderMap) -> impl Iterator<Item = (Mime, f32)> {
     headers
         .get_all(header::ACCEPT)
@@ -57,6 +58,7 @@ fn ranges(headers: &HeaderMap) -> impl Iterator<Item = (Mime, f32)> {
         .filter_map(|range| {
             let range: Mime = range.trim().parse().ok()?;
             let q = range.get_param("q").and_then(|q| q.as_str().parse().ok());
+            // The default of RFC 9110.
             Some((range, q.unwrap_or(1.0)))
         })
 }

@@ -1,4 +1,4 @@
-//! Where a request comes from: its peer, or the client that a trusted proxy names.
+//! A request's client address: its peer's, or the one that a trusted proxy forwards.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -10,20 +10,22 @@ const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
 /// Returns the nearest address that is not a trusted proxy's.
 ///
-/// Each proxy appends the address of its peer, so the header is read from its end. What stands
-/// before the first untrusted address may be that client's invention. A header with an unreadable
-/// entry is ignored.
+/// Each proxy appends the address of its peer, so the header is read from its end. Entries before
+/// the last untrusted address may be forged by that client. If an entry that is read is malformed,
+/// the whole header is ignored.
 pub(crate) fn client_address(
     peer: IpAddr,
     headers: &HeaderMap,
     config: &ConnectionConfig,
 ) -> IpAddr {
+    // A dual-stack socket reports IPv4 peers as IPv6, which no IPv4 network in the flag contains.
     let peer = peer.to_canonical();
     if !config.trusts(peer) {
         return peer;
     }
     let mut nearest = peer;
     for line in headers.get_all(FORWARDED_FOR).iter().rev() {
+        // A line that is not text must fail to parse, like a malformed entry.
         for entry in line.to_str().unwrap_or("unreadable").rsplit(',') {
             let Some(address) = parse(entry.trim()) else {
                 return peer;

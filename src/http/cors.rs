@@ -1,7 +1,7 @@
 //! Cross-origin requests: which pages may use the server, and the headers that tell browsers so.
 //!
-//! A browser lets any page open sockets and event streams, so those are refused here by
-//! `Origin`. Other answers a page may read only where headers allow it.
+//! Browsers let any page open sockets and event streams, so the server must refuse those by
+//! `Origin`. A page can read any other answer only if the answer's headers allow it.
 
 use std::sync::Arc;
 
@@ -19,7 +19,7 @@ use crate::{
 
 type Headers = &'static [(&'static str, &'static str)];
 
-/// The page that asks is neither this server's nor of an origin that `--allow-origin` names.
+/// The request's origin is neither this server's own nor named by `--allow-origin`.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ForeignOrigin;
 
@@ -29,9 +29,9 @@ pub(crate) struct CorsPolicy {
     preflight: Headers,
     /// The headers of every other answer to them.
     response: Headers,
-    /// `Vary` names the origin whether or not there is one.
+    /// Sends `Vary: Origin` even with answers to requests that have no allowed origin.
     always_varies: bool,
-    /// The answer to pages of other origins; without one they are answered, but without the
+    /// The answer to pages of other origins. If `None`, they get the usual answer, without the
     /// headers that would let them read it.
     refusal: Option<fn() -> Response>,
 }
@@ -81,8 +81,8 @@ const REST_HEADERS: Headers = &[
     ("access-control-max-age", "3600"),
 ];
 
-/// Lets through pages of this server and of allowed origins, and clients that are no browsers.
-/// Returns the page's origin.
+/// Accepts pages of this server and of allowed origins, and clients that are not browsers, which
+/// send no `Origin`. Returns the page's origin.
 pub(crate) fn check_origin(
     headers: &HeaderMap,
     config: &HttpConfig,
@@ -108,6 +108,7 @@ pub(crate) async fn apply(
     if let (Err(ForeignOrigin), Some(refusal)) = (&origin, policy.refusal) {
         return refusal();
     }
+    // Read here, because the handler consumes the request.
     let is_preflight = request.method() == Method::OPTIONS;
     let mut response = next.run(request).await;
     let headers = response.headers_mut();
@@ -131,7 +132,7 @@ pub(crate) async fn apply(
     response
 }
 
-/// OPTIONS of the GraphQL endpoint: its methods.
+/// OPTIONS of the GraphQL endpoint: lists its methods.
 pub(crate) async fn graphql_options() -> Response {
     (StatusCode::NO_CONTENT, [(header::ALLOW, GRAPHQL_METHODS)]).into_response()
 }

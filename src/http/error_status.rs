@@ -4,7 +4,7 @@ use axum::http::StatusCode;
 
 use crate::domain::error::ErrorCode;
 
-/// The status of an answer that consists of an error with this code.
+/// Returns the status of an answer that consists of a single error with this code.
 pub(crate) fn status_of(code: ErrorCode) -> StatusCode {
     match code {
         ErrorCode::NotFound => StatusCode::NOT_FOUND,
@@ -15,7 +15,7 @@ pub(crate) fn status_of(code: ErrorCode) -> StatusCode {
         ErrorCode::Unavailable | ErrorCode::LimitExceeded => StatusCode::SERVICE_UNAVAILABLE,
         ErrorCode::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         ErrorCode::BadUserInput
-        // Writes and subscriptions alone fail with these, and their errors are no statuses.
+        // Only writes and subscriptions fail with these; their errors never become a status.
         | ErrorCode::CursorExpired
         | ErrorCode::FeedLagged
         | ErrorCode::FeedDetached

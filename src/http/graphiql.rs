@@ -32,8 +32,8 @@ struct Asset {
     body: &'static [u8],
 }
 
-/// What the page may do. The inline style with this hash keeps the page from scrolling behind a
-/// dialog or a menu.
+/// The page's content security policy. The hash is that of an inline style that GraphiQL inserts
+/// to keep the page from scrolling behind a dialog or a menu.
 const POLICY: &str = "default-src 'none'; script-src 'self'; \
     style-src 'self' 'sha256-nzTgYzXYDNe6BAHiiI7NNlfK8n/auuOAhh2t92YvuXo='; \
     img-src 'self' data:; font-src 'self' data:; connect-src 'self'; \
@@ -88,8 +88,8 @@ fn respond(name: &str, request: &HeaderMap) -> Response {
     else {
         return StatusCode::NOT_FOUND.into_response();
     };
-    // `no-cache` lets a browser keep the file, but makes it ask each time whether it changed.
-    // A browser replaces stored headers by those of a 304, so that has the policy too.
+    // `no-cache` lets a browser keep the file, but makes it revalidate on each use.
+    // A browser replaces stored headers by those of a 304, so a 304 carries the policy too.
     let caching = [
         (header::ETAG, etag.as_str()),
         (header::CACHE_CONTROL, "no-cache"),
@@ -109,7 +109,7 @@ fn respond(name: &str, request: &HeaderMap) -> Response {
     response
 }
 
-/// The browser has this version of the file.
+/// Returns whether the browser has this version of the file.
 fn is_known(etag: &str, request: &HeaderMap) -> bool {
     let known = request.get_all(header::IF_NONE_MATCH);
     known
@@ -117,10 +117,11 @@ fn is_known(etag: &str, request: &HeaderMap) -> bool {
         .filter_map(|value| value.to_str().ok())
         .flat_map(|value| value.split(','))
         .map(str::trim)
+        // `If-None-Match` compares weakly: a proxy that compresses may weaken the tag.
         .any(|known| known == "*" || known.strip_prefix("W/").unwrap_or(known) == etag)
 }
 
-/// FNV-1a, so that every server of one build gives a file the same tag.
+/// Hashes with FNV-1a, which is not seeded, so all servers of one build give a file the same tag.
 fn etag(body: &[u8]) -> String {
     let hash = body.iter().fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| {
         (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)

@@ -1,4 +1,4 @@
-//! GraphQL over HTTP: one operation a request, answered as JSON or as an event stream.
+//! GraphQL over HTTP: one operation per request, answered as JSON or as an event stream.
 
 pub(crate) mod body;
 pub(crate) mod endpoint;

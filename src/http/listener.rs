@@ -1,4 +1,4 @@
-//! Connections: accepted, encrypted, and ended in time.
+//! Connections: accepting them, TLS, and the deadlines that end them.
 
 pub(crate) mod accept_loop;
 pub(crate) mod deadlines;

@@ -1,4 +1,4 @@
-//! Routes for operators: is the server alive, can it answer, and how is it doing.
+//! Routes for operators: liveness, readiness and metrics.
 
 use std::time::Duration;
 
@@ -21,16 +21,16 @@ use crate::{
     store::db::schema_status::SchemaStatus,
 };
 
-/// How long a probe waits for the database.
+/// The longest that a probe waits for the database.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// GET /healthz: the process runs.
+/// GET /healthz: answers as long as the process runs.
 pub(crate) async fn healthz() -> &'static str {
     "ok\n"
 }
 
-/// GET /readyz: whether the database answers, its schema fits and the feed is read. Also says
-/// whether the database can be written to.
+/// GET /readyz: 200 if the database answers, its schema fits and the feed is not stale, else 503.
+/// Also says whether the database can be written to.
 pub(crate) async fn readyz(State(api): State<Api>) -> (StatusCode, Json<Value>) {
     let app = api.app();
     let probe = async {
@@ -45,6 +45,7 @@ pub(crate) async fn readyz(State(api): State<Api>) -> (StatusCode, Json<Value>) 
         (Ok(_), false) => "ok".to_owned(),
     };
     let is_served = schema.as_ref().is_ok_and(SchemaStatus::is_served);
+    // A detached feed does not count: queries work without it.
     let status = if is_served && !app.feed.is_stale() {
         StatusCode::OK
     } else {
@@ -65,7 +66,7 @@ pub(crate) async fn readyz(State(api): State<Api>) -> (StatusCode, Json<Value>) 
     )
 }
 
-/// GET /metrics: every metric, for callers who may read.
+/// GET /metrics: every metric, for callers with the scope read.
 pub(crate) async fn metrics(
     State(api): State<Api>,
     Extension(context): Extension<RequestContext>,
@@ -81,7 +82,7 @@ pub(crate) async fn metrics(
     }
 }
 
-/// Sets the gauges of what is not counted when it happens.
+/// Updates the gauges that are read on demand instead of being counted as things happen.
 async fn measure(app: &App) {
     let metrics = &app.metrics;
     metrics.feed_lag.set(app.feed.lag().as_secs_f64());
@@ -95,7 +96,7 @@ async fn measure(app: &App) {
             gauge.get_or_create(&labels).set(value.into());
         }
     }
-    // If the database does not answer, the last known time stays.
+    // If the database does not answer, the gauge keeps the last known time.
     if let Ok(Ok(newest)) = timeout(PROBE_TIMEOUT, app.feed.newest_at()).await {
         metrics.feed_last_event.set(newest.unwrap_or_default());
     }

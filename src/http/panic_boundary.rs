@@ -1,4 +1,5 @@
-//! The panic boundary: a panic is logged and answered with 500, and its connection goes on.
+//! The panic boundary: a panic is logged and answered with 500, and the connection stays open.
+//! The panic's text goes to the log alone, because it may hold anything.
 
 use std::any::Any;
 
@@ -11,7 +12,7 @@ use tower_http::catch_panic::{CatchPanicLayer, ResponseForPanic};
 
 use crate::graphql::execute::panic_boundary::Panic;
 
-/// For GraphQL over HTTP.
+/// The boundary for GraphQL over HTTP.
 pub(crate) fn graphql() -> CatchPanicLayer<impl ResponseForPanic<ResponseBody = Body>> {
     layer(
         "application/json; charset=utf-8",
@@ -19,7 +20,7 @@ pub(crate) fn graphql() -> CatchPanicLayer<impl ResponseForPanic<ResponseBody = 
     )
 }
 
-/// For the REST API.
+/// The boundary for the REST API.
 pub(crate) fn rest() -> CatchPanicLayer<impl ResponseForPanic<ResponseBody = Body>> {
     layer(
         "application/json; charset=utf-8",
@@ -27,7 +28,7 @@ pub(crate) fn rest() -> CatchPanicLayer<impl ResponseForPanic<ResponseBody = Bod
     )
 }
 
-/// For everything else.
+/// The boundary for all other routes and for the layers.
 pub(crate) fn plain() -> CatchPanicLayer<impl ResponseForPanic<ResponseBody = Body>> {
     layer("text/plain; charset=utf-8", "internal error\n")
 }

@@ -1,4 +1,4 @@
-//! Who asks and from where: the layer that gives each request its context.
+//! The layer that gives each request its context: the caller, its address and the request's id.
 
 use std::{net::SocketAddr, sync::Arc};
 
@@ -20,13 +20,13 @@ use crate::{
     },
 };
 
-/// A client sends this header with `1` to learn what its operation cost.
+/// A client sends this header with the value `1` to learn what its operation cost.
 const COST: &str = "graphql-cost";
 
 /// Authenticates the caller and inserts the request's context.
 ///
-/// A refused caller passes: each route refuses in its own form. The challenge, which tells the
-/// client how to do better, is added here.
+/// A rejected caller is passed on, because each route refuses in its own format. The challenge,
+/// which tells the client how to authenticate, is added here for all of them.
 pub(crate) async fn authenticate(
     State(api): State<Api>,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
@@ -64,7 +64,7 @@ async fn build(
     }
 }
 
-/// The value of `WWW-Authenticate` for an answer with this status.
+/// Returns the value of `WWW-Authenticate` for an answer with this status.
 fn challenge(status: StatusCode, has_token: bool) -> Option<&'static str> {
     match (status, has_token) {
         (StatusCode::UNAUTHORIZED, false) => Some("Bearer"),
@@ -74,7 +74,7 @@ fn challenge(status: StatusCode, has_token: bool) -> Option<&'static str> {
     }
 }
 
-/// Why this caller may not even read, with the status of that answer; none where it may.
+/// Returns why this caller may not read, with the answer's status; `None` if it may.
 pub(crate) fn refusal(context: &RequestContext) -> Option<(StatusCode, Error)> {
     let error = context.caller.require(Scope::Read).err()?;
     Some((status_of(error.code()), error))

@@ -1,5 +1,5 @@
-//! The outermost layer: each request gets an id, a span for all that the log says of it, one line
-//! when it is answered, and its metrics.
+//! The outermost layer: gives each request an id and a span for its log lines, and records the
+//! answer in the access log and the metrics.
 
 use std::{
     hash::{BuildHasher, RandomState},
@@ -26,11 +26,11 @@ use crate::{
 
 #[cfg(feature = "otel")]
 use crate::log::traces::{link_parent, record_response};
-/// The header with a request's id: from a proxy or client that chose one, and to the client.
+/// The header with a request's id: a proxy or client may send one, and every answer has it.
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-/// The longest id that is taken from a client, in bytes.
+/// The longest id that is accepted from a client, in bytes.
 const MAX_ID: usize = 128;
-/// What else than letters and digits a client's id may have: nothing that could forge a log line.
+/// The bytes besides letters and digits that a client's id may have: none can forge a log line.
 const MARKS: &[u8] = b"-_.:+/=@~";
 
 /// A request's id in the log and in the errors of its answer.
@@ -53,7 +53,7 @@ struct RequestIds {
 impl RequestLog {
     pub(crate) fn new(app: App) -> Self {
         let ids = Arc::new(RequestIds {
-            // Forty random bits.
+            // 40 random bits, the ten digits of an id, so that servers do not share ids.
             server: RandomState::new().hash_one(std::process::id()) >> 24,
             next: AtomicU64::new(0),
         });
@@ -68,7 +68,7 @@ impl RequestIds {
     }
 }
 
-/// The id that a proxy or client chose, if it can stand in a log.
+/// Returns the id that a proxy or client chose, if it is safe to log.
 fn client_id(headers: &HeaderMap) -> Option<Arc<str>> {
     let id = headers.get(REQUEST_ID)?.to_str().ok()?;
     let is_allowed = |b: u8| b.is_ascii_alphanumeric() || MARKS.contains(&b);
@@ -84,11 +84,12 @@ pub(crate) async fn log_request(
 ) -> Response {
     let started = Instant::now();
     let id = client_id(request.headers()).unwrap_or_else(|| log.ids.next());
-    // At error level the span exists whatever the log's filter leaves out.
+    // At error level, because no log filter removes that: the id must be on every line.
     let span = tracing::error_span!("request", id = %id, caller = Empty);
     #[cfg(feature = "otel")]
     link_parent(&span, |name| request.headers().get(name)?.to_str().ok());
     let method = request.method().clone();
+    // The route's pattern and not the URL, which may hold a query's text and is not for the log.
     let path = request.extensions().get::<MatchedPath>().cloned();
     let path = path.as_ref().map_or("-", MatchedPath::as_str);
     let header = HeaderValue::from_str(&id);
@@ -119,9 +120,10 @@ pub(crate) async fn log_request(
     response
 }
 
-/// The part of the server that answered.
+/// Returns the label of the part of the server that answered.
 fn route_label(path: &str, response: &Response) -> RouteLabel {
     let media = response.headers().get(header::CONTENT_TYPE);
+    // A closed set: nothing that a client sends may become a label.
     match path {
         "/graphql" if response.status() == StatusCode::SWITCHING_PROTOCOLS => RouteLabel::Socket,
         "/graphql" if media.is_some_and(|m| m == "text/event-stream") => RouteLabel::Events,
@@ -134,13 +136,13 @@ fn route_label(path: &str, response: &Response) -> RouteLabel {
     }
 }
 
-/// Adds the caller's rights to the request's span.
+/// Records the caller's scope in the request's span.
 pub(crate) fn record_caller(context: &RequestContext) {
     Span::current().record("caller", rights(context));
 }
 
-/// The span of a socket or of an operation on one. The handshake's span, which has ended, is not
-/// its parent.
+/// Makes the span of a socket or of an operation on one. It has no parent, because the handshake's
+/// span has already ended.
 pub(crate) fn socket_span(context: &RequestContext) -> Span {
     let id = &context.request_id;
     tracing::error_span!(parent: None, "request", %id, caller = rights(context))

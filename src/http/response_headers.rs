@@ -1,4 +1,4 @@
-//! Headers of every answer: what a browser may do with it, and how many points the caller has.
+//! Headers that answers share: browser security, caching, and the caller's rate limit.
 
 use axum::{
     Extension,
@@ -17,9 +17,9 @@ const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy"
 
 type SetHeader<V = HeaderValue> = SetResponseHeaderLayer<V>;
 
-/// Sets the headers that restrict browsers, where the route has not set its own.
+/// Sets the headers that restrict browsers, unless the route has set its own.
 ///
-/// The last of the layers is the innermost, so its header is the first.
+/// The last layer of the tuple is the innermost, so its header comes first.
 pub(crate) fn security(
     is_tls: bool,
 ) -> (
@@ -33,11 +33,11 @@ pub(crate) fn security(
     let one_year = is_tls.then_some(HeaderValue::from_static("max-age=31536000"));
     (
         SetHeader::if_not_present(header::STRICT_TRANSPORT_SECURITY, one_year),
-        // Pages of allowed origins use CORS, to which this does not apply.
+        // Pages of allowed origins make CORS requests, which this does not apply to.
         set(RESOURCE_POLICY, "same-origin"),
         set(header::REFERRER_POLICY, "no-referrer"),
         set(header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-        // For answers that are no pages: a browser shows and runs nothing of them.
+        // For answers that are not pages: a browser must render and run nothing from them.
         set(
             header::CONTENT_SECURITY_POLICY,
             "default-src 'none'; frame-ancestors 'none'",
@@ -45,7 +45,7 @@ pub(crate) fn security(
     )
 }
 
-/// Tells the caller how many points it has left, and caches not to store its answer.
+/// Reports the caller's remaining points, and forbids caches to store the answer.
 pub(crate) async fn rate_limit(
     State(api): State<Api>,
     Extension(context): Extension<RequestContext>,
@@ -60,6 +60,7 @@ pub(crate) async fn rate_limit(
     headers
         .entry(header::CACHE_CONTROL)
         .or_insert(HeaderValue::from_static("no-store"));
+    // Read after the handler ran, so that the request's own cost is included.
     if let Some(status) = api.app().rate_limiter.status(&context) {
         let (max, window) = (status.max, status.window);
         let (left, full_in) = (status.left, status.full_in);

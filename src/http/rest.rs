@@ -38,10 +38,11 @@ use crate::{
 
 const ALLOW: HeaderValue = HeaderValue::from_static("GET, HEAD, OPTIONS");
 
-/// Everything below `/api`. One handler serves it, because the paths are decoded by Buildbot's
-/// rules, not axum's.
+/// The routes below `/api`. One handler serves them all, because Buildbot splits a path before it
+/// decodes it (`%2F` may be part of a builder's name), and axum decodes first.
 pub(crate) fn routes(app: App) -> Router {
     Router::new()
+        // A wildcard does not match an empty rest, so `/api` and `/api/` have routes of their own.
         .route("/api", routing::any(handle))
         .route("/api/", routing::any(handle))
         .route("/api/{*path}", routing::any(handle))
@@ -64,7 +65,7 @@ async fn handle(
     }
 }
 
-/// Says which methods there are, and refuses a preflight for any other.
+/// Lists the methods, and refuses a preflight for any other.
 fn options(headers: &HeaderMap) -> Result<Response, RestError> {
     let method = headers.get(header::ACCESS_CONTROL_REQUEST_METHOD);
     if method.is_some_and(|method| method != "GET" && method != "HEAD") {
@@ -75,8 +76,8 @@ fn options(headers: &HeaderMap) -> Result<Response, RestError> {
     Ok([(header::ALLOW, ALLOW)].into_response())
 }
 
-/// Answers a GET. The order of checks is Buildbot's, and decides which error a request with two
-/// faults gets: the caller, then the path, then the parameters, then the database.
+/// Answers a GET. Checks run in Buildbot's order (caller, path, parameters, database), which
+/// decides the error of a request with two faults.
 async fn respond(
     app: &App,
     context: &RequestContext,
@@ -84,16 +85,17 @@ async fn respond(
     headers: &HeaderMap,
 ) -> Result<Response, RestError> {
     app.rate_limiter.admit(context)?;
+    // Before the parsing, so that malformed requests cost a point too.
     app.rate_limiter.spend(context, MIN_COST)?;
     let path = ResourcePath::parse(uri.path())?;
     let parameters = Parameters::parse(uri.query().unwrap_or_default())?;
     let body = read(app, &path, &parameters).await?;
-    // Each row costs one point more, and how many there are is known only now.
+    // Each row costs one more point, and their number is known only now.
     app.rate_limiter.charge(context, count_rows(&body));
     Ok(ok(&body, headers))
 }
 
-/// Reads what a path asks for.
+/// Reads the resource at a path.
 async fn read(app: &App, path: &ResourcePath, parameters: &Parameters) -> Result<Value> {
     match path {
         ResourcePath::Builders => builder::list(app, parameters).await,
@@ -106,7 +108,7 @@ async fn read(app: &App, path: &ResourcePath, parameters: &Parameters) -> Result
     }
 }
 
-/// How many rows an answer has.
+/// Counts the rows of an answer.
 fn count_rows(body: &Value) -> u64 {
     let lists = body.as_object().into_iter().flat_map(Map::values);
     lists

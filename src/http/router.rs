@@ -1,4 +1,4 @@
-//! Every route, and every layer that a request passes on its way to one.
+//! Every route, and every layer that a request passes on the way to its route.
 
 use axum::{Router, middleware::from_fn_with_state, routing};
 use tower_http::{
@@ -22,11 +22,11 @@ use crate::{
     },
 };
 
-/// The smallest answer that is compressed, in bytes: smaller ones hardly shrink.
+/// The smallest answer that is compressed, in bytes; smaller ones hardly shrink.
 const MIN_COMPRESSED: u16 = 1_024;
 
-/// The routes in their layers. A layer wraps all that was added before it, so that a request
-/// passes the layers below from the last to the first, and its answer from the first to the last.
+/// Builds the routes and their layers. A layer wraps everything added before it, so a request
+/// passes the layers below from last to first, and its answer from first to last.
 pub(crate) fn router(api: Api) -> Router {
     let app = api.app().clone();
     let is_tls = app.config.connection.is_tls();
@@ -36,17 +36,17 @@ pub(crate) fn router(api: Api) -> Router {
         .options(cors::graphql_options)
         // Inside CORS, so that a page can read this error too.
         .layer(panic_boundary::graphql())
-        // Pages of allowed origins can read what the endpoint answers.
+        // Lets pages of allowed origins read the endpoint's answers.
         .layer(cors(&cors::GRAPHQL));
     let rest = rest::routes(app.clone())
         .layer(panic_boundary::rest())
-        // Pages of other origins are refused.
+        // Refuses pages of other origins.
         .layer(cors(&cors::REST));
     let limited = Router::new()
         .route("/graphql", graphql)
         .with_state(api.clone())
         .merge(rest)
-        // Inside authentication: the points are the caller's.
+        // Inside authentication, because points are counted per caller.
         .layer(from_fn_with_state(
             api.clone(),
             response_headers::rate_limit,
@@ -55,19 +55,19 @@ pub(crate) fn router(api: Api) -> Router {
         .route("/metrics", routing::get(ops::metrics))
         .with_state(api.clone())
         .merge(limited)
-        // The context that all of these routes take.
+        // Inserts the context that all of these routes extract.
         .layer(from_fn_with_state(api.clone(), authenticate));
     authenticated
         .route("/healthz", routing::get(ops::healthz))
         .route("/readyz", routing::get(ops::readyz).with_state(api))
         .merge(pages(&app))
-        // For what panics in the layers above, and in routes that have no form of their own.
+        // For panics in the layers above, and in routes without an error format of their own.
         .layer(panic_boundary::plain())
-        // For clients that take gzip.
+        // For clients that accept gzip.
         .layer(compression())
-        // Outside of the pages, which have a policy of their own that stays.
+        // Outside of the pages: their own policy is already set, and this keeps it.
         .layer(response_headers::security(is_tls))
-        // Outermost: it counts and logs every answer, and names each request first.
+        // Outermost, so that it counts and logs every answer and all layers log the request's id.
         .layer(from_fn_with_state(RequestLog::new(app), log_request))
 }
 
@@ -80,7 +80,7 @@ fn pages(app: &App) -> Router {
 }
 
 fn compression() -> CompressionLayer<impl Predicate> {
-    // An event of a stream must not wait in the compressor for the next one.
+    // An event must not wait in the compressor's buffer for the next one.
     let predicate = SizeAbove::new(MIN_COMPRESSED).and(NotForContentType::SSE);
     CompressionLayer::new()
         .quality(CompressionLevel::Fastest)

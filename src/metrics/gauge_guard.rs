@@ -2,7 +2,7 @@
 
 use prometheus_client::metrics::gauge::Gauge;
 
-/// Counts one more in a gauge until it is dropped.
+/// Adds one to a gauge until it is dropped.
 #[derive(Debug)]
 pub(crate) struct GaugeGuard(Gauge);
 

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use crate::domain::error::{Error, Result};
 
-/// How many buckets are kept, so that nobody fills the memory by coming from everywhere.
+/// How many buckets are kept, so that callers from many addresses cannot fill the memory.
 const MAX_BUCKETS: usize = 100_000;
 
 /// How much a bucket holds, in points, and how fast it refills.
@@ -23,8 +23,9 @@ impl BucketPolicy {
         (points > 0).then_some(Self { points, per_second })
     }
 
-    /// How long so many points take to come back.
+    /// How long these points take to come back.
     fn time_for(&self, points: u64) -> Duration {
+        // The product of points and a billion may not fit into a u64.
         let nanos = u128::from(points) * 1_000_000_000 / u128::from(self.per_second);
         Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
     }
@@ -52,6 +53,7 @@ pub(crate) struct RateStatus {
 /// Everybody's buckets.
 #[derive(Debug)]
 pub(crate) struct Buckets<K> {
+    /// When each bucket is full again. A missing entry or a past instant is a full bucket.
     full_at: HashMap<K, Instant>,
 }
 
@@ -64,14 +66,14 @@ impl<K> Default for Buckets<K> {
 }
 
 impl<K: Eq + Hash> Buckets<K> {
-    /// What a bucket lacks, as the time that it takes to come back.
+    /// What a bucket lacks, as the time until it is full.
     fn missing(&self, key: &K, now: Instant) -> Duration {
         self.full_at
             .get(key)
             .map_or(Duration::ZERO, |at| at.saturating_duration_since(now))
     }
 
-    /// Takes the points, or none and fails where there are fewer.
+    /// Takes the points; where there are fewer, takes none and fails.
     pub(crate) fn spend(
         &mut self,
         policy: &BucketPolicy,
@@ -79,7 +81,7 @@ impl<K: Eq + Hash> Buckets<K> {
         cost: u64,
         now: Instant,
     ) -> Result<()> {
-        // A bucket may lack this much and still hold the cost.
+        // A bucket that lacks this much still holds the cost.
         let may_miss = policy.time_for(policy.points - cost.min(policy.points));
         let wait = self.missing(&key, now).saturating_sub(may_miss);
         if !wait.is_zero() {
@@ -117,13 +119,13 @@ impl<K: Eq + Hash> Buckets<K> {
         }
     }
 
-    /// Forgets full buckets; where that are too few, the tenth of all that lacks the least.
+    /// Forgets full buckets and, where those are too few, the tenth that lacks the least.
     fn make_room(&mut self, now: Instant) {
         self.full_at.retain(|_, at| *at > now);
         if self.full_at.len() < MAX_BUCKETS {
             return;
         }
-        // A tenth at a time, as this looks at every bucket.
+        // A tenth at a time, since each pass visits every bucket.
         let mut times: Vec<Instant> = self.full_at.values().copied().collect();
         let (_, latest, _) = times.select_nth_unstable(MAX_BUCKETS / 10);
         let latest = *latest;

@@ -2,8 +2,8 @@
 
 use std::net::{IpAddr, Ipv6Addr};
 
-/// The address that stands for all that one customer of a provider has: an IPv6 address without its
-/// last 64 bits.
+/// The address that stands for all addresses of one customer: with IPv6 a /64, which providers
+/// assign as a whole.
 pub(crate) fn client_network(address: IpAddr) -> IpAddr {
     match address {
         IpAddr::V4(_) => address,

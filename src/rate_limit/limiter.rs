@@ -19,9 +19,9 @@ use crate::{
     },
 };
 
-/// What a request costs at least, in points.
+/// The least that a request costs, in points.
 pub(crate) const MIN_COST: u64 = 1;
-/// What a request without a sufficient token costs, in points.
+/// What a request without a sufficient token costs, in points: much, to make guessing expensive.
 const REJECTED_COST: u64 = 100;
 
 /// Whose points are spent.
@@ -29,7 +29,7 @@ const REJECTED_COST: u64 = 100;
 enum RateKey {
     /// Everybody of this address or, with IPv6, of its network.
     Address(IpAddr),
-    /// Everybody who has shown this token, from wherever.
+    /// Every caller with this identity, from any address.
     Token(Identity),
 }
 
@@ -37,6 +37,7 @@ impl RateKey {
     fn of(context: &RequestContext) -> Self {
         match context.caller.identity() {
             Some(token) => Self::Token(token.clone()),
+            // A rejected caller has no identity, so guesses are charged to the address.
             None => Self::Address(client_network(context.address)),
         }
     }
@@ -60,6 +61,7 @@ impl RateLimiter {
     pub(crate) fn new(config: &RateConfig) -> Self {
         let permits = match config.max_subscriptions {
             0 => Semaphore::MAX_PERMITS,
+            // `Semaphore::new` panics above that.
             max => max.min(Semaphore::MAX_PERMITS),
         };
         Self(Arc::new(LimiterState {
@@ -71,20 +73,20 @@ impl RateLimiter {
         }))
     }
 
-    /// Admits a caller that may read. One that may not pays for the attempt, so that nobody can try
-    /// tokens for long.
+    /// Admits a caller that may read. Any other pays for the attempt, so that nobody can try tokens
+    /// for long.
     ///
     /// # Errors
     /// Why the caller may not read, or `RateLimited` where it has tried too often.
     pub(crate) fn admit(&self, context: &RequestContext) -> Result<()> {
         context.caller.require(Scope::Read).or_else(|refusal| {
-            // Out of points, it no longer learns whether its token is good.
+            // Once out of points, the caller no longer learns whether its token is valid.
             self.spend(context, REJECTED_COST)?;
             Err(refusal)
         })
     }
 
-    /// Takes so many points. What costs more than a bucket holds needs a full one, and empties it.
+    /// Takes the points. A cost above what a bucket holds needs a full one, and empties it.
     ///
     /// # Errors
     /// `RateLimited` where the caller has fewer; then none are taken.
@@ -92,10 +94,11 @@ impl RateLimiter {
         self.with_buckets(context, |policy, buckets, key, now| {
             buckets.spend(policy, key, cost, now)
         })
+        // `None` means that points are not counted.
         .unwrap_or(Ok(()))
     }
 
-    /// Takes so many points for what is done already. The caller owes those that it does not have.
+    /// Takes the points for work already done. The caller owes those that it does not have.
     pub(crate) fn charge(&self, context: &RequestContext, cost: u64) {
         self.with_buckets(context, |policy, buckets, key, now| {
             buckets.charge(policy, key, cost, now);

@@ -1,4 +1,4 @@
-//! Permits of which each address may have so many at once.
+//! Permits of which each address may have a limited number at once.
 
 use std::{collections::HashMap, net::IpAddr, sync::Arc};
 
@@ -35,7 +35,7 @@ impl AddressPermits {
         self.max
     }
 
-    /// A permit for this address or, with IPv6, its network; `None` where it has as many as it may.
+    /// A permit for this address or, with IPv6, its network; `None` where it has the most allowed.
     pub(crate) fn acquire(&self, address: IpAddr) -> Option<AddressPermit> {
         let address = client_network(address);
         {

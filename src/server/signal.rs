@@ -10,8 +10,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::http::listener::tls::Tls;
 
-/// SIGTERM and SIGINT stop the server; what runs is finished first.
+/// SIGTERM and SIGINT stop the server after running requests have finished.
 pub(crate) fn stop_on_signal(stop: &CancellationToken) -> io::Result<()> {
+    // Registered here and not in the task, so that no signal comes too early and kills the process.
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let stop = stop.clone();
@@ -26,7 +27,8 @@ pub(crate) fn stop_on_signal(stop: &CancellationToken) -> io::Result<()> {
     Ok(())
 }
 
-/// SIGHUP reloads the certificate. It never stops the server, whatever it was sent for.
+/// SIGHUP reloads the certificate. It is handled without TLS too, since by default it would kill
+/// the process.
 pub(crate) fn reload_on_signal(stop: &CancellationToken, tls: Option<Tls>) -> io::Result<()> {
     let mut hangup = signal(SignalKind::hangup())?;
     let stop = stop.clone();

@@ -15,6 +15,7 @@ use crate::{
 pub(crate) async fn find_builder(app: &App, caller: &Caller, name: &str) -> Result<builder::Model> {
     check_builder_name(name)?;
     write(app, caller, |txn| {
+        // Owned, since the future must be valid for any lifetime of a transaction.
         let name = name.to_owned();
         Box::pin(async move { builder::find_or_insert(txn, &name).await })
     })

@@ -1,4 +1,4 @@
-//! The rule of times that several writes share.
+//! The rule for times that several writes share.
 
 use crate::{
     app::App,
@@ -8,7 +8,7 @@ use crate::{
     },
 };
 
-/// The time that an argument gives, or else the clock's, in seconds since the epoch.
+/// The time given by an argument, or else the clock's, in seconds since the epoch.
 ///
 /// # Errors
 /// `Invalid` where it is before 1970 or after the year 9999.

@@ -39,6 +39,7 @@ pub(crate) async fn new_step(
     check_step_name(name).map_err(|reason| Error::invalid("name", reason))?;
     let name = name.to_owned();
     write_event(app, caller, |txn| {
+        // `write` calls this again after a conflict, so each call needs its own copy.
         let name = name.clone();
         Box::pin(async move {
             let stepid = step::insert(txn, buildid, &name).await?;
@@ -48,7 +49,8 @@ pub(crate) async fn new_step(
     .await
 }
 
-/// Starts a step. Where it needs no locks, or has them all, it dates these too.
+/// Starts a step. `locks_acquired` says that it needs no locks or has them all: they get the same
+/// time.
 pub(crate) async fn start_step(
     app: &App,
     caller: &Caller,
@@ -100,8 +102,8 @@ pub(crate) async fn set_step_state_string(
     .await
 }
 
-/// Adds a link to a step. One that it has already is not added again, but the event is recorded all
-/// the same.
+/// Adds a link to a step. A link that it already has is not added again, but the event is still
+/// recorded.
 pub(crate) async fn add_step_url(
     app: &App,
     caller: &Caller,
@@ -112,7 +114,7 @@ pub(crate) async fn add_step_url(
     write_event(app, caller, |txn| {
         let url = url.clone();
         Box::pin(async move {
-            // Without the lock, one of two links that are added at once would be lost.
+            // Without the lock, one of two links added at the same time would be lost.
             let step = step::lock(txn, stepid).await?;
             let mut urls = Url::read(&step.urls_json).unwrap_or_default();
             if !urls.contains(&url) {
@@ -158,12 +160,13 @@ async fn update(
     .await
 }
 
-/// Runs a write that ends with the event it has caused, and wakes the feed.
+/// Runs a write that returns the event it caused, and wakes the feed.
 async fn write_event(
     app: &App,
     caller: &Caller,
     work: impl for<'t> Fn(&'t Txn) -> BoxFuture<'t, Result<(ChangeId, Model)>> + Send + Sync,
 ) -> Result<Updated> {
     let (change, step) = write(app, caller, work).await?;
+    // After the commit, since positions follow the order of commits.
     Ok((step, app.feed.sequence(change).await?))
 }

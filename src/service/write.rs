@@ -1,4 +1,4 @@
-//! The way of every write to the database.
+//! The one function that every write of a builder, build or step goes through.
 
 use futures_util::future::BoxFuture;
 
@@ -16,7 +16,7 @@ pub(crate) async fn write<T: Send>(
     caller: &Caller,
     work: impl for<'t> Fn(&'t Txn) -> BoxFuture<'t, Result<T>> + Send + Sync,
 ) -> Result<T> {
-    // Before the scope: a token with another one would not help.
+    // Before the scope, since no token can write to a master's database.
     if !app.db.is_writable() {
         return Err(Error::ReadOnly);
     }

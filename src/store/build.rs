@@ -63,7 +63,7 @@ impl ListedEntity for Entity {
         if dialect.has_lock_durations {
             return Self::find();
         }
-        // Nobody counted the waits, so there were none.
+        // Without the column no waits were counted, so the value is 0.
         let columns = Column::iter().filter(|column| !matches!(column, Column::LocksDurationS));
         Self::find()
             .select_only()
@@ -153,6 +153,7 @@ pub(crate) async fn by_numbers(
     keys: &[(BuilderId, i32)],
 ) -> Result<HashMap<(BuilderId, i32), Model>> {
     let mut found = HashMap::with_capacity(keys.len());
+    // Each key binds two values.
     for keys in keys.chunks(MAX_BINDS / 2) {
         let pair = [Column::Builderid, Column::Number].map(|c| Expr::col((Entity, c)));
         let pairs = keys
@@ -217,7 +218,7 @@ pub(crate) async fn by_id(txn: &Txn, id: BuildId) -> Result<Model> {
         .ok_or_else(|| Error::not_found("build", id))
 }
 
-/// Locks the build, so that nobody else adds steps to it or changes it until the transaction ends.
+/// Locks the build: until the transaction ends, no other writer changes it or adds steps to it.
 ///
 /// # Errors
 /// `NotFound`.
@@ -233,8 +234,9 @@ pub(crate) async fn lock(txn: &Txn, id: BuildId) -> Result<Model> {
 /// # Errors
 /// `NotFound` for the builder.
 pub(crate) async fn insert(txn: &Txn, builderid: BuilderId, started_at: i64) -> Result<Model> {
-    // Locked, so that two who add a build find different numbers.
+    // Locked, so that two writers never choose the same number.
     builder::lock(txn, builderid).await?;
+    // A row always comes; its maximum is null before the builder's first build.
     let newest: Option<Option<i32>> = Entity::find()
         .select_only()
         .column_as(Column::Number.max(), "newest")
@@ -268,6 +270,7 @@ pub(crate) async fn update(txn: &Txn, id: BuildId, change: BuildChange) -> Resul
         .filter(Column::Id.eq(id))
         .exec(&txn.0)
         .await?;
+    // MariaDB too counts matched rows here, not only those whose values changed.
     if done.rows_affected == 0 {
         return Err(Error::not_found("build", id));
     }

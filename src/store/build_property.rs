@@ -38,6 +38,7 @@ pub(crate) async fn of_builds(
     if !db.is_buildbots() {
         return Ok(properties);
     }
+    // The other half is for the names.
     for ids in ids.chunks(MAX_BINDS / 2) {
         let mut query = Entity::find().filter(Column::Buildid.is_in(ids.iter().copied()));
         if let Some(names) = names {

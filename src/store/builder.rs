@@ -59,6 +59,7 @@ impl ListedEntity for Entity {
 impl FilterField for BuilderField {
     fn sql(self, _dialect: SqlDialect) -> Expr {
         match self {
+            // Lists have no column: `rank` orders by them and `list_test` tests them.
             Self::Builderid | Self::Masterids | Self::Tags => Expr::col((Entity, Column::Id)),
             Self::Name => Expr::col((Entity, Column::Name)),
             Self::Description => Expr::col((Entity, Column::Description)),
@@ -92,6 +93,7 @@ impl FilterField for BuilderField {
             (Self::Tags, Test::Contains(name)) => builder_tag::builders_with(name),
             (Self::Masterids, Test::Contains(id)) => match id.parse() {
                 Ok(id) => builder_master::builders_of(id),
+                // A text that is no number is the id of no master.
                 Err(_) => return Some(never()),
             },
             _ => return None,
@@ -110,6 +112,7 @@ pub(crate) async fn by_ids(db: &Db, ids: &[BuilderId]) -> Result<HashMap<Builder
 /// The builders with exactly these names.
 pub(crate) async fn by_names(db: &Db, names: &[String]) -> Result<HashMap<String, Model>> {
     let hashes: Vec<String> = names.iter().map(|name| name_hash(name)).collect();
+    // The hash has an index, and tells names apart that MariaDB may take for equal.
     let rows = by_key::<Entity, _>(db, Column::NameHash, &hashes).await?;
     Ok(rows
         .into_iter()
@@ -125,7 +128,7 @@ pub(crate) async fn offset_page(
     if db.is_buildbots() {
         return page::offset_page::<Entity>(db, args, None).await;
     }
-    // Ours has no table of masters: every list of them is empty, and all are alike.
+    // Our own database has no table of masters: every builder's list is empty.
     let mut args = args.clone();
     args.order
         .retain(|(field, _)| *field != BuilderField::Masterids);
@@ -166,7 +169,7 @@ pub(crate) async fn lock(txn: &Txn, id: BuilderId) -> Result<Model> {
         .ok_or_else(|| Error::not_found("builder", id))
 }
 
-/// The builder of this name, made if there is none; two who ask at once get the same one.
+/// Finds the builder of this name or inserts it; concurrent callers get the same one.
 pub(crate) async fn find_or_insert(txn: &Txn, name: &str) -> Result<Model> {
     let hash = name_hash(name);
     let find = || {
@@ -174,7 +177,7 @@ pub(crate) async fn find_or_insert(txn: &Txn, name: &str) -> Result<Model> {
             .filter(Column::NameHash.eq(hash.as_str()))
             .one(&txn.0)
     };
-    // Looked for first: an insert that finds a conflict still takes an id.
+    // Found first, as an insert that meets a conflict still takes an id.
     if let Some(found) = find().await? {
         return Ok(found);
     }
@@ -191,6 +194,7 @@ pub(crate) async fn find_or_insert(txn: &Txn, name: &str) -> Result<Model> {
         .on_conflict_do_nothing_on([Column::NameHash])
         .exec(&txn.0)
         .await?;
+    // Read back, as the row may be one that another writer inserted meanwhile.
     find()
         .await?
         .ok_or_else(|| Error::not_found("builder", format!("{name:?}")))

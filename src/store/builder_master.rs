@@ -41,8 +41,8 @@ pub(crate) fn builders_of(master: i32) -> SelectStatement {
         .take()
 }
 
-/// What builders are ordered by for their lists of masters, element by element: ids in a fixed
-/// width.
+/// What builders are ordered by for their lists of masters, element by element: ids of one width,
+/// so that they sort as numbers.
 pub(crate) fn rank(dialect: SqlDialect) -> Expr {
     Expr::cust(match dialect.backend {
         DbBackend::Sqlite => {

@@ -76,9 +76,10 @@ pub(crate) fn builders_with(name: &str) -> SelectStatement {
         .take()
 }
 
-/// What builders are ordered by for their lists of tags, element by element: the names with a sign
-/// between them that is less than any in them.
+/// What builders are ordered by for their lists of tags, element by element: the names, joined by a
+/// character that is less than any in them.
 pub(crate) fn rank(dialect: SqlDialect) -> Expr {
+    // `BINARY` and `C` compare by code point, as SQLite does.
     Expr::cust(match dialect.backend {
         DbBackend::Sqlite => {
             "(SELECT group_concat(name, char(1)) FROM (SELECT t.name FROM builders_tags x JOIN tags t ON t.id = x.tagid \

@@ -64,7 +64,7 @@ pub(crate) struct Event {
     pub(crate) kind: EventKind,
     /// When, in seconds since the epoch.
     pub(crate) occurred_at: i64,
-    /// The builder of the step's build; none where the build has no row.
+    /// The builder of the step's build; `None` if the build has no row.
     pub(crate) builderid: Option<BuilderId>,
     /// The step as the change left it.
     pub(crate) step: Arc<step::Model>,
@@ -91,11 +91,11 @@ impl From<Model> for step::Model {
 /// Events read together.
 #[derive(Clone, Debug)]
 pub(crate) struct EventBatch {
-    /// Those that can be read, in order.
+    /// The readable ones, in order.
     pub(crate) events: Vec<Event>,
-    /// The position of the last, readable or not; none where there are no events.
+    /// The position of the last row, readable or not; `None` if there are none.
     pub(crate) last: Option<Position>,
-    /// None is missing between the position asked for and the last.
+    /// No event is missing between the given position and `last`.
     pub(crate) is_whole: bool,
 }
 
@@ -105,6 +105,7 @@ pub(crate) async fn after(db: &Db, position: Position, limit: u64) -> Result<Eve
     let query = Entity::find()
         .expr_as(column.clone(), "position")
         .column(build::Column::Builderid)
+        // An outer join, as an event may be of a build that has no row.
         .join(JoinType::LeftJoin, Relation::Build.def())
         .filter(column.clone().gt(position))
         .order_by_asc(column)
@@ -120,7 +121,7 @@ pub(crate) async fn after(db: &Db, position: Position, limit: u64) -> Result<Eve
         .filter_map(|row| rows::if_readable(PositionedRow::from_query_result(row, "")));
     Ok(EventBatch {
         events: readable.map(Event::from).collect(),
-        // Positions have no gaps, so so many rows reach so far.
+        // Positions have no gaps, so n rows reach n positions further.
         is_whole: last.is_none_or(|last| i64::try_from(rows.len()) == Ok(last.0 - position.0)),
         last,
     })
@@ -148,12 +149,13 @@ impl From<PositionedRow> for Event {
     }
 }
 
-/// When the newest event happened, in seconds since the epoch; none where there is none.
+/// When the newest event happened, in seconds since the epoch; `None` if there is none.
 pub(crate) async fn newest_at(db: &Db) -> Result<Option<i64>> {
     let column = position_expr(db.backend());
     Ok(Entity::find()
         .select_only()
         .column(Column::OccurredAt)
+        // On PostgreSQL a change without a position would come first.
         .filter(column.clone().is_not_null())
         .order_by_desc(column)
         .limit(1)
@@ -178,11 +180,11 @@ pub(crate) async fn unsequenced(
         .await?)
 }
 
-/// The event that this transaction's change of a step has caused, and the step as of then. The
-/// trigger can only compare values, so the kind is what the caller says it was.
+/// The event of this transaction's last change of a step, and the step as the change left it. The
+/// trigger can only compare values, so `kind` corrects the kind that it recorded.
 ///
 /// # Errors
-/// `FeedDetached` where there is no such event: the triggers are gone.
+/// `FeedDetached` if there is no such event: the triggers are missing.
 pub(crate) async fn of_change(
     txn: &Txn,
     stepid: StepId,
@@ -190,8 +192,8 @@ pub(crate) async fn of_change(
 ) -> Result<(ChangeId, step::Model)> {
     let mut events = Entity::find().filter(Column::Stepid.eq(stepid));
     if txn.0.get_database_backend() == DbBackend::Postgres {
-        // What this session's trigger wrote last; a planner may read otherwise than backwards
-        // through the ids.
+        // The last id of this session's trigger. By the order alone, the planner may choose
+        // another way than backwards through the ids.
         let last = "currval(pg_get_serial_sequence('graphql_step_events', 'id'))";
         events = events.filter(Expr::col((Entity, Column::Id)).eq(Expr::cust(last)));
     }

@@ -18,7 +18,7 @@ pub(crate) enum FeedNews {
     Waiting,
 }
 
-/// What the last probe found, where it takes two to tell.
+/// SQLite's `data_version` as of the last probe: only a difference tells. Unused elsewhere.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct FeedProbe(Option<i32>);
 
@@ -27,8 +27,8 @@ pub(crate) struct FeedProbe(Option<i32>);
 pub(crate) async fn probe(db: &Db, position: Position, last: &mut FeedProbe) -> Result<FeedNews> {
     let backend = db.backend();
     let sql = match backend {
-        // It changes whenever another connection or process has written. Taken before the read:
-        // what is written in between changes it again.
+        // `data_version` changes whenever another connection has written. It is taken before the
+        // events are read, so a write in between changes it again.
         DbBackend::Sqlite => {
             let row = query_one(&db.watcher, "PRAGMA data_version".to_owned()).await?;
             let version = row.map(|row| row.try_get("", "data_version")).transpose()?;
@@ -36,11 +36,11 @@ pub(crate) async fn probe(db: &Db, position: Position, last: &mut FeedProbe) -> 
             last.0 = version;
             return Ok(if same { FeedNews::None } else { FeedNews::Some });
         }
-        // Nulls are the last of the index, and the greatest.
+        // Nulls are the greatest in PostgreSQL's index, so they come first.
         DbBackend::Postgres => {
             "SELECT position FROM graphql_step_events ORDER BY position DESC LIMIT 1".to_owned()
         }
-        // Nulls are the first of the index.
+        // Nulls are the least in the index, so they come first.
         _ => format!(
             "SELECT position FROM graphql_step_events WHERE position IS NULL OR position > {position} \
              ORDER BY position LIMIT 1"

@@ -17,7 +17,7 @@ use crate::{
 /// The positions of the feed that are still there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct FeedReach {
-    /// The one before the oldest event's: a reader here has missed nothing that is gone.
+    /// The position before the oldest event's: a reader at it has missed nothing.
     pub(crate) floor: Position,
     /// The newest event's.
     pub(crate) newest: Position,
@@ -71,7 +71,7 @@ pub(crate) async fn prune(db: &Db, up_to: Position, before: i64, batch: u64) -> 
         .into_tuple()
         .all(&db.reader)
         .await?;
-    // Only from the old end on: a clock that jumped must not tear a hole.
+    // A run from the old end only: events dated by a clock that jumped must not leave a hole.
     let Some((last, _)) = oldest
         .into_iter()
         .take_while(|(position, at)| *position < newest.0 && (*position <= up_to.0 || *at < before))

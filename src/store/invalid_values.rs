@@ -1,10 +1,10 @@
-//! Values of `UncheckedInt` columns that are no numbers, in the log.
+//! Logs values of `UncheckedInt` columns that are not numbers.
 
 use std::{collections::HashSet, sync::Arc};
 
 use parking_lot::Mutex;
 
-/// The log names at most so many values, and then has said enough.
+/// How many values are logged at most, which also bounds the set.
 const MAX_REPORTED: usize = 10_000;
 
 /// The columns and ids of the rows that the log has named.

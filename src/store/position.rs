@@ -1,8 +1,8 @@
-//! Where an event's position stands.
+//! Which column holds an event's position.
 //!
 //! On SQLite, which has one writer at a time, an event's position is its id. Elsewhere ids are
-//! taken while transactions run and show up in any order; there the sequencer gives positions after
-//! the commit, in a column of their own.
+//! taken while transactions run, and become visible in any order; there the sequencer gives
+//! positions after the commit, in a column of their own.
 
 use sea_orm::{DbBackend, sea_query::Expr};
 

@@ -21,8 +21,8 @@ const BATCH: u64 = 500;
 
 /// Gives every committed change that has none its position in the feed, oldest id first.
 ///
-/// Whoever does this holds the row of `graphql_feed` until it is committed, so positions are given
-/// in the order in which they become visible, without gaps. No writer of steps waits for that row.
+/// The row of `graphql_feed` is locked until the commit, so positions are given in the order in
+/// which they become visible, without gaps. No writer of steps waits for that row.
 pub(crate) async fn sequence_changes(db: &Db) -> Result<()> {
     loop {
         let sequenced = match db.backend() {
@@ -36,10 +36,10 @@ pub(crate) async fn sequence_changes(db: &Db) -> Result<()> {
     }
 }
 
-/// Sends both statements in one message, so they are one transaction that the database ends by
-/// itself, however this process fares meanwhile. The second sees what was committed when the first
-/// had the lock.
+/// Sends both statements in one message: they are one transaction, which the database ends even if
+/// this process dies. The second sees what was committed when the first got the lock.
 async fn sequence_on_postgres(db: &Db) -> Result<u64> {
+    // `feed.position` is the old one: a statement does not see the changes of its own `moved`.
     let done = db
         .watcher
         .execute_unprepared(&format!(
@@ -69,11 +69,12 @@ async fn sequence_on_mysql(db: &Db) -> Result<u64> {
     );
     let feed = txn.query_one_raw(statement).await?;
     let position: i64 = feed.ok_or(Error::FeedDetached)?.try_get("", "position")?;
-    // Read without locks: nothing here waits for a transaction that is still open.
+    // Read without locks, so that this does not wait for open transactions.
     let changes = unsequenced(&txn, Some(BATCH)).await?;
     if !changes.is_empty() {
         let ids: Vec<String> = changes.iter().map(ToString::to_string).collect();
         let ids = ids.join(", ");
+        // `FIELD` is the place of the id in the list, from 1.
         txn.execute_unprepared(&format!(
             "UPDATE graphql_step_events SET position = {position} + FIELD(id, {ids}) WHERE id IN ({ids})"
         ))
@@ -88,7 +89,7 @@ async fn sequence_on_mysql(db: &Db) -> Result<u64> {
     Ok(changes.len() as u64)
 }
 
-/// The position of a change; none as long as it has none.
+/// The position of a change; `None` until it has one.
 ///
 /// # Errors
 /// `FeedDetached` where the change is not in the feed.

@@ -29,13 +29,13 @@ use crate::{
 pub(crate) struct StepSnapshot {
     /// The newest event's position.
     pub(crate) position: Position,
-    /// Changes that the steps show already and that have no position yet: they will come behind
-    /// the newest.
+    /// Changes that the steps show already and that have no position yet: they will get positions
+    /// after the newest.
     pub(crate) ahead: Vec<ChangeId>,
     pub(crate) steps: Rows<step::Model>,
 }
 
-/// At most `size` steps that pass the filter, and where the feed is, all of one moment.
+/// At most `size` steps that pass the filter, and the end of the feed, all of one moment.
 pub(crate) async fn read_snapshot(
     db: &Db,
     filter: &Filter<StepField>,
@@ -45,18 +45,18 @@ pub(crate) async fn read_snapshot(
 ) -> Result<StepSnapshot> {
     let dialect = db.dialect();
     let is_sqlite = dialect.backend == DbBackend::Sqlite;
-    // A transaction reads one moment (SQLite's always do), but only from its first read on: begin,
-    // then read.
+    // The transaction reads one moment, that of its first read. SQLite's do so by default.
     let level = (!is_sqlite).then_some(IsolationLevel::RepeatableRead);
     let txn = db.reader.begin_with_config(level, None).await?;
     let position = event_reach::find_in(&txn).await?.newest;
+    // On SQLite a change has its position from the start.
     let ahead = if is_sqlite {
         Vec::new()
     } else {
         unsequenced(&txn, None).await?
     };
     let mut select = select_steps(dialect, filter, builder);
-    // One more tells whether there are more.
+    // One row more than asked for shows whether there are more.
     select.limit(size + 1);
     order_by(dialect, &mut select, order, false);
     let rows = txn.query_all_raw(dialect.backend.build(&select)).await?;

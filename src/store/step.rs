@@ -103,7 +103,7 @@ impl FilterField for StepField {
     }
 
     fn rank(self, dialect: SqlDialect) -> Option<Expr> {
-        // Without its last bracket, a list that goes on comes behind the one that it begins with.
+        // Without its last bracket, a list comes before any longer list that begins with it.
         (self == Self::Urls).then(|| {
             Expr::cust(match dialect.backend {
                 DbBackend::Sqlite => "rtrim(steps.urls_json, ']')",
@@ -225,7 +225,7 @@ async fn by_id(txn: &Txn, id: StepId) -> Result<Model> {
         .ok_or_else(|| Error::not_found("step", id))
 }
 
-/// Locks the step, so that nobody else changes it until the transaction ends.
+/// Locks the step against other writers until the transaction ends.
 ///
 /// # Errors
 /// `NotFound`.
@@ -236,11 +236,12 @@ pub(crate) async fn lock(txn: &Txn, id: StepId) -> Result<Model> {
         .ok_or_else(|| Error::not_found("step", id))
 }
 
-/// Adds a step with the build's next number, from 0, under the first free form of the name.
+/// Adds a step with the build's next number, from 0, under the first free name (`free_name`).
 ///
 /// # Errors
 /// `NotFound` for the build.
 pub(crate) async fn insert(txn: &Txn, buildid: BuildId, name: &str) -> Result<StepId> {
+    // Locked, so that two writers never choose the same number or name.
     build::lock(txn, buildid).await?;
     let siblings: Vec<(i32, String)> = Entity::find()
         .select_only()
@@ -278,8 +279,8 @@ pub(crate) async fn update(txn: &Txn, id: StepId, change: StepChange) -> Result<
         change,
         StepChange::Start { .. } | StepChange::LocksAcquiredAt(_)
     ) {
-        // First the build, then its step, as whoever adds a step: two writers never wait for each
-        // other.
+        // The build is locked before its step, as when a step is added, so that no two writers
+        // wait for each other.
         let build = by_id(txn, id).await?.buildid;
         build::lock(txn, build).await?;
         waits_in = Some(build);

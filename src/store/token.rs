@@ -53,7 +53,7 @@ pub(crate) async fn hashes(db: &Db) -> Result<Vec<String>> {
     Ok(or_none(hashes.into_tuple().all(&db.reader).await)?)
 }
 
-/// Takes a missing table for one without rows: a Buildbot master's database gets it with its first
+/// Reads a missing table as an empty one: a Buildbot master's database gets it with its first
 /// token.
 fn or_none<T: Default>(found: Result<T, DbErr>) -> Result<T, DbErr> {
     match found {

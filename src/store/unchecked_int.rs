@@ -46,7 +46,7 @@ impl TryGetable for UncheckedInt {
             Ok(n) => Ok(Self::Int(n)),
             Err(null @ TryGetError::Null(_)) => Err(null),
             Err(TryGetError::DbErr(_)) => {
-                // PostgreSQL keeps the widths of integers apart, and Buildbot's are not ours.
+                // PostgreSQL's driver wants the exact width, and Buildbot's differ from ours.
                 let narrow = i32::try_get_by(row, index).map(i64::from);
                 let narrow = narrow.or_else(|_| i16::try_get_by(row, index).map(i64::from));
                 match narrow {

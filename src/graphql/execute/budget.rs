@@ -1,5 +1,5 @@
-//! What an operation may still take: how many rows it may read and, where the operation is not cut
-//! off as a whole, until when.
+//! What an operation may still use: how many rows it may read and, unless a deadline cuts it off as
+//! a whole, until when.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -10,11 +10,11 @@ use crate::{
     domain::error::{Error, Result},
 };
 
-/// What is left to an operation, or to one event of a subscription.
+/// The rows and the time left to an operation, or to one event of a subscription.
 pub(crate) struct Budget {
     max_rows: u64,
     rows_left: AtomicU64,
-    /// None where the whole operation has a deadline.
+    /// `None` if a deadline cuts off the whole operation.
     deadline: Mutex<Option<Deadline>>,
 }
 
@@ -27,27 +27,28 @@ impl Budget {
         }
     }
 
-    /// Gives the full budget again, with a new deadline.
+    /// Restores the full budget, with a new deadline.
     pub(crate) fn renew(&self, deadline: Deadline) {
         self.rows_left.store(self.max_rows, Ordering::Relaxed);
         *self.deadline.lock() = Some(deadline);
     }
 
-    /// Fails where the deadline has passed.
+    /// Fails once the deadline has passed.
     pub(crate) fn check(&self) -> Result<()> {
         let deadline = *self.deadline.lock();
         deadline.map_or(Ok(()), Deadline::check)
     }
 
-    /// Reads until the deadline, and takes the number of rows that `count_rows` gives off the
-    /// budget. Fails where the deadline passes or too few rows are left.
+    /// Reads until the deadline, and deducts the rows that `count_rows` counts. Fails if the
+    /// deadline passes or too few rows are left.
     pub(crate) async fn read<T>(
         &self,
         work: impl Future<Output = Result<T>>,
         count_rows: impl FnOnce(&T) -> usize,
     ) -> Result<T> {
-        // Boxed, so that this future holds it once and not once for each branch below.
+        // Boxed, so that this future does not hold it once for each branch below.
         let work = Box::pin(work);
+        // Copied out, so that no lock is held while waiting.
         let deadline = *self.deadline.lock();
         let read = match deadline {
             Some(deadline) => deadline.keep(work).await??,
@@ -57,8 +58,8 @@ impl Budget {
         Ok(read)
     }
 
-    /// How many rows a statement without an end of its own may read: one more than are left, which
-    /// tells that there were too many.
+    /// How many rows a statement without a limit of its own may read: one more than are left, so
+    /// that an excess shows.
     pub(crate) fn max_rows_to_read(&self) -> u64 {
         self.rows_left.load(Ordering::Relaxed).saturating_add(1)
     }

@@ -1,4 +1,4 @@
-//! What resolvers reach through async-graphql's context: the server, who calls, and the loaders.
+//! What resolvers reach through async-graphql's context: the server, the caller and the loaders.
 
 use async_graphql::Context;
 
@@ -9,18 +9,19 @@ use crate::{
     graphql::{execute::loader::Loaders, schema::scalar::EventCursor},
 };
 
-/// What `eventCursor` answers, read before anything else of its request.
+/// The value of `eventCursor`, read before anything else in its request.
 pub(crate) struct RequestCursor(pub(crate) Result<EventCursor>);
 
-/// What resolvers need of their request. Every request brings all of it along as data.
+/// What resolvers need. `Api::new` and `library_request` put all of it into the context, where
+/// `data_unchecked` finds it.
 pub(crate) trait ContextExt {
     fn app(&self) -> &App;
     fn caller(&self) -> &Caller;
     fn loaders(&self) -> &Loaders;
-    /// Fails where no time is left to begin a write. Once begun, a write is not cut off.
+    /// Fails if no time is left to begin a write. A write that has begun is not cut off.
     fn begin(&self) -> Result<()>;
     fn event_cursor(&self) -> Result<EventCursor>;
-    /// Logs, once, that a row holds a value that no Buildbot should have written.
+    /// Logs, once for each row and column, that the row holds a value that cannot be read.
     fn report_invalid(&self, column: &'static str, id: i32);
 }
 

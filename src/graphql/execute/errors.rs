@@ -1,7 +1,7 @@
-//! Errors as a response carries them: each with its code, and what is internal kept in the log.
+//! The errors of a response: each gets its code, and internal causes go to the log alone.
 //!
-//! An error's code is a value in its `source` (ours or the request's own) until it is written; it
-//! is never read back from the extensions.
+//! An error's code is a typed value in its `source` until it is written; it is never read back from
+//! the extensions.
 
 use std::sync::Arc;
 
@@ -13,10 +13,10 @@ use crate::{
     metrics::{Metrics, labels::ErrorLabels},
 };
 
-/// Marks the errors of one request with its id, and counts them.
+/// Adds the id of one request to its errors, and counts them.
 #[derive(Clone, Debug)]
 pub(crate) struct ErrorSigner {
-    /// Empty where one response goes to many subscribers.
+    /// Empty if one response goes to many subscribers, who have ids of their own.
     pub(crate) request_id: Arc<str>,
     pub(crate) metrics: Arc<Metrics>,
 }
@@ -50,11 +50,12 @@ fn code_of(error: &ServerError) -> Option<ResponseCode> {
     ours.or_else(|| error.source::<ResponseCode>().copied())
 }
 
-/// Writes the code into each error's extensions. `otherwise` is the code of the library's own
-/// errors, which bring none: what they mean depends on whether the operation had begun.
+/// Writes the code into each error's extensions. `otherwise` is the code for the library's own
+/// errors, which have none: their meaning depends on whether the operation had begun.
 pub(crate) fn classify(errors: &mut [ServerError], otherwise: ResponseCode) {
     for error in errors {
         let mut extensions = error.extensions.take().unwrap_or_default();
+        // A panic's error has its code already; describing it again would log it twice.
         if extensions.get("code").is_none() {
             if let Some(source) = error.source::<Error>() {
                 describe(source, &error.path, &mut extensions);
@@ -68,7 +69,7 @@ pub(crate) fn classify(errors: &mut [ServerError], otherwise: ResponseCode) {
     }
 }
 
-/// Writes what an error knows beside its text; logs what callers must not read.
+/// Writes the details of an error; logs an internal cause, which callers must not see.
 fn describe(source: &Error, path: &[PathSegment], extensions: &mut ErrorExtensionValues) {
     match source {
         Error::Invalid { argument, .. } => extensions.set("argument", argument.as_str()),
@@ -91,7 +92,7 @@ fn describe(source: &Error, path: &[PathSegment], extensions: &mut ErrorExtensio
     }
 }
 
-/// One of our errors as an error of a response.
+/// Converts one of our errors into an error of a response.
 pub(crate) fn from_error(error: &Error) -> ServerError {
     let mut extensions = ErrorExtensionValues::default();
     describe(error, &[], &mut extensions);
@@ -111,7 +112,7 @@ pub(crate) fn request_error(message: impl Into<String>, code: ResponseCode) -> S
     error
 }
 
-/// A value that its scalar does not take; `path` names the argument or the variable.
+/// A value that its scalar rejects; `path` names the argument or the variable.
 pub(crate) fn bad_value(path: &str, rule: &str, pos: Pos) -> ServerError {
     let message = format!("{path}: {rule}");
     let mut error = request_error(message, ErrorCode::BadUserInput.into());
@@ -131,7 +132,7 @@ pub(crate) fn parse_failed(message: &str, pos: Pos) -> ServerError {
     located(message, ResponseCode::ParseFailed, pos)
 }
 
-/// What the parser said of a document that is not GraphQL.
+/// Marks the parser's own error as a parse failure.
 pub(crate) fn not_parsed(mut error: ServerError) -> ServerError {
     let code = ResponseCode::ParseFailed;
     let extensions = error.extensions.get_or_insert_default();
@@ -146,8 +147,8 @@ fn located(message: &str, code: ResponseCode, pos: Pos) -> ServerError {
     error
 }
 
-/// A document that goes beyond a limit: the flag and its value, how many of what it has, what to
-/// do about it, and where the limit is passed.
+/// A document beyond a limit: the flag and its value, how many (`asked`) of `what` it has, advice
+/// to the client, and where the limit is exceeded.
 pub(crate) fn limit(
     limit: &str,
     max: u64,

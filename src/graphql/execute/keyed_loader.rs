@@ -1,11 +1,11 @@
-//! Loads the rows that one level of a query needs by one statement.
+//! Loads the rows that one level of a query needs with one statement.
 //!
-//! The resolvers of a level run in one task, so the keys gather without a timer:
+//! The resolvers of a level run in one task, so no timer is needed:
 //! 1. `load` adds its key to the open batch, or opens one.
-//! 2. The first caller of a batch yields until a turn of the task has brought no further request.
+//! 2. The first caller of a batch yields until a turn of the task has added no request.
 //! 3. It closes the batch, fetches all its keys with one call, and every caller takes its value.
 //!
-//! Where the caller that fetches is dropped, the next one in line takes over.
+//! If the caller that fetches is dropped, the next one in line takes over.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -24,7 +24,7 @@ pub(crate) struct KeyedLoader<K, V> {
     open: Mutex<Option<Arc<PendingBatch<K, V>>>>,
 }
 
-/// Keys that are fetched together, and then what they stand for.
+/// Keys that are fetched together, and later their values.
 struct PendingBatch<K, V> {
     pending: Mutex<PendingKeys<K>>,
     values: OnceCell<Result<HashMap<K, V>>>,
@@ -32,7 +32,7 @@ struct PendingBatch<K, V> {
 
 struct PendingKeys<K> {
     keys: HashSet<K>,
-    /// How often a key was asked for: it grows where `keys` does not.
+    /// Counts every request: `keys` does not grow with a repeated key.
     requests: usize,
 }
 
@@ -45,7 +45,7 @@ impl<K, V> Default for KeyedLoader<K, V> {
 }
 
 impl<K: Eq + Hash + Clone, V: Clone> KeyedLoader<K, V> {
-    /// The value of a key, fetched together with the keys of all who ask in the meantime.
+    /// Returns the value of a key, fetched together with all keys requested in the meantime.
     pub(crate) async fn load<F>(&self, key: K, fetch: impl FnOnce(Vec<K>) -> F) -> Result<Option<V>>
     where
         F: Future<Output = Result<HashMap<K, V>>>,
@@ -53,6 +53,7 @@ impl<K: Eq + Hash + Clone, V: Clone> KeyedLoader<K, V> {
         let batch = self.join(key.clone());
         let values = batch.values.get_or_init(|| async {
             batch.gather().await;
+            // Before the keys are read: a key that joined later would never be fetched.
             self.close(&batch);
             fetch(batch.keys()).await
         });
@@ -73,10 +74,10 @@ impl<K: Eq + Hash + Clone, V: Clone> KeyedLoader<K, V> {
         batch.clone()
     }
 
-    /// Lets no further key into this batch.
+    /// Closes the batch to further keys.
     fn close(&self, batch: &Arc<PendingBatch<K, V>>) {
         let mut open = self.open.lock();
-        // A second attempt finds it closed, and perhaps another one open.
+        // After a takeover this batch is closed already, and a newer one may be open.
         if open.as_ref().is_some_and(|open| Arc::ptr_eq(open, batch)) {
             *open = None;
         }
@@ -96,7 +97,7 @@ impl<K, V> Default for PendingBatch<K, V> {
 }
 
 impl<K: Clone, V> PendingBatch<K, V> {
-    /// Yields until a turn of the task has brought no further request.
+    /// Yields until a turn of the task has added no request.
     async fn gather(&self) {
         let mut known = 0;
         loop {
@@ -109,14 +110,14 @@ impl<K: Clone, V> PendingBatch<K, V> {
         }
     }
 
-    /// A copy of the keys: the next in line needs them too, if this fetch is dropped.
+    /// A copy of the keys: if this fetch is dropped, the next in line needs them too.
     fn keys(&self) -> Vec<K> {
         self.pending.lock().keys.iter().cloned().collect()
     }
 }
 
-/// Fetches the values of parents with arguments by one call for each set of arguments: two aliases
-/// of a field with different arguments need two statements.
+/// Fetches values by parent and arguments, with one call for each set of arguments: two aliases of
+/// a field with different arguments need two statements.
 pub(crate) async fn fetch_by_arguments<P, A, V, F>(
     keys: Vec<(P, A)>,
     fetch: impl Fn(A, Vec<P>) -> F,

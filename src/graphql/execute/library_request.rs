@@ -1,4 +1,4 @@
-//! The request that async-graphql executes: a copy of the document, with all that resolvers need.
+//! The request that async-graphql executes: a copy of the document, and all that resolvers need.
 
 use async_graphql::Request;
 
@@ -22,16 +22,19 @@ impl Api {
         begun: &ExecutionBegun,
     ) -> Request {
         let app = &self.app;
-        // Read before anything else of the request: a subscription behind it misses nothing.
+        // Read before anything else: a subscription that starts from it misses nothing.
         let cursor = if operation.document.wants_cursor {
             let position = app.feed.position().await;
             position.map(|position| EventCursor(app.feed.cursor(position)))
         } else {
+            // Never sent: no field reads it.
             Err(Error::invalid("eventCursor", "not found in the document"))
         };
-        // A mutation that is cut off would leave its caller in doubt. What it reads may be.
+        // A mutation that is cut off would leave its caller in doubt, so only its reads have a
+        // deadline.
         let deadline = operation.is_mutation().then(|| app.deadline());
         let budget = Budget::new(app.config.limit.max_rows, deadline);
+        // Without a text: the library takes the parsed document instead.
         let mut request = Request::new("")
             .variables(operation.variables.clone())
             .data(context.caller.clone())
@@ -39,6 +42,7 @@ impl Api {
             .data(RequestCursor(cursor))
             .data(begun.clone());
         request.operation_name.clone_from(&operation.name);
+        // The library takes the document by value, and the cache keeps the original.
         request.set_parsed_query(operation.document.parsed.clone());
         request
     }

@@ -1,6 +1,6 @@
 //! How an operation reads the rows of each noun: by which keys, and by which store function.
 //!
-//! Every read fails with the store's errors, or where the operation's budget is spent.
+//! Every read fails with the store's errors, or once the operation's budget is spent.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -20,11 +20,12 @@ use crate::{
     store::{build, builder, builder_tag, db::database::Db, step},
 };
 
+// Arguments are in an `Arc`, since loaders clone their keys.
 type BuildsKey = (BuilderId, Arc<PageArgs<BuildField>>);
 type BuildCountKey = (BuilderId, Filter<BuildField>);
 type StepsKey = (BuildId, Arc<StepsArgs>);
 
-/// The loaders of one operation.
+/// The loaders of one operation. Rows are in an `Arc`, since each caller gets a clone of its value.
 pub(crate) struct Loaders {
     db: Db,
     budget: Arc<Budget>,
@@ -56,7 +57,7 @@ impl Loaders {
         }
     }
 
-    /// What the operation may still take.
+    /// The operation's budget, shared with a subscription's stream, which renews it for each event.
     pub(crate) fn budget(&self) -> &Arc<Budget> {
         &self.budget
     }
@@ -134,6 +135,7 @@ impl Loaders {
         let fetch = |keys: Vec<BuildCountKey>| {
             fetch_by_arguments(keys, |filter, ids| async move {
                 let count = build::counts_of(&self.db, &filter, &ids);
+                // A count returns no rows; only the deadline bounds it.
                 self.budget.read(count, |_| 0).await
             })
         };
@@ -154,6 +156,7 @@ impl Loaders {
     ) -> Result<Vec<Arc<step::Model>>> {
         let fetch = |keys: Vec<StepsKey>| {
             fetch_by_arguments(keys, |args, ids| async move {
+                // Unlike a page, a list of steps may come without a limit of its own.
                 let max_rows = self.budget.max_rows_to_read();
                 let read = step::of_builds(&self.db, &args, &ids, max_rows);
                 let lists = self.budget.read(read, total_length).await?.into_iter();

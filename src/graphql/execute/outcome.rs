@@ -1,5 +1,5 @@
-//! What became of an operation: made where it is decided, and carried outwards as it is.
-//! Transports read statuses, message types and metrics from it.
+//! The outcome of an operation: a value made where it is decided, and passed on unchanged.
+//! Transports derive statuses, message types and metrics from it.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use futures_util::stream::BoxStream;
 
 use crate::{domain::error::Error, graphql::execute::errors::from_error};
 
-/// What became of an operation.
+/// The outcome of an operation.
 pub(crate) enum Outcome {
     /// Nothing was executed.
     Refused(Refusal),
@@ -28,14 +28,14 @@ pub(crate) struct Refusal {
 /// What an operation was refused for.
 #[derive(Debug)]
 pub(crate) enum RefusalCause {
-    /// What it asks: its document, its variables, its cost.
+    /// The request: its document, its variables or its cost.
     Request,
-    /// Who asks, or how often: every transport says so in its own terms.
+    /// The caller or its rate: every transport reports this in its own terms.
     Admission(Error),
 }
 
 impl Refusal {
-    /// The caller may not ask, or not now.
+    /// Refuses a caller that has no access, or has to wait.
     pub(crate) fn admission(error: Error) -> Self {
         Self {
             errors: vec![from_error(&error)],
@@ -43,7 +43,7 @@ impl Refusal {
         }
     }
 
-    /// The request is at fault. A path would say that a field had been executed.
+    /// Refuses the request. A path would claim that a field had been executed.
     pub(crate) fn request(mut errors: Vec<ServerError>) -> Self {
         for error in &mut errors {
             error.path.clear();
@@ -65,9 +65,9 @@ impl From<ServerError> for Refusal {
 pub(crate) enum Update {
     /// A response in JSON.
     Next {
-        /// The object with `data` and perhaps `errors`.
+        /// The object with `data` and perhaps `errors`, shared by all members of a subscription.
         payload: Arc<str>,
-        /// Whoever has this payload has everything up to this cursor; `None` within a snapshot.
+        /// A client with this payload has everything up to here; `None` within a snapshot.
         cursor: Option<String>,
     },
     /// The stream ends here, with these errors.

@@ -6,7 +6,7 @@ use futures_util::{FutureExt, Stream, StreamExt};
 
 use crate::domain::error::{Error, Result};
 
-/// A panic, with its text for the log. The text may hold anything, so no client gets it.
+/// A panic, with its text for the log. The text may hold anything, so it never reaches a client.
 #[derive(Debug, thiserror::Error)]
 #[error("a panic: {0}")]
 pub(crate) struct Panic(String);
@@ -22,8 +22,8 @@ impl Panic {
 
 /// Waits for `work`; a panic in it is `Internal`.
 ///
-/// What `work` shared is left as it was at the panic: locks here are held over no panic, and a
-/// transaction that is dropped is rolled back.
+/// Shared state stays consistent, which makes `AssertUnwindSafe` true: no lock is held across code
+/// that may panic, and a dropped transaction is rolled back.
 pub(crate) async fn catch<T>(work: impl Future<Output = T>) -> Result<T> {
     let caught = AssertUnwindSafe(work).catch_unwind().await;
     caught.map_err(|payload| Error::internal(Panic::new(&*payload)))

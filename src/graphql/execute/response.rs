@@ -1,7 +1,6 @@
-//! Shapes a response as the specification asks, which async-graphql 7.2 does not do by itself: the
-//! fields of an object stand in the order of the selection, not in the order in which they were
-//! ready; and a failed field that may not be null makes its nearest nullable parent null, where the
-//! library would leave it out of its object.
+//! Shapes a response as the specification demands and async-graphql 7.2 does not: the fields of an
+//! object stand in the order of the selection, not in the order in which they became ready; and a
+//! failed non-null field makes its nearest nullable parent null, where the library omits the field.
 
 use std::collections::HashMap;
 
@@ -15,7 +14,7 @@ use async_graphql::{
 
 use crate::graphql::prepare::schema_types::{SchemaTypes, base_type_name, root_type_name};
 
-/// Shapes the responses to one operation. What it works out for one serves the next.
+/// Shapes the responses to one operation. Shapes found for one response serve the next.
 pub(crate) struct ResponseShaper<'d> {
     root: &'static str,
     shape: ObjectShape<'d>,
@@ -42,6 +41,7 @@ impl<'d> ResponseShaper<'d> {
 
     /// Propagates nulls from the response's errors, and orders the fields of its data.
     pub(crate) fn finish(&mut self, response: &mut Response) {
+        // Nulls first: they may append fields that the library omitted.
         for error in &response.errors {
             if let Some(depth) = self.nullable_depth(&error.path) {
                 set_null(&mut response.data, &error.path[..depth]);
@@ -50,8 +50,8 @@ impl<'d> ResponseShaper<'d> {
         order_fields(&mut self.shape, self.fragments, &mut response.data);
     }
 
-    /// How much of an error's path leads to what becomes null: 0 stands for all of the data. `None`
-    /// where the path leads nowhere.
+    /// How many segments of an error's path lead to the value that becomes null: 0 for all of the
+    /// data. `None` if the path leads nowhere.
     fn nullable_depth(&mut self, path: &[PathSegment]) -> Option<usize> {
         let mut deepest = (!path.is_empty()).then_some(0);
         let (mut shape, mut object) = (&mut self.shape, self.root);
@@ -60,6 +60,7 @@ impl<'d> ResponseShaper<'d> {
             match segment {
                 PathSegment::Field(key) => {
                     let field = shape.fields(self.fragments).get_mut(key.as_str())?;
+                    // A fragment on a concrete type may select what the interface lacks.
                     let on = field.on.unwrap_or(object);
                     let found = &self.types.field(on, field.name)?.ty;
                     object = base_type_name(found);
@@ -84,12 +85,12 @@ type Fragments = HashMap<Name, Positioned<FragmentDefinition>>;
 /// What is selected of the object at one path of the response.
 struct ObjectShape<'d> {
     sets: Vec<&'d SelectionSet>,
-    /// By response key, in order; worked out when first needed.
+    /// By response key, in order; computed on first use.
     fields: Option<IndexMap<&'d str, FieldShape<'d>>>,
 }
 
 struct FieldShape<'d> {
-    /// The type that the nearest fragment around it names.
+    /// The type condition of the nearest fragment around it.
     on: Option<&'d str>,
     name: &'d str,
     inner: ObjectShape<'d>,
@@ -115,12 +116,12 @@ impl<'d> ObjectShape<'d> {
 struct FieldCollector<'d> {
     fragments: &'d Fragments,
     fields: IndexMap<&'d str, FieldShape<'d>>,
-    /// The fragments that were collected: a second time, one adds nothing.
+    /// The fragments already collected: a repeated spread adds nothing.
     spread: Vec<&'d Name>,
 }
 
 impl<'d> FieldCollector<'d> {
-    /// Adds a selection set in a fragment on the type `on`, if in any.
+    /// Adds the fields of a selection set; `on` is the type condition around it, if any.
     fn collect(&mut self, on: Option<&'d str>, set: &'d SelectionSet) {
         for item in &set.items {
             match &item.node {
@@ -135,6 +136,7 @@ impl<'d> FieldCollector<'d> {
                             fields: None,
                         },
                     });
+                    // Fields with the same key merge, so every set counts.
                     entry.inner.sets.push(&field.selection_set.node);
                 }
                 Selection::InlineFragment(fragment) => {
@@ -164,6 +166,7 @@ fn set_null(value: &mut Value, path: &[PathSegment]) {
     };
     match (first, value) {
         (PathSegment::Field(key), Value::Object(fields)) => {
+            // The library omits a failed field from its object.
             let field = fields.entry(Name::new(key)).or_insert(Value::Null);
             set_null(field, rest);
         }
@@ -172,7 +175,7 @@ fn set_null(value: &mut Value, path: &[PathSegment]) {
                 set_null(item, rest);
             }
         }
-        // A parent is null already.
+        // A parent is already null.
         _ => {}
     }
 }
@@ -186,7 +189,7 @@ fn order_fields<'d>(shape: &mut ObjectShape<'d>, fragments: &'d Fragments, value
         }
         Value::Object(object) => {
             let fields = shape.fields(fragments);
-            // Most objects are in order already, and sorting would allocate for each.
+            // Most objects are already in order, and sorting would allocate for each.
             if !is_in_order(object, fields) {
                 object.sort_by_cached_key(|key, _| fields.get_index_of(key.as_str()));
             }
@@ -203,6 +206,7 @@ fn order_fields<'d>(shape: &mut ObjectShape<'d>, fragments: &'d Fragments, value
 }
 
 fn is_in_order(object: &IndexMap<Name, Value>, fields: &IndexMap<&str, FieldShape<'_>>) -> bool {
+    // Skipped fields are missing, so the keys are a subsequence of those selected.
     let mut wanted = fields.keys();
     object.keys().all(|key| wanted.any(|w| *w == key.as_str()))
 }

@@ -1,8 +1,8 @@
-//! The codes that stand in the `extensions.code` of a GraphQL error.
+//! The values of `extensions.code` in a GraphQL error.
 
 use crate::domain::error::ErrorCode;
 
-/// The stable name of an error's kind, as clients match on it.
+/// The kind of an error, by a stable name that clients match on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ResponseCode {
     /// The code of one of our own errors.
@@ -13,12 +13,12 @@ pub(crate) enum ResponseCode {
     ValidationFailed,
     /// The request names a document that this server does not know.
     PersistedQueryNotFound,
-    /// The request's document is not one of the trusted ones, and only those run.
+    /// The server runs only trusted documents, and this is not one of them.
     PersistedQueryOnly,
 }
 
 impl ResponseCode {
-    /// The code as it stands in a response.
+    /// The code as a response carries it.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Domain(code) => code.name(),

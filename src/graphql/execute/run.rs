@@ -22,7 +22,7 @@ use crate::{
     metrics::labels::OutcomeLabel,
 };
 
-/// Why a subscription is refused over a transport that takes one response.
+/// Why a transport for single responses refuses a subscription.
 const ONE_RESPONSE: &str =
     "a subscription goes over a WebSocket, or over HTTP with `Accept: text/event-stream`";
 
@@ -71,10 +71,11 @@ impl Api {
         let begun = ExecutionBegun::default();
         let response = match self.call_library(operation, context, &begun).await {
             Ok(response) => response,
-            // What panicked had begun, and may have committed fields before it did.
+            // An operation that panicked had begun, and earlier fields may have committed.
             Err(error @ Error::Internal(_)) => Response::from_errors(vec![from_error(&error)]),
             Err(error) => return Err(from_error(&error).into()),
         };
+        // `__typename` and introspection succeed without resolving a field of the root.
         if response.errors.is_empty() || begun.is_set() {
             Ok(shape(operation, response))
         } else {
@@ -84,7 +85,7 @@ impl Api {
         }
     }
 
-    /// Has the library execute the operation; a query ends at its deadline.
+    /// Executes the operation in the library; a query ends at its deadline.
     async fn call_library(
         &self,
         operation: &PreparedOperation,
@@ -98,6 +99,7 @@ impl Api {
             self.schema.execute(request).await
         };
         let work = panic_boundary::catch(work.instrument(span));
+        // Cutting off a mutation would leave its caller in doubt.
         if operation.is_mutation() {
             work.await
         } else {
@@ -106,9 +108,9 @@ impl Api {
     }
 }
 
-/// Gives the errors of an executed operation their codes, and its data the form that was asked for.
+/// Sets the codes of an executed operation's errors, and puts its data into the selected shape.
 fn shape(operation: &PreparedOperation, mut response: Response) -> Response {
-    // What the library itself refuses while it executes is an argument that it could not read.
+    // During execution, the library's own errors are arguments that it could not read.
     classify(&mut response.errors, ErrorCode::BadUserInput.into());
     if let Some(mut shaper) = operation.shaper() {
         shaper.finish(&mut response);

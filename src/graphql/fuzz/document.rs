@@ -1,5 +1,5 @@
-//! The checks of documents, given any bytes, compared with what the document is once every fragment
-//! is written out.
+//! Fuzzes the document checks: an operation must cost the same as its copy with every fragment
+//! inlined.
 
 use std::sync::LazyLock;
 
@@ -22,7 +22,7 @@ use crate::{
     },
 };
 
-/// Small, so that a small document can pass them.
+/// Low limits, so that a small document can exceed them.
 const FLAGS: [&str; 10] = [
     "--max-nesting",
     "12",
@@ -35,7 +35,7 @@ const FLAGS: [&str; 10] = [
     "--max-directives",
     "8",
 ];
-/// More brackets than this, and the library's parser may run out of stack.
+/// With more brackets than this, the library's parser may overflow its stack.
 const MAX_BRACKETS: usize = 100;
 
 /// How large a selection set is.
@@ -73,7 +73,7 @@ impl Size {
     }
 }
 
-/// The set with its fragments written out.
+/// A copy of the set with its fragments inlined.
 fn inline_fragments(set: &SelectionSet, document: &ExecutableDocument) -> SelectionSet {
     let mut set = set.clone();
     for item in &mut set.items {
@@ -104,11 +104,11 @@ fn inline_fragments(set: &SelectionSet, document: &ExecutableDocument) -> Select
     set
 }
 
-/// Checks a document with variables: its text, a NUL and JSON. The last two may be missing.
+/// Checks a document and its variables: `data` is the text, then optionally a NUL and JSON.
 ///
 /// # Panics
-/// Where a document passes that is beyond a limit, one that can be parsed is refused as one that
-/// cannot, or a fragment does not cost what it stands for.
+/// If a document beyond a limit passes, a parsable one is rejected as unparsable, or a fragment
+/// costs more or less than its content.
 pub fn document(data: &[u8]) {
     static TYPES: LazyLock<SchemaTypes> = LazyLock::new(|| {
         let types = SchemaTypes::read(&build_schema().finish().sdl());
@@ -147,7 +147,7 @@ pub fn document(data: &[u8]) {
     }
 }
 
-/// Parses a text that is within the lexical limits.
+/// Parses a text; `None` if it is beyond the lexical limits or cannot be parsed.
 fn parse_within_limits(text: &str, limits: &LimitConfig) -> Option<ExecutableDocument> {
     let size = check_lexical_limits(text, limits);
     let is_bracket = |byte: &u8| matches!(byte, b'{' | b'[' | b'(');
@@ -157,6 +157,7 @@ fn parse_within_limits(text: &str, limits: &LimitConfig) -> Option<ExecutableDoc
     let document = parse_query(text).ok()?;
     match size {
         Ok(size) => {
+            // Each item takes at least one token: with fewer tokens, the scan has skipped text.
             let items = count_items(&document);
             assert!(items <= size.tokens, "{items} in {} tokens", size.tokens);
             Some(document)
@@ -169,7 +170,7 @@ fn parse_within_limits(text: &str, limits: &LimitConfig) -> Option<ExecutableDoc
     }
 }
 
-/// How many fields and fragments are written in a document.
+/// Counts the fields and fragments that are written in a document.
 fn count_items(document: &ExecutableDocument) -> u64 {
     let operations = document.operations.iter();
     let operations = operations.map(|(_, o)| &o.node.selection_set.node);
@@ -179,7 +180,7 @@ fn count_items(document: &ExecutableDocument) -> u64 {
     sets.map(|set| Size::of(set).items).sum()
 }
 
-/// Checks a valid operation, and what it is with its fragments written out.
+/// Checks a valid operation and its copy with the fragments inlined.
 fn assert_within_limits(
     operation: &OperationDefinition,
     flat: &OperationDefinition,
@@ -188,7 +189,7 @@ fn assert_within_limits(
 ) {
     let size = Size::of(&flat.selection_set.node);
     assert!(size.items <= limits.max_fields, "{size:?}");
-    // Each is counted where it is written, once.
+    // Both count once, where they are written, and not at every spread.
     let written = Size::of(&operation.selection_set.node);
     assert!(written.aliases <= limits.max_aliases, "{size:?}");
     assert!(written.directives <= limits.max_directives, "{size:?}");

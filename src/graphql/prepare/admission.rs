@@ -1,5 +1,5 @@
-//! The way of a request to an operation that may run: who asks, which document, which values, what
-//! it costs. Whatever is refused here was not executed.
+//! Turns a request into an operation that may run: checks the caller, the document, the variables
+//! and the cost. Nothing that is refused here has been executed.
 
 use std::time::Instant;
 
@@ -25,7 +25,7 @@ use crate::{
 const REFUSED_POINTS: u64 = 10;
 
 impl Api {
-    /// Prepares an operation, or says why it is not to run.
+    /// Prepares an operation, or returns why it must not run.
     pub(crate) fn prepare(
         &self,
         request: OperationRequest,
@@ -53,7 +53,7 @@ impl Api {
         let points = operation.as_ref().map_or(REFUSED_POINTS, |operation| {
             operation.cost.objects.max(MIN_COST)
         });
-        // A caller without points learns that instead of what is wrong with its document.
+        // A caller without points gets that error, and not the document's.
         let spent = limiter.spend(context, points);
         spent.map_err(Refusal::admission)?;
         Ok(operation?)
@@ -68,7 +68,7 @@ impl Api {
             types: self.types.clone(),
             cost: Cost::default(),
         };
-        // Where the request does not say which operation it means, the library refuses to run any.
+        // If the request does not name one operation, the library refuses to run any.
         if let Some(operation) = prepared.definition() {
             let (variables, types) = (&prepared.variables, &self.types);
             validate_variables(operation, variables, types)?;

@@ -25,11 +25,11 @@ use crate::{
     },
 };
 
-/// How many steps a build is taken to have where no limit is given.
+/// How many steps a build is assumed to have if no limit is given.
 const STEPS: u64 = 20;
-/// How many links a step is taken to have.
+/// How many links a step is assumed to have.
 const URLS: u64 = 2;
-/// How long a list of introspection is taken to be, other than that of all types.
+/// The assumed length of a list of introspection, other than that of all types.
 const INTROSPECTED: u64 = 2;
 
 /// How much may be returned.
@@ -77,7 +77,7 @@ struct SelectionCost {
     row: Cost,
 }
 
-/// How much an operation may return with these variables. Fails where that passes a limit.
+/// How much an operation may return with these variables. Fails if that exceeds a limit.
 pub(crate) fn measure_cost(
     document: &ExecutableDocument,
     operation: &OperationDefinition,
@@ -119,7 +119,7 @@ struct CostWalk<'d> {
     types: &'d SchemaTypes,
     limits: &'d LimitConfig,
     fragments: HashMap<&'d Name, SelectionCost>,
-    /// What passed a limit first, and where.
+    /// The limit that was exceeded first, and where.
     passed_at: Option<(&'d str, Pos)>,
 }
 
@@ -178,12 +178,12 @@ impl<'d> CostWalk<'d> {
     /// How much one field of one object may return; in the rows of a connection, for one row.
     fn measure_field(&mut self, field: &'d Field, on: &'d str) -> Cost {
         let mut cost = Cost::VALUE;
-        // What has no fields of its own is no object.
+        // A field without a selection returns no object.
         let set = &field.selection_set.node;
         if set.items.is_empty() {
             return cost;
         }
-        // What the schema does not know, the library refuses.
+        // The library refuses what the schema does not have.
         let known = self.types.field(on, &field.name.node);
         let inner = self.measure_set(set, known.map_or("", |k| base_type_name(&k.ty)));
         let mut object = Cost::OBJECT;
@@ -205,7 +205,7 @@ impl<'d> CostWalk<'d> {
         size("first").max(size("last")).unwrap_or(DEFAULT_SIZE)
     }
 
-    /// How long any other list is taken to be.
+    /// The assumed length of any other list.
     fn list_length(&self, field: &Field, on: &str, known: &FieldType) -> u64 {
         match (on, field.name.node.as_str()) {
             ("Build", "steps") => match self.argument(field, "nameOrNumber") {
@@ -287,7 +287,7 @@ mod tests {
             ("{ builds(last: 7) { nodes { number } } }", 8),
             ("{ builds(first: 0) { nodes { number } } }", 1),
             ("{ builds(first: null) { nodes { number } } }", 51),
-            // As large as can be, until somebody refuses them.
+            // Counted as large as possible until they are refused.
             ("{ builds(first: -1) { nodes { number } } }", 501),
             ("{ builds(first: 1.5) { nodes { number } } }", 501),
             ("{ builds(first: 99999999999) { nodes { number } } }", 501),
@@ -316,7 +316,7 @@ mod tests {
                 "{ node(id: \"x\") { ... on Build { steps { name } } } }",
                 21,
             ),
-            // The same again is executed again.
+            // A repeated field is executed again.
             ("{ builds { totalCount } builds { totalCount } }", 2),
             (
                 "{ ...F ...F } fragment F on Query { builds { ...G } } \

@@ -28,7 +28,7 @@ use crate::{
 
 /// About how much memory a token takes once it is parsed, in bytes.
 const TOKEN_BYTES: usize = 256;
-/// What any document is charged, in bytes, so that small ones are bounded in number.
+/// The bytes that any document is charged, so that small ones are bounded in number.
 const DOCUMENT_BYTES: usize = 1_024;
 
 /// An operation as a transport received it.
@@ -49,7 +49,7 @@ pub(crate) enum DocumentSource {
     Text(String),
     /// By its text, which the client will name by this hash from now on.
     Register(String, DocumentHash),
-    /// By the hash of a document that this server is to know.
+    /// By the hash of a document that this server should know.
     Known(DocumentHash),
     /// By an id from the operator's file, or by `sha256:` and a hash.
     Id(String),
@@ -216,9 +216,9 @@ impl Documents {
         }
     }
 
-    /// Takes a document from the cache, or reads it into the cache.
+    /// Takes a document from the cache, or parses it into the cache.
     fn read(&self, text: String) -> Result<Arc<Document>, ServerError> {
-        // A text beyond the limit is refused below, and not worth a hash.
+        // A text beyond the limit is refused below, so hashing it is a waste.
         if text.len() as u64 <= self.limits.max_document_bytes
             && let Some(known) = self.cached(DocumentHash::of(&text))
         {

@@ -6,7 +6,7 @@ use async_graphql::{Pos, ServerError};
 
 use crate::{config::limit::LimitConfig, graphql::execute::errors};
 
-/// How large a text is.
+/// The size of a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct LexicalSize {
     pub(crate) tokens: u64,
@@ -14,7 +14,7 @@ pub(crate) struct LexicalSize {
     nesting: u64,
 }
 
-/// Measures a document's text. Fails where it passes a limit, or where a string does not end.
+/// Measures a document's text. Fails if it exceeds a limit or a string does not end.
 pub(crate) fn check_lexical_limits(
     text: &str,
     limits: &LimitConfig,
@@ -59,7 +59,7 @@ struct Lexer<'t> {
     offset: usize,
     size: LexicalSize,
     open_brackets: u64,
-    /// Where a limit is first passed.
+    /// Where a limit is first exceeded.
     tokens_passed_at: Option<usize>,
     nesting_passed_at: Option<usize>,
 }

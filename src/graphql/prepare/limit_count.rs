@@ -1,10 +1,10 @@
-//! Counts of what the limits on a document bound.
+//! Counters for the limits on a document.
 
 use async_graphql::{Pos, ServerError};
 
 use crate::graphql::execute::errors;
 
-/// A limit, the most that was met of it, and where it was passed first.
+/// A limit, the highest count so far, and where the limit was first exceeded.
 pub(crate) struct LimitCount {
     /// The limit's flag.
     limit: &'static str,
@@ -47,7 +47,7 @@ impl LimitCount {
         self.observe(self.most + 1, || name.to_owned(), pos);
     }
 
-    /// Fails where the limit was passed.
+    /// Fails if the limit is exceeded.
     pub(crate) fn check(&self) -> Result<(), ServerError> {
         let Some((name, pos)) = &self.passed_at else {
             return Ok(());

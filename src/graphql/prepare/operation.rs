@@ -38,7 +38,7 @@ impl PreparedOperation {
         self.definition().is_some_and(|o| o.ty == kind)
     }
 
-    /// The operation as the document defines it; `None` where the name fits none.
+    /// The operation as the document defines it; `None` if the name fits none.
     pub(crate) fn definition(&self) -> Option<&OperationDefinition> {
         self.document.operation(self.name.as_deref())
     }

@@ -10,14 +10,14 @@ use async_graphql::parser::{
 
 use crate::domain::command_error::CommandError;
 
-/// The operations that the schema has a root for.
+/// The operations for which the schema has a root.
 const OPERATIONS: [OperationType; 3] = [
     OperationType::Query,
     OperationType::Mutation,
     OperationType::Subscription,
 ];
 
-/// What every schema has beside its own types; the fields of `__Root` belong to the root of
+/// What every schema has besides its own types; the fields of `__Root` belong to the root of
 /// queries.
 const INTROSPECTION: &str = "
 type __Root { __schema: __Schema! __type(name: String!): __Type }
@@ -36,7 +36,7 @@ type __Directive { name: String! description: String locations: [String!]! args(
 #[derive(Clone, Debug)]
 pub(crate) struct SchemaTypes(Arc<HashMap<String, TypeShape>>);
 
-/// What there is to know of a type.
+/// What is known of a type.
 #[derive(Debug)]
 enum TypeShape {
     /// An object, an interface or an input, with its fields.
@@ -102,7 +102,7 @@ impl SchemaTypes {
     }
 }
 
-/// None where the type has neither fields nor values of its own to check.
+/// `None` if the type has neither fields nor values of its own to check.
 fn read_shape(kind: TypeKind) -> Option<TypeShape> {
     match kind {
         TypeKind::Object(object) => {
@@ -149,7 +149,7 @@ pub(crate) fn base_type_name(ty: &Type) -> &str {
     }
 }
 
-/// Whether the type is a list, of whatever.
+/// Whether the type is a list.
 pub(crate) fn is_list(ty: &Type) -> bool {
     matches!(ty.base, BaseType::List(_))
 }

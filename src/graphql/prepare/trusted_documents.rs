@@ -39,7 +39,7 @@ struct ManifestOperation {
     body: String,
 }
 
-/// Makes the operator's documents known, if a file of them is configured. Fails where the file
+/// Registers the operator's documents, if a file of them is configured. Fails if the file
 /// cannot be read, or one of its documents cannot be run.
 pub(crate) async fn register_documents(
     documents: &mut Documents,
@@ -100,7 +100,7 @@ async fn validate(schema: &GraphqlSchema, document: &Document) -> Result<(), Ser
     errors.into_iter().next().map_or(Ok(()), Err)
 }
 
-/// Ends every request behind its validation, with the errors that this found, if any.
+/// Ends every request after its validation, with the errors that this found, if any.
 struct ValidateOnly;
 
 impl ExtensionFactory for ValidateOnly {

@@ -2,8 +2,7 @@
 //! each fragment once: the library expands fragments wherever they are spread, so a few hundred
 //! bytes could keep it busy for ever.
 //!
-//! All else that can be wrong with a document is the library's to find, which it does before it
-//! executes.
+//! The library finds everything else that can be wrong with a document, before it executes.
 
 use std::collections::HashMap;
 
@@ -30,8 +29,8 @@ use crate::{
 /// What a client can do about most limits.
 const ADVICE: &str = "ask for less at once";
 
-/// Fails where a document passes a limit, or is invalid in a way that the library would find too
-/// late. Its variables are checked apart.
+/// Fails if a document exceeds a limit, or is invalid in a way that the library would find too
+/// late. Its variables are checked separately.
 pub(crate) fn validate_document(
     document: &ExecutableDocument,
     types: &SchemaTypes,
@@ -49,7 +48,7 @@ pub(crate) fn validate_document(
         }
         walk.visit_set(&operation.selection_set.node, root_type_name(operation.ty))?;
     }
-    // Those that nothing spreads too: the library looks into them before it refuses them.
+    // Also unused ones: the library visits them before it refuses them.
     for (name, fragment) in &document.fragments {
         walk.visit_fragment(name, fragment.pos)?;
     }
@@ -58,8 +57,8 @@ pub(crate) fn validate_document(
         .try_for_each(LimitCount::check)
 }
 
-/// Fails where the root of a subscription is not one plain field: the library takes several fields
-/// as several streams, and leaves a fragment out.
+/// Fails if the root of a subscription is not one plain field: the library runs several fields as
+/// several streams, and ignores a fragment.
 fn check_subscription_root(set: &Positioned<SelectionSet>) -> Result<(), ServerError> {
     let refuse = |rule, pos| Err(errors::invalid_document(rule, pos));
     let mut items = set.node.items.iter();
@@ -85,12 +84,12 @@ fn check_subscription_root(set: &Positioned<SelectionSet>) -> Result<(), ServerE
     Ok(())
 }
 
-/// How large a selection set is, with what its fragments stand for.
+/// The size of a selection set, including the content of its fragments.
 #[derive(Clone, Copy, Default)]
 struct SelectionSize {
     /// Fields and fragments.
     items: u64,
-    /// How deep fields nest, but for those of introspection.
+    /// How deep fields nest, except those of introspection.
     depth: u64,
     /// How deep sets nest.
     nesting: u64,
@@ -194,7 +193,7 @@ impl<'d> ValidationWalk<'d> {
             let message = "this server does not show its schema: introspection is off";
             return Err(errors::invalid_document(message, name.pos));
         }
-        // What the schema does not know, the library refuses.
+        // The library refuses what the schema does not have.
         let known = self.types.field(on, &name.node);
         if let Some(known) = known {
             self.check_arguments(&field.node, known)?;
@@ -214,7 +213,7 @@ impl<'d> ValidationWalk<'d> {
             let Some(ty) = known.arguments.get(argument.node.as_str()) else {
                 continue;
             };
-            // Variables are checked apart; here they stand for nothing.
+            // Variables are checked separately, so null stands for them here.
             let constant = value
                 .node
                 .clone()
@@ -245,7 +244,7 @@ impl<'d> ValidationWalk<'d> {
             }
             None => {}
         }
-        // The library refuses a fragment that is not there.
+        // The library refuses a spread of an unknown fragment.
         let Some(fragment) = self.document.fragments.get(name) else {
             return Ok(SelectionSize::default());
         };
@@ -258,7 +257,7 @@ impl<'d> ValidationWalk<'d> {
         Ok(size)
     }
 
-    /// Fails where the walk is too deep to go on.
+    /// Fails if the walk is too deep to continue.
     fn check_open_sets(&self, name: &str, pos: Pos) -> Result<(), ServerError> {
         self.check_nesting(self.open_sets, name, pos)
     }

@@ -43,7 +43,7 @@ pub(crate) fn validate_variables(
     Ok(())
 }
 
-/// A value that breaks a rule: where it stands, and the rule.
+/// A value that breaks a rule: its path, and the rule.
 pub(crate) struct InvalidValue {
     path: String,
     rule: String,
@@ -63,11 +63,11 @@ impl InvalidValue {
     }
 }
 
-/// Checks values against their types. What is of another kind altogether is left to the library.
+/// Checks values against their types. The library refuses a value of another kind altogether.
 pub(crate) struct ValueCheck<'t> {
     pub(crate) types: &'t SchemaTypes,
-    /// Whether the values stand in the document, where the value of an enum is no string, unlike in
-    /// JSON.
+    /// Whether the values are literals of the document, where an enum is a name; in JSON it is a
+    /// string.
     pub(crate) in_document: bool,
 }
 

@@ -146,6 +146,7 @@ impl Build {
             filter = Filter::All(vec![Filter::Field(field, test), filter]);
         }
         let range = read_step_range(limit, offset)?;
+        // An empty `orderBy` also means the default.
         let order = match order_by.filter(|keys| !keys.is_empty()) {
             None => by_number(),
             keys => read_order(keys, StepField::Stepid),
@@ -160,7 +161,7 @@ impl Build {
     }
 }
 
-/// A limit and an offset of steps; `None` where neither is given.
+/// Reads a limit and an offset of steps; `None` if neither is given.
 fn read_step_range(limit: Option<i32>, offset: Option<i32>) -> Result<Option<(u64, u64)>> {
     let bounded = |argument, value: Option<i32>, max| {
         value
@@ -197,7 +198,7 @@ impl ConnectionNode for Build {
     }
 }
 
-/// A page of the builds of one builder or, without one, of all.
+/// A page of the builds of one builder or, without one, of all builders.
 pub(crate) async fn load_connection(
     ctx: &Context<'_>,
     builder: Option<&Builder>,
@@ -211,6 +212,7 @@ pub(crate) async fn load_connection(
         range: page.range(&order)?,
         order,
     });
+    // Loaders batch the lists of all builders; the list of all builds is only one.
     if let Some(builder) = builder {
         let (id, loaders) = (builder.0.id, ctx.loaders());
         let rows = loaders.builds_of(id, args.clone());

@@ -108,6 +108,7 @@ impl ConnectionNode for Builder {
 
     fn value(&self, field: BuilderField) -> Option<Value> {
         match field {
+            // The store orders by the id in place of a list.
             BuilderField::Builderid | BuilderField::Masterids | BuilderField::Tags => {
                 Some(Value::Int(self.0.id.0.into()))
             }

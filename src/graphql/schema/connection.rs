@@ -43,11 +43,11 @@ pub(crate) struct Edge<T: OutputType> {
     node: T,
 }
 
-/// An object that lists hold.
+/// An object that a connection holds.
 pub(crate) trait ConnectionNode: OutputType + Clone + From<Arc<Self::Row>> {
-    /// The row that the object shows.
+    /// The row behind the object.
     type Row;
-    /// What its lists are ordered by.
+    /// What its connections are ordered by.
     type Field: Copy + Debug + Send + Sync;
 
     /// The value of a field, as the database orders by it.
@@ -58,7 +58,7 @@ pub(crate) trait ConnectionNode: OutputType + Clone + From<Arc<Self::Row>> {
 pub(crate) struct NodeConnection<T: ConnectionNode> {
     order: Order<T::Field>,
     page: Page<T>,
-    /// 0 where the count was not asked for.
+    /// 0 if the count is not selected.
     total: u64,
 }
 
@@ -70,6 +70,7 @@ impl<T: ConnectionNode> NodeConnection<T> {
         rows: impl Future<Output = Result<Rows<Arc<T::Row>>>>,
         count: impl Future<Output = Result<u64>>,
     ) -> Result<Self> {
+        // Looked up in advance: what is not selected costs no statement.
         let selection = ctx.look_ahead();
         let wants_count = selection.field("totalCount").exists();
         let wants_rows = ["edges", "nodes", "pageInfo"]

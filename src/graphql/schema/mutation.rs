@@ -1,5 +1,6 @@
-//! The root of mutations: Buildbot's update methods of steps, and those that make the builders and
-//! builds which steps belong to. Each calls the service of its noun.
+//! The root of mutations: Buildbot's update methods of steps, and those that create the builders
+//! and builds that steps belong to. Each calls the service of its noun, after checking that time is
+//! left: a write that has begun is not cut off.
 
 use async_graphql::{Context, Object, SimpleObject};
 

@@ -46,7 +46,7 @@ impl NodeId {
         URL_SAFE_NO_PAD.encode(plain).into()
     }
 
-    /// Reads an opaque text; `None` where this server did not make it.
+    /// Parses an opaque text; `None` if it is not an ID that a server makes.
     pub(crate) fn decode(id: &str) -> Option<Self> {
         let plain = String::from_utf8(URL_SAFE_NO_PAD.decode(id).ok()?).ok()?;
         let (kind, number) = plain.split_once(':')?;
@@ -60,7 +60,7 @@ impl NodeId {
     }
 }
 
-/// Finds the object with an ID. Fails where the ID is not one that this server made.
+/// Finds the object with an ID. Fails if the ID is not one that a server makes.
 pub(crate) async fn find(ctx: &Context<'_>, id: &str) -> Result<Option<Node>> {
     let refuse = || Error::invalid("id", format!("an ID that this server gave, got {id:?}"));
     let loaders = ctx.loaders();

@@ -1,4 +1,4 @@
-//! Order inputs, and their translation into the plain values of `domain::page`.
+//! Order inputs, and their translation into the plain values of `domain::filter`.
 
 use async_graphql::{Enum, InputObject};
 
@@ -102,7 +102,7 @@ impl From<BuilderOrder> for (BuilderField, Direction) {
     }
 }
 
-/// The order that an `orderBy` stands for, made total by the id. A repeated key changes nothing.
+/// Translates an `orderBy` and makes it total by the id. A repeated key changes nothing.
 pub(crate) fn read_order<F: Copy + PartialEq, I: Into<(F, Direction)>>(
     input: Option<Vec<I>>,
     id: F,
@@ -113,6 +113,7 @@ pub(crate) fn read_order<F: Copy + PartialEq, I: Into<(F, Direction)>>(
         if order.iter().all(|(known, _)| *known != field) {
             order.push((field, direction));
         }
+        // The id is unique, so that later keys decide nothing.
         if field == id {
             break;
         }

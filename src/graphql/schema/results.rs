@@ -18,7 +18,7 @@ pub(crate) enum Results {
 }
 
 impl Results {
-    /// Reads a column that may hold anything: what is none of the seven codes is null.
+    /// Reads a column that may hold anything; `None` for all but the seven codes.
     pub(crate) fn from_column(column: Option<&UncheckedInt>) -> Option<Self> {
         column?
             .int()

@@ -1,7 +1,7 @@
-//! The roots of the schema, which note that execution has begun.
+//! The roots of the schema, which record that execution has begun.
 //!
-//! async-graphql answers a document that it refuses and one that it executes with the same type.
-//! A field of a root is resolved only by execution, so that is where it is known.
+//! async-graphql returns the same type for a document that it rejects and one that it executes, but
+//! only execution resolves a field of a root.
 
 use std::{
     borrow::Cow,
@@ -18,22 +18,23 @@ use async_graphql::{
 };
 use futures_util::Stream;
 
-/// Set once a field of the root is resolved; each request brings its own.
+/// Set once a field of the root is resolved; each request carries its own.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct ExecutionBegun(Arc<AtomicBool>);
 
 impl ExecutionBegun {
     fn set(&self) {
+        // Relaxed, since the flag guards no other memory.
         self.0.store(true, Ordering::Relaxed);
     }
 
-    /// A field of the root was resolved.
+    /// Whether a field of the root has been resolved.
     pub(crate) fn is_set(&self) -> bool {
         self.0.load(Ordering::Relaxed)
     }
 }
 
-/// A root: the same type in the schema as what it holds.
+/// A wrapper of a root, with the same type in the schema.
 pub(crate) struct Root<T>(pub(crate) T);
 
 impl<T: ObjectType> ContainerType for Root<T> {

@@ -19,12 +19,13 @@ impl ScalarType for DateTime {
     }
 
     fn to_value(&self) -> Value {
+        // RFC 3339 writes years of four digits only.
         time::format(self.0).map_or(Value::Null, Value::String)
     }
 }
 
 impl DateTime {
-    /// Reads a value. Fails with what it should be.
+    /// Reads a value. The error says what it should be.
     pub(crate) fn read(value: &Value) -> Result<Self, String> {
         let seconds = match value {
             Value::String(text) => time::parse(text),
@@ -38,8 +39,7 @@ impl DateTime {
         })
     }
 
-    /// Reads a column that may hold anything: `None` too where the value is beyond the years that
-    /// RFC 3339 can write.
+    /// Reads a column that may hold anything; `None` also for a year that RFC 3339 cannot write.
     pub(crate) fn from_column(column: Option<&UncheckedInt>) -> Option<Self> {
         let seconds = column?.int()?;
         time::format(seconds).map(|_| Self(seconds))
@@ -66,7 +66,7 @@ impl ScalarType for NameOrNumber {
 }
 
 impl NameOrNumber {
-    /// Reads a value. Fails with what it should be.
+    /// Reads a value. The error says what it should be.
     pub(crate) fn read(value: &Value) -> Result<Self, String> {
         let number = match value {
             Value::String(text) => return step::NameOrNumber::parse(text).map(Self),

@@ -152,7 +152,7 @@ impl Step {
 }
 
 impl Step {
-    /// The seconds from the start to another time; `None` where no Int holds them.
+    /// The seconds from the start to another time; `None` if they do not fit an Int.
     fn seconds_since_start(&self, time: Option<&UncheckedInt>) -> Option<i32> {
         let (start, time) = (self.0.started_at.as_ref()?.int()?, time?.int()?);
         i32::try_from(time.checked_sub(start)?).ok()

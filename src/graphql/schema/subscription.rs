@@ -36,6 +36,7 @@ impl Subscription {
         after: Option<EventCursor>,
         #[graphql(default = false)] snapshot: bool,
     ) -> Result<impl Stream<Item = Result<StepEvent>> + use<>> {
+        // Cloned, since the stream outlives the resolver's context.
         let (app, budget) = (ctx.app().clone(), ctx.loaders().budget().clone());
         let source = ctx.data_unchecked::<EventSource>();
         let state = source.state.clone();
@@ -44,19 +45,21 @@ impl Subscription {
                 let start = start(resume.clone(), after, snapshot)?;
                 let filter = filter.unwrap_or_default().into();
                 let backfill = app.feed.backfill(filter, start);
+                // The stream has no deadline: only its start and each event have one.
                 let backfill = app.deadline().keep(backfill).await??;
                 state.set_delivered(backfill.delivered());
                 EventStream::Own(Box::new(backfill), Some(handoff.clone()))
             }
             Origin::Shared(events) => EventStream::Shared(events.clone()),
         };
+        // Last: an error before this is a refusal.
         state.open();
         Ok(stream::try_unfold(events, move |mut events| {
             let (app, budget, state) = (app.clone(), budget.clone(), state.clone());
             async move {
                 let next = events.next().await;
                 let (event, delivered) = next.inspect_err(|_| state.fail())?;
-                // Each event is answered before the next is asked for.
+                // The library resolves each event before it polls for the next.
                 budget.renew(app.deadline());
                 state.set_delivered(delivered);
                 Ok(event.map(|event| (StepEvent::new(&app.feed, event), events)))
@@ -65,7 +68,7 @@ impl Subscription {
     }
 }
 
-/// Where the stream begins. A cursor that the transport brings comes before the arguments.
+/// Where the stream starts. A cursor from the transport overrides the arguments.
 fn start(
     resume: Option<String>,
     after: Option<EventCursor>,

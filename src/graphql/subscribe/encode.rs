@@ -1,4 +1,4 @@
-//! Responses of a stream, written as JSON once, for however many subscribers.
+//! Encodes the responses of a stream as JSON, once for all subscribers.
 
 use std::sync::Arc;
 
@@ -21,7 +21,7 @@ use crate::{
 #[derive(Clone)]
 pub(crate) struct EncodedEvent {
     pub(crate) payload: Arc<str>,
-    /// Whoever has this has everything up to here; `None` within a snapshot.
+    /// A client with this event has everything up to here; `None` within a snapshot.
     pub(crate) position: Option<Position>,
 }
 
@@ -29,7 +29,8 @@ pub(crate) struct EncodedEvent {
 pub(crate) type StreamErrors = Vec<ServerError>;
 
 impl PreparedOperation {
-    /// Encodes the responses of this subscription, up to the first that is a failure of its source.
+    /// Encodes the responses of this subscription. An `Err` is a failure of its source, and the
+    /// last item.
     pub(crate) fn encode_responses<'a>(
         &'a self,
         responses: impl Stream<Item = Result<Response>> + 'a,
@@ -40,6 +41,7 @@ impl PreparedOperation {
         responses.map(move |response| {
             let mut response = response.map_err(|error| vec![from_error(&error)])?;
             classify(&mut response.errors, ErrorCode::BadUserInput.into());
+            // The source failed, not a field. Each subscriber signs these errors with its own id.
             if !state.is_open() {
                 return Err(response.errors);
             }

@@ -1,4 +1,4 @@
-//! Where the events of a subscription's stream come from. Each request brings its source along.
+//! The source of the events of a subscription's stream, which its request carries as data.
 
 use std::{sync::Arc, time::Duration};
 
@@ -11,13 +11,13 @@ use crate::{
     store::event::Event,
 };
 
-/// A shared stream ends after so long without an event; the next event begins it anew.
+/// How long a shared stream outlives its last event; the next event starts a new one.
 const IDLE: Duration = Duration::from_secs(1);
 
 /// Takes over from a subscriber's own stream.
 pub(crate) trait Handoff: Send + Sync {
-    /// Joins those who hear events live, for a subscriber who has read everything up to `read`;
-    /// returns the position behind which it gets them.
+    /// Joins a subscriber that has read everything up to `read` to the live events; returns the
+    /// position after which it gets them.
     fn join(&self, filter: &EventFilter, read: Position) -> Position;
 }
 
@@ -27,16 +27,16 @@ pub(crate) struct EventSource {
     pub(crate) state: StreamState,
 }
 
-/// Whose stream it is.
+/// Who reads the stream.
 #[derive(Clone)]
 pub(crate) enum Origin {
-    /// A subscriber's own, up to the handoff. `resume` is a cursor that the transport brings; it
-    /// takes the place of the arguments `after` and `snapshot`.
+    /// One subscriber, up to the handoff. `resume` is a cursor from the transport; it overrides the
+    /// arguments `after` and `snapshot`.
     Own {
         handoff: Arc<dyn Handoff>,
         resume: Option<String>,
     },
-    /// The one that all subscribers of a shared subscription hear, as long as there are events.
+    /// All members of a shared subscription. The events outlive the stream and serve the next one.
     Shared(Arc<Mutex<LiveEvents>>),
 }
 
@@ -70,11 +70,13 @@ pub(crate) enum EventStream {
 }
 
 impl EventStream {
-    /// The next event, and up to where everything is delivered with it. No event: the stream ends.
+    /// The next event, and the position up to which everything is then delivered. Without an event,
+    /// the stream ends.
     pub(crate) async fn next(&mut self) -> Result<(Option<Event>, Option<Position>)> {
         match self {
             Self::Own(backfill, handoff) => loop {
                 let event = backfill.next().await?;
+                // The first `None` means caught up: join, then read up to the live events.
                 match handoff.take_if(|_| event.is_none()) {
                     Some(handoff) => {
                         let live_from = handoff.join(backfill.filter(), backfill.at());
@@ -85,6 +87,7 @@ impl EventStream {
             },
             Self::Shared(events) => {
                 let mut events = events.lock().await;
+                // Cancelling `next` loses no event.
                 let event = timeout(IDLE, events.next()).await.ok().transpose()?;
                 Ok((event, Some(events.delivered())))
             }

@@ -1,5 +1,5 @@
-//! Which subscribers share a subscription: those who ask the same operation with the same
-//! variables, wherever each of them begins.
+//! Which subscribers share a subscription: those with the same operation and the same variables,
+//! wherever each of them starts.
 
 use async_graphql::Name;
 
@@ -13,9 +13,9 @@ use crate::{
 pub(crate) struct GroupKey {
     document: DocumentHash,
     operation: Option<String>,
-    /// Without the variables that only say where to begin.
+    /// As text, without the variables that only say where to start.
     variables: String,
-    /// All that a response depends on of its caller.
+    /// The only property of a caller that its responses depend on.
     scope: Option<Scope>,
 }
 
@@ -30,11 +30,11 @@ impl GroupKey {
     }
 }
 
-/// The variables that tell one shared subscription from another, as text.
+/// The variables that distinguish one shared subscription from another, as text.
 fn shared_variables(operation: &PreparedOperation) -> String {
     let text = &operation.document.text;
     let arguments = operation.root_field().map(|field| &field.node.arguments);
-    // A variable that is written twice, where it is defined and here, is used for nothing else.
+    // A variable that occurs twice, in its definition and here, has no other use.
     let snapshot = arguments
         .into_iter()
         .flatten()
@@ -49,7 +49,7 @@ fn shared_variables(operation: &PreparedOperation) -> String {
         .flatten()
         .filter(|definition| {
             let (name, ty) = (&definition.node.name.node, &definition.node.var_type.node);
-            // Nothing but `after` takes a cursor.
+            // Only `after` takes a cursor.
             ty.base.to_string() != "EventCursor"
                 && snapshot.as_ref().is_none_or(|s| s[1..] != **name)
         })

@@ -1,4 +1,4 @@
-//! A subscriber's way into the shared subscription of those who ask the same.
+//! Joins a subscriber to the shared subscription for its operation, and opens it if there is none.
 
 use std::sync::Arc;
 
@@ -23,14 +23,15 @@ use crate::{
     metrics::gauge_guard::GaugeGuard,
 };
 
-/// Joins a subscriber to those who ask the same, once.
+/// Joins one subscriber to its shared subscription, once.
 pub(crate) struct Joiner {
     api: Api,
     key: Arc<GroupKey>,
     operation: Arc<PreparedOperation>,
-    /// Whoever opens a shared subscription stands for all its members, who may do the same. It has
-    /// no request id, which would be the id of one of many.
+    /// The opener's context serves all members, whose scope is the same. It has no request id: that
+    /// would be the id of one of many.
     context: RequestContext,
+    /// Set by `join`, inside the library; taken by the subscriber's stream.
     membership: Mutex<Option<Membership>>,
 }
 
@@ -52,12 +53,12 @@ impl Joiner {
         }
     }
 
-    /// The membership, once the subscriber's own stream has ended with joining.
+    /// The membership, once the subscriber's own stream has joined and ended.
     pub(crate) fn take_membership(&self) -> Option<Membership> {
         self.membership.lock().take()
     }
 
-    /// Opens a shared subscription behind a position, and runs it until nobody is left.
+    /// Opens a shared subscription to the events after `read`, and spawns its task.
     fn open(&self, filter: &EventFilter, read: Position) -> Arc<SharedSubscription> {
         let app = self.api.app();
         let events = app.feed.subscribe(filter.clone(), read);
@@ -66,6 +67,7 @@ impl Joiner {
             events.delivered(),
             self.lagged(),
             app.metrics.feed_lagged.clone(),
+            // A child: it ends with the server, and cancelling it leaves the server running.
             app.stop.child_token(),
         ));
         let run = SharedRun {
@@ -78,9 +80,10 @@ impl Joiner {
         subscription
     }
 
-    /// What a member is sent that reads too slowly.
+    /// The error for a member that reads too slowly.
     fn lagged(&self) -> ServerError {
         let mut error = from_error(&Error::FeedLagged);
+        // The library did not make this error, so nothing else sets its path.
         if let Some(field) = self.operation.root_field() {
             let key = field.node.response_key().node.to_string();
             error.path.push(PathSegment::Field(key));

@@ -27,17 +27,16 @@ use crate::{
     },
 };
 
-/// How many events are dispatched together at most.
+/// The most events that are dispatched together.
 const EVENTS_AT_ONCE: usize = 64;
-/// Dispatches to many members keep an interval, so that several events go out in one write: so
-/// long for each member, …
+/// The time for each member between two dispatches, so that a socket writes several events at once.
 const INTERVAL_PER_MEMBER: Duration = Duration::from_micros(30);
-/// … not below this …
+/// A shorter interval is not kept.
 const MIN_INTERVAL: Duration = Duration::from_millis(1);
-/// … and not above this.
+/// A longer interval is cut to this.
 const MAX_INTERVAL: Duration = Duration::from_millis(30);
 
-/// What the task runs with.
+/// The task's state.
 pub(crate) struct SharedRun {
     pub(crate) api: Api,
     pub(crate) context: RequestContext,
@@ -46,11 +45,12 @@ pub(crate) struct SharedRun {
 }
 
 impl SharedRun {
-    /// Runs until the last member has left, or there is nothing more to send.
+    /// Runs until the last member has left or the source fails.
     pub(crate) async fn until_nobody_is_left(self, events: LiveEvents) {
         let work = catch(self.run(events));
         let ended = self.subscription.gone.run_until_cancelled(work).await;
         let errors = match ended {
+            // Cancelled: the subscription is already forgotten, or the server stops.
             None => return,
             Some(Ok(errors)) => errors,
             Some(Err(panic)) => vec![from_error(&panic)],
@@ -58,20 +58,21 @@ impl SharedRun {
         self.api.subscriptions.end(&self.subscription, &errors);
     }
 
-    /// Streams events whenever there are some; returns why there is nothing more.
+    /// Starts a stream whenever events arrive; returns the errors that end the subscription.
     async fn run(&self, events: LiveEvents) -> StreamErrors {
         let events = Arc::new(Mutex::new(events));
         loop {
-            // While nothing happens there is no stream: it would take many times the memory.
+            // Without events there is no stream, which would take many times the memory.
             events.lock().await.wait().await;
             let streaming = self.stream(events.clone());
+            // Boxed, so that the waiting task does not reserve memory for it.
             if let Some(errors) = Box::pin(streaming).await {
                 return errors;
             }
         }
     }
 
-    /// Dispatches events until there is none for a while; returns why there is no more, if so.
+    /// Dispatches events until none comes for a while; returns the errors of a failed source.
     async fn stream(&self, events: Arc<Mutex<LiveEvents>>) -> Option<StreamErrors> {
         let (state, begun) = (StreamState::default(), ExecutionBegun::default());
         let (operation, context) = (&self.operation, &self.context);
@@ -85,6 +86,7 @@ impl SharedRun {
             let begun = Instant::now();
             let mut errors = None;
             let events = ready.into_iter();
+            // The events before an error are still dispatched.
             let events = events.map_while(|event| event.map_err(|e| errors = Some(e)).ok());
             let events: Vec<_> = events.collect();
             self.subscription.dispatch(&events).await;

@@ -1,4 +1,4 @@
-//! Subscribers who ask the same: their operation is executed and encoded once for all of them.
+//! Groups of subscribers with the same operation, which is executed and encoded once for all.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -21,14 +21,14 @@ use crate::{
     metrics::gauge_guard::GaugeGuard,
 };
 
-/// To how many members events are dispatched before other tasks have their turn.
+/// How many members get their events before other tasks have a turn.
 const MEMBERS_AT_ONCE: usize = 64;
 
 type Registry = HashMap<Arc<GroupKey>, Arc<SharedSubscription>>;
 
 /// The shared subscriptions of a server. Cheap to clone.
 ///
-/// Its lock is taken before a subscription's own: whoever holds it knows that nobody joins.
+/// Its lock is taken before a subscription's own. While it is held, nobody can join.
 #[derive(Clone, Default)]
 pub(crate) struct SharedSubscriptions(Arc<Mutex<Registry>>);
 
@@ -36,18 +36,20 @@ pub(crate) struct SharedSubscriptions(Arc<Mutex<Registry>>);
 pub(crate) struct SharedSubscription {
     key: Arc<GroupKey>,
     members: Mutex<Members>,
-    /// What a member is sent that takes too little.
+    /// The error for a member that reads too slowly.
     lagged: ServerError,
-    /// Counts the members of any shared subscription that were sent it.
+    /// Counts the members, of all shared subscriptions, that got this error.
     lagged_members: Counter,
     /// Cancelled when the last member has left, or the server stops.
     pub(crate) gone: CancellationToken,
 }
 
 struct Members {
+    /// Ordered, so that a dispatch can release the lock and go on after an id.
     queues: BTreeMap<u64, byte_queue::Sender<EncodedEvent, StreamErrors>>,
+    /// Only grows: a member that joins during a dispatch is still to come.
     next_id: u64,
-    /// Everything up to here was dispatched to the members.
+    /// Everything up to here has been dispatched to the members.
     dispatched: Position,
 }
 
@@ -62,8 +64,8 @@ pub(crate) struct Membership {
 }
 
 impl SharedSubscriptions {
-    /// Joins the subscription of this key, which `open` opens where there is none. Returns the
-    /// membership, and the position behind which the member gets events.
+    /// Joins the subscription of this key, which `open` opens if there is none. Returns the
+    /// membership, and the position after which the member gets events.
     pub(crate) fn join(
         &self,
         key: &Arc<GroupKey>,
@@ -71,6 +73,7 @@ impl SharedSubscriptions {
         counted: GaugeGuard,
         open: impl FnOnce() -> Arc<SharedSubscription>,
     ) -> (Membership, Position) {
+        // Held until the member is in: the last one could leave and stop the subscription.
         let mut all = self.0.lock();
         let subscription = all.entry(key.clone()).or_insert_with(open);
         let (sender, queue) = byte_queue::queue(queue_bytes);
@@ -85,8 +88,9 @@ impl SharedSubscriptions {
         (membership, live_from)
     }
 
-    /// Sends all members why there is nothing more; whoever comes next opens a new subscription.
+    /// Ends every member's queue with these errors; the next subscriber opens a new subscription.
     pub(crate) fn end(&self, subscription: &Arc<SharedSubscription>, why: &StreamErrors) {
+        // First, so that nobody joins after the queues are taken.
         forget(&mut self.0.lock(), subscription);
         let queues = std::mem::take(&mut subscription.members.lock().queues);
         for queue in queues.into_values() {
@@ -95,7 +99,7 @@ impl SharedSubscriptions {
     }
 }
 
-/// Takes a subscription out of the registry, unless another has its key by now, and stops it.
+/// Removes a subscription from the registry, unless another has taken its key, and stops it.
 fn forget(all: &mut Registry, subscription: &Arc<SharedSubscription>) {
     let known = all.get(&subscription.key);
     if known.is_some_and(|known| Arc::ptr_eq(known, subscription)) {
@@ -105,7 +109,7 @@ fn forget(all: &mut Registry, subscription: &Arc<SharedSubscription>) {
 }
 
 impl Members {
-    /// Adds a member; returns its id and the position behind which it gets events.
+    /// Adds a member; returns its id and the position after which it gets events.
     fn add(&mut self, queue: byte_queue::Sender<EncodedEvent, StreamErrors>) -> (u64, Position) {
         let id = self.next_id;
         self.next_id += 1;
@@ -115,7 +119,7 @@ impl Members {
 }
 
 impl SharedSubscription {
-    /// A subscription without members, which gets the events behind `live_from`.
+    /// A subscription without members, to the events after `live_from`.
     pub(crate) fn new(
         key: Arc<GroupKey>,
         live_from: Position,
@@ -146,13 +150,13 @@ impl SharedSubscription {
         while let Some(from) = next {
             next = self.dispatch_to_some(events, from);
             if next.is_some() {
-                // The members that have something now write it before the others get theirs.
+                // These members can write their events before the others get any.
                 yield_now().await;
             }
         }
     }
 
-    /// Dispatches to a few members, from this id on; returns the id to go on with.
+    /// Dispatches to a few members, from this id on; returns the id to continue with, if any.
     fn dispatch_to_some(&self, events: &[EncodedEvent], from: u64) -> Option<u64> {
         let mut members = self.members.lock();
         let (mut next, mut full) = (from, Vec::new());
@@ -172,7 +176,7 @@ impl SharedSubscription {
         if members.queues.range(next..).next().is_some() {
             return Some(next);
         }
-        // Noted only at the end: whoever joined meanwhile was among the members, or has read these.
+        // Set only at the end: a member that joined meanwhile has a later id, and got these too.
         let last = events.last().and_then(|event| event.position);
         members.dispatched = last.unwrap_or(members.dispatched);
         None
@@ -180,7 +184,7 @@ impl SharedSubscription {
 }
 
 impl Membership {
-    /// The next event, or why there is nothing more.
+    /// The next event, or the errors that end the subscription.
     pub(crate) async fn next(&mut self) -> Result<EncodedEvent, StreamErrors> {
         self.queue.next().await
     }

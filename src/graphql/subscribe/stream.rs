@@ -38,12 +38,12 @@ use crate::{
     metrics::labels::{OperationLabel, OutcomeLabel},
 };
 
-/// How long a subscription may be counted among those that begin.
+/// How long a subscription may hold a permit to start.
 const OPENING: Duration = Duration::from_secs(1);
 
 impl Api {
-    /// Runs an operation of any kind. `resume` is a cursor that the transport brings; it takes the
-    /// place of the arguments `after` and `snapshot`.
+    /// Runs an operation of any kind. `resume` is a cursor from the transport; it overrides the
+    /// arguments `after` and `snapshot`.
     pub(crate) async fn run(
         &self,
         operation: PreparedOperation,
@@ -66,7 +66,7 @@ impl Api {
         outcome
     }
 
-    /// Begins a subscription: its own stream first, and behind it the one that it shares.
+    /// Starts a subscription: its own stream first, then the shared one.
     async fn subscribe(
         &self,
         operation: PreparedOperation,
@@ -75,7 +75,7 @@ impl Api {
     ) -> Result<BoxStream<'static, Update>, Refusal> {
         let permit = self.app.rate_limiter.acquire_subscription();
         let permit = permit.map_err(|error| Refusal::from(from_error(&error)))?;
-        // Whoever joins first makes the others' start one without the database.
+        // Bounds the connections and the memory that simultaneous starts take.
         let opening = self.openings.acquire().await;
         let (state, begun) = (StreamState::default(), ExecutionBegun::default());
         let operation = Arc::new(operation);
@@ -83,12 +83,13 @@ impl Api {
         let request = self.library_request(&operation, context, &begun).await;
         let request = request.data(EventSource::own(joiner.clone(), resume, state.clone()));
         let own = catch_stream(self.schema.execute_stream(request));
+        // Fused, since `first` may be its end, and it is polled again below.
         let mut own = own.boxed().fuse();
-        // A refusal is the first response. Who has no event waiting joins, which ends this stream.
+        // A refusal is the first response. Without an event waiting, the stream joins and ends.
         let first = if let Ok(first) = timeout(OPENING, own.next()).await {
             first
         } else {
-            // It reads through many events that do not match.
+            // It reads many events that do not match; others need not wait for that.
             drop(opening);
             own.next().await
         };
@@ -109,7 +110,7 @@ impl Api {
     }
 }
 
-/// Why a stream has not begun, as its first response says; `None` where it has.
+/// The refusal in a stream's first response; `None` if the stream has begun.
 fn refusal(
     first: Option<&Result<Response>>,
     state: &StreamState,
@@ -130,22 +131,22 @@ fn refusal(
     Some(Refusal::request(errors))
 }
 
-/// How a subscription came to be, as long as it lasts.
+/// What a subscription holds while it lasts.
 struct Opened {
     state: StreamState,
     joiner: Arc<Joiner>,
-    /// Counts the subscription among the server's.
+    /// Counts the subscription towards `--max-subscriptions`.
     _permit: OwnedSemaphorePermit,
 }
 
-/// What every update of a subscriber is made with.
+/// Makes the updates of one subscriber.
 struct SubscriptionUpdates {
     feed: Feed,
     signer: ErrorSigner,
 }
 
 impl SubscriptionUpdates {
-    /// The subscriber's own stream, and behind it the one that it shares.
+    /// The subscriber's own stream, then the shared one.
     fn stream(
         self,
         opened: Opened,
@@ -159,6 +160,7 @@ impl SubscriptionUpdates {
                 _permit,
             } = opened;
             {
+                // In a scope of its own, since it borrows the operation.
                 let own = operation.encode_responses(responses, &state, &self.signer);
                 let mut own = pin!(own);
                 while let Some(event) = own.next().await {
@@ -169,7 +171,7 @@ impl SubscriptionUpdates {
                     }
                 }
             }
-            // Whoever only waits holds nothing but a queue.
+            // A waiting member holds nothing but its queue.
             drop(operation);
             let membership = joiner.take_membership();
             drop(joiner);
@@ -180,7 +182,7 @@ impl SubscriptionUpdates {
             loop {
                 let event = membership.next().await;
                 match &event {
-                    // It was in the backfill.
+                    // The backfill has delivered it.
                     Ok(event) if event.position <= delivered => continue,
                     Ok(event) => delivered = event.position,
                     Err(_) => {}
@@ -195,7 +197,7 @@ impl SubscriptionUpdates {
         .boxed()
     }
 
-    /// What is sent for an event or a failure. The subscriber has everything up to `delivered`.
+    /// The update for an event or a failure. The subscriber has everything up to `delivered`.
     fn update(
         &self,
         event: Result<EncodedEvent, StreamErrors>,
@@ -208,6 +210,7 @@ impl SubscriptionUpdates {
         };
         self.signer.sign(&mut errors);
         for error in &mut errors {
+            // Resuming from an expired cursor would only fail again.
             let is_expired = matches!(error.source::<Error>(), Some(Error::CursorExpired(_)));
             if let Some(cursor) = cursor.as_deref().filter(|_| !is_expired) {
                 let extensions = error.extensions.get_or_insert_default();

@@ -1,5 +1,5 @@
-//! Where a subscription's stream stands. Its resolver notes it, and whoever takes the responses
-//! reads it: async-graphql hands over responses alone.
+//! The state of a subscription's stream. Its resolver writes it and the reader of its responses
+//! reads it, since async-graphql passes on nothing but responses.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use parking_lot::Mutex;
 
 use crate::domain::id::Position;
 
-/// Where one stream stands. Cheap to clone.
+/// The state of one stream. Cheap to clone.
 #[derive(Clone, Default)]
 pub(crate) struct StreamState(Arc<Mutex<State>>);
 
@@ -19,36 +19,36 @@ struct State {
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Stage {
-    /// Nothing was streamed; what comes now is why not.
+    /// Nothing has been streamed; a response is a refusal.
     #[default]
     Opening,
     Open,
-    /// The source has failed: the next response says why, and is the last.
+    /// The source has failed; the next response has the error, and is the last.
     Failed,
 }
 
 impl StreamState {
-    /// The stream has begun.
+    /// Marks the stream as begun.
     pub(crate) fn open(&self) {
         self.0.lock().stage = Stage::Open;
     }
 
-    /// The stream ends with the next response.
+    /// Marks the source as failed: the stream ends with the next response.
     pub(crate) fn fail(&self) {
         self.0.lock().stage = Stage::Failed;
     }
 
-    /// Whoever has the next response has everything up to here; `None` within a snapshot.
+    /// A client with the next response has everything up to here; `None` within a snapshot.
     pub(crate) fn set_delivered(&self, delivered: Option<Position>) {
         self.0.lock().delivered = delivered;
     }
 
-    /// The stream has begun, and its source has not failed.
+    /// Whether the stream has begun and its source has not failed.
     pub(crate) fn is_open(&self) -> bool {
         self.0.lock().stage == Stage::Open
     }
 
-    /// Up to where everything was delivered; `None` within a snapshot.
+    /// The position up to which everything is delivered; `None` within a snapshot.
     pub(crate) fn delivered(&self) -> Option<Position> {
         self.0.lock().delivered
     }

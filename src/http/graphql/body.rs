@@ -1,4 +1,4 @@
-//! A request's body: only JSON, not compressed, not too large, and all there in time.
+//! Reads a request's body, which must be uncompressed JSON, within a size and a time limit.
 
 use axum::{
     body::{Body, Bytes, to_bytes},
@@ -9,7 +9,8 @@ use tokio::time::timeout;
 
 use crate::{config::Config, http::graphql::refusal::HttpRefusal};
 
-/// Takes nothing but JSON: a page of another site may post every other type without asking first.
+/// Accepts only JSON: browsers send a preflight before a page of another site may post it, but none
+/// before the types of a form.
 pub(crate) fn check_headers(headers: &HeaderMap) -> Result<(), HttpRefusal> {
     let given = headers
         .get(header::CONTENT_TYPE)
@@ -40,6 +41,9 @@ fn check_content_encoding(headers: &HeaderMap) -> Result<(), HttpRefusal> {
 }
 
 /// Reads the whole body.
+///
+/// # Errors
+/// 413 if it is too large, 408 if it takes too long, 400 if the client breaks off.
 pub(crate) async fn read(
     body: Body,
     headers: &HeaderMap,
@@ -49,6 +53,7 @@ pub(crate) async fn read(
     let announced = headers
         .get(header::CONTENT_LENGTH)
         .and_then(|v| v.to_str().ok()?.parse::<usize>().ok());
+    // Refused on its head alone: the client need not send the body first.
     if announced.is_some_and(|length| length > limit) {
         return Err(too_large(limit));
     }
@@ -60,6 +65,7 @@ pub(crate) async fn read(
         return Err(HttpRefusal::new(StatusCode::REQUEST_TIMEOUT, message).closing_connection());
     };
     read.map_err(|error| {
+        // axum wraps the body's errors, so the limit's is found among the sources.
         let mut cause: Option<&dyn std::error::Error> = Some(&error);
         while let Some(error) = cause {
             if error.is::<http_body_util::LengthLimitError>() {

@@ -42,6 +42,7 @@ pub(crate) async fn post(
         let (parts, body) = request.into_parts();
         let media = accepted_media(&parts.headers)?;
         let in_media = |refusal: HttpRefusal| refusal.in_media(media);
+        // Before the body is read, so that a refusal does not wait for it.
         body::check_headers(&parts.headers).map_err(in_media)?;
         let body = body::read(body, &parts.headers, &api.app().config);
         let body = body.await.map_err(in_media)?;
@@ -65,12 +66,13 @@ pub(crate) async fn get(
         }
         let media = accepted_media(request.headers())?;
         let in_media = |refusal: HttpRefusal| refusal.in_media(media);
-        // An EventSource cannot send a header of ours; its origin is checked instead.
+        // An EventSource cannot send custom headers; its origin is checked instead.
         if media != ResponseMedia::EventStream {
             check_preflight(request.headers()).map_err(in_media)?;
         }
         let query = request.uri().query().unwrap_or_default();
         let prepared = api.prepare(from_query(query).map_err(in_media)?, &context);
+        // Only now, because only the parsed document shows whether it is a mutation.
         if prepared.as_ref().is_ok_and(PreparedOperation::is_mutation) {
             let message = "a mutation goes over POST";
             let refusal = HttpRefusal::new(StatusCode::METHOD_NOT_ALLOWED, message);
@@ -83,7 +85,7 @@ pub(crate) async fn get(
     response.unwrap_or_else(|refusal| refusal.into_response(&api, &context))
 }
 
-/// Runs the operation and answers in the media type that the client accepts.
+/// Runs the operation and answers in this media type.
 async fn respond(
     api: &Api,
     context: &RequestContext,
@@ -99,10 +101,11 @@ async fn respond(
         return Ok(match outcome {
             Outcome::Executed(response) => executed(media, &response),
             Outcome::Refused(refusal) => refused(media, &refusal),
-            // `execute` begins no stream.
+            // Unreachable: `execute` refuses subscriptions.
             Outcome::Stream(updates) => sse::stream(api, context, updates),
         });
     }
+    // Checks the origin too, so it comes before anything runs.
     let resume = sse::resume_from(headers, api.app())?;
     let outcome = match prepared {
         Ok(operation) => api.run(operation, context, resume).await,
@@ -113,7 +116,7 @@ async fn respond(
         Outcome::Executed(response) => sse::once(&ResponseBody::executed(&response)),
         Outcome::Refused(refusal) => match refusal.cause {
             RefusalCause::Admission(_) => refused(media, &refusal),
-            // Whoever reads a stream sees nothing but its events.
+            // A client that reads a stream sees only its events, not a status.
             RefusalCause::Request => sse::once(&ResponseBody::refused(&refusal.errors)),
         },
     })
@@ -130,8 +133,8 @@ fn accepted_media(headers: &HeaderMap) -> Result<ResponseMedia, HttpRefusal> {
     })
 }
 
-/// A query in a URL needs a sign that no page or image tag of another site made the browser send
-/// it.
+/// Requires a header on a GET that a link or an image tag of another site cannot make a browser
+/// send.
 fn check_preflight(headers: &HeaderMap) -> Result<(), HttpRefusal> {
     let accepts = headers
         .get_all(header::ACCEPT)

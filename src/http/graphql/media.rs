@@ -1,4 +1,4 @@
-//! The media types of responses, and which one a client accepts.
+//! The media types of responses, and the choice of the one that a client accepts.
 
 use crate::http::{
     accept::{self, NotAcceptable},
@@ -9,8 +9,8 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
-/// The media type whose statuses speak of the GraphQL request; with plain JSON they speak of HTTP
-/// alone.
+/// The media type whose HTTP status reflects the GraphQL request too; with plain JSON, the status
+/// reflects HTTP alone.
 pub(crate) const GRAPHQL_RESPONSE: &str = "application/graphql-response+json";
 pub(crate) const EVENT_STREAM: &str = "text/event-stream";
 
@@ -19,12 +19,12 @@ pub(crate) const EVENT_STREAM: &str = "text/event-stream";
 pub(crate) enum ResponseMedia {
     Json,
     GraphqlResponse,
-    /// An event stream; refusals are JSON here too.
+    /// An event stream. A refusal with an HTTP status is JSON here too.
     EventStream,
 }
 
 impl ResponseMedia {
-    /// The media type that the client prefers, and plain JSON where it states no preference.
+    /// Returns the media type that the client prefers, or plain JSON if it states no preference.
     pub(crate) fn accepted(headers: &HeaderMap) -> Result<Self, NotAcceptable> {
         const OFFERS: [(&str, ResponseMedia); 5] = [
             (GRAPHQL_RESPONSE, ResponseMedia::GraphqlResponse),
@@ -36,7 +36,7 @@ impl ResponseMedia {
         accept::choose(headers, &OFFERS).map(|media| media.unwrap_or(Self::Json))
     }
 
-    /// A body in this media type, with status 200.
+    /// Encodes a body in this media type, with status 200.
     pub(crate) fn json(self, body: &ResponseBody<'_>) -> Response {
         let content_type = match self {
             Self::Json | Self::EventStream => "application/json; charset=utf-8",

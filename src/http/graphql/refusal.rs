@@ -1,4 +1,4 @@
-//! What is refused before it is known to be a GraphQL operation.
+//! HTTP requests that are refused before they become a GraphQL operation.
 
 use async_graphql::ServerError;
 use axum::{
@@ -19,7 +19,7 @@ use crate::{
     },
 };
 
-/// A refusal: its status, its one error, and a header that belongs to it.
+/// A refusal: its status, its one error, and at most one extra header.
 #[derive(Debug)]
 pub(crate) struct HttpRefusal {
     status: StatusCode,
@@ -43,7 +43,7 @@ impl HttpRefusal {
         Self::new(StatusCode::BAD_REQUEST, message)
     }
 
-    /// The client has more than its share.
+    /// The client holds as many of a resource as it may: 429.
     pub(crate) fn too_many(error: &Error) -> Self {
         Self {
             error: Box::new(from_error(error)),
@@ -51,7 +51,7 @@ impl HttpRefusal {
         }
     }
 
-    /// The rest of the body is not read, so the connection cannot be used again.
+    /// Closes the connection, which cannot be reused because the rest of the body is not read.
     pub(crate) fn closing_connection(self) -> Self {
         self.with_header(header::CONNECTION, HeaderValue::from_static("close"))
     }
@@ -63,7 +63,7 @@ impl HttpRefusal {
         }
     }
 
-    /// The same, in the media type that the client accepts.
+    /// Returns the same refusal, to be sent in this media type.
     pub(crate) fn in_media(self, media: ResponseMedia) -> Self {
         Self { media, ..self }
     }

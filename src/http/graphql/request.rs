@@ -1,4 +1,5 @@
-//! What is taken as an operation: the same parameters in a JSON body, a URL or a socket's message.
+//! Parses an operation from a JSON body, a URL's query or a socket's message; all three have the
+//! same parameters.
 
 use async_graphql::Variables;
 use serde_json::{Map, Value as Json};
@@ -8,7 +9,7 @@ use crate::{
     http::graphql::refusal::HttpRefusal,
 };
 
-/// The one operation of a JSON body.
+/// Parses the single operation of a JSON body.
 pub(crate) fn from_body(body: &[u8]) -> Result<OperationRequest, HttpRefusal> {
     let json: Json = serde_json::from_slice(body)
         .map_err(|e| HttpRefusal::bad_request(format!("the body is not JSON: {e}")))?;
@@ -21,7 +22,7 @@ pub(crate) fn from_body(body: &[u8]) -> Result<OperationRequest, HttpRefusal> {
     }
 }
 
-/// The operation of a URL's parameters.
+/// Parses the operation of a URL's parameters. Unknown parameters are ignored.
 pub(crate) fn from_query(query: &str) -> Result<OperationRequest, HttpRefusal> {
     let mut parameters = Map::new();
     for (name, value) in url::form_urlencoded::parse(query.as_bytes()) {
@@ -38,7 +39,7 @@ pub(crate) fn from_query(query: &str) -> Result<OperationRequest, HttpRefusal> {
     from_parameters(parameters)
 }
 
-/// An operation as every transport takes it.
+/// Makes an operation of the parameters that every transport has. A null one counts as absent.
 pub(crate) fn from_parameters(
     mut parameters: Map<String, Json>,
 ) -> Result<OperationRequest, HttpRefusal> {
@@ -67,13 +68,14 @@ pub(crate) fn from_parameters(
     };
     Ok(OperationRequest {
         source,
-        // An empty name is what a form without one sends.
+        // A form without a name sends an empty one.
         name: text(&mut parameters, "operationName")?.filter(|name| !name.is_empty()),
         variables,
     })
 }
 
-/// What Apollo's clients send in place of a document, or beside one that they want to be known.
+/// Reads the hash of Apollo's persisted queries. It replaces a document, or comes with one to
+/// register it.
 fn persisted(parameters: &mut Map<String, Json>) -> Result<Option<DocumentHash>, HttpRefusal> {
     let mut extensions = match parameters.remove("extensions") {
         None | Some(Json::Null) => return Ok(None),
@@ -95,7 +97,7 @@ fn persisted(parameters: &mut Map<String, Json>) -> Result<Option<DocumentHash>,
         .ok_or_else(|| wrong("persistedQuery.sha256Hash", wanted, hash))
 }
 
-/// A parameter that is a text; null is none.
+/// Removes a string parameter; null counts as absent.
 fn text(parameters: &mut Map<String, Json>, name: &str) -> Result<Option<String>, HttpRefusal> {
     match parameters.remove(name) {
         None | Some(Json::Null) => Ok(None),

@@ -1,4 +1,4 @@
-//! What became of an operation, as an HTTP response.
+//! Turns the outcome of an operation into an HTTP response.
 
 use axum::{
     http::{HeaderValue, StatusCode, header},
@@ -14,7 +14,8 @@ use crate::{
     },
 };
 
-/// The response to an operation that was executed: its fields may have failed, the request has not.
+/// The response to an operation that was executed. It is 200 even if fields failed, because the
+/// request itself succeeded.
 pub(crate) fn executed(media: ResponseMedia, response: &async_graphql::Response) -> Response {
     media
         .json(&ResponseBody::executed(response))
@@ -25,7 +26,7 @@ pub(crate) fn executed(media: ResponseMedia, response: &async_graphql::Response)
 pub(crate) fn refused(media: ResponseMedia, refusal: &Refusal) -> Response {
     let status = match (&refusal.cause, media) {
         (RefusalCause::Admission(error), _) => status_of(error.code()),
-        // With plain JSON a status speaks of HTTP alone.
+        // With plain JSON, the status reflects HTTP alone.
         (RefusalCause::Request, ResponseMedia::GraphqlResponse) => StatusCode::BAD_REQUEST,
         (RefusalCause::Request, _) => StatusCode::OK,
     };

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use async_graphql::{ServerError, Value};
 use serde::Serialize;
 
-/// The body of a response. `data` is left out where nothing was executed.
+/// The body of a response. `data` is absent if nothing was executed; null would mean that
+/// execution failed.
 #[derive(Serialize)]
 pub(crate) struct ResponseBody<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -1,5 +1,5 @@
 //! GraphQL over server-sent events, in the "distinct connections" mode of graphql-sse: one
-//! operation a request.
+//! operation per request.
 
 use std::{convert::Infallible, time::Duration};
 
@@ -35,16 +35,16 @@ use crate::{
 };
 
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
-/// A proxy such as nginx gathers a response before it passes it on, unless this says no.
+/// Keeps proxies such as nginx from buffering the response, which would delay events.
 const BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 
-/// An event that says that nothing more comes. Browsers drop an event without the line `data`.
+/// The event that ends a stream. It has an empty `data` because browsers drop events without one.
 const COMPLETE: &str = "event: complete\ndata:\n\n";
-/// Keeps a quiet connection open; no client sees it.
+/// A comment, which keeps a quiet connection open and which clients ignore.
 const COMMENT: &str = ":\n\n";
 
-/// The cursor of the last event that the client has, if it asks for what came since. Pages of other
-/// sites are refused.
+/// Returns the cursor of the last event that a resuming client has received. Refuses pages of other
+/// sites.
 pub(crate) fn resume_from(headers: &HeaderMap, app: &App) -> Result<Option<String>, HttpRefusal> {
     cors::check_origin(headers, &app.config.http)?;
     let resume = headers.get(LAST_EVENT_ID).map(HeaderValue::as_bytes);
@@ -53,14 +53,14 @@ pub(crate) fn resume_from(headers: &HeaderMap, app: &App) -> Result<Option<Strin
         .map(|id| String::from_utf8_lossy(id).into_owned()))
 }
 
-/// Sends the one response of a query, a mutation or a refusal.
+/// Sends the single response of a query, a mutation or a refusal.
 pub(crate) fn once(body: &ResponseBody<'_>) -> Response {
     let payload = serde_json::to_string(body).unwrap_or_default();
     respond(Body::from(event(&payload, None) + COMPLETE))
 }
 
-/// Streams a subscription until there is nothing more, the caller's token is no longer good, or
-/// the server stops: then without `complete`, so that the client comes back.
+/// Streams a subscription until it ends, the caller's token becomes invalid, or the server stops.
+/// In the last case there is no `complete`, so that the client reconnects.
 pub(crate) fn stream(
     api: &Api,
     context: &RequestContext,
@@ -68,6 +68,7 @@ pub(crate) fn stream(
 ) -> Response {
     let app = api.app();
     let stop = app.stop.clone();
+    // The body is polled after the handler has returned, outside of the request's span.
     let span = Span::current();
     let stream = SseStream {
         updates,
@@ -81,6 +82,7 @@ pub(crate) fn stream(
         let stop = stop.clone();
         let next = async move {
             let mut stream = stream?;
+            // When the server stops, `?` ends the body without `complete`.
             let (text, is_last) = stop.run_until_cancelled(stream.next()).await?;
             Some((text, (!is_last).then_some(stream)))
         };
@@ -92,20 +94,21 @@ pub(crate) fn stream(
 /// An open event stream.
 struct SseStream {
     updates: BoxStream<'static, Update>,
-    /// Ends when the caller's token is no longer good.
+    /// Completes when the caller's token becomes invalid.
     lease: TokenLease,
     signer: ErrorSigner,
-    /// How long nothing is sent before a comment is.
+    /// How long the stream may be silent before a comment is sent.
     silence: Duration,
-    /// Counts the stream as a task, which the server waits for on its way out.
+    /// Counts the stream as a task, so that a stopping server waits for it.
     _task: TaskTrackerToken,
     _open: GaugeGuard,
 }
 
 impl SseStream {
-    /// The next text to send, and whether it is the last.
+    /// Returns the next text to send, and whether it is the last.
     async fn next(&mut self) -> (String, bool) {
         let update = select! {
+            // The lease comes first: a busy stream must not outlive its token.
             biased;
             why = &mut self.lease => {
                 Ok(Some(Update::Failed(vec![self.signer.signed(from_error(&why))])))
@@ -135,7 +138,7 @@ fn respond(body: Body) -> Response {
     (headers, body).into_response()
 }
 
-/// An event with a result, which is JSON and so has no line break.
+/// Formats a result as an event. One `data` line suffices: compact JSON has no line breaks.
 fn event(payload: &str, cursor: Option<&str>) -> String {
     let id = cursor.map(|cursor| format!("id: {cursor}\n"));
     format!("{}event: next\ndata: {payload}\n\n", id.unwrap_or_default())

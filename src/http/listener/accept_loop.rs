@@ -1,4 +1,4 @@
-//! The accept loop: connections are counted, encrypted where that is configured, and served until
+//! The accept loop: counts connections, encrypts them if TLS is configured, and serves them until
 //! they end or the server stops.
 
 use std::{
@@ -32,13 +32,13 @@ use crate::{
     rate_limit::permit::AddressPermits,
 };
 
-/// The largest head of a request, in bytes, and how much of an answer waits for a client. A larger
-/// head is answered with 431.
+/// The largest request head, and the most of an answer that is buffered for a client, in bytes. A
+/// larger head is answered with 431.
 const BUFFER: usize = 64 * 1024;
-/// How long nothing is accepted after the system has refused, such as for want of files.
+/// The pause after `accept` has failed, such as with `EMFILE`, which lasts until files are closed.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// What every connection is served with.
+/// What all connections share.
 pub(crate) struct Listener {
     app: App,
     router: Router,
@@ -46,7 +46,7 @@ pub(crate) struct Listener {
     http: http1::Builder,
     permits: Arc<Semaphore>,
     address_permits: AddressPermits,
-    /// The connections that are open, but for sockets, which have left HTTP behind.
+    /// The open HTTP connections. Sockets are not among them: `App::tasks` tracks those.
     pub(crate) open: TaskTracker,
     /// Cuts the connections that do not end by themselves.
     pub(crate) cut: CancellationToken,
@@ -57,11 +57,12 @@ impl Listener {
         let config = &app.config.connection;
         let mut http = http1::Builder::new();
         http.timer(TokioTimer::new())
-            // It runs from the last answer on, and so ends idle connections too.
+            // hyper starts it after each answer, so it ends idle connections too.
             .header_read_timeout(Duration::from_secs(config.idle_timeout_seconds))
             .max_buf_size(BUFFER);
         let max = match config.max_connections {
             0 => Semaphore::MAX_PERMITS,
+            // `Semaphore::new` panics above it.
             max => max.min(Semaphore::MAX_PERMITS),
         };
         Self {
@@ -76,7 +77,7 @@ impl Listener {
         }
     }
 
-    /// Accepts connections until the server is to stop.
+    /// Accepts connections until the server stops.
     pub(crate) async fn accept(self: &Arc<Self>, listener: TcpListener) {
         let stop = &self.app.stop;
         while let Some(accepted) = stop.run_until_cancelled(listener.accept()).await {
@@ -96,10 +97,10 @@ impl Listener {
         }
     }
 
-    /// Counts a connection, unless there are too many.
+    /// Takes the permits of a connection, or returns `None` if there are too many.
     fn take_permits(&self, peer: SocketAddr) -> Option<ConnectionPermits> {
         let address = peer.ip().to_canonical();
-        // A proxy has the connections of many clients.
+        // A proxy's connections carry many clients, so they are not counted per address.
         let is_proxy = self.app.config.connection.trusts(address);
         let of_address = (!is_proxy).then(|| self.address_permits.acquire(address));
         let overall = self.permits.clone().try_acquire_owned().ok();
@@ -119,12 +120,13 @@ impl Listener {
     }
 
     async fn serve(self: Arc<Self>, tcp: TcpStream, peer: SocketAddr, permits: ConnectionPermits) {
-        // An event is one small frame: it must not wait for a second one.
+        // An event is one small frame, which Nagle's algorithm would delay.
         if let Err(error) = tcp.set_nodelay(true) {
             tracing::debug!(%error, "a connection without TCP_NODELAY");
         }
         let config = &self.app.config;
         let write_timeout = Duration::from_secs(config.http.write_timeout_seconds);
+        // Below TLS, so that one deadline covers answers, event streams and sockets alike.
         let stream = DeadlineStream::new(tcp, write_timeout, permits);
         let unread_body = stream.unread_body();
         let Some(tls) = &self.tls else {
@@ -134,11 +136,12 @@ impl Listener {
         match self.app.stop.run_until_cancelled(handshake).await {
             Some(Ok(Ok(stream))) => self.serve_http(stream, peer, unread_body).await,
             Some(Ok(Err(error))) => tracing::debug!(%error, %peer, "a TLS handshake failed"),
+            // The handshake took too long, or the server stops: neither is an error to log.
             Some(Err(_)) | None => {}
         }
     }
 
-    /// Answers requests until the connection ends or becomes a socket.
+    /// Serves requests until the connection ends or is upgraded to a WebSocket.
     async fn serve_http<S>(&self, stream: S, peer: SocketAddr, unread_body: UnreadBody)
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
@@ -150,7 +153,7 @@ impl Listener {
             let unread_body = unread_body.clone();
             async move {
                 let response = response.await?;
-                // A request that is refused may be refused before its body was read.
+                // A request may have been refused before its body was read.
                 unread_body.set(has_body && response.status().is_client_error());
                 Ok::<_, Infallible>(response)
             }
@@ -160,6 +163,7 @@ impl Listener {
         let ended = select! {
             ended = connection.as_mut() => ended,
             () = self.app.stop.cancelled() => {
+                // Lets a request in progress finish; an idle connection ends at once.
                 connection.as_mut().graceful_shutdown();
                 select! {
                     ended = connection.as_mut() => ended,
@@ -173,7 +177,7 @@ impl Listener {
     }
 }
 
-/// One connection has failed, not the listener.
+/// Returns whether an error of `accept` concerns one connection and not the listener.
 fn is_of_one_connection(kind: ErrorKind) -> bool {
     matches!(
         kind,

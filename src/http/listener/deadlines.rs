@@ -1,5 +1,5 @@
-//! A connection's bytes: a client that takes nothing of what is written loses its connection, and
-//! one that still sends when its connection is closed can read the last answer.
+//! A TCP stream with deadlines: drops a client that stops reading, and lets a client that is
+//! rejected in mid-upload still receive the error.
 
 use std::{
     io::{self, IoSlice},
@@ -21,22 +21,23 @@ use tokio::{
 
 use crate::{metrics::gauge_guard::GaugeGuard, rate_limit::permit::AddressPermit};
 
-/// How long what a client still sends is discarded before its connection is cut.
+/// How long a closing connection discards what the client still sends.
 const LINGER: Duration = Duration::from_secs(2);
 
-/// What counts a connection as open, while it is HTTP and after it has become a socket.
+/// The permits of an open connection, held while it is HTTP and after it is upgraded.
 pub(crate) struct ConnectionPermits {
     pub(crate) _overall: OwnedSemaphorePermit,
     pub(crate) _of_address: Option<AddressPermit>,
     pub(crate) _gauge: GaugeGuard,
 }
 
-/// Says that the client may still be sending a body that nobody reads.
+/// A shared flag: the client may still be sending a body that nobody reads.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct UnreadBody(Arc<AtomicBool>);
 
 impl UnreadBody {
     pub(crate) fn set(&self, is_unread: bool) {
+        // Relaxed, because the connection's single task both sets and reads it.
         self.0.store(is_unread, Ordering::Relaxed);
     }
 
@@ -45,17 +46,18 @@ impl UnreadBody {
     }
 }
 
-/// A connection that ends when its client takes nothing for too long.
+/// A connection that fails when its client reads nothing for too long.
 pub(crate) struct DeadlineStream {
     tcp: TcpStream,
-    /// How long the client may take nothing.
+    /// How long the client may read nothing.
     write_timeout: Duration,
-    /// Runs while the client takes nothing.
+    /// Runs while a write is pending. Boxed, because a `Sleep` must be pinned and the stream is
+    /// `Unpin`.
     write_deadline: Option<Pin<Box<Sleep>>>,
     unread_body: UnreadBody,
-    /// Runs once this side is closed.
+    /// Starts once this side is shut down.
     linger_deadline: Option<Pin<Box<Sleep>>>,
-    /// In the stream, which an upgraded connection keeps.
+    /// Stored in the stream because an upgraded connection keeps it.
     _permits: ConnectionPermits,
 }
 
@@ -71,12 +73,12 @@ impl DeadlineStream {
         }
     }
 
-    /// The flag to set when a request is answered before its body was read.
+    /// Returns the flag to set when a request is answered before its body was read.
     pub(crate) fn unread_body(&self) -> UnreadBody {
         self.unread_body.clone()
     }
 
-    /// Passes on how a write went, or fails it where it has waited for too long.
+    /// Passes on the result of a write, or fails it with `TimedOut` if it was pending for too long.
     fn apply_deadline<T>(
         &mut self,
         cx: &mut Context<'_>,
@@ -96,7 +98,7 @@ impl DeadlineStream {
             .map(|()| Err(io::ErrorKind::TimedOut.into()))
     }
 
-    /// Discards what the client sends until it has sent all, or for as long as `LINGER`.
+    /// Discards what the client sends until it closes its side, or for at most `LINGER`.
     fn poll_discard(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let mut discarded = [0; 4_096];
         loop {
@@ -148,6 +150,7 @@ impl AsyncWrite for DeadlineStream {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        // No deadline: a `TcpStream` buffers nothing, so its flush never waits.
         Pin::new(&mut self.tcp).poll_flush(cx)
     }
 
@@ -156,7 +159,7 @@ impl AsyncWrite for DeadlineStream {
         if !self.unread_body.get() {
             return Poll::Ready(Ok(()));
         }
-        // Closed with bytes unread, TCP would send a reset, which discards the answer on its way.
+        // If it closed with unread bytes, TCP would send a reset, which discards the answer.
         self.poll_discard(cx)
     }
 }

@@ -28,15 +28,15 @@ use crate::{
 pub(crate) struct Tls {
     cert: PathBuf,
     key: PathBuf,
-    /// For new connections; those that are open keep what they were accepted with.
+    /// Used for new connections; open ones keep the configuration they were accepted with.
     current: Arc<RwLock<Arc<ServerConfig>>>,
 }
 
 impl Tls {
-    /// Loads the files that `--tls-cert` and `--tls-key` name; none where TLS is not configured.
+    /// Loads the files of `--tls-cert` and `--tls-key`; returns `None` if TLS is not configured.
     ///
     /// # Errors
-    /// A file cannot be read, or the two do not fit.
+    /// A file cannot be read, or the key does not match the certificate.
     pub(crate) fn load(config: &ConnectionConfig) -> Result<Option<Self>, CommandError> {
         let (Some(cert), Some(key)) = (&config.tls_cert, &config.tls_key) else {
             return Ok(None);
@@ -49,14 +49,15 @@ impl Tls {
     /// Loads the files again, for new connections.
     ///
     /// # Errors
-    /// As for `load`; then nothing changes.
+    /// As for `load`; the current configuration then stays in use.
     pub(crate) fn reload(&self) -> Result<(), CommandError> {
+        // Read outside the lock: accepting must not wait for the disk.
         let new = load(&self.cert, &self.key)?;
         *self.current.write() = new;
         Ok(())
     }
 
-    /// Does the handshake of a new connection.
+    /// Performs the handshake of a new connection.
     pub(crate) async fn accept(
         &self,
         stream: DeadlineStream,
@@ -88,6 +89,7 @@ fn load(cert: &Path, key: &Path) -> Result<Arc<ServerConfig>, CommandError> {
         .with_no_client_auth()
         .with_single_cert(chain, private)
         .map_err(|e| key_error(&e))?;
+    // The server does not speak HTTP/2.
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(Arc::new(config))
 }

@@ -100,6 +100,7 @@ pub(crate) async fn get(app: &App, reference: &BuildRef, parameters: &Parameters
     };
     let row = row.ok_or_else(|| not_found(reference))?;
     let mut rows = render(app, &query, vec![row]).await?;
+    // One row in, one row out.
     Ok(query.single_body(rows.remove(0)))
 }
 
@@ -141,7 +142,7 @@ async fn by_number(app: &App, builder: &BuilderRef, number: &PathNumber) -> Resu
             Test::Eq(filter::Value::Int(number.into())),
         ),
         order: Vec::new(),
-        // There is at most one. A page that is not full needs no statement that counts.
+        // At most one row matches, and a page that is not full saves the counting statement.
         limit: 2,
         offset: 0,
     };
@@ -158,6 +159,7 @@ async fn render(app: &App, query: &RestQuery<BuildField>, rows: Vec<Model>) -> R
     let mut properties = if names.is_empty() || !query.selects("properties") {
         HashMap::new()
     } else {
+        // `None` reads all properties.
         let names = (!names.iter().any(|name| name == "*")).then_some(&names[..]);
         build_property::of_builds(&app.db, &ids, names).await?
     };

@@ -84,6 +84,7 @@ pub(crate) async fn get(
     };
     let row = row.ok_or_else(|| Error::not_found("builder", given_id))?;
     let mut rows = render(app, &query, vec![row]).await?;
+    // One row in, one row out.
     Ok(query.single_body(rows.remove(0)))
 }
 
@@ -106,6 +107,7 @@ async fn render(
     rows: Vec<Model>,
 ) -> Result<Vec<Value>> {
     let ids: Vec<BuilderId> = rows.iter().map(|row| row.id).collect();
+    // For no ids the store runs no statement.
     let ids_for = |field| {
         if query.selects(field) { &ids[..] } else { &[] }
     };

@@ -1,4 +1,4 @@
-//! Filters: what a parameter such as `number__ge=3` asks of the store.
+//! Filters: turns a parameter such as `number__ge=3` into a filter of the store.
 
 use crate::{
     domain::{
@@ -15,7 +15,7 @@ use crate::{
 /// The most values that one `contains` may have: each is a condition of the statement.
 const MAX_CONTAINS: usize = 100;
 
-/// An operator, which a parameter names behind `__`.
+/// An operator, which a parameter names after `__`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum FilterOperator {
     Eq,
@@ -50,12 +50,12 @@ impl FilterOperator {
         })
     }
 
-    /// The operator asks which of two values comes first.
+    /// Whether the operator compares the order of two values.
     fn is_comparison(self) -> bool {
         matches!(self, Self::Lt | Self::Le | Self::Gt | Self::Ge)
     }
 
-    /// The operator can be applied to a field of this kind.
+    /// Whether the operator applies to fields of this kind.
     pub(crate) fn is_for(self, kind: FieldKind) -> bool {
         match kind {
             FieldKind::Opaque => false,
@@ -97,7 +97,8 @@ pub(crate) fn parse<F: Copy>(
         FilterOperator::Ne | FilterOperator::NotIn => test(Test::NotIn(values())),
         // Nothing compares with null.
         _ if operator.is_comparison() && has_null => Filter::nothing(),
-        // All must hold, so the strictest decides.
+        // All must hold, so the strictest of the sorted operands decides. One exists: no value is
+        // null here, and a parameter has at least one.
         FilterOperator::Lt => below(field, &operands[0], Test::Lt),
         FilterOperator::Le => below(field, &operands[0], Test::Le),
         FilterOperator::Gt => above(field, &operands[operands.len() - 1], Test::Gt),
@@ -142,6 +143,7 @@ fn is_among(mut values: Vec<Value>) -> Test {
 fn below<F>(field: F, operand: &Operand, test: fn(Value) -> Test) -> Filter<F> {
     match operand.value() {
         Some(value) => Filter::Field(field, test(value)),
+        // Every number is less than this one, but null is not.
         None if *operand == Operand::AboveAll => not_null(field),
         None => Filter::nothing(),
     }
@@ -150,6 +152,7 @@ fn below<F>(field: F, operand: &Operand, test: fn(Value) -> Test) -> Filter<F> {
 fn above<F>(field: F, operand: &Operand, test: fn(Value) -> Test) -> Filter<F> {
     match operand.value() {
         Some(value) => Filter::Field(field, test(value)),
+        // Every number is greater than this one, but null is not.
         None if *operand == Operand::BelowAll => not_null(field),
         None => Filter::nothing(),
     }

@@ -1,4 +1,4 @@
-//! Paths and the query language, given anything.
+//! Fuzz targets: paths and the query language, on arbitrary input.
 
 use std::fmt::Debug;
 
@@ -17,7 +17,7 @@ use crate::{
     },
 };
 
-/// No message is as long, whatever was sent, in bytes.
+/// Every message is shorter than this, in bytes, whatever was sent.
 const MAX_MESSAGE: usize = 1_500;
 
 fn encode(text: &str) -> String {
@@ -27,7 +27,7 @@ fn encode(text: &str) -> String {
 /// Parses a path as it comes in a request line.
 ///
 /// # Panics
-/// The path is understood otherwise when it is spelled in another way.
+/// The same path in another spelling is parsed differently.
 pub fn path(data: &[u8]) {
     let Ok(text) = str::from_utf8(data) else {
         return;
@@ -44,7 +44,7 @@ pub fn path(data: &[u8]) {
     }
 }
 
-/// Spells a path with every character escaped that could mean something.
+/// Spells a path with every character escaped that could have a meaning.
 fn spell(path: &ResourcePath) -> String {
     let builder = |builder: &BuilderRef| match builder {
         BuilderRef::Id(number) => encode(&number.text),
@@ -71,10 +71,10 @@ fn spell(path: &ResourcePath) -> String {
     }
 }
 
-/// Parses the part of a URL behind the question mark.
+/// Parses the part of a URL after the question mark.
 ///
 /// # Panics
-/// It is understood otherwise when it is spelled in another way, or asks for more than it may.
+/// The same query in another spelling is parsed differently, or a query exceeds a bound.
 pub fn query(data: &[u8]) {
     let Ok(text) = str::from_utf8(data) else {
         return;

@@ -1,4 +1,4 @@
-//! The OpenAPI document, made from the tables that requests are read with, so that the two cannot
+//! The OpenAPI document, made from the tables that requests are parsed with, so that the two cannot
 //! disagree.
 
 pub(crate) mod error;
@@ -32,7 +32,7 @@ pub(crate) fn document() -> Value {
              Dates are seconds since 1970.",
         ))
         .version(env!("CARGO_PKG_VERSION"));
-    // One or the other: many servers let anybody read.
+    // Either of the two: the empty one stands for no token, since many servers let anyone read.
     let security = [
         SecurityRequirement::default(),
         SecurityRequirement::new("bearerAuth", Vec::<String>::new()),

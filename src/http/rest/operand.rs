@@ -5,7 +5,7 @@ use crate::{
     http::rest::resource::FieldKind,
 };
 
-/// A value of a parameter. Operands are in the order in which rows are compared with them.
+/// A value of a parameter. Operands sort as their values do, hence the order of the variants.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Operand {
     /// A number that is less than any in the database.
@@ -41,7 +41,7 @@ impl Operand {
         let is_number = digits
             .split('_')
             .all(|part| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit()));
-        // Python's integers have no bounds.
+        // Python's integers are unbounded, so a number that does not fit is valid all the same.
         let out_of_range = if text.starts_with('-') {
             Self::BelowAll
         } else {
@@ -68,7 +68,7 @@ impl Operand {
         (is_valid && text.len() <= MAX_STEP_NAME).then(|| Self::Text(text.to_owned()))
     }
 
-    /// The value to compare a column with; none where no row can have it.
+    /// The value to compare a column with; `None` where no row can have it.
     pub(crate) fn value(&self) -> Option<Value> {
         match self {
             Self::Number(n) => Some(Value::Int(*n)),
@@ -77,7 +77,7 @@ impl Operand {
         }
     }
 
-    /// The text to look for as a part of a value; none where no value is as long.
+    /// The text to look for within a value; `None` for a number that no row can have.
     pub(crate) fn into_text(self) -> Option<String> {
         match self {
             Self::Number(n) => Some(n.to_string()),

@@ -1,4 +1,4 @@
-//! The parameters of a request, before they mean anything.
+//! The parameters of a request, decoded but not yet interpreted.
 
 use std::{borrow::Cow, collections::BTreeMap};
 
@@ -22,7 +22,7 @@ pub(crate) const CONTROLS: [&str; 5] = ["field", "order", "limit", "offset", "pr
 pub(crate) struct Parameters(BTreeMap<String, Vec<String>>);
 
 impl Parameters {
-    /// Splits a query on `&` and `;`. As in Buildbot, what has no `=` is no parameter.
+    /// Splits a query on `&` and `;`. As in Buildbot, a part without `=` is ignored.
     ///
     /// # Errors
     /// 400 for too many parameters, and for what is not UTF-8.
@@ -63,7 +63,7 @@ impl Parameters {
         self.0.get(name).map_or(&[], Vec::as_slice)
     }
 
-    /// The first value of a parameter that is a number from 0 on.
+    /// Parses the first value of a parameter as an integer from 0 on.
     pub(crate) fn number(&self, name: &str) -> Result<Option<u64>> {
         let Some(text) = self.values(name).first() else {
             return Ok(None);
@@ -84,6 +84,7 @@ impl Parameters {
 }
 
 fn decode(text: &str) -> Result<String, RestError> {
+    // Before the percent-decoding, so that `%2B` stays a plus.
     let spaced = text.replace('+', " ");
     let decoded = percent_decode_str(&spaced).decode_utf8();
     decoded

@@ -1,11 +1,11 @@
 //! Paths: split on `/`, then each element percent-decoded, then matched against the few forms there
-//! are. So a slash within a builder's name differs from one that ends it.
+//! are. So a builder's name can contain a slash, as `%2F`.
 
 use percent_encoding::percent_decode_str;
 
 use crate::{domain::step::NameOrNumber, http::rest::response::RestError};
 
-/// The number in a path element. One that no row can have is no error: there is just nothing there.
+/// The number in a path element. A number that no row can have is not an error: it finds nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct PathNumber {
     /// As it was written.
@@ -40,7 +40,7 @@ pub(crate) enum StepRef {
 pub(crate) struct StepElement {
     /// As it was written.
     pub(crate) text: String,
-    /// None where no row can have such a number.
+    /// `None` where no row can have such a number.
     pub(crate) name_or_number: Option<NameOrNumber>,
 }
 
@@ -77,8 +77,7 @@ impl BuilderRef {
 }
 
 impl StepElement {
-    /// ASCII digits are a number, anything else is a name; a path that ends in a slash names
-    /// nothing.
+    /// ASCII digits are a number and anything else is a name; an empty element is neither.
     fn parse(text: &str) -> Option<Self> {
         (!text.is_empty()).then(|| Self {
             text: text.to_owned(),
@@ -101,6 +100,7 @@ impl ResourcePath {
             .map(|element| percent_decode_str(element).decode_utf8())
             .collect::<Result<Vec<_>, _>>()
             .map_err(|_| RestError::bad_request("the path is not UTF-8"))?;
+        // `split` yields at least one element, so there is one to remove.
         if !matches!(&*elements.remove(0), "v2" | "latest") {
             return Err(unknown());
         }

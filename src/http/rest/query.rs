@@ -1,5 +1,5 @@
-//! What the parameters mean for one kind of resource: which rows, in which order, with which
-//! fields; and the body of the answer.
+//! Interprets parameters for one kind of resource: which rows, in which order, with which fields.
+//! Also makes the body of the answer.
 
 use serde_json::{Value, json};
 
@@ -17,17 +17,17 @@ use crate::{
     },
 };
 
-/// A request that has been understood.
+/// A parsed and checked request.
 #[derive(Debug)]
 pub(crate) struct RestQuery<F> {
     plural: &'static str,
-    /// The fields that are wanted; none is all.
+    /// The selected fields; `None` selects all.
     selected: Option<Vec<&'static str>>,
     /// The part of the list that the store reads.
     pub(crate) args: OffsetPageArgs<F>,
-    /// The limit is the server's, not the caller's.
+    /// Whether the limit is the server's, not the caller's.
     is_capped: bool,
-    /// The names of the properties that are wanted, `*` being all.
+    /// The names of the selected properties; `*` selects all.
     pub(crate) properties: Vec<String>,
 }
 
@@ -65,12 +65,13 @@ impl<F: Copy + PartialEq> RestQuery<F> {
         })
     }
 
-    /// Reads the parameters for a single resource: all are checked, and `field` and `property`
-    /// have a meaning.
+    /// Reads the parameters for a single resource: all are checked, but only `field` and `property`
+    /// have an effect.
     ///
     /// # Errors
     /// `Invalid` for the first parameter that breaks a rule.
     pub(crate) fn single(resource: &'static Resource<F>, parameters: &Parameters) -> Result<Self> {
+        // Read as a list first, so that an invalid parameter fails as it does there.
         let query = Self::list(resource, parameters, 1)?;
         match parameters.filters().next() {
             Some((name, _)) => Err(Error::invalid(
@@ -81,7 +82,7 @@ impl<F: Copy + PartialEq> RestQuery<F> {
         }
     }
 
-    /// The caller wants this field.
+    /// Whether the caller selects this field.
     pub(crate) fn selects(&self, field: &str) -> bool {
         self.selected.as_ref().is_none_or(|f| f.contains(&field))
     }
@@ -114,7 +115,7 @@ fn unknown_field(parameter: &str, name: &str) -> Error {
     Error::invalid(parameter, format!("there is no field {}", quote(name)))
 }
 
-/// The fields that `field` selects; none where it selects nothing.
+/// The fields that `field` selects; `None` where the parameter is absent.
 fn parse_selection<F>(
     resource: &'static Resource<F>,
     names: &[String],
@@ -192,6 +193,7 @@ fn parse_order<F: Copy + PartialEq>(
             add(field, direction);
         }
     }
+    // The unique key last, so that pages neither overlap nor skip rows.
     for field in resource.order {
         add(*field, Direction::Asc);
     }

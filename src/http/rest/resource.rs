@@ -1,5 +1,5 @@
-//! What kinds of resources there are to describe: their fields, and what each field holds. Requests
-//! are read and the OpenAPI document is made from these tables.
+//! The kinds of resources: their fields, and what each field holds. Requests are parsed and the
+//! OpenAPI document is made with these tables.
 
 /// What a field holds, and so which values it can be compared with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,12 +28,12 @@ impl FieldKind {
     pub(crate) const TEXT: Self = Self::Text { nullable: false };
     pub(crate) const NULLABLE_TEXT: Self = Self::Text { nullable: true };
 
-    /// The field can be null, and the value `null` means that.
+    /// Whether the field can be null, so that the value `null` stands for null.
     pub(crate) fn is_nullable(self) -> bool {
         matches!(self, Self::NULLABLE_NUMBER | Self::NULLABLE_TEXT)
     }
 
-    /// The field is a list.
+    /// Whether the field is a list.
     pub(crate) fn is_list(self) -> bool {
         matches!(self, Self::Numbers | Self::Texts)
     }
@@ -44,7 +44,7 @@ impl FieldKind {
 pub(crate) struct ResourceField<F> {
     pub(crate) name: &'static str,
     pub(crate) kind: FieldKind,
-    /// What the store calls it; none where all rows are alike in it.
+    /// The store's name for it; `None` where the store neither filters nor orders by it.
     pub(crate) store_field: Option<F>,
 }
 
@@ -63,7 +63,7 @@ impl<F: Copy> ResourceField<F> {
 pub(crate) struct Resource<F: 'static> {
     pub(crate) plural: &'static str,
     pub(crate) fields: &'static [ResourceField<F>],
-    /// Completes every other order so that it is total, ascending.
+    /// Appended to every order, ascending, to make it total.
     pub(crate) order: &'static [F],
 }
 

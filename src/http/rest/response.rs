@@ -15,7 +15,7 @@ use crate::{
 pub(crate) const MEDIA: &str = "application/json";
 const JSON: HeaderValue = HeaderValue::from_static("application/json; charset=utf-8");
 const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
-/// How much of what the caller sent an error repeats, in characters.
+/// How much of the caller's input an error quotes, in characters.
 const MAX_QUOTE: usize = 80;
 
 /// An answer that is an error.
@@ -39,7 +39,7 @@ impl RestError {
         Self::new(StatusCode::BAD_REQUEST, message)
     }
 
-    /// The path has none of the forms that there are.
+    /// The path has none of the known forms.
     pub(crate) fn unknown_path(path: &str) -> Self {
         Self::new(
             StatusCode::NOT_FOUND,
@@ -61,6 +61,7 @@ impl RestError {
 impl From<Error> for RestError {
     fn from(error: Error) -> Self {
         if let Error::Internal(source) = &error {
+            // The client gets no details, so the log must have them.
             tracing::error!(%source, "a REST request failed");
         }
         let header = match error {
@@ -101,7 +102,7 @@ pub(crate) fn ok(body: &Value, headers: &HeaderMap) -> Response {
     (headers, body).into_response()
 }
 
-/// Quotes what the caller sent, shortened.
+/// Quotes the caller's input, shortened.
 pub(crate) fn quote(text: &str) -> String {
     if text.chars().nth(MAX_QUOTE).is_none() {
         return format!("{text:?}");

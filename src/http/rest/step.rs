@@ -99,7 +99,7 @@ async fn by_name_or_number(
     let args = OffsetPageArgs {
         filter: Filter::Field(field, test),
         order: Vec::new(),
-        // There is at most one. A page that is not full needs no statement that counts.
+        // At most one row matches, and a page that is not full saves the counting statement.
         limit: 2,
         offset: 0,
     };

@@ -1,9 +1,9 @@
-//! A socket and its operations in one task, which reads, runs the operations, writes, and looks at
-//! the clock.
+//! Runs a socket and its operations in one task, which reads, polls the operations, writes, and
+//! watches the deadlines. Without channels between them, there is no second queue to bound.
 //!
-//! While a client takes nothing, nothing is read from it, and no operation goes on behind an answer
-//! that waits. An operation is polled up to its next answer, since it may hold a connection of the
-//! database.
+//! While the client reads nothing, the server reads nothing from it, and no operation runs past an
+//! answer that waits. A running operation is still polled up to its next answer, because it may
+//! hold a database connection.
 
 use std::pin::pin;
 
@@ -31,10 +31,10 @@ use crate::{
     metrics::gauge_guard::GaugeGuard,
 };
 
-/// How many messages gather before they are written together.
+/// How many messages may wait before operations pause until they are written.
 const BATCH: usize = 64;
 
-/// Serves a socket until its end.
+/// Serves a socket until it closes.
 pub(crate) async fn run(
     api: Api,
     context: RequestContext,
@@ -45,7 +45,7 @@ pub(crate) async fn run(
     let _open = GaugeGuard::new(&api.app().metrics.sockets);
     let mut connection = SocketConnection::new(api, context, socket, protocol);
     let end = stop.run_until_cancelled(connection.run()).await;
-    // Operations are dropped before the client is waited for.
+    // Drops the operations, so that they hold nothing while the client's close is awaited.
     let SocketConnection { transport, .. } = connection;
     match end {
         None => {
@@ -62,11 +62,11 @@ pub(crate) async fn run(
 enum ConnectionEnd {
     /// The server closes the socket.
     Close(CloseReason),
-    /// The server closes the socket, on which something came that cannot be read.
+    /// The server closes the socket, because it received something that it cannot read.
     Refuse(CloseReason),
     /// The client has closed the socket.
     Closed,
-    /// Nobody is there.
+    /// The connection is lost, or the client no longer responds.
     Gone,
 }
 
@@ -74,10 +74,11 @@ struct SocketConnection {
     api: Api,
     session: Session,
     transport: Transport,
+    /// Futures of one output each: an operation runs on only once it is pushed back.
     running: FuturesUnordered<StreamFuture<RunningOperation>>,
-    /// Operations that do not go on before their last answer is written.
+    /// Operations that pause until their last answer is written.
     held: Vec<RunningOperation>,
-    /// Ends when the caller's token is no longer good.
+    /// Completes when the caller's token becomes invalid.
     lease: TokenLease,
     liveness: Liveness,
 }
@@ -91,6 +92,7 @@ impl SocketConnection {
             transport: Transport::new(socket),
             running: FuturesUnordered::new(),
             held: Vec::new(),
+            // Replaced when `connection_init` settles who the caller is.
             lease: TokenLease::always(),
             liveness: Liveness::new(config, Instant::now()),
             api,
@@ -100,13 +102,14 @@ impl SocketConnection {
     async fn run(&mut self) -> ConnectionEnd {
         let mut clock = pin!(sleep_until(self.next_deadline()));
         loop {
-            // A client that keeps us busy does not keep the others waiting.
+            // Yields now and then, so that a busy client does not starve the others.
             consume_budget().await;
-            // Answers come before the transport, which then writes what has gathered, and reads.
+            // Outputs come before the transport, so that it writes several at once.
             let end = select! {
                 biased;
                 () = clock.as_mut() => self.on_deadline(),
                 why = &mut self.lease => Some(ConnectionEnd::Close(CloseReason::forbidden(&why))),
+                // Without operations, `next` is `None`, which disables this branch.
                 Some((output, operation)) = self.running.next() => {
                     self.on_output(output, operation);
                     None
@@ -116,7 +119,8 @@ impl SocketConnection {
             if let Some(end) = end {
                 return end;
             }
-            // A deadline that has moved away is looked at when the clock rings: messages are many.
+            // Each message moves the deadline back, and there are many: the timer is not reset for
+            // that, only once it fires.
             let deadline = self.next_deadline();
             if deadline < clock.deadline() || clock.is_elapsed() {
                 clock.as_mut().reset(deadline);
@@ -174,7 +178,7 @@ impl SocketConnection {
             Some(OperationOutput::Executed(response)) => {
                 self.session.executed(label, &response, out);
             }
-            // Its client has ended it, and may have used its id again.
+            // The client has ended it, and may have reused its id.
             None if operation.is_ended() => {}
             None => self.session.ended(label, out),
         }
@@ -186,7 +190,7 @@ impl SocketConnection {
             self.liveness.on_blocked(now);
             return None;
         }
-        // With any other event, all that had gathered is written.
+        // Every other event means that all waiting messages are written, or that the socket ends.
         let held = self.held.drain(..);
         self.running.extend(held.map(StreamExt::into_future));
         self.liveness.on_written(now);
@@ -214,6 +218,7 @@ impl SocketConnection {
                 Err(reason) => Some(ConnectionEnd::Close(reason)),
             },
             Message::Binary(_) => Some(ConnectionEnd::Close(CloseReason::binary())),
+            // The library answers pings itself.
             Message::Ping(_) | Message::Pong(_) => None,
             Message::Close(_) => Some(ConnectionEnd::Closed),
         }
@@ -221,7 +226,7 @@ impl SocketConnection {
 
     async fn on_init(&mut self, authorization: &[Option<String>]) -> Option<ConnectionEnd> {
         let access = &self.api.app().access;
-        // No operation runs yet, so none waits for the database here.
+        // May wait for the database: no operation runs yet that this would stall.
         let caller = if authorization.is_empty() {
             access.revalidate(self.session.caller()).await
         } else {

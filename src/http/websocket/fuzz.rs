@@ -1,4 +1,4 @@
-//! The session of a socket, given any messages at any moment, against a simple account of which
+//! Fuzzes the session of a socket with arbitrary messages, against a simple model of which
 //! operations run.
 
 use std::{collections::BTreeMap, net::Ipv4Addr, sync::Arc};
@@ -24,12 +24,12 @@ struct HeldOperation {
     abortable: Abortable<()>,
 }
 
-/// Runs a session. The first byte chooses the subprotocol. A line is a client's message; one that
-/// begins with `!` is the server's turn: what it sends of which operation. `+id` and `-id` are
-/// short for a start and a stop.
+/// Runs a session. The first byte chooses the subprotocol. Each line is a client's message, except
+/// that one beginning with `!` lets an operation send something. `+id` and `-id` are short for a
+/// start and a stop.
 ///
 /// # Panics
-/// The session starts what it should not, or sends a message of an operation that is not running.
+/// The session starts an operation that it must not, or sends a message of one that does not run.
 pub fn session(data: &[u8]) {
     let Some((choice, data)) = data.split_first() else {
         return;
@@ -74,7 +74,7 @@ pub fn session(data: &[u8]) {
         if let Some(id) = ended {
             account.running.remove(&id);
         }
-        // The operation that was ended is aborted, and no other.
+        // Exactly the operations that the client ended are aborted.
         for operation in &held {
             let id = &*operation.label.id;
             assert!(
@@ -97,7 +97,7 @@ fn check_close(closing: &CloseReason) {
     assert!(closing.reason.len() <= 123, "{closing:?}");
 }
 
-/// Does what a message asks for; gives the operation that it starts.
+/// Does what a message requests, and returns the operation that it starts.
 fn fulfil(
     session: &mut Session,
     request: Option<SessionRequest>,
@@ -125,7 +125,7 @@ fn fulfil(
     }
 }
 
-/// Writes out a short line.
+/// Expands a shorthand line into a message.
 fn expand(protocol: Subprotocol, line: &str) -> String {
     let (start, stop) = match protocol {
         Subprotocol::Transport => ("subscribe", "complete"),
@@ -141,7 +141,8 @@ fn expand(protocol: Subprotocol, line: &str) -> String {
     message.to_string()
 }
 
-/// The server's turn: an operation that was not aborted produces something.
+/// Lets one operation that is not aborted send something. The first character says what, and the
+/// number of the others says which.
 fn take_turn(
     session: &mut Session,
     held: &mut Vec<HeldOperation>,
@@ -174,16 +175,16 @@ fn take_turn(
     assert!(!out.is_empty(), "{} ended without a word", label.id);
 }
 
-/// The operations that run, as a client can tell from the messages.
+/// The model: which operations run, as far as a client can tell from the messages.
 #[derive(Default)]
 struct Account {
     running: BTreeMap<String, bool>,
-    /// The operation whose turn it is.
+    /// The operation that is sending.
     current: Option<String>,
 }
 
 impl Account {
-    /// The operation that a client's message ends.
+    /// Returns the id of the operation that a client's message ends.
     fn ends(&self, protocol: Subprotocol, message: &str) -> Option<String> {
         let json: Json = serde_json::from_str(message).ok()?;
         let ends = match protocol {
@@ -194,7 +195,7 @@ impl Account {
         (json.get("type")? == ends && self.running.contains_key(id)).then(|| id.to_owned())
     }
 
-    /// Takes the server's messages.
+    /// Checks and applies the server's messages.
     fn receive(&mut self, out: Outbox) {
         let current = self.current.take();
         for text in out {
@@ -205,7 +206,7 @@ impl Account {
                 assert!(known.contains(&kind), "{text}");
                 continue;
             };
-            // An operation that never ran was refused because too many run.
+            // An error for an operation that never ran: too many were running.
             let refused = current.is_none() && kind == "error";
             assert!(refused || self.running.contains_key(id), "{text}");
             assert!(current.as_deref().is_none_or(|of| of == id), "{text}");

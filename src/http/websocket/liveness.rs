@@ -1,4 +1,4 @@
-//! A socket's deadlines: when its clock must be looked at, and what is due then.
+//! A socket's deadlines, as a state machine without I/O: when to check them next, and what is due.
 
 use std::time::Duration;
 
@@ -6,38 +6,39 @@ use tokio::time::Instant;
 
 use crate::config::http::HttpConfig;
 
-/// A deadline that has passed: the socket ends.
+/// A deadline that has passed, which ends the socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Expired {
-    /// No `connection_init` came.
+    /// The client sent no `connection_init`.
     Init,
-    /// The client took nothing.
+    /// The client read nothing.
     Write,
-    /// The client answered no ping.
+    /// The client sent nothing after a ping.
     Ping,
 }
 
-/// The messages that are due.
+/// Which messages to send.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct DueMessages {
     pub(crate) ping: bool,
     pub(crate) keep_alive: bool,
 }
 
-/// What a socket's deadlines depend on.
+/// The state that a socket's deadlines depend on.
 #[derive(Debug)]
 pub(crate) struct Liveness {
     init_deadline: Instant,
-    /// How long a client may be silent before it is pinged, and then again before it is dropped.
+    /// How long a client may be silent before it is pinged, and as long again until it is dropped.
+    /// Also the interval of keep-alive messages.
     ping_interval: Duration,
-    /// How long a client may take nothing.
+    /// How long a client may read nothing.
     write_timeout: Duration,
     last_received: Instant,
-    /// When the client was pinged, if nothing was received since.
+    /// When the client was pinged; `None` if something was received since.
     pinged_at: Option<Instant>,
-    /// When the last keep-alive message of the legacy subprotocol was sent.
+    /// When the last keep-alive message of the legacy subprotocol was sent or skipped.
     last_keep_alive: Instant,
-    /// Since when the client takes nothing.
+    /// Since when a write has been blocked.
     blocked_since: Option<Instant>,
 }
 
@@ -54,8 +55,9 @@ impl Liveness {
         }
     }
 
-    /// When `check` is to be called next.
+    /// Returns when to call `check` next.
     pub(crate) fn next_deadline(&self, is_open: bool, is_kept_alive: bool) -> Instant {
+        // While writes are blocked nothing is read, so no answer to a ping could arrive.
         let mut deadline = match (self.blocked_since, self.pinged_at) {
             (Some(since), _) => since + self.write_timeout,
             (None, Some(pinged)) => pinged + self.ping_interval,
@@ -70,7 +72,7 @@ impl Liveness {
         deadline
     }
 
-    /// Says which messages are due, which then count as sent, or which deadline has passed.
+    /// Returns which messages are due and counts them as sent, or which deadline has passed.
     pub(crate) fn check(
         &mut self,
         now: Instant,
@@ -98,27 +100,28 @@ impl Liveness {
         }
         if is_kept_alive && now >= self.last_keep_alive + self.ping_interval {
             self.last_keep_alive = now;
-            // Behind messages that wait it would say nothing.
+            // Skipped if it would only queue behind waiting messages, to a client that reads none.
             due.keep_alive = self.blocked_since.is_none();
         }
         Ok(due)
     }
 
-    /// The client has sent something.
+    /// Notes that the client has sent something.
     pub(crate) fn on_received(&mut self, now: Instant) {
         self.last_received = now;
         self.pinged_at = None;
     }
 
-    /// The client takes nothing more. Each call begins the wait anew.
+    /// Notes that a write is blocked. Each call restarts the timeout, because the transport reports
+    /// it again only after the client has read something.
     pub(crate) fn on_blocked(&mut self, now: Instant) {
         self.blocked_since = Some(now);
     }
 
-    /// All that waited is written.
+    /// Notes that all waiting messages are written.
     pub(crate) fn on_written(&mut self, now: Instant) {
         if self.blocked_since.take().is_some() {
-            // Nothing was read meanwhile, so the client's silence counts from here.
+            // Nothing was read meanwhile, so the client's silence counts from now.
             self.on_received(now);
         }
     }

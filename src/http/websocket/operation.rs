@@ -30,23 +30,24 @@ use crate::{
     },
 };
 
-/// An operation that runs.
+/// A running operation: a stream of what it sends.
 pub(crate) struct RunningOperation {
     pub(crate) label: MessageLabel,
     stage: Abortable<OperationStage>,
     span: Span,
 }
 
-/// What an operation has to send.
+/// What an operation sends.
 pub(crate) enum OperationOutput {
-    /// It was not executed; there is nothing more.
+    /// It was not executed. The last item.
     Refused(Refusal),
-    /// Its one response; there is nothing more.
+    /// The response to a query or a mutation. The last item.
     Executed(Box<Response>),
     Update(Update),
 }
 
-/// Two boxes in turn, so that what a subscription needs to begin is not kept as long as it lasts.
+/// The stages of an operation. Each has its own box, so that what a subscription needs only to
+/// begin is freed while it streams.
 enum OperationStage {
     Beginning(BoxFuture<'static, Outcome>),
     Streaming(BoxStream<'static, Update>),
@@ -62,6 +63,7 @@ impl RunningOperation {
             context,
             ending,
         } = start;
+        // A panic must end this operation alone, not the socket's task.
         let panicked = |error| Outcome::Refused(from_error(&error).into());
         let begin = catch(begin(api, operation, context)).map(move |r| r.unwrap_or_else(panicked));
         Self {
@@ -71,7 +73,7 @@ impl RunningOperation {
         }
     }
 
-    /// The client has ended it, and may have used its id anew.
+    /// Returns whether the client has ended it, and so may have reused its id.
     pub(crate) fn is_ended(&self) -> bool {
         self.stage.is_aborted()
     }
@@ -92,6 +94,7 @@ impl Stream for RunningOperation {
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<OperationOutput>> {
         let Self { stage, span, .. } = &mut *self;
+        // Entered per poll, because one task polls operations with different request ids.
         span.in_scope(|| stage.poll_next_unpin(cx))
     }
 }
@@ -105,6 +108,7 @@ impl Stream for OperationStage {
                 Self::Beginning(begin) => match ready!(begin.as_mut().poll(cx)) {
                     Outcome::Stream(updates) => {
                         *self = Self::Streaming(updates);
+                        // Polled at once: the new stage does not have this task's waker yet.
                         continue;
                     }
                     Outcome::Executed(response) => OperationOutput::Executed(response),

@@ -1,5 +1,4 @@
-//! The messages of the two subprotocols: their kinds, their parts, and the codes that a socket is
-//! closed with.
+//! The messages of the two subprotocols, their parts, and the close codes.
 
 use std::sync::Arc;
 
@@ -7,9 +6,9 @@ use serde_json::{Map, Value as Json, json};
 
 use crate::domain::error::Error;
 
-/// The longest id of an operation, in bytes: each of its messages carries it.
+/// The longest id of an operation, in bytes. It is bounded because every message repeats it.
 const MAX_ID: usize = 256;
-/// The longest reason that fits into a close frame, in bytes.
+/// The longest reason in bytes: a control frame holds 125, and the close code takes two of them.
 const MAX_REASON: usize = 123;
 
 /// A subprotocol of GraphQL over WebSocket.
@@ -17,12 +16,12 @@ const MAX_REASON: usize = 123;
 pub(crate) enum Subprotocol {
     /// graphql-transport-ws.
     Transport,
-    /// graphql-ws, the older one of Apollo's subscriptions-transport-ws.
+    /// graphql-ws, the older subprotocol, of Apollo's subscriptions-transport-ws.
     Legacy,
 }
 
 impl Subprotocol {
-    /// All that the server speaks.
+    /// Every subprotocol that the server speaks.
     pub(crate) const ALL: [Self; 2] = [Self::Transport, Self::Legacy];
 
     /// The name in `Sec-WebSocket-Protocol`.
@@ -33,7 +32,7 @@ impl Subprotocol {
         }
     }
 
-    /// The kind of a client's message with this `type`.
+    /// Returns the kind of a client's message with this `type`, or `None` if it is unknown.
     pub(crate) fn kind(self, name: &str) -> Option<MessageKind> {
         Some(match (self, name) {
             (_, "connection_init") => MessageKind::Init,
@@ -65,14 +64,15 @@ pub(crate) struct CloseReason {
 }
 
 impl CloseReason {
-    /// A reason that is too long for a close frame is cut.
+    /// Makes a close reason, truncated if it is too long for a close frame.
     pub(crate) fn new(code: u16, reason: impl Into<String>) -> Self {
         let mut reason = reason.into();
+        // At a character's boundary, because a close reason must be UTF-8.
         reason.truncate(reason.floor_char_boundary(MAX_REASON));
         Self { code, reason }
     }
 
-    /// The caller may do nothing here, or may no longer.
+    /// The caller may not use the server, or may no longer.
     pub(crate) fn forbidden(why: &Error) -> Self {
         Self::new(4403, why.to_string())
     }
@@ -95,7 +95,7 @@ impl CloseReason {
 #[derive(Debug)]
 pub(crate) struct MessageLabel {
     pub(crate) id: Arc<str>,
-    /// A message with a result, up to its payload. Made once, as events may be many.
+    /// A message with a result, up to its payload. Made once, because there may be many events.
     opening: Box<str>,
 }
 
@@ -105,6 +105,7 @@ impl MessageLabel {
             Subprotocol::Transport => "next",
             Subprotocol::Legacy => "data",
         };
+        // The id may be any text, so it is escaped as JSON.
         let opening = format!(r#"{{"id":{},"type":"{event}","payload":"#, Json::from(id));
         Self {
             id: id.into(),
@@ -112,8 +113,9 @@ impl MessageLabel {
         }
     }
 
-    /// The message with this result, which is JSON.
+    /// Makes the message with this result, which must be JSON.
     pub(crate) fn result(&self, payload: &str) -> String {
+        // Concatenated and not parsed again: a shared subscription sends one text to all members.
         let mut text = String::with_capacity(self.opening.len() + payload.len() + 1);
         text.push_str(&self.opening);
         text.push_str(payload);
@@ -122,12 +124,12 @@ impl MessageLabel {
     }
 }
 
-/// The message that an operation is complete.
+/// Makes the message that says that an operation is complete.
 pub(crate) fn complete(id: &str) -> String {
     json!({ "id": id, "type": "complete" }).to_string()
 }
 
-/// The id of the operation that a message is about.
+/// Returns the id of a message's operation.
 pub(crate) fn id(message: &Map<String, Json>) -> Result<&str, CloseReason> {
     match message.get("id") {
         Some(Json::String(id)) if id.is_empty() => Err(CloseReason::bad("id: it may not be empty")),

@@ -1,5 +1,5 @@
-//! The protocol of a socket, without any I/O: a client's message goes in, and out come messages to
-//! send, an operation to run, or the reason to close the socket.
+//! The protocol of a socket as a state machine without I/O: it takes a client's message, and
+//! returns messages to send, an operation to run, or the reason to close the socket.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -25,22 +25,22 @@ use crate::{
     },
 };
 
-/// What a client's message asks for that needs more than a message in return.
+/// What the connection must do for a client's message, beyond sending a reply.
 #[derive(Debug)]
 pub(crate) enum SessionRequest {
-    /// To authenticate, with these values of `Authorization`; without any, the upgrade's count.
+    /// Authenticate with these values of `Authorization`; if empty, use the upgrade's caller.
     Init(Vec<Option<String>>),
-    /// To run an operation.
+    /// Run an operation.
     Start(Box<StartRequest>),
 }
 
-/// An operation that a client has asked for.
+/// An operation that a client has requested.
 #[derive(Debug)]
 pub(crate) struct StartRequest {
     pub(crate) label: MessageLabel,
     pub(crate) operation: OperationRequest,
     pub(crate) context: RequestContext,
-    /// Cut when the client ends the operation.
+    /// Aborted when the client ends the operation.
     pub(crate) ending: AbortRegistration,
 }
 
@@ -55,7 +55,7 @@ pub(crate) struct Session {
     signer: ErrorSigner,
     max_operations: usize,
     is_open: bool,
-    /// How many operations have been started.
+    /// How many operations have been started; their number is part of their request id.
     started: u64,
     running: HashMap<Arc<str>, AbortHandle>,
 }
@@ -78,13 +78,12 @@ impl Session {
         }
     }
 
-    /// The client is authenticated and admitted.
+    /// Returns whether the client is authenticated and admitted.
     pub(crate) fn is_open(&self) -> bool {
         self.is_open
     }
 
-    /// Takes a client's message: perhaps the client is to be authenticated, an operation to be run,
-    /// or the socket to be closed.
+    /// Handles a client's message. Replies go to `out`; an error closes the socket.
     pub(crate) fn receive(
         &mut self,
         text: &str,
@@ -119,6 +118,7 @@ impl Session {
                 out.push_back(pong.to_string());
             }
             MessageKind::Pong => {
+                // Checked only: a payload of the wrong type breaks the protocol.
                 payload(&mut message)?;
             }
             MessageKind::Start => return self.start(&mut message, out),
@@ -126,7 +126,7 @@ impl Session {
                 let id = id(&message)?;
                 if let Some(running) = self.running.remove(id) {
                     running.abort();
-                    // Its clients know the end of an operation from this.
+                    // Legacy clients learn its end from this; the newer protocol echoes nothing.
                     if self.protocol == Subprotocol::Legacy {
                         out.push_back(complete(id));
                     }
@@ -137,12 +137,12 @@ impl Session {
         Ok(None)
     }
 
-    /// The caller that the upgrade authenticated.
+    /// Returns the caller that the upgrade authenticated.
     pub(crate) fn caller(&self) -> &Caller {
         &self.context.caller
     }
 
-    /// Opens the socket to this caller, if `admit` allows it.
+    /// Opens the socket for this caller if `admit` allows it, else returns the reason to close it.
     pub(crate) fn init(
         &mut self,
         caller: Caller,
@@ -165,12 +165,12 @@ impl Session {
         Ok(())
     }
 
-    /// The subprotocol has the server send keep-alive messages.
+    /// Returns whether the server must send keep-alive messages.
     pub(crate) fn is_kept_alive(&self) -> bool {
         self.is_open && self.protocol == Subprotocol::Legacy
     }
 
-    /// Sends a keep-alive message, where the subprotocol has one.
+    /// Sends a keep-alive message if the subprotocol has them.
     pub(crate) fn keep_alive(&self, out: &mut Outbox) {
         if self.is_kept_alive() {
             out.push_back(json!({ "type": "ka" }).to_string());
@@ -193,6 +193,7 @@ impl Session {
                 "connection_init and its ack come first",
             ));
         }
+        // Before the limit: a duplicate id breaks the protocol, however many operations run.
         if self.running.contains_key(id) {
             return Err(CloseReason::new(
                 4409,
@@ -226,13 +227,13 @@ impl Session {
         }))))
     }
 
-    /// An operation that has one response has sent it.
+    /// Sends the response of a query or a mutation, and ends it.
     pub(crate) fn executed(&mut self, label: &MessageLabel, response: &Response, out: &mut Outbox) {
         out.push_back(label.result(&serde_json::to_string(response).unwrap_or_default()));
         self.ended(label, out);
     }
 
-    /// An operation was refused before it ran, or ends with these errors.
+    /// Ends an operation that was refused or that failed, with these errors.
     pub(crate) fn failed(
         &mut self,
         label: &MessageLabel,
@@ -243,25 +244,25 @@ impl Session {
         out.push_back(self.error(&label.id, errors));
     }
 
-    /// An operation has nothing more to send.
+    /// Ends an operation that has nothing more to send.
     pub(crate) fn ended(&mut self, label: &MessageLabel, out: &mut Outbox) {
         self.running.remove(&label.id);
         out.push_back(complete(&label.id));
     }
 
-    /// The message that ends an operation and gives the reason.
+    /// Makes the message that ends an operation with these errors.
     fn error(&self, id: &str, errors: &[ServerError]) -> String {
         let payload = match self.protocol {
             Subprotocol::Transport => json!(errors),
-            // One object is what its clients look for a `message` in.
+            // Legacy clients expect a single object with a `message`.
             Subprotocol::Legacy => json!(errors.first()),
         };
         json!({ "id": id, "type": "error", "payload": payload }).to_string()
     }
 }
 
-/// The values of `Authorization` in the first message's payload, in any case of letters; `None`
-/// stands for a value that is no string.
+/// Returns the values of `Authorization` in the payload of `connection_init`, in any letter case.
+/// `None` stands for a value that is not a string.
 fn authorization(payload: &Map<String, Json>) -> Vec<Option<String>> {
     payload
         .iter()

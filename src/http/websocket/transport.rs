@@ -1,5 +1,5 @@
-//! The bytes of a socket: what waits is written, many messages at once, and only then the next one
-//! is read. A client that sends without reading so blocks itself, and costs no memory.
+//! Reads and writes a socket. All waiting messages are written before the next one is read, so a
+//! client that sends without reading blocks itself and costs no memory.
 
 use std::{
     task::{Context, Poll, ready},
@@ -22,25 +22,26 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// An event on a socket.
 pub(crate) enum TransportEvent {
-    /// All that waited is written.
+    /// All waiting messages are written.
     Written,
-    /// The client takes nothing more. Comes again each time that it has taken something meanwhile.
+    /// A write is blocked. Reported again only after the client has read something meanwhile.
     Blocked,
-    /// A message has come, and all that waited is written.
+    /// A message was received, and all waiting messages are written.
     Received(Message),
-    /// What came is not a message that the server takes.
+    /// The client sent something that is not a valid message.
     Refused(CloseReason),
     /// The connection is lost.
     Gone,
 }
 
-/// A socket and what waits to be written to it.
+/// A socket and the messages that wait to be written to it.
 pub(crate) struct Transport {
     socket: WebSocket,
     /// Messages that wait to be written.
     pub(crate) outbox: Outbox,
     is_ping_due: bool,
     is_flushed: bool,
+    /// `Blocked` was reported, and nothing was written since.
     is_blocked: bool,
 }
 
@@ -55,12 +56,12 @@ impl Transport {
         }
     }
 
-    /// Sends a ping before anything else.
+    /// Sends a ping ahead of the waiting messages.
     pub(crate) fn ping(&mut self) {
         self.is_ping_due = true;
     }
 
-    /// Waits for the next event. Cancel safe: nothing is lost where the future is dropped.
+    /// Waits for the next event. Cancel safe: all state is in `self`, not in the future.
     pub(crate) async fn next(&mut self) -> TransportEvent {
         std::future::poll_fn(|cx| self.poll(cx)).await
     }
@@ -104,7 +105,7 @@ impl Transport {
     fn on_message(&mut self, message: Option<Result<Message, Error>>) -> TransportEvent {
         match message {
             Some(Ok(message)) => {
-                // The library has queued a pong, which goes out before the next message is read.
+                // The library has queued a pong, which a flush sends before the next read.
                 if matches!(message, Message::Ping(_)) {
                     self.is_flushed = false;
                 }
@@ -117,30 +118,31 @@ impl Transport {
         }
     }
 
-    /// Closes the socket, and waits for the client to do so too.
+    /// Closes the socket and waits for the client's close frame.
     pub(crate) async fn close(mut self, reason: CloseReason) {
         if self.send_close(reason).await {
             self.drain().await;
         }
     }
 
-    /// Closes a socket on which nothing can be read any more.
+    /// Closes a socket that can no longer be read, so that the client's close cannot be awaited.
     pub(crate) async fn refuse(mut self, reason: CloseReason) {
         if self.send_close(reason).await {
-            // Closed with bytes unread, TCP would send a reset, which discards the close frame.
+            // If it closed with unread bytes, TCP would send a reset, which discards the frame.
             sleep(CLOSE_TIMEOUT).await;
         }
     }
 
-    /// Discards what the client still sends, up to the end of the connection.
+    /// Discards what the client still sends until the connection ends, at most `CLOSE_TIMEOUT`.
     pub(crate) async fn drain(mut self) {
         let rest = async { while let Some(Ok(_)) = self.socket.next().await {} };
         let _ = timeout(CLOSE_TIMEOUT, rest).await;
     }
 
-    /// Writes what waits and the close frame. Returns whether the client took them.
+    /// Writes the waiting messages and the close frame. Returns whether that succeeded in time.
     async fn send_close(&mut self, reason: CloseReason) -> bool {
         let all = async {
+            // First, because a `connection_error` that explains the close may be waiting.
             std::future::poll_fn(|cx| self.poll_write(cx)).await?;
             let frame = CloseFrame {
                 code: reason.code,
@@ -154,13 +156,15 @@ impl Transport {
     }
 }
 
-/// Why a socket with this error is closed; none where the connection itself has failed.
+/// Returns the close reason for an error, or `None` if the connection itself has failed.
 fn close_reason(error: Error) -> Option<CloseReason> {
     use tungstenite::Error as Cause;
+    // Works only while axum and this crate use the same version of tungstenite.
     let cause = error.into_inner().downcast::<Cause>().ok()?;
     let code = match *cause {
         Cause::Capacity(_) => close_code::SIZE,
         Cause::Utf8(_) => close_code::INVALID,
+        // The client is gone, so nobody could read a close frame.
         Cause::Protocol(ProtocolError::ResetWithoutClosingHandshake) => return None,
         Cause::Protocol(_) => close_code::PROTOCOL,
         _ => return None,

@@ -1,4 +1,4 @@
-//! The handshake of a socket: who may open one, in which subprotocol, with which buffers.
+//! The handshake of a socket: checks the origin, chooses the subprotocol, and sets the limits.
 
 use axum::{
     body::Body,
@@ -19,18 +19,19 @@ use crate::{
     },
 };
 
-/// The buffers of a socket, in bytes. There may be thousands of sockets, most of them idle.
+/// The buffers of a socket, in bytes. Small, because there may be thousands of idle sockets.
 const READ_BUFFER: usize = 2 * 1024;
 const WRITE_BUFFER: usize = 8 * 1024;
 
-/// The request asks for a WebSocket.
+/// Returns whether the request asks for a WebSocket.
 pub(crate) fn is_upgrade(headers: &HeaderMap) -> bool {
     headers
         .get(header::UPGRADE)
         .is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"websocket"))
 }
 
-/// Turns the connection into a socket, unless its origin or its subprotocol is refused.
+/// Upgrades the connection to a socket, unless its origin, its handshake or its subprotocol is
+/// refused, or its address has too many sockets.
 pub(crate) async fn upgrade(
     api: Api,
     context: RequestContext,
@@ -52,6 +53,7 @@ pub(crate) async fn upgrade(
     upgrade.set_selected_protocol(HeaderValue::from_static(protocol.name()));
     Ok(upgrade
         .max_message_size(max_message)
+        // A frame is refused on its header, before its payload is buffered.
         .max_frame_size(max_message)
         .read_buffer_size(READ_BUFFER)
         .write_buffer_size(WRITE_BUFFER)
@@ -60,14 +62,16 @@ pub(crate) async fn upgrade(
             let span = request_log::socket_span(&context);
             let run = async move {
                 connection::run(api, context, socket, protocol).await;
+                // Held until here: the permit counts the socket for as long as it is open.
                 drop(permit);
             };
+            // A socket has left `Listener::open`, so a stopping server waits for it through this.
             tasks.track_future(run.instrument(span))
         }))
 }
 
-/// The first known one of the subprotocols that the client offers. A client offers first what it
-/// prefers, and some rely on getting that.
+/// Returns the first known subprotocol that the client offers. Some clients rely on getting their
+/// first choice, and axum sorts the offers, so the header is read here.
 fn choose_subprotocol(headers: &HeaderMap) -> Option<Subprotocol> {
     headers
         .get_all(header::SEC_WEBSOCKET_PROTOCOL)

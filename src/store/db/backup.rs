@@ -51,6 +51,7 @@ pub(crate) async fn back_up(config: &DatabaseConfig, file: &Path) -> Result<Back
         let reason = format!("this is for SQLite files; use {tool} for {url}");
         return Err(cannot(reason));
     }
+    // Fails for another program's database.
     find_owner(&location, config).await?;
     let partial = PartialFile::begin(file).map_err(|e| cannot(e.to_string()))?;
     match fill(&location, config, &partial).await {
@@ -73,6 +74,7 @@ async fn fill(
 ) -> Result<Option<String>, DbErr> {
     let source = location.try_open(config, Purpose::Copy, 1).await?;
     require_write_ahead_log(location, &source).await?;
+    // Lossless: `PartialFile::begin` refuses a path that is not UTF-8.
     let target = partial.path.to_string_lossy().into_owned();
     let copy = Statement::from_sql_and_values(DbBackend::Sqlite, "VACUUM INTO ?", [target.into()]);
     let copied = source.execute_raw(copy).await;
@@ -83,8 +85,8 @@ async fn fill(
         .map_err(|e| DbErr::Exec(RuntimeErr::SqlxError(e.into())))
 }
 
-/// Refuses a database whose writers would have to wait for the copy: only a write-ahead log lets
-/// others write while somebody reads for long.
+/// Refuses a database whose writers would wait for the copy: only a write-ahead log allows writes
+/// during a long read.
 async fn require_write_ahead_log(
     location: &DatabaseLocation,
     source: &DatabaseConnection,

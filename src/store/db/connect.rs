@@ -87,13 +87,13 @@ async fn connect_ours(
 ) -> Result<Db, CommandError> {
     let is_sqlite = location.backend == DbBackend::Sqlite;
     let writers = if is_sqlite { 1 } else { config.writers };
-    // On SQLite the watcher only reads; elsewhere it gives events their positions.
+    // On SQLite the watcher only polls; elsewhere it also gives events their positions.
     let watch = if is_sqlite {
         Purpose::Read
     } else {
         Purpose::Write
     };
-    // The writer first: it makes the file.
+    // The writer is opened first, as it makes the file.
     let writer = location.open(config, Purpose::Write, writers).await?;
     let reader = location.open(config, Purpose::Read, config.readers).await?;
     Ok(Db {

@@ -1,4 +1,4 @@
-//! A database that is served: its connections, whose it is and which SQL it takes.
+//! A database that is served: its connections, its owner and its dialect of SQL.
 
 use std::sync::{
     Arc,
@@ -29,7 +29,7 @@ pub(crate) struct Db {
 }
 
 impl Db {
-    /// The same database, read by the watcher: for whoever must not wait for other readers.
+    /// The same database, read by the watcher: for reads that must not wait for other readers.
     #[must_use]
     pub(crate) fn watching(&self) -> Self {
         Self {

@@ -12,7 +12,7 @@ use crate::domain::error::Error;
 pub(crate) enum DbErrorKind {
     /// Another writer was in the way; begun anew, it may well work.
     Conflict,
-    /// It passes by itself.
+    /// It passes by itself, so the caller may try again.
     Transient,
     /// The database user lacks the right.
     Denied,
@@ -96,7 +96,7 @@ impl DbErrorKind {
 
     fn of_sqlx(error: &sqlx::Error) -> Self {
         match error {
-            // `Protocol` is what a server leaves behind that died in the middle of an answer.
+            // A server that dies in the middle of an answer leaves a `Protocol` error.
             sqlx::Error::Io(_)
             | sqlx::Error::Protocol(_)
             | sqlx::Error::PoolTimedOut
@@ -127,9 +127,10 @@ impl DbErrorKind {
     fn of_sqlite(code: i32, message: &str) -> Self {
         use sqlite::{BUSY, ERROR, FULL, INTERRUPT, IOERR, LOCKED, PRIMARY};
         match code & PRIMARY {
+            // No conflict, which is retried at once: SQLite has waited for its busy timeout.
             BUSY | LOCKED | INTERRUPT | IOERR | FULL => Self::Transient,
-            // The one place that matches a library's text: SQLite has no code for a missing table,
-            // and the text has been the same for as long as there is SQLite 3.
+            // Matched by its text, as SQLite has no code for a missing table; the text has been the
+            // same throughout SQLite 3.
             ERROR if message.starts_with("no such table") => Self::MissingTable,
             _ => Self::Unexpected,
         }
@@ -169,7 +170,7 @@ impl DbErrorKind {
             ER_TABLEACCESS_DENIED_ERROR, ER_TOO_MANY_USER_CONNECTIONS, ER_UNKNOWN_COM_ERROR,
         };
         match number {
-            // The second: a row has changed since it was read.
+            // `ER_CHECKREAD`: a row has changed since it was read.
             ER_LOCK_DEADLOCK | ER_CHECKREAD => Self::Conflict,
             ER_TABLEACCESS_DENIED_ERROR | ER_COLUMNACCESS_DENIED_ERROR => Self::Denied,
             ER_NO_SUCH_TABLE => Self::MissingTable,

@@ -124,12 +124,12 @@ fn without_secrets(url: &str) -> Result<String, CommandError> {
         ));
     }
     url.set_query(None);
-    // It fails for a URL without a host, which has no password to take out.
+    // Fails only for a URL without a host, which has no password.
     let _ = url.set_password(None);
     Ok(url.into())
 }
 
-/// What the database said, without our library's words around it.
+/// The database's own message, without sea-orm's words around it.
 pub(crate) fn database_words(error: &DbErr) -> String {
     match error {
         DbErr::Conn(e) | DbErr::Exec(e) | DbErr::Query(e) => e.to_string(),

@@ -36,7 +36,7 @@ fn locks(backend: DbBackend) -> (Option<&'static str>, Option<&'static str>) {
             Some("DO GET_LOCK(CONCAT('graphql_migrations.', DATABASE()), 60)"),
             Some("DO RELEASE_LOCK(CONCAT('graphql_migrations.', DATABASE()))"),
         ),
-        // Released at the end of the transaction.
+        // PostgreSQL releases it at the end of the transaction.
         _ => (
             Some("SELECT pg_advisory_xact_lock(hashtext('graphql_migrations'))"),
             None,
@@ -57,6 +57,7 @@ pub(crate) async fn apply_migrations(
     if let Some(lock) = lock {
         txn.execute_unprepared(lock).await.map_err(cannot)?;
     }
+    // Read under the lock, as another server may just have applied them.
     let pending = Migrator::get_pending_migrations(&txn)
         .await
         .map_err(cannot)?;

@@ -22,7 +22,7 @@ pub(crate) enum DatabaseOwner {
     Buildbot,
 }
 
-/// Finds whose a database is, without changing anything in it.
+/// Finds the owner of a database, without changing anything in it.
 ///
 /// # Errors
 /// It cannot be opened, belongs to another program, or has a schema that we cannot serve.
@@ -78,6 +78,7 @@ async fn inspect(
 
 /// Refuses a schema of Buildbot's that is too old, and warns of one that is newer than we know.
 fn check_revision(location: &DatabaseLocation, revision: &str) -> Result<(), CommandError> {
+    // Revisions have three digits, so texts compare as numbers.
     if revision < OLDEST_REVISION {
         return Err(CommandError::Buildbot {
             url: location.display_url.clone(),

@@ -1,4 +1,4 @@
-//! A file that is being written beside the one that it is to be.
+//! A file that is written beside its final name.
 
 use std::{
     fs::{self, File, OpenOptions, Permissions, TryLockError},
@@ -13,6 +13,7 @@ const PRIVATE: u32 = 0o600;
 /// A copy that is being written, locked so that no other backup writes it.
 pub(crate) struct PartialFile {
     pub(crate) path: PathBuf,
+    /// Holds the lock as long as it is open.
     file: File,
 }
 
@@ -20,6 +21,7 @@ impl PartialFile {
     /// Begins a copy. What a killed backup left behind is overwritten.
     pub(crate) fn begin(target: &Path) -> IoResult<Self> {
         expect_free(target)?;
+        // Absolute, so that `finish` finds a folder to sync.
         let mut path = absolute(target)?.into_os_string();
         path.push(".part");
         let path = PathBuf::from(path);
@@ -29,6 +31,7 @@ impl PartialFile {
         let file = OpenOptions::new()
             .create(true)
             .write(true)
+            // Emptied only under the lock: another backup may be writing it.
             .truncate(false)
             .mode(PRIVATE)
             .open(&path)
@@ -40,6 +43,7 @@ impl PartialFile {
             }
             Err(TryLockError::Error(error)) => return Err(error),
         }
+        // A file that was left behind has kept its mode.
         file.set_permissions(Permissions::from_mode(PRIVATE))?;
         file.set_len(0)?;
         Ok(Self { path, file })
@@ -49,11 +53,13 @@ impl PartialFile {
     pub(crate) fn finish(self, target: &Path) -> IoResult<u64> {
         self.file.sync_all()?;
         let bytes = self.file.metadata()?.len();
+        // Checked again, as a rename would overwrite a file made meanwhile.
         if let Err(error) = expect_free(target) {
             self.discard();
             return Err(error);
         }
         fs::rename(&self.path, target)?;
+        // A rename survives a power loss only once its folder is synced.
         if let Some(folder) = self.path.parent() {
             File::open(folder)?.sync_all()?;
         }

@@ -54,7 +54,7 @@ impl Db {
     fn observe(&mut self) {
         self.observer.observe(READ, &mut self.reader);
         self.observer.observe(WRITE, &mut self.writer);
-        // The watcher polls, which would upset whoever counts statements.
+        // The watcher polls by time, which would make the counts of a test vary.
         let observer = Observer {
             on_statement: None,
             ..self.observer.clone()

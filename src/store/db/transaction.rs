@@ -74,7 +74,7 @@ impl Txn {
         Ok(self.0.commit().await?)
     }
 
-    /// Rolls back now, and not when the connection is used next: others may wait for its locks.
+    /// Rolls back now, not when the connection is next used: others may wait for its locks.
     async fn roll_back(self) {
         if let Err(error) = self.0.rollback().await {
             tracing::debug!(%error, "a transaction did not roll back cleanly");
@@ -86,7 +86,7 @@ impl Txn {
     pub(crate) fn lock_rows<E: EntityTrait>(&self, select: Select<E>) -> Select<E> {
         match self.0.get_database_backend() {
             DbBackend::Sqlite => select,
-            // Whoever adds a child row needs to lock its parent too, which this does not forbid.
+            // Weaker than `Update`: a child's foreign key locks its parent too, which this allows.
             DbBackend::Postgres => select.lock(LockType::NoKeyUpdate),
             _ => select.lock(LockType::Update),
         }

@@ -1,4 +1,4 @@
-//! Which objects of the feed stand in a database.
+//! Which objects of the feed a database has.
 
 use migration::feed::FeedObject;
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, FromQueryResult, Statement};

@@ -8,9 +8,8 @@ use crate::{
     store::feed_install::{changes::SchemaChanges, session::InstallSession},
 };
 
-/// Puts the feed into a Buildbot master's database. Where it is whole already, nothing is changed;
-/// where a part of it is gone, changes have gone unrecorded, so all of it is made anew and the
-/// cursors of before are no longer good.
+/// Puts the feed into a Buildbot master's database. A whole feed is left alone. If a part of it is
+/// missing, changes have gone unrecorded, so the feed is made anew and older cursors expire.
 ///
 /// # Errors
 /// The database is not Buildbot's, or the reason why nothing was added.
@@ -20,12 +19,11 @@ pub(crate) async fn attach(config: &DatabaseConfig) -> Result<SchemaChanges, Com
     session.close(changed).await
 }
 
-/// Takes the feed and the tokens out of a Buildbot master's database: its schema is what it was
-/// before.
+/// Takes the feed and the tokens out of a Buildbot master's database, whose schema is then what it
+/// was before.
 ///
 /// # Errors
-/// The database is not Buildbot's, or the reason why some of it is still there; run again, it goes
-/// on.
+/// The database is not Buildbot's, or the reason why a part is still there; a second run continues.
 pub(crate) async fn detach(config: &DatabaseConfig) -> Result<SchemaChanges, CommandError> {
     let session = InstallSession::open(config).await?;
     let mut all = session.feed.clone();

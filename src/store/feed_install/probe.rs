@@ -18,8 +18,8 @@ use crate::{
     },
 };
 
-/// What the server does with the feed, for MariaDB and MySQL, which cannot tell what a user may do.
-/// What a statement needs is needed to explain it too, even where nothing can be written.
+/// What the server does with the feed. MariaDB and MySQL cannot be asked for a user's rights, but
+/// `EXPLAIN` needs those of the statement, even where nothing can be written.
 const STATEMENTS: [&str; 4] = [
     "SELECT id FROM graphql_lost",
     "UPDATE graphql_feed SET position = position",
@@ -34,7 +34,7 @@ const STATEMENTS: [&str; 4] = [
 /// `FeedDetached` where there is no feed, or not the whole of it; `FeedDenied`.
 pub(crate) async fn find_feed_epoch(db: &Db) -> Result<String> {
     if db.is_buildbots() {
-        // Not one of the readers, which may be busy.
+        // Read by the watcher, as the readers may be busy.
         let has = *revision(&db.watcher).await? >= *WITH_LOCK_DURATIONS;
         db.has_lock_durations.store(has, Ordering::Relaxed);
         let objects = feed_objects(db.backend(), FeedOwner::Buildbot);
@@ -48,9 +48,10 @@ pub(crate) async fn find_feed_epoch(db: &Db) -> Result<String> {
     read_epoch(db).await
 }
 
-/// The feed's name; another one for each change that could not be recorded, since cursors of before
+/// The feed's name. Each change that could not be recorded gives another one, since older cursors
 /// would skip it.
 async fn read_epoch(db: &Db) -> Result<String> {
+    // Only the triggers in a master's PostgreSQL or MariaDB catch errors and record losses.
     let lost = if db.is_writable() || db.backend() == DbBackend::Sqlite {
         "0"
     } else {
@@ -61,6 +62,7 @@ async fn read_epoch(db: &Db) -> Result<String> {
     let row = db.watcher.query_one_raw(statement).await?;
     let row = row.ok_or(Error::FeedDetached)?;
     let epoch: String = row.try_get("", "epoch")?;
+    // On PostgreSQL `0` has 32 bits and `MAX(id)` 64; `UncheckedInt` reads both.
     let lost = UncheckedInt::try_get(&row, "", "lost").map_err(DbErr::from)?;
     Ok(shift_epoch(epoch, lost.int().unwrap_or_default()))
 }
@@ -92,7 +94,7 @@ async fn may_use_feed(db: &Db) -> Result<bool> {
             }
             Ok(true)
         }
-        // Asked, not tried, since it would log each refusal.
+        // PostgreSQL is asked for the rights: a statement that it refused would fill its log.
         _ => {
             let sql = "SELECT bool_and(has_table_privilege(name, verb)) AS may FROM (VALUES \
                  ('graphql_lost', 'SELECT'), ('graphql_feed', 'SELECT'), ('graphql_feed', 'UPDATE'), \

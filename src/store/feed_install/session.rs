@@ -24,12 +24,13 @@ use crate::{
     },
 };
 
-/// For how long statements are tried again. Each try gives up soon, so that no writer queues behind
-/// it for long.
+/// How long statements are retried. Each try gives up soon, so that no writer queues behind it for
+/// long.
 const PATIENCE: Duration = Duration::from_secs(20);
 const RETRY_PAUSE: Duration = Duration::from_millis(100);
-/// How many events go at a time before their table does, and the pause in which others write.
+/// How many events are deleted at a time before their table is dropped.
 const BATCH: u64 = 500;
+/// The pause between two batches, in which others write.
 const BATCH_PAUSE: Duration = Duration::from_millis(10);
 
 /// A connection that changes the schema.
@@ -65,7 +66,7 @@ impl InstallSession {
         }
         let removed = self.remove(&self.feed).await?;
         if let Err(error) = self.make_feed().await {
-            // Somebody else attached it at the same time.
+            // Another `attach` may have made it at the same time.
             if self.has_whole_feed().await? {
                 return Ok(SchemaChanges::default());
             }
@@ -119,6 +120,7 @@ impl InstallSession {
         let is_there = |object: &&FeedObject| catalog.iter().any(|e| e.is(object));
         let (tables, rest): (Vec<&FeedObject>, Vec<&FeedObject>) = objects
             .iter()
+            // PostgreSQL drops a function only after the triggers that call it.
             .rev()
             .filter(is_there)
             .partition(|object| object.kind == ObjectKind::Table);
@@ -144,7 +146,7 @@ impl InstallSession {
         Ok(())
     }
 
-    /// Runs the statements in one transaction, and that again while others hold what it needs.
+    /// Runs the statements in one transaction, and retries it while others hold what it needs.
     /// MariaDB ends a transaction at each change of the schema, so there each statement is one.
     async fn run(&self, statements: &[impl AsRef<str> + Sync]) -> Result<(), DbErr> {
         let deadline = Instant::now() + PATIENCE;

@@ -47,7 +47,7 @@ pub(crate) fn compare<F: FilterField>(
     use Comparison::{Eq, Ge, Gt, Le, Lt, Ne};
     let SqlDialect { backend, .. } = dialect;
     let is_text = matches!(value, Value::Text(_));
-    // A cursor may bring anything. As SQLite has it, every number is less than every text.
+    // A cursor may hold any value. As on SQLite, every number is less than every text.
     if backend != DbBackend::Sqlite && field.is_text() != is_text {
         let is_greater = field.is_text();
         return constant(match comparison {
@@ -81,8 +81,8 @@ pub(crate) fn compare<F: FilterField>(
     Condition::all().add(test)
 }
 
-/// A comparison with a text that has a NUL, or its constant result, on PostgreSQL: texts there hold
-/// no NUL, so none stands between what is before the NUL and the whole.
+/// A comparison with a text that has a NUL, or its constant result, on PostgreSQL: its texts hold
+/// no NUL, so none sorts between the part before the NUL and the whole.
 fn before_nul(comparison: Comparison, text: &str) -> Result<(Comparison, sea_orm::Value), bool> {
     use Comparison::{Eq, Ge, Gt, Le, Lt, Ne};
     let comparison = match comparison {
@@ -96,8 +96,8 @@ fn before_nul(comparison: Comparison, text: &str) -> Result<(Comparison, sea_orm
 }
 
 /// A test for equality: on the column as it is, so that its index is used, and on its bytes where
-/// they may tell more. MariaDB refuses to compare a column of three bytes a character, as
-/// Buildbot's are, with a wide value other than by bytes.
+/// the collation may take different texts for equal. MariaDB compares a column of three bytes a
+/// character, as Buildbot's are, with a wide value only by bytes.
 fn equal<F: FilterField>(
     dialect: SqlDialect,
     field: F,
@@ -115,7 +115,7 @@ fn equal<F: FilterField>(
     }
 }
 
-/// Whether it has a character of four bytes.
+/// Whether it is a text with a character of four bytes in UTF-8.
 fn is_wide(value: &Value) -> bool {
     matches!(value, Value::Text(text) if text.chars().any(|c| c > '\u{ffff}'))
 }

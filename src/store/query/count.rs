@@ -46,6 +46,7 @@ pub(crate) async fn counts_of<E: ListedEntity, P: Parent + TryGetable>(
     parents: &[P],
 ) -> Result<HashMap<P, u64>> {
     let mut counts = HashMap::with_capacity(parents.len());
+    // The other half is for the values of the filter.
     for parents in parents.chunks(MAX_BINDS / 2) {
         let select = E::find()
             .select_only()

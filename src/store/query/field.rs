@@ -55,7 +55,7 @@ pub(crate) fn flag(condition: Expr) -> Expr {
         .into()
 }
 
-/// The field's bytes, where the database would compare texts by the rules of a language.
+/// The field's bytes if the database would compare texts by the rules of a language.
 pub(crate) fn bytes<F: FilterField>(dialect: SqlDialect, field: F) -> Expr {
     match dialect.backend {
         DbBackend::MySql if field.is_text() => field.sql(dialect).cast_as("BINARY"),

@@ -13,7 +13,7 @@ use crate::{
     },
 };
 
-/// How many conditions stand in one row.
+/// How many conditions `join` puts side by side.
 const GROUP: usize = 16;
 
 /// The condition that the rows of the filter pass.
@@ -32,8 +32,8 @@ pub(crate) fn condition<F: FilterField>(dialect: SqlDialect, filter: &Filter<F>)
     }
 }
 
-/// Joins conditions in groups of groups: sea-query writes a row of them by recursion, and a caller
-/// may send a thousand.
+/// Joins conditions in groups of groups: sea-query writes a list of them by recursion, and a
+/// thousand could overflow the stack.
 fn join(mut parts: Vec<Condition>, join: fn() -> Condition) -> Condition {
     while parts.len() > GROUP {
         let mut rest = parts.into_iter();

@@ -16,7 +16,7 @@ use crate::{
     },
 };
 
-/// The condition that rows strictly behind the key pass; `before`: rows strictly in front of it.
+/// The condition that selects the rows strictly after the key, or with `before` strictly before it.
 pub(crate) fn beyond<F: FilterField>(
     dialect: SqlDialect,
     order: &Order<F>,
@@ -35,11 +35,12 @@ pub(crate) fn beyond<F: FilterField>(
             None => Condition::all().add(field.sql(dialect).is_null()),
         });
     }
+    // sea-query leaves out an empty condition, and every row would pass.
     if any.is_empty() { never() } else { any }
 }
 
-/// Whether the field's value is further on than this one; none where nothing is. Null is the least
-/// value there is.
+/// Whether the field's value comes after this one; `None` if no value can. Null is the least
+/// value.
 fn further<F: FilterField>(
     dialect: SqlDialect,
     field: F,

@@ -13,7 +13,7 @@ use crate::{
     },
 };
 
-/// Orders the rows, or from the last to the first; nulls come first ascending and last descending.
+/// Orders the rows, with `backward` from last to first; nulls are first ascending, last descending.
 pub(crate) fn order_by<F: FilterField>(
     dialect: SqlDialect,
     statement: &mut impl OrderedStatement,
@@ -21,7 +21,7 @@ pub(crate) fn order_by<F: FilterField>(
     backward: bool,
 ) {
     for (field, direction) in order {
-        // `ORDER BY` takes a constant for the number of a column.
+        // A constant in `ORDER BY` would mean the number of a column.
         if field.is_constant(dialect) {
             continue;
         }
@@ -37,7 +37,7 @@ pub(crate) fn order_by<F: FilterField>(
         let rank = field.rank(dialect);
         let is_nullable = field.is_nullable() || rank.is_some();
         let by = rank.unwrap_or_else(|| ordered(dialect, *field));
-        // On the others null is the least value anyway.
+        // On the other databases null is the least value anyway.
         if dialect.backend == DbBackend::Postgres && is_nullable {
             statement.order_by_expr_with_nulls(by, sql, nulls);
         } else {

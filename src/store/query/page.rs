@@ -34,7 +34,7 @@ pub(crate) async fn offset_page<E: ListedEntity>(
     args: &OffsetPageArgs<E::Field>,
     parent: Option<Expr>,
 ) -> Result<OffsetPage<E::Model>> {
-    // No statement takes a larger number.
+    // Databases take no larger number.
     let [limit, offset] = [args.limit, args.offset].map(|n| Ord::min(n, i64::MAX.unsigned_abs()));
     let selection = Selection {
         filter: &args.filter,
@@ -47,7 +47,7 @@ pub(crate) async fn offset_page<E: ListedEntity>(
         _ => query(db, select::<E>(dialect, &selection, parent.clone())).await?,
     };
     let total = match found.len() as u64 {
-        // The end of the list has been seen.
+        // The page reached the end of the list, so no count is needed.
         n if 0 < n && n < limit => offset + n,
         0 if limit > 0 && offset == 0 => 0,
         _ => count_rows(db, matching::<E>(dialect, &selection, parent)).await?,

@@ -27,7 +27,7 @@ use crate::{
 
 /// How many terms a compound SELECT of SQLite has at most.
 const MAX_TERMS: usize = 500;
-/// Beyond so many values, reading a union's text costs more than reading the rows.
+/// Above so many values, parsing a union costs more than reading the rows.
 const MAX_UNION_BINDS: usize = 5_000;
 
 /// The same selection of the rows of each of these parents; parents without any are left out.
@@ -38,6 +38,7 @@ pub(crate) async fn pages_of<E: ListedEntity, P: Parent + TryGetable>(
     parents: &[P],
 ) -> Result<HashMap<P, Rows<E::Model>>> {
     let mut pages = HashMap::with_capacity(parents.len());
+    // The other half is for the values of the filter and the keys.
     for parents in parents.chunks(MAX_BINDS / 2) {
         let rows = query(
             db,
@@ -79,7 +80,7 @@ fn select_of<E: ListedEntity, P: Parent>(
     }
 }
 
-/// One indexed look-up per parent: the cheapest, as long as it is not too much text to read.
+/// One indexed look-up per parent: the cheapest, unless its text becomes too long.
 fn union<E: ListedEntity>(
     dialect: SqlDialect,
     selection: &Selection<'_, E::Field>,
@@ -93,8 +94,8 @@ fn union<E: ListedEntity>(
             .take()
     };
     let mut union = terms.next().map(wrap).unwrap_or_default();
-    // SQLite knows no parentheses around a term; MariaDB would make a temporary table of each that
-    // is a subquery.
+    // SQLite allows no parentheses around a term; MariaDB would make a temporary table of each
+    // term that is a subquery.
     union.unions(terms.map(|term| match dialect.backend {
         DbBackend::Sqlite => (UnionType::All, wrap(term)),
         _ => (UnionType::All, term),
@@ -121,6 +122,7 @@ fn numbered<E: ListedEntity>(
     let mut inner = matching::<E>(dialect, selection, Some(parents)).into_query();
     inner.expr_window_as(Expr::cust("ROW_NUMBER()"), within, "nth");
     let mut select = select_ordered::<E>(dialect, selection, inner);
+    // PostgreSQL has no unsigned numbers.
     let signed = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
     let (first, last) = (signed(offset) + 1, signed(offset.saturating_add(limit)));
     select.and_where(Expr::col("nth").between(first, last));
@@ -161,7 +163,7 @@ pub(crate) async fn all_of<E: ListedEntity, P: Parent>(
             .filter(condition(dialect, filter))
             .into_query();
         order_by(dialect, &mut select, order, false);
-        // No statement takes a larger number.
+        // Databases take no larger number.
         select.limit(Ord::min(left, i64::MAX.unsigned_abs()));
         found.append(&mut read_all(db, select).await?);
     }

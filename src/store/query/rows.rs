@@ -45,8 +45,8 @@ pub(crate) async fn read_all<M: FromQueryResult>(
     Ok(rows.collect())
 }
 
-/// At most `size` of these rows. Whether there were more is judged before it is known which can be
-/// read: one that cannot must not end a list.
+/// At most `size` of these rows. `more` counts unreadable rows too: one of them must not end a
+/// list.
 pub(crate) fn read<'r, M: FromQueryResult>(
     rows: impl ExactSizeIterator<Item = &'r QueryResult>,
     size: u64,

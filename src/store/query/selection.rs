@@ -62,7 +62,7 @@ impl<F> Selection<'_, F> {
     /// How many rows of each parent are left out, and how many are selected after those.
     pub(crate) fn offset_and_limit(&self) -> (u64, u64) {
         match self.range {
-            // One more tells whether there are more.
+            // One row more than wanted shows whether there are more.
             RowRange::Keyset(range) => (0, range.size + 1),
             RowRange::Offset { limit, offset } => (offset, limit),
         }

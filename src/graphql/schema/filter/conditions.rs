@@ -15,7 +15,7 @@ use crate::{
     },
 };
 
-/// The conditions of one input object, all of which a row has to meet.
+/// The conditions of one input object, all of which a row must meet.
 pub(crate) struct Conditions<F> {
     all: Vec<Filter<F>>,
 }
@@ -29,7 +29,7 @@ impl<F: Copy> Conditions<F> {
         self.all.push(filter);
     }
 
-    /// Adds a comparison; with null it is false.
+    /// Adds a comparison; with an explicit null it matches nothing.
     fn compare<T>(&mut self, field: F, operand: MaybeUndefined<T>, test: impl FnOnce(T) -> Test) {
         match operand {
             MaybeUndefined::Undefined => {}
@@ -87,8 +87,8 @@ impl<F: Copy> Conditions<F> {
 
     pub(crate) fn test_results(&mut self, field: F, filter: Option<ResultsFilter>) {
         let Some(f) = filter else { return };
-        // Every test lists some of the seven codes, so that any other integer counts as the null
-        // that it is shown as.
+        // Every test becomes a list of known codes: any other integer is shown as null, and must
+        // match as null.
         let one_of = |pass: &dyn Fn(results::Results) -> bool| {
             let codes = results::Results::ALL.into_iter().filter(|r| pass(*r));
             Test::In(codes.map(|r| Value::Int(r.code())).collect())

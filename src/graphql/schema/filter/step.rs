@@ -47,7 +47,7 @@ impl From<StepFilter> for Filter<StepField> {
         conditions.test_results(StepField::Results, f.results);
         if let Some(hidden) = f.hidden {
             let shown = Filter::Field(StepField::Hidden, Test::Eq(Value::Int(0)));
-            // A column that holds any other integer than 0 is true.
+            // Any integer but 0 counts as hidden.
             conditions.push(if hidden { shown.negate() } else { shown });
         }
         conditions.combine(f.and, f.or, f.not);

@@ -7,10 +7,10 @@ use crate::domain::{
 
 /// The most conditions that one `where` may hold, lists of values counted with their length.
 const MAX_CONDITIONS: usize = 1_000;
-/// How deep `and`, `or` and `not` may nest.
+/// How deep `and`, `or` and `not` may nest: sea-query writes conditions by recursion.
 const MAX_DEPTH: usize = 20;
 
-/// The filter that a `where` stands for. Fails where it is larger than a database takes.
+/// Translates a `where` into a filter. Fails if it exceeds the limits.
 pub(crate) fn read_where<F, I: Into<Filter<F>>>(input: Option<I>) -> Result<Filter<F>> {
     let Some(input) = input else {
         return Ok(Filter::everything());
@@ -40,7 +40,7 @@ fn measure<F>(filter: &Filter<F>) -> (usize, usize) {
             .iter()
             .map(measure)
             .fold((1, 0), |(n, d), (m, e)| (n + m, d.max(e + 1))),
-        // This is how `isNull: false` and the like are written: one condition.
+        // `isNull: false` and `hidden: true` become this, and are one condition.
         Filter::Not(inner) if matches!(**inner, Filter::Field(..)) => measure(inner),
         Filter::Not(inner) => {
             let (n, d) = measure(inner);

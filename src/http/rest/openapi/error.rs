@@ -60,7 +60,7 @@ pub(crate) fn error_responses() -> Vec<(&'static str, Response)> {
         .into()
 }
 
-/// Says that an operation may be answered with any of the errors.
+/// Adds every error to an operation's responses.
 pub(crate) fn with_errors(operation: OperationBuilder) -> OperationBuilder {
     ERRORS
         .iter()

@@ -67,8 +67,8 @@ pub(crate) fn page_parameters() -> Vec<(String, Parameter)> {
     ]
 }
 
-/// The names, among the components, of the parameters that a path takes. Those for pages are
-/// checked everywhere, though they have a meaning in collections alone.
+/// The component names of the parameters that a path takes. Page parameters are checked on every
+/// path, though only collections use them.
 pub(crate) fn parameter_names<F>(resource: &Resource<F>, is_collection: bool) -> Vec<String> {
     let mut names = vec!["limit".to_owned(), "offset".to_owned()];
     let in_components = |name: &str| format!("{}.{name}", resource.plural);

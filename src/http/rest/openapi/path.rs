@@ -49,7 +49,7 @@ const PATHS: [(&str, &str, bool); 12] = [
     ("/openapi.json", "", false),
 ];
 
-/// The elements of paths that stand for something.
+/// The variable elements of paths.
 const ELEMENTS: [(&str, Type, &str); 5] = [
     ("stepid", Type::Integer, "The id of a step"),
     ("buildid", Type::Integer, "The id of a build"),

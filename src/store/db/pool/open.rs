@@ -20,17 +20,17 @@ use crate::{
     },
 };
 
-/// A connection that was idle for so long is tested before it is used: the database may have been
+/// How long a connection is idle before it is tested at its next use: the database may have been
 /// restarted.
 const TEST_AFTER: Duration = Duration::from_secs(1);
 
-/// How long a single attempt to connect may take that is to show why others failed.
+/// How long `diagnose` may take to connect once.
 const DIAGNOSIS: Duration = Duration::from_secs(1);
 
 /// The pause before a busy file is tried again.
 const BUSY_PAUSE: Duration = Duration::from_millis(20);
 
-/// Opens a pool of so many connections.
+/// Opens a pool of at most `connections`.
 pub(crate) async fn open(
     url: &str,
     backend: DbBackend,
@@ -44,6 +44,7 @@ pub(crate) async fn open(
         .sqlx_logging(false)
         // Without the values; there are spans only where traces are built in.
         .record_stmt_in_spans(true)
+        // A file needs no test; servers are tested after idling, see below.
         .test_before_acquire(false)
         .connect_lazy(purpose == Purpose::KeepFeed);
     match backend {

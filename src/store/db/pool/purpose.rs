@@ -3,7 +3,7 @@
 /// What connections are for, and so what they may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Purpose {
-    /// Reading a database that may be anybody's, or empty.
+    /// Reading a database of an unknown owner, or an empty one.
     Inspect,
     /// The one change that a command makes.
     Command,

@@ -19,6 +19,7 @@ where
     pool.after_connect(move |connection, _| {
         let statements = statements.to_string();
         Box::pin(async move {
+            // The statements hold constants and numbers of ours alone.
             connection.execute(AssertSqlSafe(statements)).await?;
             Ok(())
         })
@@ -28,7 +29,7 @@ where
 pub(crate) fn postgres_session(config: &DatabaseConfig, purpose: Purpose) -> String {
     let read_only = if purpose.is_read_only() { "on" } else { "off" };
     let (busy, statement) = (config.busy_seconds.max(1), config.statement_seconds);
-    // Whoever waits for a lock on a table has all later ones wait behind it: a master's writes.
+    // While one session waits for a lock on a table, a master's later writes queue behind it.
     let lock = match purpose {
         Purpose::Install => "40ms".to_owned(),
         _ => format!("{busy}s"),
@@ -48,7 +49,7 @@ pub(crate) fn mysql_session(config: &DatabaseConfig, purpose: Purpose) -> String
         "READ WRITE"
     };
     let (busy, statement) = (config.busy_seconds.max(1), config.statement_seconds);
-    // As on PostgreSQL. MariaDB can wait not at all; MySQL takes a second for the least.
+    // As on PostgreSQL. On MariaDB 0 means no wait at all; MySQL makes it a second.
     let lock = match purpose {
         Purpose::Install => 0,
         _ => busy,

@@ -14,7 +14,7 @@ use tokio::time::Instant;
 
 use crate::{config::database::DatabaseConfig, store::db::pool::purpose::Purpose};
 
-/// SQLite looks at the clock after so many instructions: a millisecond or less.
+/// After how many instructions the clock is read: a millisecond or less.
 const CLOCK_INSTRUCTIONS: i32 = 10_000;
 
 /// Adds what a file needs to the options of a pool.
@@ -24,10 +24,11 @@ pub(crate) fn set_sqlite_options(
     purpose: Purpose,
 ) {
     let busy = config.busy();
-    // What writes is short, and migrations and `attach` are not to be cut off.
+    // Our writes are short, and migrations and `attach` must not be cut off.
     let is_limited = matches!(purpose, Purpose::Read | Purpose::ReadBuildbots);
     let limit = config.statement().filter(|_| is_limited);
     options
+        // Writers queue for their one connection, and wait as long as for the file's lock.
         .acquire_timeout(busy)
         // A connection that is kept forever keeps its compiled statements and its `data_version`.
         .idle_timeout(None)
@@ -45,7 +46,7 @@ pub(crate) fn set_sqlite_options(
 /// What connections may do to the file.
 fn set_access(options: SqliteConnectOptions, purpose: Purpose) -> SqliteConnectOptions {
     match purpose {
-        // Not `read_only`: whoever inspects a database of ours first makes the file.
+        // Not `read_only`: inspecting a new database of ours makes its file.
         Purpose::Inspect | Purpose::Read => options.pragma("query_only", "ON"),
         Purpose::Command => options,
         // FULL: after a power loss no position is given out twice that a subscriber has seen.
@@ -63,8 +64,8 @@ fn set_access(options: SqliteConnectOptions, purpose: Purpose) -> SqliteConnectO
     }
 }
 
-/// Ends what a connection reads after so long, counted from when it leaves the pool: SQLite itself
-/// ends nothing.
+/// Ends a read after `limit`, counted from when the connection leaves the pool: SQLite has no
+/// timeout for statements.
 fn limit_reads(pool: PoolOptions<Sqlite>, limit: Duration) -> PoolOptions<Sqlite> {
     pool.before_acquire(move |connection, _| {
         Box::pin(async move {
@@ -76,9 +77,9 @@ fn limit_reads(pool: PoolOptions<Sqlite>, limit: Duration) -> PoolOptions<Sqlite
     })
 }
 
-/// Closes a connection that comes back in a transaction. A full disk makes SQLite end a transaction
-/// by itself; sqlx, whose ROLLBACK then fails, believes that it goes on and would nest all later
-/// ones in it.
+/// Closes a connection that is returned in a transaction. On a full disk SQLite ends a transaction
+/// by itself; sqlx's ROLLBACK then fails, and sqlx would nest all later transactions in one that is
+/// gone.
 fn close_when_stuck(pool: PoolOptions<Sqlite>) -> PoolOptions<Sqlite> {
     pool.after_release(|connection, _| {
         Box::pin(std::future::ready(Ok(!connection.is_in_transaction())))
