@@ -75,6 +75,9 @@ enum Command {
     Schema,
 }
 
+/// The log's target for why a command failed: operators see the program's name, not a module's.
+const TARGET: &str = "buildbot_graphql";
+
 /// Runs the program.
 #[must_use]
 pub fn main() -> ExitCode {
@@ -84,14 +87,14 @@ pub fn main() -> ExitCode {
     let runtime = match build_runtime() {
         Ok(runtime) => runtime,
         Err(error) => {
-            tracing::error!(%error, "no threads can be started");
+            tracing::error!(target: TARGET, %error, "no threads can be started");
             return ExitCode::FAILURE;
         }
     };
     match runtime.block_on(run(cli.command)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            tracing::error!("{error}");
+            tracing::error!(target: TARGET, "{error}");
             ExitCode::FAILURE
         }
     }

@@ -17,9 +17,7 @@ use crate::{
 /// The response to an operation that was executed. It is 200 even if fields failed, because the
 /// request itself succeeded.
 pub(crate) fn executed(media: ResponseMedia, response: &async_graphql::Response) -> Response {
-    media
-        .json(&ResponseBody::executed(response))
-        .into_response()
+    media.json(&ResponseBody::executed(response))
 }
 
 /// The response to an operation that was not executed.

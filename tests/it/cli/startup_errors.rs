@@ -34,6 +34,7 @@ async fn refused(url: &str, words: &[&str]) {
                 "{command} {url} without {word:?}: {stderr}"
             );
         }
+        assert!(stderr.contains("ERROR buildbot_graphql: "), "{stderr}");
         assert!(!stderr.contains("panicked"), "{stderr}");
         // Every URL here with a password has this one.
         assert!(!stderr.contains("hunter2"), "{stderr}");
