@@ -59,7 +59,7 @@ export function wellFormed(events) {
   for (const life of bySteps(events).values()) {
     const kinds = life.map(({ kind }) => kind).join(" ");
     // A step that a killed master had added and not yet started is finished without a start.
-    assert.match(kinds, /^new( started)?( updated)* finished$/, tell(life));
+    assert.match(kinds, /^new( started)?( updated)* finished$/, format(life));
   }
 }
 
