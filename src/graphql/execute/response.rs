@@ -1,6 +1,7 @@
 //! Shapes a response as the specification demands and async-graphql 7.2 does not: the fields of an
 //! object stand in the order of the selection, not in the order in which they became ready; and a
-//! failed non-null field makes its nearest nullable parent null, where the library omits the field.
+//! failed field is null, or its nearest nullable parent if it is non-null. The library omits a
+//! failed field from its object, and makes an object of which no field is left null.
 
 use std::collections::HashMap;
 
@@ -39,9 +40,12 @@ impl<'d> ResponseShaper<'d> {
         }
     }
 
-    /// Propagates nulls from the response's errors, and orders the fields of its data.
+    /// Restores failed fields and propagates their nulls, then orders the fields of the data.
     pub(crate) fn finish(&mut self, response: &mut Response) {
-        // Nulls first: they may append fields that the library omitted.
+        // All of them first: once nulls propagate, a null on a path may stand for a failed parent.
+        for error in &response.errors {
+            restore_failed(&mut response.data, &error.path);
+        }
         for error in &response.errors {
             if let Some(depth) = self.nullable_depth(&error.path) {
                 set_null(&mut response.data, &error.path[..depth]);
@@ -159,6 +163,30 @@ impl<'d> FieldCollector<'d> {
     }
 }
 
+/// Sets the failed field at the end of an error's path to null. A null above it is an object that
+/// lost all its fields, since a field can only fail in an object that is there.
+fn restore_failed(value: &mut Value, path: &[PathSegment]) {
+    let Some((first, rest)) = path.split_first() else {
+        return;
+    };
+    if matches!(first, PathSegment::Field(_)) && *value == Value::Null {
+        *value = Value::Object(IndexMap::new());
+    }
+    match (first, value) {
+        (PathSegment::Field(key), Value::Object(fields)) => {
+            let field = fields.entry(Name::new(key)).or_insert(Value::Null);
+            restore_failed(field, rest);
+        }
+        (PathSegment::Index(i), Value::List(items)) => {
+            if let Some(item) = items.get_mut(*i) {
+                restore_failed(item, rest);
+            }
+        }
+        _ => {}
+    }
+}
+
+/// Sets the value at a path to null, unless a parent of it is null already.
 fn set_null(value: &mut Value, path: &[PathSegment]) {
     let Some((first, rest)) = path.split_first() else {
         *value = Value::Null;
@@ -166,16 +194,15 @@ fn set_null(value: &mut Value, path: &[PathSegment]) {
     };
     match (first, value) {
         (PathSegment::Field(key), Value::Object(fields)) => {
-            // The library omits a failed field from its object.
-            let field = fields.entry(Name::new(key)).or_insert(Value::Null);
-            set_null(field, rest);
+            if let Some(field) = fields.get_mut(key.as_str()) {
+                set_null(field, rest);
+            }
         }
         (PathSegment::Index(i), Value::List(items)) => {
             if let Some(item) = items.get_mut(*i) {
                 set_null(item, rest);
             }
         }
-        // A parent is already null.
         _ => {}
     }
 }
