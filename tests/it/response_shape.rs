@@ -91,18 +91,127 @@ async fn an_error_nulls_its_nearest_nullable_parent() {
     assert_eq!(data, Value::Null);
     assert_eq!(codes, missing());
 
-    // A failed mutation leaves no partial data beside its error.
-    let query = "mutation { addBuild(builderid: 1) { build { number } } newStep(buildid: 98, name: \"x\") { cursor } }";
+    // Two errors below one nullable parent, which stays null.
+    let query = "{ step(stepid: 2) { a: build { number } b: build { number } name } }";
     let (data, codes) = data_and_codes(&server, query).await;
-    assert_eq!(data, Value::Null);
-    assert_eq!(codes, missing());
+    assert_eq!(data, json!({ "step": null }));
+    assert_eq!(codes, ["NOT_FOUND", "NOT_FOUND"]);
 }
 
 #[tokio::test]
-async fn an_error_in_a_nullable_field_leaves_its_siblings() {
+async fn a_failed_field_is_null_beside_the_others() {
     let server = seeded().await;
-    let query = "{ builder { name } build(buildid: 1) { number } }";
-    let (data, codes) = data_and_codes(&server, query).await;
-    assert_eq!(data, json!({ "builder": null, "build": { "number": 1 } }));
-    assert_eq!(codes, ["BAD_USER_INPUT"]);
+    for (query, data, codes) in [
+        (
+            "{ builder { name } build(buildid: 1) { number } }",
+            json!({ "builder": null, "build": { "number": 1 } }),
+            vec!["BAD_USER_INPUT"],
+        ),
+        (
+            "{ builder { name } }",
+            json!({ "builder": null }),
+            vec!["BAD_USER_INPUT"],
+        ),
+        (
+            "{ a: builder { name } b: node(id: \"?\") { id } }",
+            json!({ "a": null, "b": null }),
+            vec!["BAD_USER_INPUT"; 2],
+        ),
+        (
+            "mutation { a: addBuild(builderid: 999) { build { number } } }",
+            json!({ "a": null }),
+            vec!["NOT_FOUND"],
+        ),
+        (
+            "mutation { a: addBuild(builderid: 1) { build { number } }
+                b: addBuild(builderid: 999) { build { number } }
+                c: addBuild(builderid: 1) { build { number } } }",
+            json!({ "a": { "build": { "number": 2 } }, "b": null, "c": { "build": { "number": 3 } } }),
+            vec!["NOT_FOUND"],
+        ),
+        (
+            "mutation { newStep(buildid: 98, name: \"x\") { cursor } findBuilder(name: \"\") { name } }",
+            json!({ "newStep": null, "findBuilder": null }),
+            vec!["NOT_FOUND", "BAD_USER_INPUT"],
+        ),
+    ] {
+        let (given, mut given_codes) = data_and_codes(&server, query).await;
+        assert_eq!(given, data, "{query}");
+        given_codes.sort_unstable_by(|a, b| b.cmp(a));
+        assert_eq!(given_codes, codes, "{query}");
+    }
+    // As text, since the failed field has its place in the order too.
+    let text = text(&server, "{ builder { name } build(buildid: 1) { number } }").await;
+    let data = r#"{"data":{"builder":null,"build":{"number":1}},"#;
+    assert!(text.starts_with(data), "{text}");
+}
+
+#[tokio::test]
+async fn failed_fields_of_nested_objects_are_null() {
+    let server = seeded().await;
+    server.client().add_build("c").await;
+    let sql = server.sql().await;
+    // A field that fails below a nullable build.
+    sql.run("ALTER TABLE steps RENAME TO gone").await;
+    for (query, data, failed) in [
+        (
+            "{ builders { nodes { name build(number: 1) { number steps { name } } } } }",
+            json!({ "builders": { "nodes": [{ "name": "b", "build": null }, { "name": "c", "build": null }] } }),
+            2,
+        ),
+        (
+            "{ builders { nodes { build(number: 1) { steps { name } } } } }",
+            json!({ "builders": { "nodes": [{ "build": null }, { "build": null }] } }),
+            2,
+        ),
+        (
+            "{ builder(name: \"c\") { build(number: 1) { steps { name } } } }",
+            json!({ "builder": { "build": null } }),
+            1,
+        ),
+        (
+            "{ step(stepid: 1) { name } builders { nodes { build(number: 1) { steps { name } } name } } }",
+            json!({ "step": null, "builders": { "nodes": [{ "build": null, "name": "b" }, { "build": null, "name": "c" }] } }),
+            3,
+        ),
+        // Two errors in one build, which is nulled once.
+        (
+            "{ builder(name: \"b\") { build(number: 1) { a: steps { name } b: steps { name } } } }",
+            json!({ "builder": { "build": null } }),
+            2,
+        ),
+    ] {
+        let (given, codes) = data_and_codes(&server, query).await;
+        assert_eq!(given, data, "{query}");
+        assert_eq!(codes, vec!["INTERNAL"; failed], "{query}");
+    }
+    // A nullable field that fails itself, alone in each object of a list.
+    sql.run("ALTER TABLE builds RENAME TO lost").await;
+    for (query, data, failed) in [
+        (
+            "{ builders { nodes { build(number: 1) { number } } } }",
+            json!({ "builders": { "nodes": [{ "build": null }, { "build": null }] } }),
+            2,
+        ),
+        (
+            "{ builders { nodes { a: build(number: 1) { number } name b: build(number: 2) { number } } } builder { name } }",
+            json!({ "builders": { "nodes": [{ "a": null, "name": "b", "b": null }, { "a": null, "name": "c", "b": null }] }, "builder": null }),
+            5,
+        ),
+        // A page of builds is non-null, and so is every builder of a list.
+        (
+            "{ builders { nodes { builds { nodes { number } } } } builder { name } }",
+            Value::Null,
+            3,
+        ),
+        (
+            "{ builder(name: \"b\") { builds { nodes { number } } build(number: 1) { number } } build(buildid: 1) { number } }",
+            json!({ "builder": null, "build": null }),
+            3,
+        ),
+    ] {
+        let (given, codes) = data_and_codes(&server, query).await;
+        assert_eq!(given, data, "{query}");
+        assert_eq!(codes.len(), failed, "{query}: {codes:?}");
+    }
 }

@@ -1,6 +1,7 @@
 //! The root of mutations: Buildbot's update methods of steps, and those that create the builders
 //! and builds that steps belong to. Each calls the service of its noun, after checking that time is
-//! left: a write that has begun is not cut off.
+//! left: a write that has begun is not cut off. Each field is nullable, so that one that fails does
+//! not hide what the others did.
 
 use async_graphql::{Context, Object, SimpleObject};
 
@@ -65,11 +66,16 @@ pub(crate) struct Mutation;
 #[Object]
 impl Mutation {
     /// Adds a step to a build. A name already in use gets a suffix, so the step's name may differ from the one asked for.
-    async fn new_step(&self, ctx: &Context<'_>, buildid: i32, name: String) -> Result<StepPayload> {
+    async fn new_step(
+        &self,
+        ctx: &Context<'_>,
+        buildid: i32,
+        name: String,
+    ) -> Result<Option<StepPayload>> {
         ctx.begin()?;
         let (app, caller) = (ctx.app(), ctx.caller());
         let updated = service::step::new_step(app, caller, BuildId(buildid), &name).await?;
-        Ok(StepPayload::new(&app.feed, updated))
+        Ok(Some(StepPayload::new(&app.feed, updated)))
     }
 
     /// Starts a step, now or at `startedAt`; with `locksAcquired` it has all its locks from the start.
@@ -79,12 +85,12 @@ impl Mutation {
         stepid: i32,
         started_at: Option<DateTime>,
         #[graphql(default = false)] locks_acquired: bool,
-    ) -> Result<StepPayload> {
+    ) -> Result<Option<StepPayload>> {
         ctx.begin()?;
         let (app, caller, at) = (ctx.app(), ctx.caller(), started_at.map(|t| t.0));
         let updated =
             service::step::start_step(app, caller, StepId(stepid), at, locks_acquired).await?;
-        Ok(StepPayload::new(&app.feed, updated))
+        Ok(Some(StepPayload::new(&app.feed, updated)))
     }
 
     /// Says that a step has all its locks, now or since `locksAcquiredAt`.
@@ -93,12 +99,12 @@ impl Mutation {
         ctx: &Context<'_>,
         stepid: i32,
         locks_acquired_at: Option<DateTime>,
-    ) -> Result<StepPayload> {
+    ) -> Result<Option<StepPayload>> {
         ctx.begin()?;
         let (app, caller, at) = (ctx.app(), ctx.caller(), locks_acquired_at.map(|t| t.0));
         let updated =
             service::step::set_step_locks_acquired_at(app, caller, StepId(stepid), at).await?;
-        Ok(StepPayload::new(&app.feed, updated))
+        Ok(Some(StepPayload::new(&app.feed, updated)))
     }
 
     /// Replaces a step's state string: at most 16,384 characters, no NUL.
@@ -107,12 +113,12 @@ impl Mutation {
         ctx: &Context<'_>,
         stepid: i32,
         state_string: String,
-    ) -> Result<StepPayload> {
+    ) -> Result<Option<StepPayload>> {
         ctx.begin()?;
         let (app, caller) = (ctx.app(), ctx.caller());
         let updated =
             service::step::set_step_state_string(app, caller, StepId(stepid), state_string).await?;
-        Ok(StepPayload::new(&app.feed, updated))
+        Ok(Some(StepPayload::new(&app.feed, updated)))
     }
 
     /// Adds a link to a step: an absolute http or https URL. One that the step has already is not added again.
@@ -123,12 +129,12 @@ impl Mutation {
         stepid: i32,
         name: String,
         url: String,
-    ) -> Result<StepPayload> {
+    ) -> Result<Option<StepPayload>> {
         ctx.begin()?;
         let (app, caller) = (ctx.app(), ctx.caller());
         let updated =
             service::step::add_step_url(app, caller, StepId(stepid), Url { name, url }).await?;
-        Ok(StepPayload::new(&app.feed, updated))
+        Ok(Some(StepPayload::new(&app.feed, updated)))
     }
 
     /// Marks a step as finished now, with these results.
@@ -138,27 +144,27 @@ impl Mutation {
         stepid: i32,
         results: Results,
         #[graphql(default = false)] hidden: bool,
-    ) -> Result<StepPayload> {
+    ) -> Result<Option<StepPayload>> {
         ctx.begin()?;
         let (app, caller) = (ctx.app(), ctx.caller());
         let updated =
             service::step::finish_step(app, caller, StepId(stepid), results.into(), hidden).await?;
-        Ok(StepPayload::new(&app.feed, updated))
+        Ok(Some(StepPayload::new(&app.feed, updated)))
     }
 
     /// The builder of this name, made if there is none.
-    async fn find_builder(&self, ctx: &Context<'_>, name: String) -> Result<Builder> {
+    async fn find_builder(&self, ctx: &Context<'_>, name: String) -> Result<Option<Builder>> {
         ctx.begin()?;
         let row = service::builder::find_builder(ctx.app(), ctx.caller(), &name).await?;
-        Ok(Builder(row.into()))
+        Ok(Some(Builder(row.into())))
     }
 
     /// Adds a running build with the builder's next number.
-    async fn add_build(&self, ctx: &Context<'_>, builderid: i32) -> Result<BuildPayload> {
+    async fn add_build(&self, ctx: &Context<'_>, builderid: i32) -> Result<Option<BuildPayload>> {
         ctx.begin()?;
         let build =
             service::build::add_build(ctx.app(), ctx.caller(), BuilderId(builderid)).await?;
-        Ok(build.into())
+        Ok(Some(build.into()))
     }
 
     /// Replaces a build's state string: at most 16,384 characters, no NUL.
@@ -167,13 +173,13 @@ impl Mutation {
         ctx: &Context<'_>,
         buildid: i32,
         state_string: String,
-    ) -> Result<BuildPayload> {
+    ) -> Result<Option<BuildPayload>> {
         ctx.begin()?;
         let (app, caller) = (ctx.app(), ctx.caller());
         let build =
             service::build::set_build_state_string(app, caller, BuildId(buildid), state_string)
                 .await?;
-        Ok(build.into())
+        Ok(Some(build.into()))
     }
 
     /// Marks a build as finished now, with these results.
@@ -182,11 +188,11 @@ impl Mutation {
         ctx: &Context<'_>,
         buildid: i32,
         results: Results,
-    ) -> Result<BuildPayload> {
+    ) -> Result<Option<BuildPayload>> {
         ctx.begin()?;
         let (app, caller) = (ctx.app(), ctx.caller());
         let build =
             service::build::finish_build(app, caller, BuildId(buildid), results.into()).await?;
-        Ok(build.into())
+        Ok(Some(build.into()))
     }
 }

@@ -162,16 +162,25 @@ async fn data_accompanies_field_errors() {
         );
         check_errors(&response.body);
     }
-    // An operation that ran and failed up to the root has data, and it is null.
-    let failed = json!({ "query": "mutation { addBuild(builderid: 9) { build { number } } }" });
-    let response = post(&server, GRAPHQL, &failed).await;
-    assert_eq!(response.status, StatusCode::OK);
-    assert_eq!(response.body.get("data"), Some(&Value::Null));
-    assert_eq!(
-        response.body["errors"][0]["extensions"]["code"],
-        "NOT_FOUND"
-    );
-    check_errors(&response.body);
+    // So has one whose fields all failed; the data itself is null if a failed field is non-null.
+    for (query, data, code) in [
+        (
+            "mutation { addBuild(builderid: 9) { build { number } } }",
+            json!({ "addBuild": null }),
+            "NOT_FOUND",
+        ),
+        (
+            "{ builds(first: 1, last: 1) { nodes { number } } }",
+            Value::Null,
+            "BAD_USER_INPUT",
+        ),
+    ] {
+        let response = post(&server, GRAPHQL, &json!({ "query": query })).await;
+        assert_eq!(response.status, StatusCode::OK);
+        assert_eq!(response.body.get("data"), Some(&data));
+        assert_eq!(response.body["errors"][0]["extensions"]["code"], code);
+        check_errors(&response.body);
+    }
 }
 
 #[tokio::test]
