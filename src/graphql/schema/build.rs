@@ -134,11 +134,19 @@ impl Build {
     async fn steps(
         &self,
         ctx: &Context<'_>,
+        #[graphql(
+            desc = "Only the step of this number or name; text of ASCII digits is a number."
+        )]
         name_or_number: Option<NameOrNumber>,
-        #[graphql(name = "where")] filter: Option<StepFilter>,
+        #[graphql(
+            name = "where",
+            desc = "Which steps of this build; all of them if left out."
+        )]
+        filter: Option<StepFilter>,
+        #[graphql(desc = "The most significant key first; by number if none is given.")]
         order_by: Option<Vec<StepOrder>>,
-        limit: Option<i32>,
-        offset: Option<i32>,
+        #[graphql(desc = "At most this many, up to 10,000.")] limit: Option<i32>,
+        #[graphql(desc = "Skips this many from the start; 0 by default.")] offset: Option<i32>,
     ) -> Result<Vec<Step>> {
         let mut filter = read_where(filter)?;
         if let Some(NameOrNumber(which)) = name_or_number {

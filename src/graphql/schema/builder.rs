@@ -75,7 +75,11 @@ impl Builder {
     }
 
     /// The build with this number, unique within the builder.
-    async fn build(&self, ctx: &Context<'_>, number: i32) -> Result<Option<Build>> {
+    async fn build(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The build's number within this builder, from 1.")] number: i32,
+    ) -> Result<Option<Build>> {
         let row = ctx.loaders().build_by_number(self.0.id, number).await?;
         Ok(row.map(Build))
     }
@@ -85,11 +89,20 @@ impl Builder {
     async fn builds(
         &self,
         ctx: &Context<'_>,
-        #[graphql(name = "where")] filter: Option<BuildFilter>,
+        #[graphql(
+            name = "where",
+            desc = "Which builds of this builder; all of them if left out."
+        )]
+        filter: Option<BuildFilter>,
+        #[graphql(desc = "The most significant key first. Ties go by buildid, ascending.")]
         order_by: Option<Vec<BuildOrder>>,
+        #[graphql(desc = "At most this many rows from the start; 50 by default, at most 500.")]
         first: Option<i32>,
+        #[graphql(desc = "Only rows after this cursor, which a list in the same order gave.")]
         after: Option<String>,
+        #[graphql(desc = "At most this many rows from the end, up to 500; not with `first`.")]
         last: Option<i32>,
+        #[graphql(desc = "Only rows before this cursor, which a list in the same order gave.")]
         before: Option<String>,
     ) -> Result<NodeConnection<Build>> {
         let page = PageInput {

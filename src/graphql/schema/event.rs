@@ -58,11 +58,17 @@ impl StepEvent {
 /// Which events. All given conditions hold together. `kinds` asks for changes: a snapshot that is asked for is always sent.
 #[derive(InputObject, Clone, Debug, Default)]
 pub(crate) struct StepEventFilter {
+    /// Steps of this builder's builds.
     builderid: Option<i32>,
+    /// Steps of this build.
     buildid: Option<i32>,
+    /// This step alone.
     stepid: Option<i32>,
+    /// Steps of this number or name, in whatever build.
     name_or_number: Option<NameOrNumber>,
+    /// Changes of these kinds; none of an empty list.
     kinds: Option<Vec<StepEventKind>>,
+    /// True: steps that the event left hidden. False: steps that it left visible.
     hidden: Option<bool>,
 }
 

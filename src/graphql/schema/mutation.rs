@@ -69,7 +69,10 @@ impl Mutation {
     async fn new_step(
         &self,
         ctx: &Context<'_>,
-        buildid: i32,
+        #[graphql(desc = "The build that the step belongs to.")] buildid: i32,
+        #[graphql(
+            desc = "1 to 50 characters: ASCII letters, `_`, `-`, U+00A0 and up; after the first also ASCII digits, `.`."
+        )]
         name: String,
     ) -> Result<Option<StepPayload>> {
         ctx.begin()?;
@@ -82,9 +85,15 @@ impl Mutation {
     async fn start_step(
         &self,
         ctx: &Context<'_>,
+        #[graphql(desc = "The step to start. Starting it again overwrites when it started.")]
         stepid: i32,
+        #[graphql(desc = "When the step started, from the year 1970 to 9999; now by default.")]
         started_at: Option<DateTime>,
-        #[graphql(default = false)] locks_acquired: bool,
+        #[graphql(
+            default = false,
+            desc = "True for a step that needs no locks, or has them all already."
+        )]
+        locks_acquired: bool,
     ) -> Result<Option<StepPayload>> {
         ctx.begin()?;
         let (app, caller, at) = (ctx.app(), ctx.caller(), started_at.map(|t| t.0));
@@ -97,7 +106,8 @@ impl Mutation {
     async fn set_step_locks_acquired_at(
         &self,
         ctx: &Context<'_>,
-        stepid: i32,
+        #[graphql(desc = "The step that now has all its locks.")] stepid: i32,
+        #[graphql(desc = "When it had them all, from the year 1970 to 9999; now by default.")]
         locks_acquired_at: Option<DateTime>,
     ) -> Result<Option<StepPayload>> {
         ctx.begin()?;
@@ -107,11 +117,14 @@ impl Mutation {
         Ok(Some(StepPayload::new(&app.feed, updated)))
     }
 
-    /// Replaces a step's state string: at most 16,384 characters, no NUL.
+    /// Replaces a step's state string.
     async fn set_step_state_string(
         &self,
         ctx: &Context<'_>,
-        stepid: i32,
+        #[graphql(desc = "The step to describe.")] stepid: i32,
+        #[graphql(
+            desc = "What it is doing or did, sized for one line: at most 16,384 characters, no NUL."
+        )]
         state_string: String,
     ) -> Result<Option<StepPayload>> {
         ctx.begin()?;
@@ -126,8 +139,10 @@ impl Mutation {
     async fn add_step_url(
         &self,
         ctx: &Context<'_>,
-        stepid: i32,
+        #[graphql(desc = "The step to show the link with.")] stepid: i32,
+        #[graphql(desc = "The text of the link: at most 255 characters, no control characters.")]
         name: String,
+        #[graphql(desc = "Where it leads: at most 2,048 characters, no control characters.")]
         url: String,
     ) -> Result<Option<StepPayload>> {
         ctx.begin()?;
@@ -141,9 +156,11 @@ impl Mutation {
     async fn finish_step(
         &self,
         ctx: &Context<'_>,
+        #[graphql(desc = "The step to finish. Finishing it again overwrites how it ended.")]
         stepid: i32,
-        results: Results,
-        #[graphql(default = false)] hidden: bool,
+        #[graphql(desc = "How the step ended.")] results: Results,
+        #[graphql(default = false, desc = "True if the step should not be displayed.")]
+        hidden: bool,
     ) -> Result<Option<StepPayload>> {
         ctx.begin()?;
         let (app, caller) = (ctx.app(), ctx.caller());
@@ -153,25 +170,36 @@ impl Mutation {
     }
 
     /// The builder of this name, made if there is none.
-    async fn find_builder(&self, ctx: &Context<'_>, name: String) -> Result<Option<Builder>> {
+    async fn find_builder(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "1 to 255 characters, no control characters.")] name: String,
+    ) -> Result<Option<Builder>> {
         ctx.begin()?;
         let row = service::builder::find_builder(ctx.app(), ctx.caller(), &name).await?;
         Ok(Some(Builder(row.into())))
     }
 
     /// Adds a running build with the builder's next number.
-    async fn add_build(&self, ctx: &Context<'_>, builderid: i32) -> Result<Option<BuildPayload>> {
+    async fn add_build(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The builder that the build belongs to.")] builderid: i32,
+    ) -> Result<Option<BuildPayload>> {
         ctx.begin()?;
         let build =
             service::build::add_build(ctx.app(), ctx.caller(), BuilderId(builderid)).await?;
         Ok(Some(build.into()))
     }
 
-    /// Replaces a build's state string: at most 16,384 characters, no NUL.
+    /// Replaces a build's state string.
     async fn set_build_state_string(
         &self,
         ctx: &Context<'_>,
-        buildid: i32,
+        #[graphql(desc = "The build to describe.")] buildid: i32,
+        #[graphql(
+            desc = "What it is doing or did, sized for one line: at most 16,384 characters, no NUL."
+        )]
         state_string: String,
     ) -> Result<Option<BuildPayload>> {
         ctx.begin()?;
@@ -186,8 +214,9 @@ impl Mutation {
     async fn finish_build(
         &self,
         ctx: &Context<'_>,
+        #[graphql(desc = "The build to finish. Finishing it again overwrites how it ended.")]
         buildid: i32,
-        results: Results,
+        #[graphql(desc = "How the build ended.")] results: Results,
     ) -> Result<Option<BuildPayload>> {
         ctx.begin()?;
         let (app, caller) = (ctx.app(), ctx.caller());

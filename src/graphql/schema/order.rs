@@ -13,40 +13,55 @@ use crate::domain::{
 #[derive(Enum, Clone, Copy, Debug, PartialEq, Eq)]
 #[graphql(remote = "Direction")]
 pub(crate) enum OrderDirection {
+    /// From the least to the greatest, nulls first; texts by code point.
     Asc,
+    /// From the greatest to the least, nulls last.
     Desc,
 }
 
 /// What steps can be ordered by.
 #[derive(Enum, Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum StepOrderField {
+    /// The unique ID.
     Stepid,
+    /// The number within the build.
     Number,
+    /// The name, by code point.
     Name,
+    /// When the step started; null until then.
     StartedAt,
+    /// When the step was completed; null until then.
     CompleteAt,
 }
 
 /// What builds can be ordered by.
 #[derive(Enum, Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum BuildOrderField {
+    /// The unique ID.
     Buildid,
+    /// The number within the builder.
     Number,
+    /// When the build started.
     StartedAt,
+    /// When the build was completed; null until then.
     CompleteAt,
 }
 
 /// What builders can be ordered by.
 #[derive(Enum, Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum BuilderOrderField {
+    /// The unique ID.
     Builderid,
+    /// The name, by code point.
     Name,
 }
 
 /// One key of an order of steps.
 #[derive(InputObject, Clone, Copy, Debug)]
 pub(crate) struct StepOrder {
+    /// What it compares.
     field: StepOrderField,
+    /// Which way it goes.
     #[graphql(default_with = "OrderDirection::Asc")]
     direction: OrderDirection,
 }
@@ -54,7 +69,9 @@ pub(crate) struct StepOrder {
 /// One key of an order of builds.
 #[derive(InputObject, Clone, Copy, Debug)]
 pub(crate) struct BuildOrder {
+    /// What it compares.
     field: BuildOrderField,
+    /// Which way it goes.
     #[graphql(default_with = "OrderDirection::Asc")]
     direction: OrderDirection,
 }
@@ -62,7 +79,9 @@ pub(crate) struct BuildOrder {
 /// One key of an order of builders.
 #[derive(InputObject, Clone, Copy, Debug)]
 pub(crate) struct BuilderOrder {
+    /// What it compares.
     field: BuilderOrderField,
+    /// Which way it goes.
     #[graphql(default_with = "OrderDirection::Asc")]
     direction: OrderDirection,
 }

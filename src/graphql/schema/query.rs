@@ -31,7 +31,12 @@ pub(crate) struct Query;
 #[expect(clippy::too_many_arguments, reason = "the contract's arguments")]
 impl Query {
     /// The object with this ID, of whatever type, or null.
-    async fn node(&self, ctx: &Context<'_>, id: ID) -> Result<Option<Node>> {
+    async fn node(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "What the field `id` of an object gave; any other text is an error.")]
+        id: ID,
+    ) -> Result<Option<Node>> {
         node::find(ctx, &id).await
     }
 
@@ -39,7 +44,10 @@ impl Query {
     async fn builder(
         &self,
         ctx: &Context<'_>,
-        builderid: Option<i32>,
+        #[graphql(desc = "The builder's unique ID; not with `name`.")] builderid: Option<i32>,
+        #[graphql(
+            desc = "The builder's name, in upper and lower case as it is; not with `builderid`."
+        )]
         name: Option<String>,
     ) -> Result<Option<Builder>> {
         let row = match (builderid, name) {
@@ -61,11 +69,20 @@ impl Query {
     async fn builders(
         &self,
         ctx: &Context<'_>,
-        #[graphql(name = "where")] filter: Option<BuilderFilter>,
+        #[graphql(
+            name = "where",
+            desc = "Which builders the list shows; all of them if left out."
+        )]
+        filter: Option<BuilderFilter>,
+        #[graphql(desc = "The most significant key first. Ties go by builderid, ascending.")]
         order_by: Option<Vec<BuilderOrder>>,
+        #[graphql(desc = "At most this many rows from the start; 50 by default, at most 500.")]
         first: Option<i32>,
+        #[graphql(desc = "Only rows after this cursor, which a list in the same order gave.")]
         after: Option<String>,
+        #[graphql(desc = "At most this many rows from the end, up to 500; not with `first`.")]
         last: Option<i32>,
+        #[graphql(desc = "Only rows before this cursor, which a list in the same order gave.")]
         before: Option<String>,
     ) -> Result<NodeConnection<Builder>> {
         let page = PageInput {
@@ -78,7 +95,11 @@ impl Query {
     }
 
     /// The build with this id, or null.
-    async fn build(&self, ctx: &Context<'_>, buildid: i32) -> Result<Option<Build>> {
+    async fn build(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The build's unique ID, not its number within the builder.")] buildid: i32,
+    ) -> Result<Option<Build>> {
         let row = ctx.loaders().build(BuildId(buildid)).await?;
         Ok(row.map(Build))
     }
@@ -87,11 +108,20 @@ impl Query {
     async fn builds(
         &self,
         ctx: &Context<'_>,
-        #[graphql(name = "where")] filter: Option<BuildFilter>,
+        #[graphql(
+            name = "where",
+            desc = "Which builds the list shows; all of them if left out."
+        )]
+        filter: Option<BuildFilter>,
+        #[graphql(desc = "The most significant key first. Ties go by buildid, ascending.")]
         order_by: Option<Vec<BuildOrder>>,
+        #[graphql(desc = "At most this many rows from the start; 50 by default, at most 500.")]
         first: Option<i32>,
+        #[graphql(desc = "Only rows after this cursor, which a list in the same order gave.")]
         after: Option<String>,
+        #[graphql(desc = "At most this many rows from the end, up to 500; not with `first`.")]
         last: Option<i32>,
+        #[graphql(desc = "Only rows before this cursor, which a list in the same order gave.")]
         before: Option<String>,
     ) -> Result<NodeConnection<Build>> {
         let page = PageInput {
@@ -104,7 +134,11 @@ impl Query {
     }
 
     /// The step with this id, or null.
-    async fn step(&self, ctx: &Context<'_>, stepid: i32) -> Result<Option<Step>> {
+    async fn step(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The step's unique ID, not its number within the build.")] stepid: i32,
+    ) -> Result<Option<Step>> {
         let row = ctx.loaders().step(StepId(stepid)).await?;
         Ok(row.map(Step))
     }
@@ -113,11 +147,20 @@ impl Query {
     async fn steps(
         &self,
         ctx: &Context<'_>,
-        #[graphql(name = "where")] filter: Option<StepFilter>,
+        #[graphql(
+            name = "where",
+            desc = "Which steps the list shows; all of them if left out."
+        )]
+        filter: Option<StepFilter>,
+        #[graphql(desc = "The most significant key first. Ties go by stepid, ascending.")]
         order_by: Option<Vec<StepOrder>>,
+        #[graphql(desc = "At most this many rows from the start; 50 by default, at most 500.")]
         first: Option<i32>,
+        #[graphql(desc = "Only rows after this cursor, which a list in the same order gave.")]
         after: Option<String>,
+        #[graphql(desc = "At most this many rows from the end, up to 500; not with `first`.")]
         last: Option<i32>,
+        #[graphql(desc = "Only rows before this cursor, which a list in the same order gave.")]
         before: Option<String>,
     ) -> Result<NodeConnection<Step>> {
         let page = PageInput {

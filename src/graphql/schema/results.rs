@@ -8,12 +8,19 @@ use crate::{domain::results, store::unchecked_int::UncheckedInt};
 #[derive(Enum, Clone, Copy, Debug, PartialEq, Eq)]
 #[graphql(remote = "results::Results")]
 pub(crate) enum Results {
+    /// 0: it did what it should.
     Success,
+    /// 1: it did what it should, with warnings.
     Warnings,
+    /// 2: it failed.
     Failure,
+    /// 3: it was not run, because nothing called for it.
     Skipped,
+    /// 4: an error in Buildbot itself, not in what was built.
     Exception,
+    /// 5: it is to be tried again, for example because the worker was lost.
     Retry,
+    /// 6: it was stopped on request.
     Cancelled,
 }
 

@@ -32,9 +32,15 @@ impl Subscription {
     async fn step_events(
         &self,
         ctx: &Context<'_>,
-        #[graphql(name = "where")] filter: Option<StepEventFilter>,
+        #[graphql(name = "where", desc = "Which events; those of all steps if left out.")]
+        filter: Option<StepEventFilter>,
+        #[graphql(desc = "First replays what came since this position; not with `snapshot`.")]
         after: Option<EventCursor>,
-        #[graphql(default = false)] snapshot: bool,
+        #[graphql(
+            default = false,
+            desc = "True to get each matching step as it is first; not with `after`."
+        )]
+        snapshot: bool,
     ) -> Result<impl Stream<Item = Result<StepEvent>> + use<>> {
         // Cloned, since the stream outlives the resolver's context.
         let (app, budget) = (ctx.app().clone(), ctx.loaders().budget().clone());

@@ -13,17 +13,29 @@ use crate::{
 /// Which builds. All given conditions hold together; an empty input matches every build.
 #[derive(InputObject, Clone, Debug)]
 pub(crate) struct BuildFilter {
+    /// The unique ID.
     buildid: Option<IntFilter>,
+    /// The ID of the builder that it belongs to.
     builderid: Option<IntFilter>,
+    /// The number within the builder.
     number: Option<IntFilter>,
+    /// The ID of the worker that it runs on, on a Buildbot master's database.
     workerid: Option<IntFilter>,
+    /// What it is doing or did, in a line.
     state_string: Option<StringFilter>,
+    /// When it started.
     started_at: Option<DateTimeFilter>,
+    /// When it was completed; null until then.
     complete_at: Option<DateTimeFilter>,
+    /// True: builds with a time of completion. False: those without.
     complete: Option<bool>,
+    /// How it ended; null until then.
     results: Option<ResultsFilter>,
+    /// All of these match; an empty list matches every build.
     and: Option<Vec<BuildFilter>>,
+    /// At least one of these matches; an empty list matches no build.
     or: Option<Vec<BuildFilter>>,
+    /// This does not match. Every build matches either a filter or its `not`.
     not: Option<Box<BuildFilter>>,
 }
 

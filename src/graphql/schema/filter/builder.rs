@@ -13,11 +13,17 @@ use crate::{
 /// Which builders. All given conditions hold together; an empty input matches every builder.
 #[derive(InputObject, Clone, Debug)]
 pub(crate) struct BuilderFilter {
+    /// The unique ID.
     builderid: Option<IntFilter>,
+    /// The name.
     name: Option<StringFilter>,
+    /// The tags.
     tags: Option<StringListFilter>,
+    /// All of these match; an empty list matches every builder.
     and: Option<Vec<BuilderFilter>>,
+    /// At least one of these matches; an empty list matches no builder.
     or: Option<Vec<BuilderFilter>>,
+    /// This does not match. Every builder matches either a filter or its `not`.
     not: Option<Box<BuilderFilter>>,
 }
 

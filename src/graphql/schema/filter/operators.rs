@@ -4,53 +4,79 @@ use async_graphql::{InputObject, MaybeUndefined};
 
 use crate::graphql::schema::{results::Results, scalar::DateTime};
 
-/// A test of a number.
+/// A test of a number. All given tests must hold; a comparison with null is false.
 #[derive(InputObject, Clone, Debug)]
 pub(crate) struct IntFilter {
+    /// This number.
     pub(crate) eq: MaybeUndefined<i32>,
+    /// Any number but this.
     pub(crate) ne: MaybeUndefined<i32>,
+    /// Less than this.
     pub(crate) lt: MaybeUndefined<i32>,
+    /// This or less.
     pub(crate) le: MaybeUndefined<i32>,
+    /// Greater than this.
     pub(crate) gt: MaybeUndefined<i32>,
+    /// This or greater.
     pub(crate) ge: MaybeUndefined<i32>,
+    /// One of these numbers; none if the list is empty.
     pub(crate) r#in: MaybeUndefined<Vec<i32>>,
+    /// Any number but these.
     pub(crate) not_in: MaybeUndefined<Vec<i32>>,
+    /// True: null. False: anything but null.
     pub(crate) is_null: Option<bool>,
 }
 
-/// A test of a text. Texts are compared by code point; `contains` is a case-sensitive substring.
+/// A test of a text, which distinguishes upper and lower case. All given tests must hold.
 #[derive(InputObject, Clone, Debug)]
 pub(crate) struct StringFilter {
+    /// Exactly this text.
     pub(crate) eq: MaybeUndefined<String>,
+    /// Any text but this.
     pub(crate) ne: MaybeUndefined<String>,
+    /// Any text with this one somewhere in it. No character is a wildcard.
     pub(crate) contains: MaybeUndefined<String>,
+    /// One of these texts; none if the list is empty.
     pub(crate) r#in: MaybeUndefined<Vec<String>>,
+    /// Any text but these.
     pub(crate) not_in: MaybeUndefined<Vec<String>>,
 }
 
-/// A test of a list of texts: `contains` asks for one of its elements.
+/// A test of a list of texts.
 #[derive(InputObject, Clone, Debug)]
 pub(crate) struct StringListFilter {
+    /// One element is exactly this text.
     pub(crate) contains: MaybeUndefined<String>,
 }
 
-/// A test of a time.
+/// A test of a time, in whole seconds. All given tests must hold; a comparison with null is false.
 #[derive(InputObject, Clone, Debug)]
 pub(crate) struct DateTimeFilter {
+    /// This very second.
     pub(crate) eq: MaybeUndefined<DateTime>,
+    /// Before this.
     pub(crate) lt: MaybeUndefined<DateTime>,
+    /// This or before.
     pub(crate) le: MaybeUndefined<DateTime>,
+    /// After this.
     pub(crate) gt: MaybeUndefined<DateTime>,
+    /// This or after.
     pub(crate) ge: MaybeUndefined<DateTime>,
+    /// True: null. False: anything but null.
     pub(crate) is_null: Option<bool>,
 }
 
-/// A test of a result.
+/// A test of a result. All given tests must hold; a comparison with null is false.
 #[derive(InputObject, Clone, Debug)]
 pub(crate) struct ResultsFilter {
+    /// This result.
     pub(crate) eq: MaybeUndefined<Results>,
+    /// Any result but this.
     pub(crate) ne: MaybeUndefined<Results>,
+    /// One of these results; none if the list is empty.
     pub(crate) r#in: MaybeUndefined<Vec<Results>>,
+    /// Any result but these.
     pub(crate) not_in: MaybeUndefined<Vec<Results>>,
+    /// True: null. False: anything but null.
     pub(crate) is_null: Option<bool>,
 }

@@ -16,19 +16,33 @@ use crate::{
 /// Which steps. All given conditions hold together; an empty input matches every step.
 #[derive(InputObject, Clone, Debug)]
 pub(crate) struct StepFilter {
+    /// The unique ID.
     stepid: Option<IntFilter>,
+    /// The ID of the build that it belongs to.
     buildid: Option<IntFilter>,
+    /// The number within the build, from 0.
     number: Option<IntFilter>,
+    /// The name within the build.
     name: Option<StringFilter>,
+    /// What it is doing or did, in a line.
     state_string: Option<StringFilter>,
+    /// When it started; null until then.
     started_at: Option<DateTimeFilter>,
+    /// When it had all its locks; null until then.
     locks_acquired_at: Option<DateTimeFilter>,
+    /// When it was completed; null until then.
     complete_at: Option<DateTimeFilter>,
+    /// True: steps with a time of completion. False: those without.
     complete: Option<bool>,
+    /// True: steps that should not be displayed. False: those that should.
     hidden: Option<bool>,
+    /// How it ended; null until then.
     results: Option<ResultsFilter>,
+    /// All of these match; an empty list matches every step.
     and: Option<Vec<StepFilter>>,
+    /// At least one of these matches; an empty list matches no step.
     or: Option<Vec<StepFilter>>,
+    /// This does not match. Every step matches either a filter or its `not`.
     not: Option<Box<StepFilter>>,
 }
 
