@@ -313,8 +313,17 @@ async fn a_failed_mutation_undoes_no_other() {
         c: setStepStateString(stepid: 99, stateString: \"lost\") { cursor }
     }";
     let response = client.execute(query, json!({ "b": build })).await;
-    assert_eq!(response["errors"][0]["path"], json!(["b"]), "{response:#}");
-    assert_eq!(response["errors"][0]["extensions"]["code"], "NOT_FOUND");
+    for (error, path) in [(0, "b"), (1, "c")] {
+        let error = &response["errors"][error];
+        assert_eq!(error["path"], json!([path]), "{response:#}");
+        assert_eq!(error["extensions"]["code"], "NOT_FOUND");
+    }
+    // The response says which field was written, and where its event is.
+    let cursor = client.data("{ eventCursor }", json!({})).await["eventCursor"].take();
+    assert_eq!(
+        response["data"],
+        json!({ "a": { "cursor": cursor }, "b": null, "c": null })
+    );
     let names = server
         .sql()
         .await
