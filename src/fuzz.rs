@@ -5,7 +5,7 @@
 pub use crate::{
     domain::fuzz::page_cursor,
     feed::fuzz::event_cursor,
-    graphql::fuzz::{document::document, node_id, scalar},
+    graphql::fuzz::{document::document, execution::execution, node_id, scalar},
     http::{
         rest::fuzz::{path, query},
         websocket::fuzz::session,
@@ -17,9 +17,10 @@ type Target = (&'static str, fn(&[u8]));
 
 /// Every target by the name of its file and of its corpus.
 #[cfg(test)]
-const TARGETS: [Target; 8] = [
+const TARGETS: [Target; 9] = [
     ("document", document),
     ("event_cursor", event_cursor),
+    ("execution", execution),
     ("node_id", node_id),
     ("page_cursor", page_cursor),
     ("path", path),

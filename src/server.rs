@@ -60,7 +60,7 @@ impl Server {
         let address = listener.local_addr().map_err(listen_error)?;
         let app = App::new(config, db, Clock::System).await?;
         Ok(Self {
-            api: Api::new(app).await?,
+            api: Api::new(app)?,
             listener,
             tls,
             address,

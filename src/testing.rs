@@ -78,7 +78,7 @@ impl TestServer {
                 db.on_statement(on_statement);
             }
             let app = App::new(config, db, clock).await?;
-            Ok((tls, Api::new(app.clone()).await?, app))
+            Ok((tls, Api::new(app.clone())?, app))
         };
         let started: Result<_, CommandError> = start.await;
         let (tls, api, app) = started.map_err(|e| e.to_string())?;

@@ -11,9 +11,9 @@ use crate::{
     graphql::{
         execute::errors::ErrorSigner,
         prepare::{
-            document::Documents, schema_types::SchemaTypes, trusted_documents::register_documents,
+            documents::Documents, trusted_documents::register_documents, type_system::TypeSystem,
         },
-        schema::{GraphqlSchema, build_limited_schema},
+        schema::{GraphqlSchema, build_schema, sdl},
         subscribe::shared_subscription::SharedSubscriptions,
     },
 };
@@ -29,7 +29,7 @@ pub(crate) struct Api(Arc<ApiState>);
 pub(crate) struct ApiState {
     pub(crate) app: App,
     pub(crate) schema: GraphqlSchema,
-    pub(crate) types: SchemaTypes,
+    pub(crate) types: TypeSystem,
     pub(crate) documents: Documents,
     pub(crate) subscriptions: SharedSubscriptions,
     /// One permit for each subscription that may start at once: a thousand simultaneous starts must
@@ -47,12 +47,12 @@ impl Deref for Api {
 
 impl Api {
     /// Builds the API of a server. Fails if a trusted document cannot be read or run.
-    pub(crate) async fn new(app: App) -> Result<Self, CommandError> {
+    pub(crate) fn new(app: App) -> Result<Self, CommandError> {
         let limits = &app.config.limit;
-        let schema = build_limited_schema(limits).data(app.clone()).finish();
-        let types = SchemaTypes::read(&schema.sdl())?;
+        let schema = build_schema().data(app.clone()).finish();
+        let types = TypeSystem::read(&sdl())?;
         let mut documents = Documents::new(types.clone(), limits.clone());
-        register_documents(&mut documents, limits).await?;
+        register_documents(&mut documents, limits)?;
         Ok(Self(Arc::new(ApiState {
             app,
             schema,

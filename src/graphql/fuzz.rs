@@ -1,6 +1,7 @@
 //! Fuzz targets: the scalars, node ids and document checks must hold for any bytes.
 
 pub(crate) mod document;
+pub(crate) mod execution;
 
 use async_graphql::{ScalarType, Value};
 

@@ -1,13 +1,24 @@
-//! Turns a request into an operation that may run: measures, parses, validates and caches its
-//! document, checks its variables and computes its cost.
+//! Turns a request into an operation that may run, in one straight line: text, document, variables,
+//! canonical operation, cost.
 
 pub(crate) mod admission;
+pub(crate) mod canonical;
 pub(crate) mod cost;
 pub(crate) mod document;
+pub(crate) mod document_hash;
+pub(crate) mod document_limits;
+pub(crate) mod documents;
+pub(crate) mod input_value;
+pub(crate) mod introspection;
 pub(crate) mod lexical_limits;
 pub(crate) mod limit_count;
 pub(crate) mod operation;
-pub(crate) mod schema_types;
+pub(crate) mod positions;
+pub(crate) mod rules;
+pub(crate) mod suggestion;
+pub(crate) mod synthetic;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod testing;
 pub(crate) mod trusted_documents;
-pub(crate) mod validation;
-pub(crate) mod value_check;
+pub(crate) mod type_system;
+pub(crate) mod variables;

@@ -15,33 +15,21 @@ pub(crate) mod scalar;
 pub(crate) mod step;
 pub(crate) mod subscription;
 
-use async_graphql::{SDLExportOptions, Schema, SchemaBuilder};
+use async_graphql::{SDLExportOptions, Schema, SchemaBuilder, ValidationMode};
 
-use crate::{
-    config::limit::LimitConfig,
-    graphql::schema::{mutation::Mutation, query::Query, root::Root, subscription::Subscription},
+use crate::graphql::schema::{
+    mutation::Mutation, query::Query, root::Root, subscription::Subscription,
 };
 
 /// The executable schema.
-pub(crate) type GraphqlSchema = Schema<Root<Query>, Root<Mutation>, Root<Subscription>>;
-type GraphqlSchemaBuilder = SchemaBuilder<Root<Query>, Root<Mutation>, Root<Subscription>>;
+pub(crate) type GraphqlSchema = Schema<Root<Query>, Mutation, Subscription>;
 
-/// The schema without limits.
-pub(crate) fn build_schema() -> GraphqlSchemaBuilder {
-    Schema::build(Root(Query), Root(Mutation), Root(Subscription))
-}
-
-/// The schema with the operator's limits.
-pub(crate) fn build_limited_schema(limits: &LimitConfig) -> GraphqlSchemaBuilder {
-    let max_nesting = usize::try_from(limits.max_nesting).unwrap_or(usize::MAX);
-    // The library's default of 32 would reject documents that `--max-nesting` allows.
-    let schema = build_schema().limit_recursive_depth(max_nesting);
-    if limits.no_introspection {
-        // A suggestion in an error would name types and fields too.
-        schema.disable_introspection().disable_suggestions()
-    } else {
-        schema
-    }
+/// The schema, for canonical operations: it neither validates nor limits them again.
+pub(crate) fn build_schema() -> SchemaBuilder<Root<Query>, Mutation, Subscription> {
+    Schema::build(Root(Query), Mutation, Subscription)
+        .validation_mode(ValidationMode::Fast)
+        .limit_recursive_depth(usize::MAX)
+        .disable_introspection()
 }
 
 /// The schema as text, sorted: what `schema.graphql` holds.
@@ -55,6 +43,12 @@ pub fn sdl() -> String {
         .use_space_ident()
         .indent_width(2);
     let sdl = build_schema().finish().sdl_with_options(options);
-    let lines: Vec<&str> = sdl.trim().lines().map(str::trim_end).collect();
-    lines.join("\n") + "\n"
+    let parsed = apollo_compiler::Schema::parse(sdl, "schema.graphql");
+    let mut schema = parsed.unwrap_or_else(|invalid| invalid.partial);
+    // Every server has these; the library prints them as if they were ours.
+    let built_in = ["skip", "include", "deprecated", "specifiedBy", "oneOf"];
+    schema
+        .directive_definitions
+        .retain(|name, _| !built_in.contains(&name.as_str()));
+    schema.to_string()
 }

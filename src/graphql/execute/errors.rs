@@ -9,7 +9,7 @@ use async_graphql::{ErrorExtensionValues, PathSegment, Pos, ServerError};
 
 use crate::{
     domain::error::{Error, ErrorCode},
-    graphql::execute::response_code::ResponseCode,
+    graphql::{execute::response_code::ResponseCode, schema::scalar::Breach},
     metrics::{Metrics, labels::ErrorLabels},
 };
 
@@ -112,11 +112,13 @@ pub(crate) fn request_error(message: impl Into<String>, code: ResponseCode) -> S
     error
 }
 
-/// A value that its scalar rejects; `path` names the argument or the variable.
-pub(crate) fn bad_value(path: &str, rule: &str, pos: Pos) -> ServerError {
-    let message = format!("{path}: {rule}");
-    let mut error = request_error(message, ErrorCode::BadUserInput.into());
-    error.locations.push(pos);
+/// A value that its position does not take; `path` names the argument or the variable.
+pub(crate) fn invalid_value(breach: Breach, path: &str, rule: &str, pos: Pos) -> ServerError {
+    let code = match breach {
+        Breach::Type => ResponseCode::ValidationFailed,
+        Breach::Scalar => ErrorCode::BadUserInput.into(),
+    };
+    let mut error = located(&format!("{path}: {rule}"), code, pos);
     let extensions = error.extensions.get_or_insert_default();
     extensions.set("argument", path);
     error
@@ -132,12 +134,12 @@ pub(crate) fn parse_failed(message: &str, pos: Pos) -> ServerError {
     located(message, ResponseCode::ParseFailed, pos)
 }
 
-/// Marks the parser's own error as a parse failure.
-pub(crate) fn not_parsed(mut error: ServerError) -> ServerError {
-    let code = ResponseCode::ParseFailed;
-    let extensions = error.extensions.get_or_insert_default();
-    extensions.set("code", code.name());
-    error.source = Some(Arc::new(code));
+/// Introspection that asks for lists in lists in lists.
+pub(crate) fn introspection_too_deep(pos: Pos) -> ServerError {
+    let message =
+        "introspection: lists of types, fields, arguments and values may nest three deep, got more";
+    let mut error = request_error(message, ErrorCode::LimitExceeded.into());
+    error.locations.push(pos);
     error
 }
 

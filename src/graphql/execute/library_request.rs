@@ -1,34 +1,39 @@
-//! The request that async-graphql executes: a copy of the document, and all that resolvers need.
+//! The request that async-graphql executes: a copy of the canonical operation, and all that
+//! resolvers need.
 
-use async_graphql::Request;
+use std::collections::HashMap;
+
+use async_graphql::{
+    Pos, Positioned, Request,
+    parser::types::{DocumentOperations, ExecutableDocument},
+};
 
 use crate::{
     auth::request_context::RequestContext,
-    domain::error::Error,
+    domain::error::{Error, Result},
     graphql::{
         api::Api,
         execute::{budget::Budget, context::RequestCursor, loader::Loaders},
         prepare::operation::PreparedOperation,
-        schema::{root::ExecutionBegun, scalar::EventCursor},
+        schema::scalar::EventCursor,
     },
 };
 
 impl Api {
-    /// The library's request for an operation. `begun` is set once the library executes it.
+    /// The library's request for an operation.
     pub(crate) async fn library_request(
         &self,
         operation: &PreparedOperation,
         context: &RequestContext,
-        begun: &ExecutionBegun,
-    ) -> Request {
+    ) -> Result<Request> {
         let app = &self.app;
         // Read before anything else: a subscription that starts from it misses nothing.
-        let cursor = if operation.document.wants_cursor {
+        let cursor = if operation.has_root_field("eventCursor") {
             let position = app.feed.position().await;
             position.map(|position| EventCursor(app.feed.cursor(position)))
         } else {
             // Never sent: no field reads it.
-            Err(Error::invalid("eventCursor", "not found in the document"))
+            Err(Error::invalid("eventCursor", "not asked for"))
         };
         // A mutation that is cut off would leave its caller in doubt, so only its reads have a
         // deadline.
@@ -36,14 +41,18 @@ impl Api {
         let budget = Budget::new(app.config.limit.max_rows, deadline);
         // Without a text: the library takes the parsed document instead.
         let mut request = Request::new("")
-            .variables(operation.variables.clone())
             .data(context.caller.clone())
             .data(Loaders::new(app.db.clone(), budget))
-            .data(RequestCursor(cursor))
-            .data(begun.clone());
-        request.operation_name.clone_from(&operation.name);
-        // The library takes the document by value, and the cache keeps the original.
-        request.set_parsed_query(operation.document.parsed.clone());
-        request
+            .data(RequestCursor(cursor));
+        if let Some(introspection) = &operation.introspection {
+            request = request.data(introspection.answer(&self.types)?);
+        }
+        // The library takes the operation by value; the response is shaped by the original.
+        let canonical = Positioned::new(operation.canonical.clone(), Pos::default());
+        request.set_parsed_query(ExecutableDocument {
+            operations: DocumentOperations::Single(canonical),
+            fragments: HashMap::new(),
+        });
+        Ok(request)
     }
 }

@@ -61,6 +61,12 @@ impl From<ServerError> for Refusal {
     }
 }
 
+impl From<Vec<ServerError>> for Refusal {
+    fn from(errors: Vec<ServerError>) -> Self {
+        Self::request(errors)
+    }
+}
+
 /// What a subscription sends.
 pub(crate) enum Update {
     /// A response in JSON.

@@ -1,6 +1,9 @@
 //! A panic while an operation runs ends that operation, and nothing else.
 
-use std::{any::Any, panic::AssertUnwindSafe};
+use std::{
+    any::Any,
+    panic::{AssertUnwindSafe, catch_unwind},
+};
 
 use futures_util::{FutureExt, Stream, StreamExt};
 
@@ -26,6 +29,12 @@ impl Panic {
 /// that may panic, and a dropped transaction is rolled back.
 pub(crate) async fn catch<T>(work: impl Future<Output = T>) -> Result<T> {
     let caught = AssertUnwindSafe(work).catch_unwind().await;
+    caught.map_err(|payload| Error::internal(Panic::new(&*payload)))
+}
+
+/// Does `work` without waiting; a panic in it is `Internal`.
+pub(crate) fn catch_now<T>(work: impl FnOnce() -> T) -> Result<T> {
+    let caught = catch_unwind(AssertUnwindSafe(work));
     caught.map_err(|payload| Error::internal(Panic::new(&*payload)))
 }
 

@@ -1,230 +1,192 @@
-//! Shapes a response as the specification demands and async-graphql 7.2 does not: the fields of an
-//! object stand in the order of the selection, not in the order in which they became ready; and a
-//! failed field is null, or its nearest nullable parent if it is non-null. The library omits a
-//! failed field from its object, and makes an object of which no field is left null.
+//! Shapes a response as the specification demands and async-graphql 7.2 does not:
+//! - a field that failed is null, and so is its nearest nullable parent if its type is not; the
+//!   library omits the field, and makes null of an object of which nothing is left;
+//! - the fields of an object stand in the order of the selection, not in the order in which they
+//!   became ready;
+//! - the markers of the canonical operation are taken out.
 
-use std::collections::HashMap;
-
+use apollo_compiler::ast::Type;
 use async_graphql::{
-    Name, PathSegment, Positioned, Response, Value,
+    Name, PathSegment, Response, Value,
     indexmap::IndexMap,
-    parser::types::{
-        BaseType, FragmentDefinition, OperationDefinition, Selection, SelectionSet, Type,
-    },
+    parser::types::{Field, OperationDefinition, Selection, SelectionSet},
 };
 
-use crate::graphql::prepare::schema_types::{SchemaTypes, base_type_name, root_type_name};
+use crate::graphql::prepare::{synthetic::MARKER, type_system::TypeSystem};
 
-/// Shapes the responses to one operation. Shapes found for one response serve the next.
-pub(crate) struct ResponseShaper<'d> {
-    root: &'static str,
-    shape: ObjectShape<'d>,
-    fragments: &'d Fragments,
-    types: &'d SchemaTypes,
-}
-
-impl<'d> ResponseShaper<'d> {
-    pub(crate) fn new(
-        operation: &'d OperationDefinition,
-        fragments: &'d Fragments,
-        types: &'d SchemaTypes,
-    ) -> Self {
-        Self {
-            root: root_type_name(operation.ty),
-            shape: ObjectShape {
-                sets: vec![&operation.selection_set.node],
-                fields: None,
-            },
-            fragments,
-            types,
-        }
+/// Shapes a response to a canonical operation.
+pub(crate) fn shape_response(
+    operation: &OperationDefinition,
+    types: &TypeSystem,
+    response: &mut Response,
+) {
+    let set = &operation.selection_set.node;
+    let nulls = response.errors.iter().filter_map(|error| {
+        set_failed(&mut response.data, &error.path);
+        let root = Selected {
+            set,
+            on: types.root(operation.ty),
+        };
+        let depth = nullable_depth(types, root, &response.data, &error.path)?;
+        Some(&error.path[..depth])
+    });
+    // All failed fields first: a parent that becomes null has them no longer.
+    for path in nulls.collect::<Vec<_>>() {
+        set_null(&mut response.data, path);
     }
-
-    /// Restores failed fields and propagates their nulls, then orders the fields of the data.
-    pub(crate) fn finish(&mut self, response: &mut Response) {
-        // All of them first: once nulls propagate, a null on a path may stand for a failed parent.
-        for error in &response.errors {
-            restore_failed(&mut response.data, &error.path);
-        }
-        for error in &response.errors {
-            if let Some(depth) = self.nullable_depth(&error.path) {
-                set_null(&mut response.data, &error.path[..depth]);
-            }
-        }
-        order_fields(&mut self.shape, self.fragments, &mut response.data);
-    }
-
-    /// How many segments of an error's path lead to the value that becomes null: 0 for all of the
-    /// data. `None` if the path leads nowhere.
-    fn nullable_depth(&mut self, path: &[PathSegment]) -> Option<usize> {
-        let mut deepest = (!path.is_empty()).then_some(0);
-        let (mut shape, mut object) = (&mut self.shape, self.root);
-        let mut ty: Option<&Type> = None;
-        for (depth, segment) in path.iter().enumerate() {
-            match segment {
-                PathSegment::Field(key) => {
-                    let field = shape.fields(self.fragments).get_mut(key.as_str())?;
-                    // A fragment on a concrete type may select what the interface lacks.
-                    let on = field.on.unwrap_or(object);
-                    let found = &self.types.field(on, field.name)?.ty;
-                    object = base_type_name(found);
-                    shape = &mut field.inner;
-                    ty = Some(found);
-                }
-                PathSegment::Index(_) => match &ty?.base {
-                    BaseType::List(inner) => ty = Some(inner),
-                    BaseType::Named(_) => return None,
-                },
-            }
-            if ty?.nullable {
-                deepest = Some(depth + 1);
-            }
-        }
-        deepest
-    }
+    finish(set, &mut response.data);
 }
 
-type Fragments = HashMap<Name, Positioned<FragmentDefinition>>;
-
-/// What is selected of the object at one path of the response.
-struct ObjectShape<'d> {
-    sets: Vec<&'d SelectionSet>,
-    /// By response key, in order; computed on first use.
-    fields: Option<IndexMap<&'d str, FieldShape<'d>>>,
+/// The object around a field, and what is selected of it.
+#[derive(Clone, Copy)]
+struct Selected<'d> {
+    set: &'d SelectionSet,
+    on: &'d str,
 }
 
-struct FieldShape<'d> {
-    /// The type condition of the nearest fragment around it.
-    on: Option<&'d str>,
-    name: &'d str,
-    inner: ObjectShape<'d>,
-}
-
-impl<'d> ObjectShape<'d> {
-    fn fields(&mut self, fragments: &'d Fragments) -> &mut IndexMap<&'d str, FieldShape<'d>> {
-        self.fields.get_or_insert_with(|| {
-            let mut collector = FieldCollector {
-                fragments,
-                fields: IndexMap::new(),
-                spread: Vec::new(),
-            };
-            for set in &self.sets {
-                collector.collect(None, set);
-            }
-            collector.fields
-        })
-    }
-}
-
-/// Collects the fields of one object from its selection sets.
-struct FieldCollector<'d> {
-    fragments: &'d Fragments,
-    fields: IndexMap<&'d str, FieldShape<'d>>,
-    /// The fragments already collected: a repeated spread adds nothing.
-    spread: Vec<&'d Name>,
-}
-
-impl<'d> FieldCollector<'d> {
-    /// Adds the fields of a selection set; `on` is the type condition around it, if any.
-    fn collect(&mut self, on: Option<&'d str>, set: &'d SelectionSet) {
-        for item in &set.items {
-            match &item.node {
-                Selection::Field(field) => {
-                    let field = &field.node;
-                    let key = field.response_key().node.as_str();
-                    let entry = self.fields.entry(key).or_insert_with(|| FieldShape {
-                        on,
-                        name: &field.name.node,
-                        inner: ObjectShape {
-                            sets: Vec::new(),
-                            fields: None,
-                        },
-                    });
-                    // Fields with the same key merge, so every set counts.
-                    entry.inner.sets.push(&field.selection_set.node);
-                }
-                Selection::InlineFragment(fragment) => {
-                    let condition = fragment.node.type_condition.as_ref();
-                    let on = condition.map(|c| c.node.on.node.as_str()).or(on);
-                    self.collect(on, &fragment.node.selection_set.node);
-                }
-                Selection::FragmentSpread(spread) => {
-                    let name = &spread.node.fragment_name.node;
-                    if let Some(fragment) = self.fragments.get(name)
-                        && !self.spread.contains(&name)
-                    {
-                        self.spread.push(name);
-                        let on = Some(fragment.node.type_condition.node.on.node.as_str());
-                        self.collect(on, &fragment.node.selection_set.node);
-                    }
-                }
-            }
-        }
-    }
-}
-
-/// Sets the failed field at the end of an error's path to null. A null above it is an object that
-/// lost all its fields, since a field can only fail in an object that is there.
-fn restore_failed(value: &mut Value, path: &[PathSegment]) {
+/// Sets the field at the end of a path to null. Its path proves that each object on the way was
+/// there.
+fn set_failed(value: &mut Value, path: &[PathSegment]) {
     let Some((first, rest)) = path.split_first() else {
         return;
     };
-    if matches!(first, PathSegment::Field(_)) && *value == Value::Null {
-        *value = Value::Object(IndexMap::new());
-    }
-    match (first, value) {
-        (PathSegment::Field(key), Value::Object(fields)) => {
-            let field = fields.entry(Name::new(key)).or_insert(Value::Null);
-            restore_failed(field, rest);
-        }
-        (PathSegment::Index(i), Value::List(items)) => {
-            if let Some(item) = items.get_mut(*i) {
-                restore_failed(item, rest);
+    match first {
+        PathSegment::Field(key) => {
+            if *value == Value::Null {
+                *value = Value::Object(IndexMap::new());
+            }
+            if let Value::Object(fields) = value {
+                set_failed(fields.entry(Name::new(key)).or_insert(Value::Null), rest);
             }
         }
-        _ => {}
+        PathSegment::Index(index) => {
+            if let Value::List(items) = value
+                && let Some(item) = items.get_mut(*index)
+            {
+                set_failed(item, rest);
+            }
+        }
     }
 }
 
-/// Sets the value at a path to null, unless a parent of it is null already.
+/// How many segments of an error's path lead to the value that becomes null: 0 for all of the data.
+/// `None` if the path leads nowhere.
+fn nullable_depth(
+    types: &TypeSystem,
+    root: Selected<'_>,
+    data: &Value,
+    path: &[PathSegment],
+) -> Option<usize> {
+    let mut deepest = (!path.is_empty()).then_some(0);
+    let (mut parent, mut value) = (root, Some(data));
+    let mut ty = None;
+    for (depth, segment) in path.iter().enumerate() {
+        match segment {
+            PathSegment::Field(key) => {
+                let Some(Value::Object(object)) = value else {
+                    return None;
+                };
+                parent = narrow(parent, object)?;
+                let field = field_of(parent.set, key)?;
+                let found = &types.field(parent.on, &field.name.node)?.ty;
+                parent = Selected {
+                    set: &field.selection_set.node,
+                    on: found.inner_named_type(),
+                };
+                value = object.get(key.as_str());
+                ty = Some(found);
+            }
+            PathSegment::Index(index) => {
+                value = match value {
+                    Some(Value::List(items)) => items.get(*index),
+                    _ => None,
+                };
+                ty = ty.filter(|ty| ty.is_list()).map(Type::item_type);
+            }
+        }
+        if !ty?.is_non_null() {
+            deepest = Some(depth + 1);
+        }
+    }
+    deepest
+}
+
+/// The selection of an object, which is that of its type where the parent's is an interface.
+fn narrow<'d>(parent: Selected<'d>, object: &IndexMap<Name, Value>) -> Option<Selected<'d>> {
+    let Some(Selection::InlineFragment(_)) = parent.set.items.first().map(|item| &item.node) else {
+        return Some(parent);
+    };
+    let Value::String(ty) = object.get(MARKER)? else {
+        return None;
+    };
+    parent.set.items.iter().find_map(|item| {
+        let Selection::InlineFragment(fragment) = &item.node else {
+            return None;
+        };
+        let on = fragment.node.type_condition.as_ref()?.node.on.node.as_str();
+        let set = &fragment.node.selection_set.node;
+        (on == ty).then_some(Selected { set, on })
+    })
+}
+
+fn field_of<'d>(set: &'d SelectionSet, key: &str) -> Option<&'d Field> {
+    set.items.iter().find_map(|item| match &item.node {
+        Selection::Field(field) if field.node.response_key().node == key => Some(&field.node),
+        _ => None,
+    })
+}
+
 fn set_null(value: &mut Value, path: &[PathSegment]) {
     let Some((first, rest)) = path.split_first() else {
         *value = Value::Null;
         return;
     };
-    match (first, value) {
-        (PathSegment::Field(key), Value::Object(fields)) => {
-            if let Some(field) = fields.get_mut(key.as_str()) {
-                set_null(field, rest);
-            }
-        }
-        (PathSegment::Index(i), Value::List(items)) => {
-            if let Some(item) = items.get_mut(*i) {
-                set_null(item, rest);
-            }
-        }
-        _ => {}
+    let inner = match (first, value) {
+        (PathSegment::Field(key), Value::Object(fields)) => fields.get_mut(key.as_str()),
+        (PathSegment::Index(index), Value::List(items)) => items.get_mut(*index),
+        // A parent is already null.
+        _ => None,
+    };
+    if let Some(inner) = inner {
+        set_null(inner, rest);
     }
 }
 
-fn order_fields<'d>(shape: &mut ObjectShape<'d>, fragments: &'d Fragments, value: &mut Value) {
+/// Orders the fields of a value's objects, and takes out the markers.
+fn finish(set: &SelectionSet, value: &mut Value) {
     match value {
         Value::List(items) => {
             for item in items {
-                order_fields(shape, fragments, item);
+                finish(set, item);
             }
         }
         Value::Object(object) => {
-            let fields = shape.fields(fragments);
-            // Most objects are already in order, and sorting would allocate for each.
-            if !is_in_order(object, fields) {
-                object.sort_by_cached_key(|key, _| fields.get_index_of(key.as_str()));
+            let parent = Selected { set, on: "" };
+            let Some(Selected { set, .. }) = narrow(parent, object) else {
+                return;
+            };
+            // It stands last, or alone.
+            if set
+                .items
+                .last()
+                .is_some_and(|last| is_field(&last.node, MARKER))
+            {
+                object.shift_remove(MARKER);
             }
+            // Most objects are already in order, and sorting would allocate for each.
+            if !is_in_order(object, set) {
+                object.sort_by_cached_key(|key, _| {
+                    set.items.iter().position(|item| is_field(&item.node, key))
+                });
+            }
+            let mut fields = set.items.iter();
             for (key, value) in object {
-                if matches!(value, Value::Object(_) | Value::List(_))
-                    && let Some(field) = fields.get_mut(key.as_str())
+                // Both are in the same order.
+                let field = fields.find(|item| is_field(&item.node, key));
+                if let Some(Selection::Field(field)) = field.map(|item| &item.node)
+                    && matches!(value, Value::Object(_) | Value::List(_))
                 {
-                    order_fields(&mut field.inner, fragments, value);
+                    finish(&field.node.selection_set.node, value);
                 }
             }
         }
@@ -232,8 +194,15 @@ fn order_fields<'d>(shape: &mut ObjectShape<'d>, fragments: &'d Fragments, value
     }
 }
 
-fn is_in_order(object: &IndexMap<Name, Value>, fields: &IndexMap<&str, FieldShape<'_>>) -> bool {
-    // Skipped fields are missing, so the keys are a subsequence of those selected.
-    let mut wanted = fields.keys();
-    object.keys().all(|key| wanted.any(|w| *w == key.as_str()))
+fn is_in_order(object: &IndexMap<Name, Value>, set: &SelectionSet) -> bool {
+    let mut wanted = set.items.iter();
+    let mut keys = object.keys();
+    keys.all(|key| wanted.any(|item| is_field(&item.node, key)))
+}
+
+fn is_field(item: &Selection, key: &str) -> bool {
+    match item {
+        Selection::Field(field) => field.node.response_key().node == key,
+        _ => false,
+    }
 }

@@ -14,10 +14,10 @@ use crate::{
             errors::{classify, from_error, request_error},
             outcome::{Outcome, Refusal},
             panic_boundary,
+            response::shape_response,
             response_code::ResponseCode,
         },
-        prepare::operation::PreparedOperation,
-        schema::root::ExecutionBegun,
+        prepare::{operation::PreparedOperation, type_system::TypeSystem},
     },
     metrics::labels::OutcomeLabel,
 };
@@ -68,20 +68,11 @@ impl Api {
             let code = ResponseCode::ValidationFailed;
             return Err(request_error(ONE_RESPONSE, code).into());
         }
-        let begun = ExecutionBegun::default();
-        let response = match self.call_library(operation, context, &begun).await {
-            Ok(response) => response,
+        match self.call_library(operation, context).await {
+            Ok(response) => Ok(shape(operation, &self.types, response)),
             // An operation that panicked had begun, and earlier fields may have committed.
-            Err(error @ Error::Internal(_)) => Response::from_errors(vec![from_error(&error)]),
-            Err(error) => return Err(from_error(&error).into()),
-        };
-        // `__typename` and introspection succeed without resolving a field of the root.
-        if response.errors.is_empty() || begun.is_set() {
-            Ok(shape(operation, response))
-        } else {
-            let mut errors = response.errors;
-            classify(&mut errors, ResponseCode::ValidationFailed);
-            Err(Refusal::request(errors))
+            Err(error @ Error::Internal(_)) => Ok(Response::from_errors(vec![from_error(&error)])),
+            Err(error) => Err(from_error(&error).into()),
         }
     }
 
@@ -90,30 +81,27 @@ impl Api {
         &self,
         operation: &PreparedOperation,
         context: &RequestContext,
-        begun: &ExecutionBegun,
     ) -> Result<Response> {
-        let (label, name) = (operation.label().name(), operation.display_name());
+        let (label, name) = (operation.label().name(), operation.name.as_deref());
         let span = tracing::debug_span!("operation", kind = label, name);
         let work = async {
-            let request = self.library_request(operation, context, begun).await;
-            self.schema.execute(request).await
+            let request = self.library_request(operation, context).await?;
+            Ok(self.schema.execute(request).await)
         };
         let work = panic_boundary::catch(work.instrument(span));
         // Cutting off a mutation would leave its caller in doubt.
         if operation.is_mutation() {
-            work.await
+            work.await?
         } else {
-            self.app.deadline().keep(work).await?
+            self.app.deadline().keep(work).await??
         }
     }
 }
 
 /// Sets the codes of an executed operation's errors, and puts its data into the selected shape.
-fn shape(operation: &PreparedOperation, mut response: Response) -> Response {
+fn shape(operation: &PreparedOperation, types: &TypeSystem, mut response: Response) -> Response {
     // During execution, the library's own errors are arguments that it could not read.
     classify(&mut response.errors, ErrorCode::BadUserInput.into());
-    if let Some(mut shaper) = operation.shaper() {
-        shaper.finish(&mut response);
-    }
+    shape_response(&operation.canonical, types, &mut response);
     response
 }

@@ -1,24 +1,24 @@
-//! Fuzzes the document checks: an operation must cost the same as its copy with every fragment
-//! inlined.
+//! Fuzzes the preparation of documents: an operation has one canonical form, whether its fragments
+//! are named or written out, and that form is plain.
 
-use std::sync::LazyLock;
+use std::{collections::HashMap, sync::LazyLock};
 
-use async_graphql::{
-    Positioned, Variables,
-    parser::{
-        parse_query,
-        types::{ExecutableDocument, InlineFragment, OperationDefinition, Selection, SelectionSet},
-    },
+use apollo_compiler::{
+    Name, Node,
+    ast::{self, Definition, FragmentDefinition, InlineFragment, Selection},
+    parser::Parser,
 };
+use async_graphql::parser::types::{self as library, OperationDefinition};
+use serde_json::{Map, Value as Json};
 
 use crate::{
     config::limit::LimitConfig,
     graphql::{
         prepare::{
-            cost::measure_cost, lexical_limits::check_lexical_limits, schema_types::SchemaTypes,
-            validation::validate_document, value_check::validate_variables,
+            canonical::lower, cost::measure_cost, document::Document, testing::types,
+            variables::coerce_variables,
         },
-        schema::build_schema,
+        subscribe::group_key::canonical_text,
     },
 };
 
@@ -35,167 +35,156 @@ const FLAGS: [&str; 10] = [
     "--max-directives",
     "8",
 ];
-/// With more brackets than this, the library's parser may overflow its stack.
-const MAX_BRACKETS: usize = 100;
+/// What a document may have once its fragments are written out.
+const WITHOUT_LIMITS: [&str; 10] = [
+    "--max-tokens",
+    "100000",
+    "--max-fields",
+    "100000",
+    "--max-depth",
+    "64",
+    "--max-aliases",
+    "100000",
+    "--max-directives",
+    "100000",
+];
+/// How many object types the interface with the most of them has.
+const OBJECTS_OF_AN_INTERFACE: u64 = 3;
 
-/// How large a selection set is.
-#[derive(Clone, Copy, Debug, Default)]
-struct Size {
-    items: u64,
-    aliases: u64,
-    directives: u64,
-    depth: u64,
-}
-
-impl Size {
-    fn of(set: &SelectionSet) -> Self {
-        let mut size = Self::default();
-        for item in &set.items {
-            let (directives, inner) = match &item.node {
-                Selection::Field(field) => {
-                    size.aliases += u64::from(field.node.alias.is_some());
-                    let mut inner = Self::of(&field.node.selection_set.node);
-                    inner.depth += 1;
-                    (&field.node.directives, inner)
-                }
-                Selection::InlineFragment(fragment) => (
-                    &fragment.node.directives,
-                    Self::of(&fragment.node.selection_set.node),
-                ),
-                Selection::FragmentSpread(spread) => (&spread.node.directives, Self::default()),
-            };
-            size.items += 1 + inner.items;
-            size.aliases += inner.aliases;
-            size.directives += directives.len() as u64 + inner.directives;
-            size.depth = size.depth.max(inner.depth);
-        }
-        size
-    }
-}
-
-/// A copy of the set with its fragments inlined.
-fn inline_fragments(set: &SelectionSet, document: &ExecutableDocument) -> SelectionSet {
-    let mut set = set.clone();
-    for item in &mut set.items {
-        match &mut item.node {
-            Selection::Field(field) => {
-                let inner = &mut field.node.selection_set.node;
-                *inner = inline_fragments(inner, document);
-            }
-            Selection::InlineFragment(fragment) => {
-                let inner = &mut fragment.node.selection_set.node;
-                *inner = inline_fragments(inner, document);
-            }
-            Selection::FragmentSpread(spread) => {
-                let name = &spread.node.fragment_name.node;
-                let Some(fragment) = document.fragments.get(name) else {
-                    continue;
-                };
-                let (pos, set) = (fragment.pos, &fragment.node.selection_set);
-                let inline = InlineFragment {
-                    type_condition: Some(fragment.node.type_condition.clone()),
-                    directives: spread.node.directives.clone(),
-                    selection_set: Positioned::new(inline_fragments(&set.node, document), set.pos),
-                };
-                item.node = Selection::InlineFragment(Positioned::new(inline, pos));
-            }
-        }
-    }
-    set
-}
-
-/// Checks a document and its variables: `data` is the text, then optionally a NUL and JSON.
+/// Prepares a document and its variables: `data` is the text, then optionally a NUL and JSON.
 ///
 /// # Panics
-/// If a document beyond a limit passes, a parsable one is rejected as unparsable, or a fragment
-/// costs more or less than its content.
+/// If an error says nothing, a canonical operation is not plain or beyond a limit, or another one
+/// than that of the same document with its fragments written out.
 pub fn document(data: &[u8]) {
-    static TYPES: LazyLock<SchemaTypes> = LazyLock::new(|| {
-        let types = SchemaTypes::read(&build_schema().finish().sdl());
-        types.expect("the schema can be read")
-    });
     static LIMITS: LazyLock<LimitConfig> = LazyLock::new(|| LimitConfig::of(&FLAGS));
-    let (types, limits) = (&*TYPES, &*LIMITS);
     let mut parts = data.splitn(2, |byte| *byte == 0).map(str::from_utf8);
     let (Some(Ok(text)), variables) = (parts.next(), parts.next()) else {
         return;
     };
-    let Some(document) = parse_within_limits(text, limits) else {
-        return;
+    let document = match Document::read(text.to_owned(), types(), &LIMITS) {
+        Ok(document) => document,
+        Err(errors) => {
+            let says_something = |error: &async_graphql::ServerError| {
+                !error.message.is_empty() && error.extensions.is_some()
+            };
+            assert!(
+                !errors.is_empty() && errors.iter().all(says_something),
+                "{errors:?}"
+            );
+            return;
+        }
     };
-    if let Err(error) = validate_document(&document, types, limits) {
-        assert!(
-            !error.message.is_empty() && error.extensions.is_some(),
-            "{error:?}"
-        );
-        return;
-    }
     let variables = variables.and_then(Result::ok).unwrap_or_default();
-    let variables = serde_json::from_str(variables).map(Variables::from_json);
-    let variables = variables.unwrap_or_default();
-    for (_, operation) in document.operations.iter() {
-        let operation = &operation.node;
-        let mut flat = operation.clone();
-        flat.selection_set.node = inline_fragments(&operation.selection_set.node, &document);
-        assert_within_limits(operation, &flat, limits, text.contains("__"));
-        if validate_variables(operation, &variables, types).is_err() {
-            continue;
-        }
-        let costs =
-            [operation, &flat].map(|o| measure_cost(&document, o, &variables, types, limits).ok());
-        assert_eq!(costs[0], costs[1]);
-    }
-}
-
-/// Parses a text; `None` if it is beyond the lexical limits or cannot be parsed.
-fn parse_within_limits(text: &str, limits: &LimitConfig) -> Option<ExecutableDocument> {
-    let size = check_lexical_limits(text, limits);
-    let is_bracket = |byte: &u8| matches!(byte, b'{' | b'[' | b'(');
-    if size.is_err() && text.bytes().filter(|byte| is_bracket(byte)).count() > MAX_BRACKETS {
-        return None;
-    }
-    let document = parse_query(text).ok()?;
-    match size {
-        Ok(size) => {
-            // Each item takes at least one token: with fewer tokens, the scan has skipped text.
-            let items = count_items(&document);
-            assert!(items <= size.tokens, "{items} in {} tokens", size.tokens);
-            Some(document)
-        }
-        Err(error) => {
-            let is_limit = error.extensions.is_some_and(|e| e.get("limit").is_some());
-            assert!(is_limit, "{text}");
-            None
-        }
-    }
-}
-
-/// Counts the fields and fragments that are written in a document.
-fn count_items(document: &ExecutableDocument) -> u64 {
-    let operations = document.operations.iter();
-    let operations = operations.map(|(_, o)| &o.node.selection_set.node);
-    let fragments = document.fragments.values();
-    let fragments = fragments.map(|f| &f.node.selection_set.node);
-    let sets = operations.chain(fragments);
-    sets.map(|set| Size::of(set).items).sum()
-}
-
-/// Checks a valid operation and its copy with the fragments inlined.
-fn assert_within_limits(
-    operation: &OperationDefinition,
-    flat: &OperationDefinition,
-    limits: &LimitConfig,
-    has_introspection: bool,
-) {
-    let size = Size::of(&flat.selection_set.node);
-    assert!(size.items <= limits.max_fields, "{size:?}");
-    // Both count once, where they are written, and not at every spread.
-    let written = Size::of(&operation.selection_set.node);
-    assert!(written.aliases <= limits.max_aliases, "{size:?}");
-    assert!(written.directives <= limits.max_directives, "{size:?}");
-    // Introspection may go deeper.
-    assert!(
-        size.depth <= limits.max_depth || has_introspection,
-        "{size:?}"
+    let given: Map<String, Json> = serde_json::from_str(variables).unwrap_or_default();
+    let written_out = write_out_fragments(text);
+    let other = Document::read(
+        written_out.clone(),
+        types(),
+        &LimitConfig::of(&WITHOUT_LIMITS),
     );
+    let other = other.unwrap_or_else(|errors| panic!("{errors:?}: {written_out}"));
+    for operation in document.executable.operations.iter() {
+        let name = operation.name.as_deref();
+        let [Some(one), Some(same)] =
+            [&document, &other].map(|document| canonical(document, name, &given))
+        else {
+            continue;
+        };
+        assert_plain(&one.selection_set.node, &LIMITS);
+        assert_eq!(canonical_text(&one), canonical_text(&same), "{written_out}");
+        let cost = |operation| measure_cost(operation, types(), &LIMITS).ok();
+        assert_eq!(cost(&one), cost(&same), "{written_out}");
+    }
+}
+
+/// The canonical form of an operation; `None` if its variables are invalid.
+fn canonical(
+    document: &Document,
+    name: Option<&str>,
+    given: &Map<String, Json>,
+) -> Option<OperationDefinition> {
+    let operation = document.operation(name).ok()?;
+    let variables = coerce_variables(operation, given, types(), true, &document.positions).ok()?;
+    lower(document, operation, &variables, types()).ok()
+}
+
+/// Checks that a set has neither directives nor spreads nor a response key twice, and no more
+/// fields than the limit.
+fn assert_plain(set: &library::SelectionSet, limits: &LimitConfig) -> u64 {
+    let mut keys = Vec::new();
+    let mut size = 0;
+    for item in &set.items {
+        assert!(item.node.directives().is_empty(), "{item:?}");
+        size += 1 + match &item.node {
+            library::Selection::Field(field) => {
+                keys.push(field.node.response_key().node.clone());
+                assert_plain(&field.node.selection_set.node, limits)
+            }
+            library::Selection::InlineFragment(fragment) => {
+                assert_plain(&fragment.node.selection_set.node, limits)
+            }
+            library::Selection::FragmentSpread(_) => panic!("{item:?}"),
+        };
+    }
+    let count = keys.len();
+    keys.sort();
+    keys.dedup();
+    assert_eq!(keys.len(), count, "{set:?}");
+    let max = (limits.max_fields + 2) * OBJECTS_OF_AN_INTERFACE;
+    assert!(size <= max, "{size} of {max}");
+    size
+}
+
+type Fragments<'d> = HashMap<&'d Name, &'d Node<FragmentDefinition>>;
+
+/// The text of a valid document with inline fragments for its named ones.
+fn write_out_fragments(text: &str) -> String {
+    let parsed = Parser::new().parse_ast(text, "document.graphql");
+    let parsed = parsed.expect("a valid document");
+    let fragments: Fragments<'_> = parsed
+        .definitions
+        .iter()
+        .filter_map(|definition| match definition {
+            Definition::FragmentDefinition(fragment) => Some((&fragment.name, fragment)),
+            _ => None,
+        })
+        .collect();
+    let mut copy = ast::Document::new();
+    for definition in &parsed.definitions {
+        if let Definition::OperationDefinition(operation) = definition {
+            let mut operation = operation.clone();
+            let inner = operation.make_mut();
+            inner.selection_set = write_out(&inner.selection_set, &fragments);
+            copy.definitions
+                .push(Definition::OperationDefinition(operation));
+        }
+    }
+    copy.serialize().no_indent().to_string()
+}
+
+fn write_out(set: &[Selection], fragments: &Fragments<'_>) -> Vec<Selection> {
+    let write_out = |item: &Selection| match item {
+        Selection::Field(field) => {
+            let mut field = field.clone();
+            let inner = field.make_mut();
+            inner.selection_set = write_out(&inner.selection_set, fragments);
+            Selection::Field(field)
+        }
+        Selection::InlineFragment(fragment) => {
+            let mut fragment = fragment.clone();
+            let inner = fragment.make_mut();
+            inner.selection_set = write_out(&inner.selection_set, fragments);
+            Selection::InlineFragment(fragment)
+        }
+        Selection::FragmentSpread(spread) => {
+            let fragment = fragments[&spread.fragment_name];
+            Selection::InlineFragment(Node::new(InlineFragment {
+                type_condition: Some(fragment.type_condition.clone()),
+                directives: spread.directives.clone(),
+                selection_set: write_out(&fragment.selection_set, fragments),
+            }))
+        }
+    };
+    set.iter().map(write_out).collect()
 }

@@ -1,20 +1,20 @@
 //! Turns a request into an operation that may run: checks the caller, the document, the variables
 //! and the cost. Nothing that is refused here has been executed.
 
-use std::time::Instant;
+use std::{sync::Arc, time::Instant};
 
 use async_graphql::ServerError;
+use serde_json::{Map, Value as Json};
 
 use crate::{
     auth::request_context::RequestContext,
     graphql::{
         api::Api,
-        execute::outcome::Refusal,
+        execute::{errors::from_error, outcome::Refusal, panic_boundary::catch_now},
         prepare::{
-            cost::{Cost, measure_cost},
-            document::OperationRequest,
-            operation::PreparedOperation,
-            value_check::validate_variables,
+            canonical::lower, cost::measure_cost, document::Document, documents::OperationRequest,
+            introspection::Introspection, operation::PreparedOperation,
+            variables::coerce_variables,
         },
     },
     metrics::labels::{OperationLabel, OutcomeLabel},
@@ -32,7 +32,9 @@ impl Api {
         context: &RequestContext,
     ) -> Result<PreparedOperation, Refusal> {
         let begun = Instant::now();
-        self.admit(request, context).map_err(|mut refusal| {
+        let admitted = catch_now(|| self.admit(request, context));
+        let admitted = admitted.unwrap_or_else(|panic| Err(from_error(&panic).into()));
+        admitted.map_err(|mut refusal| {
             let (kind, outcome) = (OperationLabel::Unknown, OutcomeLabel::Refused);
             self.app
                 .metrics
@@ -59,25 +61,34 @@ impl Api {
         Ok(operation?)
     }
 
-    /// Finds the document, checks the variables and works out the cost.
-    fn measure(&self, request: OperationRequest) -> Result<PreparedOperation, ServerError> {
-        let mut prepared = PreparedOperation {
-            document: self.documents.find(request.source)?,
-            name: request.name,
-            variables: request.variables,
-            types: self.types.clone(),
-            cost: Cost::default(),
-        };
-        // If the request does not name one operation, the library refuses to run any.
-        if let Some(operation) = prepared.definition() {
-            let (variables, types) = (&prepared.variables, &self.types);
-            validate_variables(operation, variables, types)?;
-            let (document, limits) = (&prepared.document.parsed, &self.app.config.limit);
-            prepared.cost = measure_cost(document, operation, variables, types, limits)?;
-            #[expect(clippy::cast_precision_loss, reason = "it is no more than the limit")]
-            let points = prepared.cost.objects as f64;
-            self.app.metrics.operation_cost.observe(points);
-        }
-        Ok(prepared)
+    /// Finds the document, coerces the variables, lowers the operation and measures its cost.
+    fn measure(&self, request: OperationRequest) -> Result<PreparedOperation, Vec<ServerError>> {
+        let document = self.documents.find(request.source)?;
+        let measured = self.lower(&document, request.name.as_deref(), &request.variables);
+        measured.map_err(|error| vec![error])
+    }
+
+    fn lower(
+        &self,
+        document: &Arc<Document>,
+        name: Option<&str>,
+        given: &Map<String, Json>,
+    ) -> Result<PreparedOperation, ServerError> {
+        let (types, limits) = (&self.types, &self.app.config.limit);
+        let operation = document.operation(name)?;
+        let suggests = !limits.no_introspection;
+        let variables = coerce_variables(operation, given, types, suggests, &document.positions)?;
+        let canonical = lower(document, operation, &variables, types)?;
+        let cost = measure_cost(&canonical, types, limits)?;
+        #[expect(clippy::cast_precision_loss, reason = "it is no more than the limit")]
+        let points = cost.objects as f64;
+        self.app.metrics.operation_cost.observe(points);
+        let introspection = Introspection::of(document, operation, &canonical, variables)?;
+        Ok(PreparedOperation {
+            name: operation.name.as_ref().map(ToString::to_string),
+            introspection,
+            canonical,
+            cost,
+        })
     }
 }

@@ -2,9 +2,15 @@
 //! its bytes, its tokens, and how deep its brackets nest. Too much of any would cost the parser
 //! time or stack.
 
-use async_graphql::{Pos, ServerError};
+use async_graphql::ServerError;
 
-use crate::{config::limit::LimitConfig, graphql::execute::errors};
+use crate::{
+    config::limit::LimitConfig,
+    graphql::{execute::errors, prepare::positions::Positions},
+};
+
+/// Ignored wherever it stands.
+const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
 
 /// The size of a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,11 +20,20 @@ pub(crate) struct LexicalSize {
     nesting: u64,
 }
 
+/// How many tokens a text has. Its strings end.
+pub(crate) fn count_tokens(text: &str) -> u64 {
+    let mut lexer = Lexer::new(text);
+    let ended = lexer.run(u64::MAX, u64::MAX);
+    debug_assert_eq!(ended, Ok(()), "{text}");
+    lexer.size.tokens
+}
+
 /// Measures a document's text. Fails if it exceeds a limit or a string does not end.
 pub(crate) fn check_lexical_limits(
-    text: &str,
+    positions: &Positions,
     limits: &LimitConfig,
 ) -> Result<LexicalSize, ServerError> {
+    let text = positions.text();
     let bytes = text.len() as u64;
     if bytes > limits.max_document_bytes {
         let (limit, max) = ("max-document-bytes", limits.max_document_bytes);
@@ -27,13 +42,13 @@ pub(crate) fn check_lexical_limits(
     }
     let mut lexer = Lexer::new(text);
     lexer
-        .run(limits)
-        .map_err(|at| errors::parse_failed("a text that does not end", locate(text, at)))?;
+        .run(limits.max_tokens, limits.max_nesting)
+        .map_err(|at| errors::parse_failed("a text that does not end", positions.at(at)))?;
     let size = lexer.size;
     if let Some(at) = lexer.tokens_passed_at {
         let (limit, max) = ("max-tokens", limits.max_tokens);
         let advice = "send less in one document, and values as variables";
-        let at = [locate(text, at)];
+        let at = [positions.at(at)];
         return Err(errors::limit(
             limit,
             max,
@@ -46,7 +61,7 @@ pub(crate) fn check_lexical_limits(
     if let Some(at) = lexer.nesting_passed_at {
         let (limit, max) = ("max-nesting", limits.max_nesting);
         let advice = "ask for less at once";
-        let at = [locate(text, at)];
+        let at = [positions.at(at)];
         let what = "brackets in one another";
         return Err(errors::limit(limit, max, size.nesting, what, advice, &at));
     }
@@ -80,7 +95,7 @@ impl<'t> Lexer<'t> {
     }
 
     /// Goes to the end of the text. Fails with the offset of a string that does not end.
-    fn run(&mut self, limits: &LimitConfig) -> Result<(), usize> {
+    fn run(&mut self, max_tokens: u64, max_nesting: u64) -> Result<(), usize> {
         while let Some(byte) = self.text.get(self.offset) {
             let start = self.offset;
             self.offset += 1;
@@ -90,11 +105,15 @@ impl<'t> Lexer<'t> {
                     self.skip_while(|b| b != b'\n' && b != b'\r');
                     continue;
                 }
+                _ if self.text[start..].starts_with(BYTE_ORDER_MARK) => {
+                    self.offset = start + BYTE_ORDER_MARK.len();
+                    continue;
+                }
                 b'"' => self.skip_string(start)?,
                 b'{' | b'[' | b'(' => {
                     self.open_brackets += 1;
                     self.size.nesting = self.size.nesting.max(self.open_brackets);
-                    if self.open_brackets > limits.max_nesting {
+                    if self.open_brackets > max_nesting {
                         self.nesting_passed_at.get_or_insert(start);
                     }
                 }
@@ -104,7 +123,7 @@ impl<'t> Lexer<'t> {
                 _ => {}
             }
             self.size.tokens += 1;
-            if self.size.tokens > limits.max_tokens {
+            if self.size.tokens > max_tokens {
                 self.tokens_passed_at.get_or_insert(start);
             }
         }
@@ -153,26 +172,24 @@ fn is_word(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-'
 }
 
-/// The line and column of an offset, counted as the parser counts.
-fn locate(text: &str, offset: usize) -> Pos {
-    let before = text.get(..offset).unwrap_or(text);
-    let line = before.matches('\n').count() + 1;
-    let column = before.rsplit('\n').next().unwrap_or("").chars().count() + 1;
-    Pos { line, column }
-}
-
 #[cfg(test)]
 mod tests {
+    use async_graphql::Pos;
+
     use super::*;
 
+    fn check(text: &str, flags: &[&str]) -> Result<LexicalSize, ServerError> {
+        check_lexical_limits(&Positions::of(text.to_owned()), &LimitConfig::of(flags))
+    }
+
     fn size(text: &str) -> (u64, u64) {
-        let size = check_lexical_limits(text, &LimitConfig::of(&[])).expect("small enough");
+        let size = check(text, &[]).expect("small enough");
         (size.tokens, size.nesting)
     }
 
     /// The flag of the limit that a text is beyond, and how much it has.
     fn over(text: &str, flags: &[&str]) -> Option<(String, u64)> {
-        let error = check_lexical_limits(text, &LimitConfig::of(flags)).err()?;
+        let error = check(text, flags).err()?;
         let extensions = error.extensions.expect("a code");
         let limit = extensions.get("limit")?.clone().into_json().ok()?;
         let asked = extensions.get("asked")?.clone().into_json().ok()?;
@@ -192,6 +209,7 @@ mod tests {
             (r#"{ a(b: "") }"#, (8, 2)),
             (r#"{ a(b: """ {[( " "" \""" {\n """) }"#, (8, 2)),
             ("{ \u{e4} }", (4, 1)),
+            ("\u{feff}{ \u{feff}a }", (3, 1)),
             ("}}}", (3, 0)),
         ] {
             assert_eq!(size(text), expected, "{text}");
@@ -209,7 +227,7 @@ mod tests {
             "\"x\n\"",
             "\"\\",
         ] {
-            let error = check_lexical_limits(text, &LimitConfig::of(&[])).expect_err(text);
+            let error = check(text, &[]).expect_err(text);
             assert_eq!(error.message, "a text that does not end", "{text}");
         }
     }
@@ -230,8 +248,7 @@ mod tests {
 
     #[test]
     fn where_it_is_too_much_is_said() {
-        let error =
-            check_lexical_limits("{\n  \u{e4} b }", &LimitConfig::of(&["--max-tokens", "3"]));
+        let error = check("{\n  \u{e4} b }", &["--max-tokens", "3"]);
         let error = error.expect_err("too many");
         assert_eq!(error.locations, [Pos { line: 2, column: 5 }]);
     }

@@ -35,16 +35,16 @@ impl LimitCount {
     }
 
     /// Notes that there are `number` in one place.
-    pub(crate) fn observe(&mut self, number: u64, name: impl FnOnce() -> String, pos: Pos) {
+    pub(crate) fn observe(&mut self, number: u64, name: &str, pos: Pos) {
         self.most = self.most.max(number);
         if number > self.max {
-            self.passed_at.get_or_insert_with(|| (name(), pos));
+            self.passed_at.get_or_insert_with(|| (name.to_owned(), pos));
         }
     }
 
     /// Counts one more.
     pub(crate) fn add(&mut self, name: &str, pos: Pos) {
-        self.observe(self.most + 1, || name.to_owned(), pos);
+        self.observe(self.most + 1, name, pos);
     }
 
     /// Fails if the limit is exceeded.

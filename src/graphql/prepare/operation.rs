@@ -1,77 +1,53 @@
 //! An operation that may run.
 
-use std::sync::Arc;
-
 use async_graphql::{
-    Positioned, Variables,
+    Positioned,
     parser::types::{Field, OperationDefinition, OperationType, Selection},
 };
 
 use crate::{
-    graphql::{
-        execute::response::ResponseShaper,
-        prepare::{cost::Cost, document::Document, schema_types::SchemaTypes},
-    },
+    graphql::prepare::{cost::Cost, introspection::Introspection},
     metrics::labels::OperationLabel,
 };
 
-/// An operation whose document, variables and cost were checked.
+/// An operation that was lowered and whose cost was measured.
 pub(crate) struct PreparedOperation {
-    pub(crate) document: Arc<Document>,
-    /// The name by which the request chose it; `None` where the document has only one.
+    /// Its name, for the log and for traces.
     pub(crate) name: Option<String>,
-    pub(crate) variables: Variables,
-    pub(crate) types: SchemaTypes,
+    pub(crate) canonical: OperationDefinition,
+    /// What it asks of the schema itself, if anything.
+    pub(crate) introspection: Option<Introspection>,
     pub(crate) cost: Cost,
 }
 
 impl PreparedOperation {
     pub(crate) fn is_mutation(&self) -> bool {
-        self.is(OperationType::Mutation)
+        self.canonical.ty == OperationType::Mutation
     }
 
     pub(crate) fn is_subscription(&self) -> bool {
-        self.is(OperationType::Subscription)
+        self.canonical.ty == OperationType::Subscription
     }
 
-    fn is(&self, kind: OperationType) -> bool {
-        self.definition().is_some_and(|o| o.ty == kind)
-    }
-
-    /// The operation as the document defines it; `None` if the name fits none.
-    pub(crate) fn definition(&self) -> Option<&OperationDefinition> {
-        self.document.operation(self.name.as_deref())
-    }
-
-    /// The first field of the root; a subscription has only one.
-    pub(crate) fn root_field(&self) -> Option<&Positioned<Field>> {
-        let first = self.definition()?.selection_set.node.items.first()?;
-        match &first.node {
+    /// The fields of the root.
+    pub(crate) fn root_fields(&self) -> impl Iterator<Item = &Positioned<Field>> {
+        let items = self.canonical.selection_set.node.items.iter();
+        items.filter_map(|item| match &item.node {
             Selection::Field(field) => Some(field),
             _ => None,
-        }
+        })
     }
 
-    /// The operation's name for the log and for traces, if it has one.
-    pub(crate) fn display_name(&self) -> Option<&str> {
-        let first = || Some(self.document.parsed.operations.iter().next()?.0?.as_str());
-        self.name.as_deref().or_else(first)
+    pub(crate) fn has_root_field(&self, name: &str) -> bool {
+        self.root_fields().any(|field| field.node.name.node == name)
     }
 
     /// The operation's label in the metrics.
     pub(crate) fn label(&self) -> OperationLabel {
-        match self.definition().map(|operation| operation.ty) {
-            Some(OperationType::Query) => OperationLabel::Query,
-            Some(OperationType::Mutation) => OperationLabel::Mutation,
-            Some(OperationType::Subscription) => OperationLabel::Subscription,
-            None => OperationLabel::Unknown,
+        match self.canonical.ty {
+            OperationType::Query => OperationLabel::Query,
+            OperationType::Mutation => OperationLabel::Mutation,
+            OperationType::Subscription => OperationLabel::Subscription,
         }
-    }
-
-    /// Shapes the responses to this operation, one after the other.
-    pub(crate) fn shaper(&self) -> Option<ResponseShaper<'_>> {
-        let fragments = &self.document.parsed.fragments;
-        let definition = self.definition()?;
-        Some(ResponseShaper::new(definition, fragments, &self.types))
     }
 }

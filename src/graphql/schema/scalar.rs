@@ -1,6 +1,6 @@
 //! The scalars of the contract: DateTime, NameOrNumber, EventCursor.
 
-use async_graphql::{InputValueError, InputValueResult, Scalar, ScalarType, Value};
+use async_graphql::{InputValueError, InputValueResult, Number, Scalar, ScalarType, Value};
 
 use crate::{
     domain::{step, time},
@@ -87,15 +87,71 @@ pub(crate) struct EventCursor(pub(crate) String);
 #[Scalar]
 impl ScalarType for EventCursor {
     fn parse(value: Value) -> InputValueResult<Self> {
-        match value {
-            Value::String(text) => Ok(Self(text)),
-            other => Err(InputValueError::custom(format!(
-                "a String that this server gave, got {other}"
-            ))),
-        }
+        Self::read(&value).map_err(InputValueError::custom)
     }
 
     fn to_value(&self) -> Value {
         self.0.as_str().into()
     }
+}
+
+impl EventCursor {
+    /// Reads a value. The error says what it should be.
+    fn read(value: &Value) -> Result<Self, String> {
+        match value {
+            Value::String(text) => Ok(Self(text.clone())),
+            other => Err(format!("a String that this server gave, got {other}")),
+        }
+    }
+}
+
+/// What a value breaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Breach {
+    /// The rules of the language: it is of another type, or stands where it may not.
+    Type,
+    /// A rule of its scalar.
+    Scalar,
+}
+
+/// Checks the constant of a scalar, and returns it as the scalar's parser takes it. The error says
+/// what it should be.
+pub(crate) fn check_scalar(name: &str, value: Value) -> Result<Value, (Breach, String)> {
+    let of_type = |what: &str| Err((Breach::Type, format!("{what}, got {value}")));
+    let by_rule = |read: Result<(), String>| match read {
+        Ok(()) => Ok(value.clone()),
+        Err(rule) => Err((Breach::Scalar, rule)),
+    };
+    match (name, &value) {
+        ("Int", Value::Number(number)) if is_integer(number) => {
+            let int = number.as_i64().map(i32::try_from);
+            by_rule(match int {
+                Some(Ok(_)) => Ok(()),
+                _ => Err(format!(
+                    "an Int from {} to {}, got {number}",
+                    i32::MIN,
+                    i32::MAX
+                )),
+            })
+        }
+        ("ID", Value::Number(number)) if is_integer(number) => Ok(match number.as_f64() {
+            Some(double) if number.is_f64() => format!("{double:.0}").into(),
+            _ => number.to_string().into(),
+        }),
+        ("ID" | "String", Value::String(_))
+        | ("Boolean", Value::Boolean(_))
+        | ("Float", Value::Number(_)) => Ok(value),
+        ("Int", _) => of_type("an Int"),
+        ("ID", _) => of_type("a String or an Int"),
+        ("DateTime", value) => by_rule(DateTime::read(value).map(drop)),
+        ("NameOrNumber", value) => by_rule(NameOrNumber::read(value).map(drop)),
+        ("EventCursor", value) => by_rule(EventCursor::read(value).map(drop)),
+        (name, _) => of_type(&format!("a {name}")),
+    }
+}
+
+/// Whether the number has no fraction; beyond 64 bits it is a double.
+fn is_integer(number: &Number) -> bool {
+    let double = number.as_f64().filter(|_| number.is_f64());
+    double.is_none_or(|double| double.fract() == 0.0)
 }

@@ -11,8 +11,11 @@ use crate::{
         id::Position,
     },
     graphql::{
-        execute::errors::{ErrorSigner, classify, from_error},
-        prepare::operation::PreparedOperation,
+        execute::{
+            errors::{ErrorSigner, classify, from_error},
+            response::shape_response,
+        },
+        prepare::{operation::PreparedOperation, type_system::TypeSystem},
         subscribe::stream_state::StreamState,
     },
 };
@@ -34,10 +37,10 @@ impl PreparedOperation {
     pub(crate) fn encode_responses<'a>(
         &'a self,
         responses: impl Stream<Item = Result<Response>> + 'a,
+        types: &'a TypeSystem,
         state: &'a StreamState,
         signer: &'a ErrorSigner,
     ) -> impl Stream<Item = Result<EncodedEvent, StreamErrors>> + 'a {
-        let mut shaper = self.shaper();
         responses.map(move |response| {
             let mut response = response.map_err(|error| vec![from_error(&error)])?;
             classify(&mut response.errors, ErrorCode::BadUserInput.into());
@@ -45,9 +48,7 @@ impl PreparedOperation {
             if !state.is_open() {
                 return Err(response.errors);
             }
-            if let Some(shaper) = &mut shaper {
-                shaper.finish(&mut response);
-            }
+            shape_response(&self.canonical, types, &mut response);
             signer.sign(&mut response.errors);
             let payload = serde_json::to_string(&response);
             let payload = payload.map_err(|e| vec![from_error(&Error::internal(e))])?;

@@ -1,63 +1,80 @@
-//! Which subscribers share a subscription: those with the same operation and the same variables,
-//! wherever each of them starts.
+//! Which subscribers share a subscription: those with the same canonical operation, in whatever
+//! words they asked for it, wherever each of them starts.
 
-use async_graphql::Name;
+#[cfg(any(test, fuzzing))]
+use async_graphql::parser::types::OperationDefinition;
+use async_graphql::parser::types::{Selection, SelectionSet};
 
 use crate::{
     auth::{caller::Caller, scope::Scope},
-    graphql::prepare::{document::DocumentHash, operation::PreparedOperation},
+    graphql::prepare::operation::PreparedOperation,
 };
+
+/// The arguments of the root field that only say where to start.
+const START: [&str; 2] = ["after", "snapshot"];
 
 /// What the members of a shared subscription have in common.
 #[derive(Debug, PartialEq, Eq, Hash)]
 pub(crate) struct GroupKey {
-    document: DocumentHash,
-    operation: Option<String>,
-    /// As text, without the variables that only say where to start.
-    variables: String,
+    /// The canonical operation as text, without where to start.
+    operation: String,
     /// The only property of a caller that its responses depend on.
     scope: Option<Scope>,
 }
 
 impl GroupKey {
     pub(crate) fn new(operation: &PreparedOperation, caller: &Caller) -> Self {
+        let mut text = String::new();
+        write_set(&mut text, &operation.canonical.selection_set.node, &START);
         Self {
-            document: operation.document.hash,
-            operation: operation.name.clone(),
-            variables: shared_variables(operation),
+            operation: text,
             scope: caller.scope(),
         }
     }
 }
 
-/// The variables that distinguish one shared subscription from another, as text.
-fn shared_variables(operation: &PreparedOperation) -> String {
-    let text = &operation.document.text;
-    let arguments = operation.root_field().map(|field| &field.node.arguments);
-    // A variable that occurs twice, in its definition and here, has no other use.
-    let snapshot = arguments
-        .into_iter()
-        .flatten()
-        .filter(|(name, _)| name.node == "snapshot")
-        .map(|(_, value)| value.node.to_string())
-        .find(|value| value.starts_with('$') && text.matches(value.as_str()).count() == 2);
-    let definitions = operation
-        .definition()
-        .map(|o| o.variable_definitions.as_slice());
-    let mut shared: Vec<(&Name, String)> = definitions
-        .into_iter()
-        .flatten()
-        .filter(|definition| {
-            let (name, ty) = (&definition.node.name.node, &definition.node.var_type.node);
-            // Only `after` takes a cursor.
-            ty.base.to_string() != "EventCursor"
-                && snapshot.as_ref().is_none_or(|s| s[1..] != **name)
-        })
-        .filter_map(|definition| {
-            let name = &definition.node.name.node;
-            Some((name, operation.variables.get(name)?.to_string()))
-        })
-        .collect();
-    shared.sort();
-    format!("{shared:?}")
+/// A canonical operation as text.
+#[cfg(any(test, fuzzing))]
+pub(crate) fn canonical_text(operation: &OperationDefinition) -> String {
+    let mut text = String::new();
+    write_set(&mut text, &operation.selection_set.node, &[]);
+    text
+}
+
+/// Writes a canonical set without the arguments `left_out` of its fields.
+fn write_set(text: &mut String, set: &SelectionSet, left_out: &[&str]) {
+    if set.items.is_empty() {
+        return;
+    }
+    text.push('{');
+    for item in &set.items {
+        match &item.node {
+            Selection::Field(field) => {
+                let field = &field.node;
+                if let Some(alias) = &field.alias {
+                    push(text, &[&alias.node, ":"]);
+                }
+                push(text, &[&field.name.node, "("]);
+                for (name, value) in &field.arguments {
+                    if !left_out.contains(&name.node.as_str()) {
+                        push(text, &[&name.node, ":", &value.node.to_string(), ","]);
+                    }
+                }
+                text.push(')');
+                write_set(text, &field.selection_set.node, &[]);
+            }
+            Selection::InlineFragment(fragment) => {
+                let condition = fragment.node.type_condition.as_ref();
+                push(text, &["...", condition.map_or("", |c| &c.node.on.node)]);
+                write_set(text, &fragment.node.selection_set.node, left_out);
+            }
+            // A canonical operation has none.
+            Selection::FragmentSpread(_) => {}
+        }
+    }
+    text.push('}');
+}
+
+fn push(text: &mut String, parts: &[&str]) {
+    text.extend(parts.iter().copied());
 }

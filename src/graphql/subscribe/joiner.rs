@@ -84,7 +84,7 @@ impl Joiner {
     fn lagged(&self) -> ServerError {
         let mut error = from_error(&Error::FeedLagged);
         // The library did not make this error, so nothing else sets its path.
-        if let Some(field) = self.operation.root_field() {
+        if let Some(field) = self.operation.root_fields().next() {
             let key = field.node.response_key().node.to_string();
             error.path.push(PathSegment::Field(key));
             error.locations.push(field.pos);

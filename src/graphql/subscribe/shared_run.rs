@@ -19,7 +19,6 @@ use crate::{
             panic_boundary::{catch, catch_stream},
         },
         prepare::operation::PreparedOperation,
-        schema::root::ExecutionBegun,
         subscribe::{
             encode::StreamErrors, event_source::EventSource,
             shared_subscription::SharedSubscription, stream_state::StreamState,
@@ -74,13 +73,16 @@ impl SharedRun {
 
     /// Dispatches events until none comes for a while; returns the errors of a failed source.
     async fn stream(&self, events: Arc<Mutex<LiveEvents>>) -> Option<StreamErrors> {
-        let (state, begun) = (StreamState::default(), ExecutionBegun::default());
+        let state = StreamState::default();
         let (operation, context) = (&self.operation, &self.context);
-        let request = self.api.library_request(operation, context, &begun).await;
+        let request = match self.api.library_request(operation, context).await {
+            Ok(request) => request,
+            Err(error) => return Some(vec![from_error(&error)]),
+        };
         let request = request.data(EventSource::shared(events, state.clone()));
         let responses = catch_stream(self.api.schema.execute_stream(request));
         let signer = self.api.error_signer(context);
-        let encoded = operation.encode_responses(responses, &state, &signer);
+        let encoded = operation.encode_responses(responses, &self.api.types, &state, &signer);
         let mut encoded = pin!(encoded.ready_chunks(EVENTS_AT_ONCE));
         while let Some(ready) = encoded.next().await {
             let begun = Instant::now();

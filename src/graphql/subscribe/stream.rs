@@ -24,10 +24,8 @@ use crate::{
             errors::{ErrorSigner, classify, from_error},
             outcome::{Outcome, Refusal, Update},
             panic_boundary::catch_stream,
-            response_code::ResponseCode,
         },
-        prepare::operation::PreparedOperation,
-        schema::root::ExecutionBegun,
+        prepare::{operation::PreparedOperation, type_system::TypeSystem},
         subscribe::{
             encode::{EncodedEvent, StreamErrors},
             event_source::EventSource,
@@ -77,10 +75,11 @@ impl Api {
         let permit = permit.map_err(|error| Refusal::from(from_error(&error)))?;
         // Bounds the connections and the memory that simultaneous starts take.
         let opening = self.openings.acquire().await;
-        let (state, begun) = (StreamState::default(), ExecutionBegun::default());
+        let state = StreamState::default();
         let operation = Arc::new(operation);
         let joiner = Arc::new(Joiner::new(self, operation.clone(), context));
-        let request = self.library_request(&operation, context, &begun).await;
+        let request = self.library_request(&operation, context).await;
+        let request = request.map_err(|error| Refusal::from(from_error(&error)))?;
         let request = request.data(EventSource::own(joiner.clone(), resume, state.clone()));
         let own = catch_stream(self.schema.execute_stream(request));
         // Fused, since `first` may be its end, and it is polled again below.
@@ -93,10 +92,11 @@ impl Api {
             drop(opening);
             own.next().await
         };
-        if let Some(refusal) = refusal(first.as_ref(), &state, &begun) {
+        if let Some(refusal) = refusal(first.as_ref(), &state) {
             return Err(refusal);
         }
         let updates = SubscriptionUpdates {
+            types: self.types.clone(),
             feed: self.app.feed.clone(),
             signer: self.error_signer(context),
         };
@@ -111,23 +111,14 @@ impl Api {
 }
 
 /// The refusal in a stream's first response; `None` if the stream has begun.
-fn refusal(
-    first: Option<&Result<Response>>,
-    state: &StreamState,
-    begun: &ExecutionBegun,
-) -> Option<Refusal> {
+fn refusal(first: Option<&Result<Response>>, state: &StreamState) -> Option<Refusal> {
     let response = match first? {
         Err(panic) => return Some(from_error(panic).into()),
         Ok(_) if state.is_open() => return None,
         Ok(response) => response,
     };
     let mut errors = response.errors.clone();
-    let otherwise = if begun.is_set() {
-        ErrorCode::BadUserInput.into()
-    } else {
-        ResponseCode::ValidationFailed
-    };
-    classify(&mut errors, otherwise);
+    classify(&mut errors, ErrorCode::BadUserInput.into());
     Some(Refusal::request(errors))
 }
 
@@ -141,6 +132,7 @@ struct Opened {
 
 /// Makes the updates of one subscriber.
 struct SubscriptionUpdates {
+    types: TypeSystem,
     feed: Feed,
     signer: ErrorSigner,
 }
@@ -161,7 +153,7 @@ impl SubscriptionUpdates {
             } = opened;
             {
                 // In a scope of its own, since it borrows the operation.
-                let own = operation.encode_responses(responses, &state, &self.signer);
+                let own = operation.encode_responses(responses, &self.types, &state, &self.signer);
                 let mut own = pin!(own);
                 while let Some(event) = own.next().await {
                     let is_last = event.is_err();

@@ -1,11 +1,13 @@
 //! Parses an operation from a JSON body, a URL's query or a socket's message; all three have the
 //! same parameters.
 
-use async_graphql::Variables;
 use serde_json::{Map, Value as Json};
 
 use crate::{
-    graphql::prepare::document::{DocumentHash, DocumentSource, OperationRequest},
+    graphql::prepare::{
+        document_hash::DocumentHash,
+        documents::{DocumentSource, OperationRequest},
+    },
     http::graphql::refusal::HttpRefusal,
 };
 
@@ -62,8 +64,8 @@ pub(crate) fn from_parameters(
         }
     };
     let variables = match parameters.remove("variables") {
-        None | Some(Json::Null) => Variables::default(),
-        Some(object @ Json::Object(_)) => Variables::from_json(object),
+        None | Some(Json::Null) => Map::new(),
+        Some(Json::Object(variables)) => variables,
         Some(other) => return Err(wrong("variables", "an object", &other)),
     };
     Ok(OperationRequest {

@@ -22,7 +22,7 @@ use crate::{
             outcome::{Outcome, Refusal, Update},
             panic_boundary::catch,
         },
-        prepare::document::OperationRequest,
+        prepare::documents::OperationRequest,
     },
     http::{
         request_log::socket_span,

@@ -15,7 +15,7 @@ use crate::{
     domain::error::Error,
     graphql::{
         execute::errors::{ErrorSigner, from_error},
-        prepare::document::OperationRequest,
+        prepare::documents::OperationRequest,
     },
     http::{
         graphql::request::from_parameters,

@@ -1,0 +1,173 @@
+//! Documents: how a request names one, and the cache of those that were parsed and validated, by
+//! their hashes.
+
+use std::{collections::HashMap, sync::Arc};
+
+use async_graphql::ServerError;
+use hashlink::LinkedHashMap;
+use parking_lot::Mutex;
+use serde_json::{Map, Value as Json};
+
+use crate::{
+    config::limit::LimitConfig,
+    domain::error::ErrorCode,
+    graphql::{
+        execute::{errors, response_code::ResponseCode},
+        prepare::{
+            canonical::lower, cost::measure_cost, document::Document, document_hash::DocumentHash,
+            type_system::TypeSystem, variables::Variables,
+        },
+    },
+};
+
+/// An operation as a transport received it.
+#[derive(Debug)]
+pub(crate) struct OperationRequest {
+    /// The document, or what names it.
+    pub(crate) source: DocumentSource,
+    /// The operation's name in the document.
+    pub(crate) name: Option<String>,
+    /// Its variables, and whatever else came with them.
+    pub(crate) variables: Map<String, Json>,
+}
+
+/// How a request names its document.
+#[derive(Debug)]
+pub(crate) enum DocumentSource {
+    /// By its text.
+    Text(String),
+    /// By its text, which the client will name by this hash from now on.
+    Register(String, DocumentHash),
+    /// By the hash of a document that this server should know.
+    Known(DocumentHash),
+    /// By an id from the operator's file, or by `sha256:` and a hash.
+    Id(String),
+}
+
+/// All documents that this server knows.
+pub(crate) struct Documents {
+    types: TypeSystem,
+    limits: LimitConfig,
+    /// The operator's, by their ids and by their hashes in hexadecimal.
+    trusted: HashMap<String, Arc<Document>>,
+    cache: Mutex<DocumentCache>,
+}
+
+/// The documents that came with requests, the least recently used first.
+#[derive(Default)]
+struct DocumentCache {
+    documents: LinkedHashMap<DocumentHash, Arc<Document>>,
+    bytes: usize,
+}
+
+impl Documents {
+    pub(crate) fn new(types: TypeSystem, limits: LimitConfig) -> Self {
+        Self {
+            types,
+            limits,
+            trusted: HashMap::new(),
+            cache: Mutex::default(),
+        }
+    }
+
+    /// Adds one of the operator's documents. Fails where it is invalid, or too costly even without
+    /// variables.
+    pub(crate) fn register(&mut self, id: &str, text: String) -> Result<(), Vec<ServerError>> {
+        let types = &self.types;
+        let document = Arc::new(Document::read(text, types, &self.limits)?);
+        for operation in document.executable.operations.iter() {
+            let lowered = lower(&document, operation, &Variables::new(), types);
+            let cost = lowered.and_then(|lowered| measure_cost(&lowered, types, &self.limits));
+            cost.map_err(|error| vec![error])?;
+        }
+        let hash = document.hash.hex();
+        self.trusted.insert(hash, document.clone());
+        self.trusted.insert(normalize_id(id), document);
+        Ok(())
+    }
+
+    /// The document that a request names.
+    pub(crate) fn find(&self, source: DocumentSource) -> Result<Arc<Document>, Vec<ServerError>> {
+        if let DocumentSource::Register(text, hash) = &source
+            && DocumentHash::of(text) != *hash
+        {
+            let message = "persistedQuery.sha256Hash: it is not the SHA-256 of query";
+            let code = ErrorCode::BadUserInput.into();
+            return Err(vec![errors::request_error(message, code)]);
+        }
+        let trusted = match &source {
+            DocumentSource::Text(_) => None,
+            DocumentSource::Register(_, hash) | DocumentSource::Known(hash) => {
+                self.trusted.get(&hash.hex())
+            }
+            DocumentSource::Id(id) => self.trusted.get(&normalize_id(id)),
+        };
+        if let Some(trusted) = trusted {
+            return Ok(trusted.clone());
+        }
+        if self.limits.only_documents {
+            let message = "this server runs its registered documents only: send the id of one as documentId, \
+                           or its SHA-256 in extensions.persistedQuery";
+            let code = ResponseCode::PersistedQueryOnly;
+            return Err(vec![errors::request_error(message, code)]);
+        }
+        match source {
+            DocumentSource::Text(text) | DocumentSource::Register(text, _) => self.read(text),
+            // Apollo's clients look for this text, and then send the query.
+            DocumentSource::Known(hash) => self
+                .cached(hash)
+                .ok_or_else(|| not_found("PersistedQueryNotFound")),
+            DocumentSource::Id(id) => {
+                let known =
+                    DocumentHash::read(&normalize_id(&id)).and_then(|hash| self.cached(hash));
+                known.ok_or_else(|| not_found("documentId: this server knows no such document"))
+            }
+        }
+    }
+
+    /// Takes a document from the cache, or parses it into the cache.
+    fn read(&self, text: String) -> Result<Arc<Document>, Vec<ServerError>> {
+        // A text beyond the limit is refused below, so hashing it is a waste.
+        if text.len() as u64 <= self.limits.max_document_bytes
+            && let Some(known) = self.cached(DocumentHash::of(&text))
+        {
+            return Ok(known);
+        }
+        let document = Arc::new(Document::read(text, &self.types, &self.limits)?);
+        let max_bytes = self.limits.document_cache_bytes;
+        self.cache.lock().insert(document.clone(), max_bytes);
+        Ok(document)
+    }
+
+    fn cached(&self, hash: DocumentHash) -> Option<Arc<Document>> {
+        self.cache.lock().documents.to_back(&hash).cloned()
+    }
+}
+
+impl DocumentCache {
+    /// Adds a document, and drops the least recently used ones until all fit into `max_bytes`.
+    fn insert(&mut self, document: Arc<Document>, max_bytes: usize) {
+        self.bytes += document.bytes;
+        if let Some(same) = self.documents.insert(document.hash, document) {
+            self.bytes -= same.bytes;
+        }
+        while self.bytes > max_bytes
+            && let Some((_, oldest)) = self.documents.pop_front()
+        {
+            self.bytes -= oldest.bytes;
+        }
+    }
+}
+
+fn not_found(message: &str) -> Vec<ServerError> {
+    let code = ResponseCode::PersistedQueryNotFound;
+    vec![errors::request_error(message, code)]
+}
+
+/// An id without its `sha256:`, if it has one: the hash in lower case.
+fn normalize_id(id: &str) -> String {
+    match id.strip_prefix("sha256:") {
+        Some(hex) => hex.to_ascii_lowercase(),
+        None => id.to_owned(),
+    }
+}
