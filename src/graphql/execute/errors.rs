@@ -13,6 +13,9 @@ use crate::{
     metrics::{Metrics, labels::ErrorLabels},
 };
 
+/// The longest message, in characters.
+const MAX_MESSAGE_CHARS: usize = 1_000;
+
 /// Adds the id of one request to its errors, and counts them.
 #[derive(Clone, Debug)]
 pub(crate) struct ErrorSigner {
@@ -30,7 +33,11 @@ impl ErrorSigner {
                 let count = self.metrics.errors.get_or_create(&ErrorLabels { code });
                 count.inc();
             }
-            if !self.request_id.is_empty() {
+            shorten(&mut error.message);
+            if self.request_id.is_empty() {
+                // They ask the same in other words, so the places are those of one of them.
+                error.locations.clear();
+            } else {
                 let extensions = error.extensions.get_or_insert_default();
                 extensions.set("requestId", &*self.request_id);
             }
@@ -41,6 +48,15 @@ impl ErrorSigner {
     pub(crate) fn signed(&self, mut error: ServerError) -> ServerError {
         self.sign(std::slice::from_mut(&mut error));
         error
+    }
+}
+
+/// Cuts a message, which may quote a value as long as the request: one error for each row would
+/// multiply it.
+fn shorten(message: &mut String) {
+    if let Some((end, _)) = message.char_indices().nth(MAX_MESSAGE_CHARS) {
+        message.truncate(end);
+        message.push_str("...");
     }
 }
 

@@ -263,6 +263,8 @@ impl<'d> Lowering<'d> {
         let coercion = Coercion {
             types: self.types,
             suggests: false,
+            // A null in a non-null position, where it overrides the variable's default, is an error
+            // of its field.
             variable: |name: &Name, _: InputPosition<'_>| Ok(self.variables.get(name).cloned()),
         };
         let path = Path::Argument(&definition.name);

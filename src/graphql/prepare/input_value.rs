@@ -15,7 +15,7 @@ use serde_json::Value as Json;
 use crate::graphql::{
     execute::errors,
     prepare::{suggestion::did_you_mean, type_system::TypeSystem},
-    schema::scalar::{Breach, check_scalar},
+    schema::scalar::{Breach, MAX_EXACT_DOUBLE, check_scalar},
 };
 
 /// A value as it is written: a literal, or JSON.
@@ -114,10 +114,9 @@ impl InputValue for Json {
 
 /// The integer that a double is, within the range where doubles are exact.
 fn integer_of(number: &serde_json::Number) -> Option<i64> {
-    const EXACT: f64 = 9_007_199_254_740_992.0;
     let double = number.as_f64().filter(|_| number.is_f64())?;
     #[expect(clippy::cast_possible_truncation, reason = "it is exact in this range")]
-    (double.fract() == 0.0 && double.abs() <= EXACT).then_some(double as i64)
+    (double.fract() == 0.0 && double.abs() <= MAX_EXACT_DOUBLE).then_some(double as i64)
 }
 
 /// The way to a value: its argument or variable, then the fields of input objects.

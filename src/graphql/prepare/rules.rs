@@ -35,7 +35,7 @@ pub(crate) fn check_rules(
 ) -> Vec<ServerError> {
     let definitions = || document.definitions.iter();
     let fragments = definitions().filter_map(|definition| match definition {
-        Definition::FragmentDefinition(fragment) => Some((&fragment.name, &**fragment)),
+        Definition::FragmentDefinition(fragment) => Some((&fragment.name, fragment)),
         _ => None,
     });
     let mut walk = RuleWalk {
@@ -59,7 +59,7 @@ struct RuleWalk<'d> {
     types: &'d TypeSystem,
     hides_schema: bool,
     positions: &'d Positions,
-    fragments: HashMap<&'d Name, &'d FragmentDefinition>,
+    fragments: HashMap<&'d Name, &'d Node<FragmentDefinition>>,
     /// The fragments that the operation has spread so far.
     visited: HashSet<&'d Name>,
     /// Those of the operation.
@@ -96,7 +96,7 @@ impl<'d> RuleWalk<'d> {
                 Selection::InlineFragment(fragment) => {
                     self.check_directives(&fragment.directives);
                     let on = fragment.type_condition.as_deref().unwrap_or(on);
-                    self.visit_set(on, &fragment.selection_set);
+                    self.visit_fragment(on, &fragment.selection_set, fragment);
                 }
                 Selection::FragmentSpread(spread) => {
                     self.check_directives(&spread.directives);
@@ -104,10 +104,19 @@ impl<'d> RuleWalk<'d> {
                     if let Some(fragment) = self.fragments.get(name).copied()
                         && self.visited.insert(name)
                     {
-                        self.visit_set(&fragment.type_condition, &fragment.selection_set);
+                        let on = &fragment.type_condition;
+                        self.visit_fragment(on, &fragment.selection_set, fragment);
                     }
                 }
             }
+        }
+    }
+
+    fn visit_fragment<T>(&mut self, on: &str, set: &'d [Selection], fragment: &Node<T>) {
+        if self.types.types.contains_key(on) {
+            self.visit_set(on, set);
+        } else {
+            self.refuse(&format!("Unknown type \"{on}\"."), fragment);
         }
     }
 
@@ -134,7 +143,21 @@ impl<'d> RuleWalk<'d> {
         };
         let of = format!("field \"{on}.{name}\"");
         self.check_arguments(&of, &known.arguments, &field.arguments);
-        self.visit_set(known.ty.inner_named_type(), &field.selection_set);
+        let ty = known.ty.inner_named_type();
+        let is_leaf = types.types.get(ty).is_some_and(ExtendedType::is_leaf);
+        match (is_leaf, field.selection_set.is_empty()) {
+            (true, false) => {
+                let message = format!("Field \"{name}\" of type \"{ty}\" has no fields to select.");
+                self.refuse(&message, field);
+            }
+            (false, true) => {
+                let message = format!(
+                    "Field \"{name}\" of type \"{ty}\" needs a selection of fields: {name} {{ ... }}."
+                );
+                self.refuse(&message, field);
+            }
+            _ => self.visit_set(ty, &field.selection_set),
+        }
     }
 
     fn check_directives(&mut self, directives: &[Node<Directive>]) {
@@ -187,6 +210,10 @@ impl<'d> RuleWalk<'d> {
             return Ok(None);
         };
         let (ty, default) = (&*definition.ty, definition.default_value.as_ref());
+        // So it does an unknown type.
+        if !self.types.types.contains_key(ty.inner_named_type()) {
+            return Ok(None);
+        }
         let is_allowed = if at.ty.is_non_null() && !ty.is_non_null() {
             let has_value = default.is_some_and(|default| !default.is_null());
             (has_value || at.has_default) && ty.is_assignable_to(&at.ty.clone().nullable())

@@ -105,6 +105,9 @@ impl EventCursor {
     }
 }
 
+/// Up to here every integer is a double of its own.
+pub(crate) const MAX_EXACT_DOUBLE: f64 = 9_007_199_254_740_992.0;
+
 /// What a value breaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Breach {
@@ -150,8 +153,9 @@ pub(crate) fn check_scalar(name: &str, value: Value) -> Result<Value, (Breach, S
     }
 }
 
-/// Whether the number has no fraction; beyond 64 bits it is a double.
+/// Whether the number is an integer, which one beyond 64 bits is as a double too. A smaller double is
+/// a literal with a point or an exponent: of JSON's numbers, those without a fraction are integers.
 fn is_integer(number: &Number) -> bool {
     let double = number.as_f64().filter(|_| number.is_f64());
-    double.is_none_or(|double| double.fract() == 0.0)
+    double.is_none_or(|double| double.fract() == 0.0 && double.abs() > MAX_EXACT_DOUBLE)
 }

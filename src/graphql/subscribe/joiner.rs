@@ -87,7 +87,6 @@ impl Joiner {
         if let Some(field) = self.operation.root_fields().next() {
             let key = field.node.response_key().node.to_string();
             error.path.push(PathSegment::Field(key));
-            error.locations.push(field.pos);
         }
         error
     }

@@ -233,3 +233,78 @@ async fn a_locked_database_is_unavailable_until_unlocked() {
     sql.run("COMMIT").await;
     client.new_step(build, "x").await;
 }
+
+/// Its default lets the variable stand there, so that only its field fails.
+#[tokio::test]
+async fn a_null_that_overrides_a_default_fails_its_field() {
+    let server = Server::start().await;
+    let client = server.client();
+    let build = client.add_build("b").await;
+    client.new_step(build, "s").await;
+    let query = "mutation($h: Boolean = true) { \
+        a: finishStep(stepid: 1, results: SUCCESS, hidden: $h) { step { hidden } } \
+        b: setStepStateString(stepid: 1, stateString: \"x\") { step { hidden } } }";
+    let response = client.execute(query, json!({ "h": null })).await;
+    assert_eq!(
+        response["data"],
+        json!({ "a": null, "b": { "step": { "hidden": false } } })
+    );
+    assert_eq!(response["errors"][0]["path"], json!(["a"]));
+}
+
+#[tokio::test]
+async fn errors_name_what_is_wrong_and_suggest() {
+    let server = Server::start().await;
+    for (query, message) in [
+        (
+            "{ build(buildid: 1) { nmber } }",
+            "Cannot query field \"nmber\" on type \"Build\". Did you mean \"number\"?",
+        ),
+        (
+            "{ build(builid: 1) { number } }",
+            "Unknown argument \"builid\" on field \"Query.build\". Did you mean \"buildid\"?",
+        ),
+        (
+            "{ builds(where: { numbr: { eq: 1 } }) { totalCount } }",
+            "where: BuildFilter has no field \"numbr\". Did you mean \"number\"?",
+        ),
+        (
+            "mutation { finishStep(stepid: 1, results: SUCCES) { cursor } }",
+            "results: one of SUCCESS, WARNINGS, FAILURE, SKIPPED, EXCEPTION, RETRY, CANCELLED, \
+             got SUCCES. Did you mean \"SUCCESS\"?",
+        ),
+        (
+            "{ build(buildid: 1) }",
+            "Field \"build\" of type \"Build\" needs a selection of fields: build { ... }.",
+        ),
+        (
+            "{ build(buildid: 1) { number { x } } }",
+            "Field \"number\" of type \"Int\" has no fields to select.",
+        ),
+        (
+            "{ node(id: 1) { ... on Nope { id } } }",
+            "Unknown type \"Nope\".",
+        ),
+        (
+            "{ build(buildid: 1.0) { number } }",
+            "buildid: an Int, got 1.0",
+        ),
+    ] {
+        let (code, told) = server.client().error(query, json!({})).await;
+        assert_eq!(
+            (code.as_str(), told.as_str()),
+            ("GRAPHQL_VALIDATION_FAILED", message),
+            "{query}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_message_does_not_repeat_a_long_value_whole() {
+    let server = Server::start().await;
+    let query = "query($t: ID!) { node(id: $t) { id } }";
+    let variables = json!({ "t": "\u{e4}".repeat(50_000) });
+    let (_, message) = server.client().error(query, variables).await;
+    assert_eq!(message.chars().count(), 1_003);
+    assert!(message.starts_with("id: an ID that this server gave, got "));
+}
