@@ -27,10 +27,17 @@ const BUILDER_QUERIES = ["", "order=-name", "field=name", "tags__contains=smoke"
 const PAGED_BUILD_QUERIES = ["order=buildid&limit=3", "order=buildid&limit=3&offset=2", "order=-buildid&limit=2"];
 
 // Without an order, Buildbot returns builds in the database's order: on PostgreSQL the last changed come last.
-const inOrder = (path, { builds, ...rest }) =>
+const buildsInOrder = (path, { builds, ...rest }) =>
   builds === undefined || path.includes("order=")
     ? { builds, ...rest }
     : { ...rest, builds: builds.toSorted((a, b) => (JSON.stringify(a) < JSON.stringify(b) ? -1 : 1)) };
+
+// A builder's tags, too: MariaDB's order depends on how it joins. Ours is that in which they were given.
+const tagsInOrder = ({ builders, ...rest }) => ({
+  ...rest, builders: builders?.map((it) => (it.tags === undefined ? it : { ...it, tags: it.tags.toSorted() })),
+});
+
+const inOrder = (path, body) => tagsInOrder(buildsInOrder(path, body));
 
 export async function sameAnswers(master, ours) {
   const { builders } = await master.get("builders");
