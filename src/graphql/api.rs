@@ -13,7 +13,7 @@ use crate::{
         prepare::{
             documents::Documents, trusted_documents::register_documents, type_system::TypeSystem,
         },
-        schema::{GraphqlSchema, build_schema, sdl},
+        schema::{GraphqlSchema, build_schema, sdl_of},
         subscribe::shared_subscription::SharedSubscriptions,
     },
 };
@@ -50,7 +50,7 @@ impl Api {
     pub(crate) fn new(app: App) -> Result<Self, CommandError> {
         let limits = &app.config.limit;
         let schema = build_schema().data(app.clone()).finish();
-        let types = TypeSystem::read(&sdl())?;
+        let types = TypeSystem::read(&sdl_of(&schema))?;
         let mut documents = Documents::new(types.clone(), limits.clone());
         register_documents(&mut documents, limits)?;
         Ok(Self(Arc::new(ApiState {

@@ -8,6 +8,7 @@ pub(crate) mod document;
 pub(crate) mod document_hash;
 pub(crate) mod document_limits;
 pub(crate) mod documents;
+pub(crate) mod fragments;
 pub(crate) mod input_value;
 pub(crate) mod introspection;
 pub(crate) mod lexical_limits;

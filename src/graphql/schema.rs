@@ -15,7 +15,9 @@ pub(crate) mod scalar;
 pub(crate) mod step;
 pub(crate) mod subscription;
 
-use async_graphql::{SDLExportOptions, Schema, SchemaBuilder, ValidationMode};
+use async_graphql::{
+    ObjectType, SDLExportOptions, Schema, SchemaBuilder, SubscriptionType, ValidationMode,
+};
 
 use crate::graphql::schema::{
     mutation::Mutation, query::Query, root::Root, subscription::Subscription,
@@ -24,9 +26,21 @@ use crate::graphql::schema::{
 /// The executable schema.
 pub(crate) type GraphqlSchema = Schema<Root<Query>, Mutation, Subscription>;
 
-/// The schema, for canonical operations: it neither validates nor limits them again.
+/// The schema, for canonical operations.
 pub(crate) fn build_schema() -> SchemaBuilder<Root<Query>, Mutation, Subscription> {
-    Schema::build(Root(Query), Mutation, Subscription)
+    for_canonical_operations(Schema::build(Root(Query), Mutation, Subscription))
+}
+
+/// Lets a schema neither validate nor limit nor answer introspection: all of it is done before.
+pub(crate) fn for_canonical_operations<Q, M, S>(
+    schema: SchemaBuilder<Q, M, S>,
+) -> SchemaBuilder<Q, M, S>
+where
+    Q: ObjectType + 'static,
+    M: ObjectType + 'static,
+    S: SubscriptionType + 'static,
+{
+    schema
         .validation_mode(ValidationMode::Fast)
         .limit_recursive_depth(usize::MAX)
         .disable_introspection()
@@ -35,6 +49,11 @@ pub(crate) fn build_schema() -> SchemaBuilder<Root<Query>, Mutation, Subscriptio
 /// The schema as text, sorted: what `schema.graphql` holds.
 #[must_use]
 pub fn sdl() -> String {
+    sdl_of(&build_schema().finish())
+}
+
+/// The text of a schema that was built already.
+pub(crate) fn sdl_of(schema: &GraphqlSchema) -> String {
     // The values of enums stay unsorted: the order of `Results` is that of Buildbot's codes.
     let options = SDLExportOptions::new()
         .sorted_fields()
@@ -42,7 +61,7 @@ pub fn sdl() -> String {
         .include_specified_by()
         .use_space_ident()
         .indent_width(2);
-    let sdl = build_schema().finish().sdl_with_options(options);
+    let sdl = schema.sdl_with_options(options);
     let parsed = apollo_compiler::Schema::parse(sdl, "schema.graphql");
     let mut schema = parsed.unwrap_or_else(|invalid| invalid.partial);
     // Every server has these; the library prints them as if they were ours.

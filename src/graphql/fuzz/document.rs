@@ -1,11 +1,11 @@
 //! Fuzzes the preparation of documents: an operation has one canonical form, whether its fragments
 //! are named or written out, and that form is plain.
 
-use std::{collections::HashMap, sync::LazyLock};
+use std::sync::LazyLock;
 
 use apollo_compiler::{
-    Name, Node,
-    ast::{self, Definition, FragmentDefinition, InlineFragment, Selection},
+    Node,
+    ast::{self, Definition, InlineFragment, Selection},
     parser::Parser,
 };
 use async_graphql::parser::types::{self as library, OperationDefinition};
@@ -15,7 +15,11 @@ use crate::{
     config::limit::LimitConfig,
     graphql::{
         prepare::{
-            canonical::lower, cost::measure_cost, document::Document, testing::types,
+            canonical::lower,
+            cost::measure_cost,
+            document::Document,
+            fragments::{Fragments, fragments_of},
+            testing::{WITHOUT_LIMITS, types},
             variables::coerce_variables,
         },
         subscribe::group_key::canonical_text,
@@ -34,19 +38,6 @@ const FLAGS: [&str; 10] = [
     "8",
     "--max-directives",
     "8",
-];
-/// What a document may have once its fragments are written out.
-const WITHOUT_LIMITS: [&str; 10] = [
-    "--max-tokens",
-    "100000",
-    "--max-fields",
-    "100000",
-    "--max-depth",
-    "64",
-    "--max-aliases",
-    "100000",
-    "--max-directives",
-    "100000",
 ];
 /// How many object types the interface with the most of them has.
 const OBJECTS_OF_AN_INTERFACE: u64 = 3;
@@ -136,20 +127,11 @@ fn assert_plain(set: &library::SelectionSet, limits: &LimitConfig) -> u64 {
     size
 }
 
-type Fragments<'d> = HashMap<&'d Name, &'d Node<FragmentDefinition>>;
-
 /// The text of a valid document with inline fragments for its named ones.
 fn write_out_fragments(text: &str) -> String {
     let parsed = Parser::new().parse_ast(text, "document.graphql");
     let parsed = parsed.expect("a valid document");
-    let fragments: Fragments<'_> = parsed
-        .definitions
-        .iter()
-        .filter_map(|definition| match definition {
-            Definition::FragmentDefinition(fragment) => Some((&fragment.name, fragment)),
-            _ => None,
-        })
-        .collect();
+    let fragments = fragments_of(&parsed);
     let mut copy = ast::Document::new();
     for definition in &parsed.definitions {
         if let Definition::OperationDefinition(operation) = definition {

@@ -15,7 +15,7 @@ use apollo_compiler::{
     executable::{Field, Selection, SelectionSet},
 };
 use async_graphql::{
-    PathSegment, Pos, Positioned, Request, Response, ValidationMode, Value, Variables,
+    PathSegment, Pos, Positioned, Request, Response, Value, Variables,
     indexmap::IndexMap,
     parser::types::{DocumentOperations, ExecutableDocument, OperationDefinition},
 };
@@ -30,25 +30,12 @@ use crate::{
     graphql::{
         execute::response::shape_response,
         prepare::{
-            canonical::lower, document::Document, type_system::TypeSystem,
+            canonical::lower, document::Document, testing::WITHOUT_LIMITS, type_system::TypeSystem,
             variables::coerce_variables,
         },
+        schema::for_canonical_operations,
     },
 };
-
-/// More than any document of the generator needs.
-const WITHOUT_LIMITS: [&str; 10] = [
-    "--max-nesting",
-    "64",
-    "--max-fields",
-    "100000",
-    "--max-depth",
-    "64",
-    "--max-aliases",
-    "100000",
-    "--max-directives",
-    "100000",
-];
 
 /// The schema, which executes without validating. In strict mode the library refuses a valid
 /// document: it takes what is used by conditions alone, or by skipped selections, as unused.
@@ -59,11 +46,7 @@ struct Execution {
 
 fn library() -> &'static Execution {
     static LIBRARY: LazyLock<Execution> = LazyLock::new(|| {
-        let schema = build_test_schema()
-            .validation_mode(ValidationMode::Fast)
-            .limit_recursive_depth(usize::MAX)
-            .disable_introspection()
-            .finish();
+        let schema = for_canonical_operations(build_test_schema()).finish();
         Execution {
             types: TypeSystem::read(&schema.sdl()).expect("a schema"),
             schema,

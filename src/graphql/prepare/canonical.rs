@@ -61,6 +61,17 @@ pub(crate) fn lower(
     })
 }
 
+/// The fields at the root of a canonical operation.
+pub(crate) fn root_fields(
+    operation: &OperationDefinition,
+) -> impl Iterator<Item = &Positioned<library::Field>> {
+    let items = operation.selection_set.node.items.iter();
+    items.filter_map(|item| match &item.node {
+        library::Selection::Field(field) => Some(field),
+        _ => None,
+    })
+}
+
 struct Lowering<'d> {
     document: &'d Document,
     variables: &'d Variables,

@@ -45,7 +45,6 @@ impl Document {
         types: &TypeSystem,
         limits: &LimitConfig,
     ) -> Result<Self, Vec<ServerError>> {
-        let hash = DocumentHash::of(&text);
         let positions = Positions::of(text);
         let size = check_lexical_limits(&positions, limits).map_err(one)?;
         let parsed = parse(&positions, limits).map_err(one)?;
@@ -61,7 +60,7 @@ impl Document {
         let tokens = usize::try_from(size.tokens).unwrap_or(usize::MAX);
         let text_bytes = positions.text().len().saturating_mul(2);
         Ok(Self {
-            hash,
+            hash: DocumentHash::of(positions.text()),
             executable,
             positions,
             bytes: text_bytes + tokens.saturating_mul(TOKEN_BYTES) + DOCUMENT_BYTES,
@@ -72,9 +71,8 @@ impl Document {
     pub(crate) fn operation(&self, name: Option<&str>) -> Result<&Operation, ServerError> {
         let operations = &self.executable.operations;
         operations.get(name).map(|found| &**found).map_err(|_| {
-            let mut names = operations.named.keys().map(ast::NamedType::as_str);
-            let first = names.next().unwrap_or_default();
-            let known = names.fold(first.to_owned(), |known, name| known + ", " + name);
+            let names = operations.named.keys().map(ast::NamedType::as_str);
+            let known = names.collect::<Vec<_>>().join(", ");
             let message = match name {
                 Some(name) if known.is_empty() => {
                     format!(

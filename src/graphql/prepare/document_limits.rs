@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use apollo_compiler::{
     Name, Node,
-    ast::{Definition, Directive, Document, Field, FragmentDefinition, Selection},
+    ast::{Definition, Directive, Document, Field, Selection},
 };
 use async_graphql::{Pos, ServerError};
 
@@ -13,7 +13,11 @@ use crate::{
     config::limit::LimitConfig,
     graphql::{
         execute::errors,
-        prepare::{limit_count::LimitCount, positions::Positions},
+        prepare::{
+            fragments::{Fragments, fragments_of},
+            limit_count::LimitCount,
+            positions::Positions,
+        },
     },
 };
 
@@ -61,7 +65,7 @@ struct SelectionSize {
 }
 
 struct LimitWalk<'d> {
-    definitions: HashMap<&'d Name, &'d Node<FragmentDefinition>>,
+    definitions: Fragments<'d>,
     positions: &'d Positions,
     max_nesting: u64,
     /// The fragments that were visited; none while a visit lasts.
@@ -76,14 +80,9 @@ struct LimitWalk<'d> {
 
 impl<'d> LimitWalk<'d> {
     fn new(document: &'d Document, positions: &'d Positions, limits: &LimitConfig) -> Self {
-        let definitions = document.definitions.iter();
-        let fragments = definitions.filter_map(|definition| match definition {
-            Definition::FragmentDefinition(fragment) => Some((&fragment.name, fragment)),
-            _ => None,
-        });
         let count = |limit, max, what| LimitCount::new(limit, max, what, ADVICE);
         Self {
-            definitions: fragments.collect(),
+            definitions: fragments_of(document),
             positions,
             max_nesting: limits.max_nesting,
             fragments: HashMap::new(),

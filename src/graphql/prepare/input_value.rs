@@ -168,6 +168,13 @@ impl<'t> InputPosition<'t> {
             has_default: definition.default_value.is_some(),
         }
     }
+
+    pub(crate) fn without_default(ty: &'t Type) -> Self {
+        Self {
+            ty,
+            has_default: false,
+        }
+    }
 }
 
 /// Coerces values.
@@ -210,10 +217,7 @@ where
                     // A single value stands for a list of one.
                     _ => vec![value],
                 };
-                let position = InputPosition {
-                    ty: item,
-                    has_default: false,
-                };
+                let position = InputPosition::without_default(item);
                 let items = items.into_iter().map(|item| {
                     let item = self.coerce(path, item, position)?;
                     Ok(item.unwrap_or_default())

@@ -9,17 +9,16 @@ use apollo_compiler::{
     response::JsonMap,
     validation::Valid,
 };
-use async_graphql::{
-    ServerError, Value,
-    parser::types::{OperationDefinition, Selection},
-    to_value,
-};
+use async_graphql::{ServerError, Value, parser::types::OperationDefinition, to_value};
 
 use crate::{
     domain::error::Error,
     graphql::{
         execute::errors,
-        prepare::{document::Document, type_system::TypeSystem, variables::Variables},
+        prepare::{
+            canonical::root_fields, document::Document, type_system::TypeSystem,
+            variables::Variables,
+        },
     },
 };
 
@@ -39,13 +38,8 @@ impl Introspection {
         canonical: &OperationDefinition,
         variables: Variables,
     ) -> Result<Option<Self>, ServerError> {
-        let mut root = canonical.selection_set.node.items.iter();
-        let is_asked = root.any(|item| match &item.node {
-            Selection::Field(field) => {
-                matches!(field.node.name.node.as_str(), "__schema" | "__type")
-            }
-            _ => false,
-        });
+        let is_asked = root_fields(canonical)
+            .any(|field| matches!(field.node.name.node.as_str(), "__schema" | "__type"));
         if !is_asked {
             return Ok(None);
         }

@@ -2,11 +2,11 @@
 
 use async_graphql::{
     Positioned,
-    parser::types::{Field, OperationDefinition, OperationType, Selection},
+    parser::types::{Field, OperationDefinition, OperationType},
 };
 
 use crate::{
-    graphql::prepare::{cost::Cost, introspection::Introspection},
+    graphql::prepare::{canonical::root_fields, cost::Cost, introspection::Introspection},
     metrics::labels::OperationLabel,
 };
 
@@ -31,11 +31,7 @@ impl PreparedOperation {
 
     /// The fields of the root.
     pub(crate) fn root_fields(&self) -> impl Iterator<Item = &Positioned<Field>> {
-        let items = self.canonical.selection_set.node.items.iter();
-        items.filter_map(|item| match &item.node {
-            Selection::Field(field) => Some(field),
-            _ => None,
-        })
+        root_fields(&self.canonical)
     }
 
     pub(crate) fn has_root_field(&self, name: &str) -> bool {

@@ -1,12 +1,12 @@
 //! Checks what `apollo-compiler` does not know of, and what it says without naming the argument:
 //! every value in a document, every variable where it stands, and names with a suggestion.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
 use apollo_compiler::{
     Name, Node,
     ast::{
-        Argument, Definition, Directive, Document, Field, FragmentDefinition, InputValueDefinition,
+        Argument, Definition, Directive, Document, Field, InputValueDefinition,
         OperationDefinition, Selection, Value as Literal, VariableDefinition,
     },
     schema::ExtendedType,
@@ -16,6 +16,7 @@ use async_graphql::{ServerError, Value};
 use crate::graphql::{
     execute::errors,
     prepare::{
+        fragments::{Fragments, fragments_of},
         input_value::{Coercion, InputPosition, Path},
         positions::Positions,
         suggestion::did_you_mean,
@@ -33,21 +34,16 @@ pub(crate) fn check_rules(
     hides_schema: bool,
     positions: &Positions,
 ) -> Vec<ServerError> {
-    let definitions = || document.definitions.iter();
-    let fragments = definitions().filter_map(|definition| match definition {
-        Definition::FragmentDefinition(fragment) => Some((&fragment.name, fragment)),
-        _ => None,
-    });
     let mut walk = RuleWalk {
         types,
         hides_schema,
         positions,
-        fragments: fragments.collect(),
+        fragments: fragments_of(document),
         visited: HashSet::new(),
         variables: &[],
         errors: Vec::new(),
     };
-    for definition in definitions() {
+    for definition in &document.definitions {
         if let Definition::OperationDefinition(operation) = definition {
             walk.visit_operation(operation);
         }
@@ -59,7 +55,7 @@ struct RuleWalk<'d> {
     types: &'d TypeSystem,
     hides_schema: bool,
     positions: &'d Positions,
-    fragments: HashMap<&'d Name, &'d Node<FragmentDefinition>>,
+    fragments: Fragments<'d>,
     /// The fragments that the operation has spread so far.
     visited: HashSet<&'d Name>,
     /// Those of the operation.
@@ -73,10 +69,7 @@ impl<'d> RuleWalk<'d> {
         self.variables = &operation.variables;
         for variable in &operation.variables {
             if let Some(default) = &variable.default_value {
-                let position = InputPosition {
-                    ty: &variable.ty,
-                    has_default: false,
-                };
+                let position = InputPosition::without_default(&variable.ty);
                 self.check_value(Path::Variable(&variable.name), default, position);
             }
         }

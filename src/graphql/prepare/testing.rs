@@ -16,6 +16,22 @@ use crate::{
     },
 };
 
+/// Flags with which no limit matters to a generated document.
+pub(crate) const WITHOUT_LIMITS: [&str; 12] = [
+    "--max-tokens",
+    "100000",
+    "--max-nesting",
+    "64",
+    "--max-fields",
+    "100000",
+    "--max-depth",
+    "64",
+    "--max-aliases",
+    "100000",
+    "--max-directives",
+    "100000",
+];
+
 /// The types of the schema.
 pub(crate) fn types() -> &'static TypeSystem {
     static TYPES: LazyLock<TypeSystem> =

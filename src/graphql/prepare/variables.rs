@@ -36,10 +36,7 @@ pub(crate) fn coerce_variables(
     let mut variables = Variables::with_capacity(operation.variables.len());
     for definition in &operation.variables {
         let (name, ty) = (&definition.name, &*definition.ty);
-        let position = InputPosition {
-            ty,
-            has_default: false,
-        };
+        let position = InputPosition::without_default(ty);
         let path = Path::Variable(name);
         let coerced = match (given.get(name.as_str()), &definition.default_value) {
             (Some(given), _) => coercion.coerce(path, given, position),
