@@ -10,6 +10,7 @@ pub(crate) mod filter;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzz;
 pub(crate) mod id;
+pub(crate) mod idempotency_key;
 pub(crate) mod invalid_argument;
 pub(crate) mod keyset;
 pub(crate) mod offset_page;

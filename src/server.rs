@@ -14,12 +14,13 @@ use crate::{
     clock::Clock,
     config::Config,
     domain::command_error::CommandError,
-    feed::{attachment, retention, tail},
+    feed::{attachment, tail},
     graphql::api::Api,
     http::{
         listener::{accept_loop::Listener, tls::Tls},
         router::router,
     },
+    service::retention,
     store::db::connect::{PendingMigrations, connect},
 };
 
@@ -139,7 +140,7 @@ pub(crate) async fn serve(api: Api, listener: TcpListener, tls: Option<Tls>) {
 fn spawn_background_tasks(app: &App) {
     let (tasks, feed) = (&app.tasks, &app.feed);
     tasks.spawn(tail::run(feed.clone()));
-    tasks.spawn(retention::run(feed.clone()));
+    tasks.spawn(retention::run(app.clone()));
     tasks.spawn(app.access.clone().run(app.stop.clone()));
     // Our own database always has its feed; a master's may get or lose it at any time.
     if !app.db.is_writable() {

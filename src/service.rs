@@ -2,11 +2,15 @@
 //! after the update methods of Buildbot's data API.
 //!
 //! Writes fail with `ReadOnly` where the database is a Buildbot master's, as the caller's token
-//! demands, and with `Unavailable` or `Internal`.
+//! demands, with `Unavailable` or `Internal`, and with `OutcomeUnknown` where the answer to the
+//! commit was lost.
 
 pub(crate) mod build;
 pub(crate) mod builder;
+pub(crate) mod idempotency;
+pub(crate) mod retention;
 pub(crate) mod rule;
 pub(crate) mod step;
 pub(crate) mod token;
 pub(crate) mod write;
+pub(crate) mod writer;

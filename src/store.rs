@@ -14,6 +14,8 @@ pub(crate) mod event;
 pub(crate) mod event_probe;
 pub(crate) mod event_reach;
 pub(crate) mod feed_install;
+pub(crate) mod idempotency_key;
+pub(crate) mod idempotency_payload;
 pub(crate) mod invalid_values;
 pub(crate) mod position;
 pub(crate) mod query;

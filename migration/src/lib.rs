@@ -3,7 +3,10 @@
 
 pub use sea_orm_migration::prelude::MigratorTrait;
 use sea_orm_migration::{
-    prelude::{ColumnDef, DynIden, IntoIden, MigrationTrait, TableCreateStatement},
+    prelude::{
+        ColumnDef, DbErr, DynIden, IndexCreateStatement, IntoIden, MigrationTrait, SchemaManager,
+        TableCreateStatement,
+    },
     sea_orm::DbBackend,
 };
 
@@ -11,6 +14,7 @@ pub mod feed;
 mod m0001_builds_and_steps;
 mod m0002_step_events;
 mod m0003_tokens;
+mod m0004_idempotency_keys;
 pub mod token;
 
 /// The table that says which migrations a database has had.
@@ -26,6 +30,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0001_builds_and_steps::Migration),
             Box::new(m0002_step_events::Migration),
             Box::new(m0003_tokens::Migration),
+            Box::new(m0004_idempotency_keys::Migration),
         ]
     }
 
@@ -59,4 +64,17 @@ fn long_text(backend: DbBackend, name: &'static str) -> ColumnDef {
         column.text();
     }
     column
+}
+
+/// Makes an index, unless a migration that broke off has made it: MariaDB cannot roll that back.
+async fn create_index(
+    manager: &SchemaManager<'_>,
+    name: &str,
+    table: &str,
+    index: IndexCreateStatement,
+) -> Result<(), DbErr> {
+    if manager.has_index(table, name).await? {
+        return Ok(());
+    }
+    manager.create_index(index).await
 }

@@ -3,7 +3,7 @@
 
 use sea_orm_migration::{prelude::*, sea_orm::DbBackend};
 
-use crate::{long_text, with_table_options};
+use crate::{create_index, long_text, with_table_options};
 
 /// An index's name, its table and its columns.
 type IndexColumns = (&'static str, &'static str, &'static [&'static str]);
@@ -141,19 +141,6 @@ fn table(backend: DbBackend, name: &'static str) -> TableCreateStatement {
         .primary_key()
         .take();
     with_table_options(backend, Table::create().table(name).col(id).take())
-}
-
-/// Makes an index, unless a migration that broke off has made it: MariaDB cannot roll that back.
-async fn create_index(
-    manager: &SchemaManager<'_>,
-    name: &str,
-    table: &str,
-    index: IndexCreateStatement,
-) -> Result<(), DbErr> {
-    if manager.has_index(table, name).await? {
-        return Ok(());
-    }
-    manager.create_index(index).await
 }
 
 fn belongs_to(

@@ -21,7 +21,7 @@ pub(crate) struct FeedConfig {
         default_value_t = 1_000_000
     )]
     pub(crate) feed_keep_events: i64,
-    /// How often old events are looked for, in seconds
+    /// How often old events and idempotency keys are looked for, in seconds
     #[arg(
         long,
         env = "BUILDBOT_GRAPHQL_FEED_PRUNE_SECONDS",
@@ -57,6 +57,12 @@ impl FeedConfig {
     pub(crate) fn poll(&self) -> Duration {
         // With 0 the feed's tail would poll without a pause.
         Duration::from_millis(self.feed_poll_ms.max(1))
+    }
+
+    /// The pause between two prunings.
+    pub(crate) fn prune_pause(&self) -> Duration {
+        // With 0 there would be none.
+        Duration::from_secs(self.feed_prune_seconds.max(1))
     }
 
     /// How long the feed may be unreadable before subscribers get UNAVAILABLE.

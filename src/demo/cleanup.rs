@@ -2,7 +2,6 @@
 
 use crate::{
     app::App,
-    auth::caller::Caller,
     domain::{
         build::BuildField,
         error::Result,
@@ -14,12 +13,13 @@ use crate::{
         step::{StepField, StepsArgs, by_number},
     },
     service,
+    service::writer::Writer,
     store::{build, step},
 };
 
 /// Finishes every running build, after its open steps, with RETRY, as Buildbot does with its own.
 pub(crate) async fn end_interrupted_builds(app: &App) -> Result<()> {
-    let caller = Caller::local();
+    let writer = Writer::local();
     let running = PageArgs {
         filter: Filter::Field(BuildField::CompleteAt, Test::IsNull),
         order: vec![(BuildField::Buildid, Direction::Asc)],
@@ -38,10 +38,10 @@ pub(crate) async fn end_interrupted_builds(app: &App) -> Result<()> {
     for build in build::page(&app.db, &running).await?.rows {
         let steps = step::of_builds(&app.db, &open_steps, &[build.id], u64::MAX).await?;
         for step in steps.into_values().flatten() {
-            service::step::finish_step(app, &caller, step.id, Results::Retry, false).await?;
+            service::step::finish_step(app, &writer, step.id, Results::Retry, false).await?;
         }
         // After its steps, so that no finished build has an open one.
-        service::build::finish_build(app, &caller, build.id, Results::Retry).await?;
+        service::build::finish_build(app, &writer, build.id, Results::Retry).await?;
     }
     Ok(())
 }

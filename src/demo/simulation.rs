@@ -6,7 +6,6 @@ use tokio::time::sleep;
 
 use crate::{
     app::App,
-    auth::caller::Caller,
     clock::Clock,
     demo::{dice::Dice, script::SimulatedStep},
     domain::{
@@ -16,6 +15,7 @@ use crate::{
         url::Url,
     },
     service,
+    service::writer::Writer,
 };
 
 /// How long a step waits for its lock, in seconds.
@@ -40,7 +40,7 @@ impl Timeline {
 /// Runs builds on one timeline.
 pub(crate) struct Simulation {
     app: App,
-    caller: Caller,
+    writer: Writer,
     pub(crate) timeline: Timeline,
 }
 
@@ -48,16 +48,16 @@ impl Simulation {
     pub(crate) fn new(app: App, timeline: Timeline) -> Self {
         Self {
             app,
-            caller: Caller::local(),
+            writer: Writer::local(),
             timeline,
         }
     }
 
     /// Runs a build of the builder of this name, from its first step to its results.
     pub(crate) async fn run_build(&self, builder: &str, steps: &[SimulatedStep]) -> Result<()> {
-        let (app, caller) = (&self.app, &self.caller);
-        let builder = service::builder::find_builder(app, caller, builder).await?;
-        let build = service::build::add_build(app, caller, builder.id).await?;
+        let (app, writer) = (&self.app, &self.writer);
+        let builder = service::builder::find_builder(app, writer, builder).await?;
+        let build = service::build::add_build(app, writer, builder.id).await?;
         let mut dice = Dice::new(build.id);
         let mut worst = Results::Success;
         for step in steps {
@@ -74,8 +74,8 @@ impl Simulation {
             Results::Success => "build successful".to_owned(),
             other => format!("build ended with {}", name(other)),
         };
-        service::build::set_build_state_string(app, caller, build.id, text).await?;
-        service::build::finish_build(app, caller, build.id, worst).await?;
+        service::build::set_build_state_string(app, writer, build.id, text).await?;
+        service::build::finish_build(app, writer, build.id, worst).await?;
         Ok(())
     }
 
@@ -85,13 +85,13 @@ impl Simulation {
         script: &SimulatedStep,
         dice: &mut Dice,
     ) -> Result<Results> {
-        let (app, caller) = (&self.app, &self.caller);
-        let (step, _) = service::step::new_step(app, caller, buildid, script.name).await?;
-        service::step::start_step(app, caller, step.id, None, !script.needs_lock).await?;
+        let (app, writer) = (&self.app, &self.writer);
+        let (step, _) = service::step::new_step(app, writer, buildid, script.name).await?;
+        service::step::start_step(app, writer, step.id, None, !script.needs_lock).await?;
         if script.needs_lock {
             self.set_state(step.id, "waiting for a lock").await?;
             self.timeline.wait(LOCK_SECONDS).await;
-            service::step::set_step_locks_acquired_at(app, caller, step.id, None).await?;
+            service::step::set_step_locks_acquired_at(app, writer, step.id, None).await?;
         }
         self.set_state(step.id, "running").await?;
         self.timeline.wait(script.seconds).await;
@@ -100,7 +100,7 @@ impl Simulation {
                 name: name.to_owned(),
                 url: format!("https://example.org/builds/{buildid}/{name}"),
             };
-            service::step::add_step_url(app, caller, step.id, url).await?;
+            service::step::add_step_url(app, writer, step.id, url).await?;
         }
         let results = match script.mishap {
             Some((results, percent)) if dice.roll_percent() < percent => results,
@@ -124,14 +124,14 @@ impl Simulation {
             }
         }
         let hidden = script.is_hidden_on_success && results == Results::Success;
-        let (app, caller) = (&self.app, &self.caller);
-        service::step::finish_step(app, caller, stepid, results, hidden).await?;
+        let (app, writer) = (&self.app, &self.writer);
+        service::step::finish_step(app, writer, stepid, results, hidden).await?;
         Ok(())
     }
 
     async fn set_state(&self, stepid: StepId, text: &str) -> Result<()> {
-        let (app, caller) = (&self.app, &self.caller);
-        service::step::set_step_state_string(app, caller, stepid, text.to_owned()).await?;
+        let (app, writer) = (&self.app, &self.writer);
+        service::step::set_step_state_string(app, writer, stepid, text.to_owned()).await?;
         Ok(())
     }
 }

@@ -4,6 +4,10 @@ use std::sync::Arc;
 
 use crate::domain::invalid_argument::InvalidArgument;
 
+/// How a caller learns what became of a write.
+const REPEAT: &str =
+    "repeat it with the Idempotency-Key that it had; without one, look before you repeat it";
+
 /// What can go wrong. Texts are for the caller: lower case, no full stop, no SQL, no path, no
 /// secret.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -94,11 +98,23 @@ pub(crate) enum Error {
     /// The identity provider has not named its keys yet, so that a JWT cannot be judged.
     #[error("the identity provider does not name its keys; try again")]
     KeysUnavailable,
-    /// The change is written, but the database does not say where in the feed.
+    /// The server stops.
+    #[error("the server is going down, and nothing was done; try again")]
+    Stopping,
+    /// The answer to a commit was lost.
     #[error(
-        "the change is written, but the database does not answer where in the feed; do not repeat it"
+        "it is not known whether this is written: the database did not answer the commit; {REPEAT}"
     )]
-    Unsequenced,
+    OutcomeUnknown,
+    /// The change is written, but the database does not say what else was asked.
+    #[error("this is written, but the database does not answer what was asked about it; {REPEAT}")]
+    WrittenUnread,
+    /// The idempotency key was used with another document or other variables.
+    #[error(
+        "Idempotency-Key: one key for one document with its variables, and this key was used with others \
+         within the last 24 hours"
+    )]
+    KeyReused,
     /// Something unexpected; the source is for the log, and not for the caller.
     #[error("internal error")]
     Internal(#[source] Arc<dyn std::error::Error + Send + Sync>),
@@ -134,6 +150,8 @@ pub(crate) enum ErrorCode {
     Conflict,
     /// UNAVAILABLE
     Unavailable,
+    /// `OUTCOME_UNKNOWN`
+    OutcomeUnknown,
     /// INTERNAL
     Internal,
 }
@@ -155,6 +173,7 @@ impl ErrorCode {
             Self::ReadOnly => "READ_ONLY",
             Self::Conflict => "CONFLICT",
             Self::Unavailable => "UNAVAILABLE",
+            Self::OutcomeUnknown => "OUTCOME_UNKNOWN",
             Self::Internal => "INTERNAL",
         }
     }
@@ -175,8 +194,9 @@ impl Error {
             Self::FeedLagged => ErrorCode::FeedLagged,
             Self::FeedDetached | Self::FeedDenied => ErrorCode::FeedDetached,
             Self::ReadOnly => ErrorCode::ReadOnly,
-            Self::Conflict => ErrorCode::Conflict,
-            Self::Unavailable | Self::KeysUnavailable | Self::Unsequenced => ErrorCode::Unavailable,
+            Self::Conflict | Self::KeyReused => ErrorCode::Conflict,
+            Self::Unavailable | Self::KeysUnavailable | Self::Stopping => ErrorCode::Unavailable,
+            Self::OutcomeUnknown | Self::WrittenUnread => ErrorCode::OutcomeUnknown,
             Self::Internal(_) => ErrorCode::Internal,
         }
     }

@@ -2,12 +2,24 @@
 //! mixed up.
 
 use sea_orm::DeriveValueType;
+use serde::{Deserialize, Serialize};
 
 macro_rules! id {
     ($(#[$doc:meta])* $name:ident($inner:ty)) => {
         $(#[$doc])*
         #[derive(
-            Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, DeriveValueType,
+            Clone,
+            Copy,
+            Debug,
+            Default,
+            PartialEq,
+            Eq,
+            Hash,
+            PartialOrd,
+            Ord,
+            DeriveValueType,
+            Serialize,
+            Deserialize,
         )]
         pub(crate) struct $name(pub $inner);
 

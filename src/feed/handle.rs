@@ -130,7 +130,7 @@ impl Feed {
     /// The position of a change that was just committed; wakes the tail.
     ///
     /// # Errors
-    /// `Unsequenced`: the change is written, but its position is not known.
+    /// `WrittenUnread`: the change is written, but its position is not known.
     pub(crate) async fn sequence(&self, change: ChangeId) -> Result<Position> {
         loop {
             let sequenced = match self.sequence_all().await {
@@ -143,9 +143,12 @@ impl Feed {
                     return Ok(position);
                 }
                 Ok(None) => {}
+                // Pruned since, as where a mutation is repeated with its key. Nothing can be
+                // resumed from there any more, nor from the position before all.
+                Err(Error::FeedDetached) => return Ok(Position::default()),
                 Err(error) => {
                     tracing::warn!(%error, %change, "a change is written and has no place in the feed yet");
-                    return Err(Error::Unsequenced);
+                    return Err(Error::WrittenUnread);
                 }
             }
         }

@@ -14,23 +14,6 @@ use crate::{
 /// SQLite file.
 const BATCH_PAUSE: Duration = Duration::from_millis(10);
 
-/// Prunes the feed at intervals until the server stops.
-pub(crate) async fn run(feed: Feed) {
-    // The flag may be 0, which would prune without a pause.
-    let pause = Duration::from_secs(feed.0.config.feed_prune_seconds.max(1));
-    let stop = feed.0.stop.clone();
-    // Only the pause is cancelled: the server waits for a pruning that has begun.
-    while stop.run_until_cancelled(sleep(pause)).await.is_some() {
-        match feed.prune().await {
-            Ok(0) => {}
-            Ok(pruned) => tracing::info!(pruned, "old events are dropped from the feed"),
-            Err(error) => {
-                tracing::warn!(%error, "old events could not be dropped; it is tried again");
-            }
-        }
-    }
-}
-
 impl Feed {
     /// Drops the events that are older, or more, than the configuration keeps, in batches so small
     /// that no other writer waits for long. Returns how many it dropped.

@@ -3,6 +3,7 @@
 
 pub(crate) mod admission;
 pub(crate) mod canonical;
+pub(crate) mod canonical_text;
 pub(crate) mod cost;
 pub(crate) mod document;
 pub(crate) mod document_hash;

@@ -13,6 +13,8 @@ pub(crate) fn status_of(code: ErrorCode) -> StatusCode {
         ErrorCode::RateLimited => StatusCode::TOO_MANY_REQUESTS,
         // The one limit that a request meets after it was accepted is that of time.
         ErrorCode::Unavailable | ErrorCode::LimitExceeded => StatusCode::SERVICE_UNAVAILABLE,
+        // An idempotency key that another request has.
+        ErrorCode::Conflict => StatusCode::UNPROCESSABLE_ENTITY,
         ErrorCode::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         ErrorCode::BadUserInput
         // Only writes and subscriptions fail with these; their errors never become a status.
@@ -20,6 +22,6 @@ pub(crate) fn status_of(code: ErrorCode) -> StatusCode {
         | ErrorCode::FeedLagged
         | ErrorCode::FeedDetached
         | ErrorCode::ReadOnly
-        | ErrorCode::Conflict => StatusCode::BAD_REQUEST,
+        | ErrorCode::OutcomeUnknown => StatusCode::BAD_REQUEST,
     }
 }

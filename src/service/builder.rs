@@ -2,9 +2,8 @@
 
 use crate::{
     app::App,
-    auth::caller::Caller,
     domain::{builder::check_builder_name, error::Result},
-    service::write::write,
+    service::{write::write, writer::Writer},
     store::builder,
 };
 
@@ -12,9 +11,9 @@ use crate::{
 ///
 /// # Errors
 /// `Invalid` for the name.
-pub(crate) async fn find_builder(app: &App, caller: &Caller, name: &str) -> Result<builder::Model> {
+pub(crate) async fn find_builder(app: &App, writer: &Writer, name: &str) -> Result<builder::Model> {
     check_builder_name(name)?;
-    write(app, caller, |txn| {
+    write(app, writer, |txn| {
         // Owned, since the future must be valid for any lifetime of a transaction.
         let name = name.to_owned();
         Box::pin(async move { builder::find_or_insert(txn, &name).await })

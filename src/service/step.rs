@@ -1,14 +1,13 @@
 //! The update methods of steps. Each returns the step after the update, and the position of the
 //! event that the update caused.
 //!
-//! Each fails with `NotFound` for its step or build, `Invalid` for its arguments, and `Unsequenced`
-//! where it is written but has no position yet.
+//! Each fails with `NotFound` for its step or build, `Invalid` for its arguments, and
+//! `WrittenUnread` where it is written but has no position yet.
 
 use futures_util::future::BoxFuture;
 
 use crate::{
     app::App,
-    auth::caller::Caller,
     domain::{
         error::{Error, Result},
         event::EventKind,
@@ -18,7 +17,7 @@ use crate::{
         step::check_step_name,
         url::Url,
     },
-    service::{rule::time_or_now, write::write},
+    service::{rule::time_or_now, write::write, writer::Writer},
     store::{
         db::transaction::Txn,
         event,
@@ -32,13 +31,13 @@ pub(crate) type Updated = (Model, Position);
 /// Adds a step to a build, under the first free form of its name.
 pub(crate) async fn new_step(
     app: &App,
-    caller: &Caller,
+    writer: &Writer,
     buildid: BuildId,
     name: &str,
 ) -> Result<Updated> {
     check_step_name(name).map_err(|reason| Error::invalid("name", reason))?;
     let name = name.to_owned();
-    write_event(app, caller, |txn| {
+    write_event(app, writer, |txn| {
         // `write` calls this again after a conflict, so each call needs its own copy.
         let name = name.clone();
         Box::pin(async move {
@@ -53,7 +52,7 @@ pub(crate) async fn new_step(
 /// time.
 pub(crate) async fn start_step(
     app: &App,
-    caller: &Caller,
+    writer: &Writer,
     stepid: StepId,
     started_at: Option<i64>,
     locks_acquired: bool,
@@ -63,20 +62,20 @@ pub(crate) async fn start_step(
         started_at,
         locks_acquired,
     };
-    update(app, caller, stepid, change, EventKind::Started).await
+    update(app, writer, stepid, change, EventKind::Started).await
 }
 
 /// Sets the time at which a step had all its locks.
 pub(crate) async fn set_step_locks_acquired_at(
     app: &App,
-    caller: &Caller,
+    writer: &Writer,
     stepid: StepId,
     locks_acquired_at: Option<i64>,
 ) -> Result<Updated> {
     let at = time_or_now(app, "locksAcquiredAt", locks_acquired_at)?;
     update(
         app,
-        caller,
+        writer,
         stepid,
         StepChange::LocksAcquiredAt(at),
         EventKind::Updated,
@@ -87,14 +86,14 @@ pub(crate) async fn set_step_locks_acquired_at(
 /// Replaces a step's state string.
 pub(crate) async fn set_step_state_string(
     app: &App,
-    caller: &Caller,
+    writer: &Writer,
     stepid: StepId,
     state_string: String,
 ) -> Result<Updated> {
     check_state_string(&state_string)?;
     update(
         app,
-        caller,
+        writer,
         stepid,
         StepChange::StateString(state_string),
         EventKind::Updated,
@@ -106,12 +105,12 @@ pub(crate) async fn set_step_state_string(
 /// recorded.
 pub(crate) async fn add_step_url(
     app: &App,
-    caller: &Caller,
+    writer: &Writer,
     stepid: StepId,
     url: Url,
 ) -> Result<Updated> {
     url.check()?;
-    write_event(app, caller, |txn| {
+    write_event(app, writer, |txn| {
         let url = url.clone();
         Box::pin(async move {
             // Without the lock, one of two links added at the same time would be lost.
@@ -130,7 +129,7 @@ pub(crate) async fn add_step_url(
 /// Marks a step as finished now, with these results.
 pub(crate) async fn finish_step(
     app: &App,
-    caller: &Caller,
+    writer: &Writer,
     stepid: StepId,
     results: Results,
     hidden: bool,
@@ -140,17 +139,17 @@ pub(crate) async fn finish_step(
         results,
         hidden,
     };
-    update(app, caller, stepid, change, EventKind::Finished).await
+    update(app, writer, stepid, change, EventKind::Finished).await
 }
 
 async fn update(
     app: &App,
-    caller: &Caller,
+    writer: &Writer,
     stepid: StepId,
     change: StepChange,
     kind: EventKind,
 ) -> Result<Updated> {
-    write_event(app, caller, |txn| {
+    write_event(app, writer, |txn| {
         let change = change.clone();
         Box::pin(async move {
             step::update(txn, stepid, change).await?;
@@ -163,10 +162,10 @@ async fn update(
 /// Runs a write that returns the event it caused, and wakes the feed.
 async fn write_event(
     app: &App,
-    caller: &Caller,
+    writer: &Writer,
     work: impl for<'t> Fn(&'t Txn) -> BoxFuture<'t, Result<(ChangeId, Model)>> + Send + Sync,
 ) -> Result<Updated> {
-    let (change, step) = write(app, caller, work).await?;
+    let (change, step) = write(app, writer, work).await?;
     // After the commit, since positions follow the order of commits.
     Ok((step, app.feed.sequence(change).await?))
 }

@@ -1,25 +1,47 @@
 //! The one function that every write of a builder, build or step goes through.
 
 use futures_util::future::BoxFuture;
+use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
     app::App,
-    auth::{caller::Caller, scope::Scope},
+    auth::scope::Scope,
     domain::error::{Error, Result},
-    store::db::transaction::Txn,
+    service::{
+        idempotency::write_again,
+        writer::{KeyedField, Writer},
+    },
+    store::{db::transaction::Txn, idempotency_payload::OnceForField},
 };
 
 /// Runs a write in a transaction, if the caller may write. A transaction that conflicts with
 /// another is repeated, and `work` runs again.
-pub(crate) async fn write<T: Send>(
+pub(crate) async fn write<T>(
     app: &App,
-    caller: &Caller,
+    writer: &Writer,
     work: impl for<'t> Fn(&'t Txn) -> BoxFuture<'t, Result<T>> + Send + Sync,
-) -> Result<T> {
+) -> Result<T>
+where
+    T: Serialize + DeserializeOwned + Send + Sync,
+{
     // Before the scope, since no token can write to a master's database.
     if !app.db.is_writable() {
         return Err(Error::ReadOnly);
     }
-    caller.require(Scope::Write)?;
-    app.db.write(work).await
+    writer.caller.require(Scope::Write)?;
+    match &writer.keyed {
+        None => app.db.write(&work).await,
+        Some(KeyedField {
+            key,
+            field,
+            deadline,
+        }) => {
+            let once = OnceForField {
+                key_hash: &key.hash,
+                field: *field,
+                work: &work,
+            };
+            write_again(&app.db, *deadline, &once).await
+        }
+    }
 }

@@ -8,6 +8,7 @@ use sea_orm::{
     entity::prelude::*,
     sea_query::ExprTrait,
 };
+use serde::{Deserialize, Serialize};
 
 use crate::{
     domain::{
@@ -33,7 +34,7 @@ use crate::{
 };
 
 /// A row of `builds`.
-#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel, Serialize, Deserialize)]
 #[sea_orm(table_name = "builds")]
 pub(crate) struct Model {
     #[sea_orm(primary_key)]

@@ -92,7 +92,7 @@ async fn sequence_on_mysql(db: &Db) -> Result<u64> {
 /// The position of a change; `None` until it has one.
 ///
 /// # Errors
-/// `FeedDetached` where the change is not in the feed.
+/// `FeedDetached` where the change is not, or no longer, in the feed.
 pub(crate) async fn position_of(db: &Db, change: ChangeId) -> Result<Option<Position>> {
     if db.backend() == DbBackend::Sqlite {
         return Ok(Some(Position(change.0)));

@@ -8,6 +8,7 @@ use sea_orm::{
     entity::prelude::*,
     sea_query::ExprTrait,
 };
+use serde::{Deserialize, Serialize};
 
 use crate::{
     domain::{
@@ -36,7 +37,7 @@ use crate::{
 };
 
 /// A row of `steps`.
-#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel, Serialize, Deserialize)]
 #[sea_orm(table_name = "steps")]
 pub(crate) struct Model {
     #[sea_orm(primary_key)]

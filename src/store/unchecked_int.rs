@@ -4,12 +4,14 @@ use sea_orm::{
     ColIdx, QueryResult, TryGetError, TryGetable,
     sea_query::{ArrayType, ColumnType, Nullable, Value, ValueType, ValueTypeErr},
 };
+use serde::{Deserialize, Serialize};
 
 use crate::domain::filter;
 
 /// A value of such a column. One that is not a number must not make its row, or the rows beside it,
 /// unreadable.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
 pub(crate) enum UncheckedInt {
     Int(i64),
     /// Anything else, as text; compared with the column, it matches its own row.

@@ -173,7 +173,8 @@ async fn migrate_updates_the_schema_once() {
     assert!(
         stdout.contains("m0001_builds_and_steps")
             && stdout.contains("m0002_step_events")
-            && stdout.contains("m0003_tokens"),
+            && stdout.contains("m0003_tokens")
+            && stdout.contains("m0004_idempotency_keys"),
         "{stdout}"
     );
     let (code, stdout, _) = run(&["migrate", flags[0], flags[1]]).await;
@@ -205,7 +206,7 @@ async fn two_servers_starting_at_once_create_one_database() {
             .await
             .number("SELECT COUNT(*) AS n FROM graphql_migrations")
             .await;
-        assert_eq!(applied, 3);
+        assert_eq!(applied, 4);
     }
 }
 

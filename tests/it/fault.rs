@@ -26,8 +26,10 @@ use crate::{
 
 mod cluster;
 mod disk;
+mod exactly_once;
 mod kill;
 mod late_commit;
+mod lost_commit;
 mod pause;
 mod postgres;
 mod reconnect;

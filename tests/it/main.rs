@@ -13,6 +13,7 @@ mod fault;
 mod feed;
 mod filter;
 mod http;
+mod idempotency;
 mod limits;
 mod loader;
 mod master;

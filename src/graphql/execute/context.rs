@@ -1,16 +1,30 @@
 //! What resolvers reach through async-graphql's context: the server, the caller and the loaders.
 
-use async_graphql::Context;
+use std::collections::HashMap;
+
+use async_graphql::{Context, Name};
 
 use crate::{
-    app::App,
+    app::{App, deadline::Deadline},
     auth::caller::Caller,
     domain::error::Result,
     graphql::{execute::loader::Loaders, schema::scalar::EventCursor},
+    service::{
+        idempotency::ClaimedKey,
+        writer::{KeyedField, Writer},
+    },
 };
 
 /// The value of `eventCursor`, read before anything else in its request.
 pub(crate) struct RequestCursor(pub(crate) Result<EventCursor>);
+
+/// A mutation with an idempotency key.
+pub(crate) struct KeyedMutation {
+    pub(crate) key: ClaimedKey,
+    /// The places of its root fields, from 0, by their response keys.
+    pub(crate) places: HashMap<Name, i32>,
+    pub(crate) deadline: Deadline,
+}
 
 /// What resolvers need. `Api::new` and `library_request` put all of it into the context, where
 /// `data_unchecked` finds it.
@@ -18,8 +32,9 @@ pub(crate) trait ContextExt {
     fn app(&self) -> &App;
     fn caller(&self) -> &Caller;
     fn loaders(&self) -> &Loaders;
-    /// Fails if no time is left to begin a write. A write that has begun is not cut off.
-    fn begin(&self) -> Result<()>;
+    /// Who writes for this root field of a mutation. Fails if no time is left to begin: a write
+    /// that has begun is not cut off.
+    fn begin(&self) -> Result<Writer>;
     fn event_cursor(&self) -> Result<EventCursor>;
     /// Logs, once for each row and column, that the row holds a value that cannot be read.
     fn report_invalid(&self, column: &'static str, id: i32);
@@ -38,8 +53,17 @@ impl ContextExt for Context<'_> {
         self.data_unchecked()
     }
 
-    fn begin(&self) -> Result<()> {
-        self.loaders().budget().check()
+    fn begin(&self) -> Result<Writer> {
+        self.loaders().budget().check()?;
+        let keyed = self.data_opt::<KeyedMutation>().map(|mutation| KeyedField {
+            key: mutation.key.clone(),
+            field: mutation.places[&self.item.node.response_key().node],
+            deadline: mutation.deadline,
+        });
+        Ok(Writer {
+            caller: self.caller().clone(),
+            keyed,
+        })
     }
 
     fn event_cursor(&self) -> Result<EventCursor> {

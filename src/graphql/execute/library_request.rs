@@ -13,10 +13,18 @@ use crate::{
     domain::error::{Error, Result},
     graphql::{
         api::Api,
-        execute::{budget::Budget, context::RequestCursor, loader::Loaders},
-        prepare::operation::PreparedOperation,
+        execute::{
+            budget::Budget,
+            context::{KeyedMutation, RequestCursor},
+            loader::Loaders,
+        },
+        prepare::{
+            canonical_text::canonical_text, document_hash::DocumentHash,
+            operation::PreparedOperation,
+        },
         schema::scalar::EventCursor,
     },
+    service::idempotency,
 };
 
 impl Api {
@@ -44,6 +52,19 @@ impl Api {
             .data(context.caller.clone())
             .data(Loaders::new(app.db.clone(), budget))
             .data(RequestCursor(cursor));
+        if let (Some(key), Some(deadline)) = (&operation.idempotency_key, deadline) {
+            let text = canonical_text(&operation.canonical);
+            let hash = DocumentHash::of(&text).hex();
+            let claimed = idempotency::claim(app, &context.caller, key, &hash, deadline).await?;
+            if let Some(key) = claimed {
+                let names = operation.root_fields().map(|f| f.node.response_key());
+                request = request.data(KeyedMutation {
+                    key,
+                    places: names.map(|name| name.node.clone()).zip(0..).collect(),
+                    deadline,
+                });
+            }
+        }
         if let Some(introspection) = &operation.introspection {
             request = request.data(introspection.answer(&self.types)?);
         }

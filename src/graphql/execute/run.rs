@@ -1,8 +1,8 @@
 //! Runs queries and mutations.
 
-use std::time::Instant;
+use std::{sync::Arc, time::Instant};
 
-use async_graphql::{Response, value};
+use async_graphql::{Response, ServerError, value};
 use tracing::Instrument;
 
 use crate::{
@@ -72,6 +72,8 @@ impl Api {
             Ok(response) => Ok(shape(operation, &self.types, response)),
             // An operation that panicked had begun, and earlier fields may have committed.
             Err(error @ Error::Internal(_)) => Ok(Response::from_errors(vec![from_error(&error)])),
+            // Of the idempotency key, which is claimed before anything is executed.
+            Err(error @ (Error::KeyReused | Error::Unavailable)) => Err(Refusal::admission(error)),
             Err(error) => Err(from_error(&error).into()),
         }
     }
@@ -100,8 +102,22 @@ impl Api {
 
 /// Sets the codes of an executed operation's errors, and puts its data into the selected shape.
 fn shape(operation: &PreparedOperation, types: &TypeSystem, mut response: Response) -> Response {
+    if operation.is_mutation() {
+        tell_written(&mut response.errors);
+    }
     // During execution, the library's own errors are arguments that it could not read.
     classify(&mut response.errors, ErrorCode::BadUserInput.into());
     shape_response(&operation.canonical, types, &mut response);
     response
+}
+
+/// Replaces what asks the caller to try again below a mutation's root: that field has been written.
+fn tell_written(errors: &mut [ServerError]) {
+    for error in errors.iter_mut().filter(|error| error.path.len() > 1) {
+        if let Some(Error::Unavailable | Error::LimitExceeded { .. }) = error.source::<Error>() {
+            let written = Error::WrittenUnread;
+            error.message = written.to_string();
+            error.source = Some(Arc::new(written));
+        }
+    }
 }

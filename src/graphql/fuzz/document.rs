@@ -14,6 +14,7 @@ use serde_json::{Map, Value as Json};
 use crate::{
     config::limit::LimitConfig,
     graphql::{
+        prepare::canonical_text::canonical_text,
         prepare::{
             canonical::lower,
             cost::measure_cost,
@@ -22,7 +23,6 @@ use crate::{
             testing::{WITHOUT_LIMITS, types},
             variables::coerce_variables,
         },
-        subscribe::group_key::canonical_text,
     },
 };
 

@@ -65,7 +65,11 @@ impl Api {
     fn measure(&self, request: OperationRequest) -> Result<PreparedOperation, Vec<ServerError>> {
         let document = self.documents.find(request.source)?;
         let measured = self.lower(&document, request.name.as_deref(), &request.variables);
-        measured.map_err(|error| vec![error])
+        let mut operation = measured.map_err(|error| vec![error])?;
+        if operation.is_mutation() {
+            operation.idempotency_key = request.idempotency_key;
+        }
+        Ok(operation)
     }
 
     fn lower(
@@ -89,6 +93,7 @@ impl Api {
             introspection,
             canonical,
             cost,
+            idempotency_key: None,
         })
     }
 }

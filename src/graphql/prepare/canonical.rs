@@ -306,7 +306,7 @@ type Argument = (OutputName, Value, Pos);
 mod tests {
     use serde_json::{Value as Json, json};
 
-    use crate::graphql::{prepare::testing::prepare, subscribe::group_key::canonical_text};
+    use crate::graphql::prepare::{canonical_text::canonical_text, testing::prepare};
 
     /// The canonical form as text; a marker is an empty key.
     fn lowered(text: &str, variables: &Json) -> String {

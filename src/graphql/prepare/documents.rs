@@ -10,7 +10,7 @@ use serde_json::{Map, Value as Json};
 
 use crate::{
     config::limit::LimitConfig,
-    domain::error::ErrorCode,
+    domain::{error::ErrorCode, idempotency_key::IdempotencyKey},
     graphql::{
         execute::{errors, response_code::ResponseCode},
         prepare::{
@@ -29,6 +29,8 @@ pub(crate) struct OperationRequest {
     pub(crate) name: Option<String>,
     /// Its variables, and whatever else came with them.
     pub(crate) variables: Map<String, Json>,
+    /// What names it, so that a repetition of a mutation does no harm; a query ignores it.
+    pub(crate) idempotency_key: Option<IdempotencyKey>,
 }
 
 /// How a request names its document.

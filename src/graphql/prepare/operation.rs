@@ -6,6 +6,7 @@ use async_graphql::{
 };
 
 use crate::{
+    domain::idempotency_key::IdempotencyKey,
     graphql::prepare::{canonical::root_fields, cost::Cost, introspection::Introspection},
     metrics::labels::OperationLabel,
 };
@@ -18,6 +19,8 @@ pub(crate) struct PreparedOperation {
     /// What it asks of the schema itself, if anything.
     pub(crate) introspection: Option<Introspection>,
     pub(crate) cost: Cost,
+    /// What names it, if it is a mutation whose repetition must do no harm.
+    pub(crate) idempotency_key: Option<IdempotencyKey>,
 }
 
 impl PreparedOperation {

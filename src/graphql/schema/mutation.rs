@@ -75,9 +75,8 @@ impl Mutation {
         )]
         name: String,
     ) -> Result<Option<StepPayload>> {
-        ctx.begin()?;
-        let (app, caller) = (ctx.app(), ctx.caller());
-        let updated = service::step::new_step(app, caller, BuildId(buildid), &name).await?;
+        let (app, writer) = (ctx.app(), ctx.begin()?);
+        let updated = service::step::new_step(app, &writer, BuildId(buildid), &name).await?;
         Ok(Some(StepPayload::new(&app.feed, updated)))
     }
 
@@ -95,10 +94,9 @@ impl Mutation {
         )]
         locks_acquired: bool,
     ) -> Result<Option<StepPayload>> {
-        ctx.begin()?;
-        let (app, caller, at) = (ctx.app(), ctx.caller(), started_at.map(|t| t.0));
+        let (app, writer, at) = (ctx.app(), ctx.begin()?, started_at.map(|t| t.0));
         let updated =
-            service::step::start_step(app, caller, StepId(stepid), at, locks_acquired).await?;
+            service::step::start_step(app, &writer, StepId(stepid), at, locks_acquired).await?;
         Ok(Some(StepPayload::new(&app.feed, updated)))
     }
 
@@ -110,10 +108,9 @@ impl Mutation {
         #[graphql(desc = "When it had them all, from the year 1970 to 9999; now by default.")]
         locks_acquired_at: Option<DateTime>,
     ) -> Result<Option<StepPayload>> {
-        ctx.begin()?;
-        let (app, caller, at) = (ctx.app(), ctx.caller(), locks_acquired_at.map(|t| t.0));
+        let (app, writer, at) = (ctx.app(), ctx.begin()?, locks_acquired_at.map(|t| t.0));
         let updated =
-            service::step::set_step_locks_acquired_at(app, caller, StepId(stepid), at).await?;
+            service::step::set_step_locks_acquired_at(app, &writer, StepId(stepid), at).await?;
         Ok(Some(StepPayload::new(&app.feed, updated)))
     }
 
@@ -127,10 +124,10 @@ impl Mutation {
         )]
         state_string: String,
     ) -> Result<Option<StepPayload>> {
-        ctx.begin()?;
-        let (app, caller) = (ctx.app(), ctx.caller());
+        let (app, writer) = (ctx.app(), ctx.begin()?);
         let updated =
-            service::step::set_step_state_string(app, caller, StepId(stepid), state_string).await?;
+            service::step::set_step_state_string(app, &writer, StepId(stepid), state_string)
+                .await?;
         Ok(Some(StepPayload::new(&app.feed, updated)))
     }
 
@@ -145,10 +142,9 @@ impl Mutation {
         #[graphql(desc = "Where it leads: at most 2,048 characters, no control characters.")]
         url: String,
     ) -> Result<Option<StepPayload>> {
-        ctx.begin()?;
-        let (app, caller) = (ctx.app(), ctx.caller());
+        let (app, writer) = (ctx.app(), ctx.begin()?);
         let updated =
-            service::step::add_step_url(app, caller, StepId(stepid), Url { name, url }).await?;
+            service::step::add_step_url(app, &writer, StepId(stepid), Url { name, url }).await?;
         Ok(Some(StepPayload::new(&app.feed, updated)))
     }
 
@@ -162,10 +158,10 @@ impl Mutation {
         #[graphql(default = false, desc = "True if the step should not be displayed.")]
         hidden: bool,
     ) -> Result<Option<StepPayload>> {
-        ctx.begin()?;
-        let (app, caller) = (ctx.app(), ctx.caller());
+        let (app, writer) = (ctx.app(), ctx.begin()?);
         let updated =
-            service::step::finish_step(app, caller, StepId(stepid), results.into(), hidden).await?;
+            service::step::finish_step(app, &writer, StepId(stepid), results.into(), hidden)
+                .await?;
         Ok(Some(StepPayload::new(&app.feed, updated)))
     }
 
@@ -175,8 +171,7 @@ impl Mutation {
         ctx: &Context<'_>,
         #[graphql(desc = "1 to 255 characters, no control characters.")] name: String,
     ) -> Result<Option<Builder>> {
-        ctx.begin()?;
-        let row = service::builder::find_builder(ctx.app(), ctx.caller(), &name).await?;
+        let row = service::builder::find_builder(ctx.app(), &ctx.begin()?, &name).await?;
         Ok(Some(Builder(row.into())))
     }
 
@@ -186,9 +181,8 @@ impl Mutation {
         ctx: &Context<'_>,
         #[graphql(desc = "The builder that the build belongs to.")] builderid: i32,
     ) -> Result<Option<BuildPayload>> {
-        ctx.begin()?;
-        let build =
-            service::build::add_build(ctx.app(), ctx.caller(), BuilderId(builderid)).await?;
+        let (app, writer) = (ctx.app(), ctx.begin()?);
+        let build = service::build::add_build(app, &writer, BuilderId(builderid)).await?;
         Ok(Some(build.into()))
     }
 
@@ -202,10 +196,9 @@ impl Mutation {
         )]
         state_string: String,
     ) -> Result<Option<BuildPayload>> {
-        ctx.begin()?;
-        let (app, caller) = (ctx.app(), ctx.caller());
+        let (app, writer) = (ctx.app(), ctx.begin()?);
         let build =
-            service::build::set_build_state_string(app, caller, BuildId(buildid), state_string)
+            service::build::set_build_state_string(app, &writer, BuildId(buildid), state_string)
                 .await?;
         Ok(Some(build.into()))
     }
@@ -218,10 +211,9 @@ impl Mutation {
         buildid: i32,
         #[graphql(desc = "How the build ended.")] results: Results,
     ) -> Result<Option<BuildPayload>> {
-        ctx.begin()?;
-        let (app, caller) = (ctx.app(), ctx.caller());
+        let (app, writer) = (ctx.app(), ctx.begin()?);
         let build =
-            service::build::finish_build(app, caller, BuildId(buildid), results.into()).await?;
+            service::build::finish_build(app, &writer, BuildId(buildid), results.into()).await?;
         Ok(Some(build.into()))
     }
 }

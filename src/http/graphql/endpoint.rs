@@ -21,7 +21,7 @@ use crate::{
             body,
             media::{EVENT_STREAM, GRAPHQL_RESPONSE, ResponseMedia},
             refusal::HttpRefusal,
-            request::{from_body, from_query},
+            request::{add_idempotency_key, from_body, from_query},
             response::{executed, refused},
             response_body::ResponseBody,
             sse,
@@ -46,7 +46,8 @@ pub(crate) async fn post(
         body::check_headers(&parts.headers).map_err(in_media)?;
         let body = body::read(body, &parts.headers, &api.app().config);
         let body = body.await.map_err(in_media)?;
-        let request = from_body(&body).map_err(in_media)?;
+        let mut request = from_body(&body).map_err(in_media)?;
+        add_idempotency_key(&mut request, &parts.headers).map_err(in_media)?;
         let prepared = api.prepare(request, &context);
         respond(&api, &context, media, &parts.headers, prepared).await
     };

@@ -1,15 +1,19 @@
 //! Parses an operation from a JSON body, a URL's query or a socket's message; all three have the
 //! same parameters.
 
+use axum::http::{HeaderMap, HeaderName};
 use serde_json::{Map, Value as Json};
 
 use crate::{
+    domain::idempotency_key::IdempotencyKey,
     graphql::prepare::{
         document_hash::DocumentHash,
         documents::{DocumentSource, OperationRequest},
     },
     http::graphql::refusal::HttpRefusal,
 };
+
+const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
 /// Parses the single operation of a JSON body.
 pub(crate) fn from_body(body: &[u8]) -> Result<OperationRequest, HttpRefusal> {
@@ -47,7 +51,8 @@ pub(crate) fn from_parameters(
 ) -> Result<OperationRequest, HttpRefusal> {
     let query = text(&mut parameters, "query")?;
     let id = text(&mut parameters, "documentId")?;
-    let hash = persisted(&mut parameters)?;
+    let mut extensions = object(&mut parameters, "extensions")?;
+    let hash = persisted(&mut extensions)?;
     let source = match (query, id, hash) {
         (Some(query), None, None) => DocumentSource::Text(query),
         (Some(query), None, Some(hash)) => DocumentSource::Register(query, hash),
@@ -63,27 +68,51 @@ pub(crate) fn from_parameters(
             return Err(HttpRefusal::bad_request(message));
         }
     };
-    let variables = match parameters.remove("variables") {
-        None | Some(Json::Null) => Map::new(),
-        Some(Json::Object(variables)) => variables,
-        Some(other) => return Err(wrong("variables", "an object", &other)),
-    };
     Ok(OperationRequest {
         source,
+        variables: object(&mut parameters, "variables")?,
+        idempotency_key: idempotency_key(&mut extensions)?,
         // A form without a name sends an empty one.
         name: text(&mut parameters, "operationName")?.filter(|name| !name.is_empty()),
-        variables,
     })
+}
+
+/// Takes the key from a request's headers too, which must not contradict its extensions.
+pub(crate) fn add_idempotency_key(
+    request: &mut OperationRequest,
+    headers: &HeaderMap,
+) -> Result<(), HttpRefusal> {
+    let mut values = headers.get_all(IDEMPOTENCY_KEY).iter();
+    let Some(value) = values.next() else {
+        return Ok(());
+    };
+    let name = "Idempotency-Key";
+    let text = String::from_utf8_lossy(value.as_bytes());
+    let key = IdempotencyKey::read(&text)
+        .map_err(|rule| HttpRefusal::bad_request(format!("{name}: {rule}")))?;
+    let is_other = request.idempotency_key.as_ref().is_some_and(|k| *k != key);
+    if is_other || values.next().is_some() {
+        let rule = "one key for one operation, got several";
+        return Err(HttpRefusal::bad_request(format!("{name}: {rule}")));
+    }
+    request.idempotency_key = Some(key);
+    Ok(())
+}
+
+fn idempotency_key(
+    extensions: &mut Map<String, Json>,
+) -> Result<Option<IdempotencyKey>, HttpRefusal> {
+    let Some(text) = text(extensions, "idempotencyKey")? else {
+        return Ok(None);
+    };
+    let key = IdempotencyKey::read(&text)
+        .map_err(|rule| HttpRefusal::bad_request(format!("extensions.idempotencyKey: {rule}")))?;
+    Ok(Some(key))
 }
 
 /// Reads the hash of Apollo's persisted queries. It replaces a document, or comes with one to
 /// register it.
-fn persisted(parameters: &mut Map<String, Json>) -> Result<Option<DocumentHash>, HttpRefusal> {
-    let mut extensions = match parameters.remove("extensions") {
-        None | Some(Json::Null) => return Ok(None),
-        Some(Json::Object(extensions)) => extensions,
-        Some(other) => return Err(wrong("extensions", "an object", &other)),
-    };
+fn persisted(extensions: &mut Map<String, Json>) -> Result<Option<DocumentHash>, HttpRefusal> {
     let persisted = match extensions.remove("persistedQuery") {
         None | Some(Json::Null) => return Ok(None),
         Some(persisted) => persisted,
@@ -97,6 +126,18 @@ fn persisted(parameters: &mut Map<String, Json>) -> Result<Option<DocumentHash>,
     let wanted = "64 hexadecimal digits";
     read.map(Some)
         .ok_or_else(|| wrong("persistedQuery.sha256Hash", wanted, hash))
+}
+
+/// Removes an object; null counts as an empty one.
+fn object(
+    parameters: &mut Map<String, Json>,
+    name: &str,
+) -> Result<Map<String, Json>, HttpRefusal> {
+    match parameters.remove(name) {
+        None | Some(Json::Null) => Ok(Map::new()),
+        Some(Json::Object(object)) => Ok(object),
+        Some(other) => Err(wrong(name, "an object", &other)),
+    }
 }
 
 /// Removes a string parameter; null counts as absent.

@@ -41,21 +41,16 @@ pub(crate) async fn run(
     socket: WebSocket,
     protocol: Subprotocol,
 ) {
-    let stop = api.app().stop.clone();
     let _open = GaugeGuard::new(&api.app().metrics.sockets);
     let mut connection = SocketConnection::new(api, context, socket, protocol);
-    let end = stop.run_until_cancelled(connection.run()).await;
+    let end = connection.run().await;
     // Drops the operations, so that they hold nothing while the client's close is awaited.
     let SocketConnection { transport, .. } = connection;
     match end {
-        None => {
-            let going = CloseReason::new(close_code::AWAY, "the server is going down");
-            transport.close(going).await;
-        }
-        Some(ConnectionEnd::Close(reason)) => transport.close(reason).await,
-        Some(ConnectionEnd::Refuse(reason)) => transport.refuse(reason).await,
-        Some(ConnectionEnd::Closed) => transport.drain().await,
-        Some(ConnectionEnd::Gone) => {}
+        ConnectionEnd::Close(reason) => transport.close(reason).await,
+        ConnectionEnd::Refuse(reason) => transport.refuse(reason).await,
+        ConnectionEnd::Closed => transport.drain().await,
+        ConnectionEnd::Gone => {}
     }
 }
 
@@ -101,6 +96,8 @@ impl SocketConnection {
 
     async fn run(&mut self) -> ConnectionEnd {
         let mut clock = pin!(sleep_until(self.next_deadline()));
+        let stop = self.api.app().stop.clone();
+        let mut stopped = pin!(stop.cancelled());
         loop {
             // Yields now and then, so that a busy client does not starve the others.
             consume_budget().await;
@@ -108,6 +105,10 @@ impl SocketConnection {
             let end = select! {
                 biased;
                 () = clock.as_mut() => self.on_deadline(),
+                () = stopped.as_mut(), if !self.session.is_stopping() => {
+                    self.stop();
+                    None
+                }
                 why = &mut self.lease => Some(ConnectionEnd::Close(CloseReason::forbidden(&why))),
                 // Without operations, `next` is `None`, which disables this branch.
                 Some((output, operation)) = self.running.next() => {
@@ -119,6 +120,10 @@ impl SocketConnection {
             if let Some(end) = end {
                 return end;
             }
+            if self.session.is_stopping() && self.running.is_empty() && self.held.is_empty() {
+                let going = CloseReason::new(close_code::AWAY, "the server is going down");
+                return ConnectionEnd::Close(going);
+            }
             // Each message moves the deadline back, and there are many: the timer is not reset for
             // that, only once it fires.
             let deadline = self.next_deadline();
@@ -126,6 +131,16 @@ impl SocketConnection {
                 clock.as_mut().reset(deadline);
             }
         }
+    }
+
+    /// Begins to stop: subscriptions end, and what queries and mutations answer is still sent.
+    fn stop(&mut self) {
+        self.session.stop();
+        self.held.retain(|operation| !operation.is_streaming());
+        self.running = std::mem::take(&mut self.running)
+            .into_iter()
+            .filter(|next| next.get_ref().is_some_and(|o| !o.is_streaming()))
+            .collect();
     }
 
     fn next_deadline(&self) -> Instant {

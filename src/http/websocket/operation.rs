@@ -8,13 +8,14 @@ use std::{
 use async_graphql::Response;
 use futures_util::{
     FutureExt, Stream, StreamExt,
-    future::BoxFuture,
+    future::{BoxFuture, Pending, pending},
     stream::{Abortable, BoxStream},
 };
 use tracing::Span;
 
 use crate::{
     auth::request_context::RequestContext,
+    domain::error::Error,
     graphql::{
         api::Api,
         execute::{
@@ -33,7 +34,9 @@ use crate::{
 /// A running operation: a stream of what it sends.
 pub(crate) struct RunningOperation {
     pub(crate) label: MessageLabel,
-    stage: Abortable<OperationStage>,
+    /// Completes when the client ends the operation.
+    ending: Abortable<Pending<()>>,
+    stage: OperationStage,
     span: Span,
 }
 
@@ -68,14 +71,20 @@ impl RunningOperation {
         let begin = catch(begin(api, operation, context)).map(move |r| r.unwrap_or_else(panicked));
         Self {
             label,
-            stage: Abortable::new(OperationStage::Beginning(Box::pin(begin)), ending),
+            ending: Abortable::new(pending(), ending),
+            stage: OperationStage::Beginning(Box::pin(begin)),
             span,
         }
     }
 
+    /// Returns whether it is a subscription that has begun.
+    pub(crate) fn is_streaming(&self) -> bool {
+        matches!(self.stage, OperationStage::Streaming(_))
+    }
+
     /// Returns whether the client has ended it, and so may have reused its id.
     pub(crate) fn is_ended(&self) -> bool {
-        self.stage.is_aborted()
+        self.ending.is_aborted()
     }
 }
 
@@ -84,7 +93,13 @@ async fn begin(api: Api, request: OperationRequest, context: RequestContext) -> 
     let caller = api.app().access.revalidate(&context.caller).await;
     let context = context.with_caller(caller);
     match api.prepare(request, &context) {
-        Ok(operation) => api.run(operation, &context, None).await,
+        Ok(operation) => match api.run(operation, &context, None).await {
+            // It would keep a stopping server's socket open.
+            Outcome::Stream(_) if api.app().stop.is_cancelled() => {
+                Outcome::Refused(from_error(&Error::Stopping).into())
+            }
+            outcome => outcome,
+        },
         Err(refusal) => Outcome::Refused(refusal),
     }
 }
@@ -93,7 +108,15 @@ impl Stream for RunningOperation {
     type Item = OperationOutput;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<OperationOutput>> {
-        let Self { stage, span, .. } = &mut *self;
+        let Self {
+            ending,
+            stage,
+            span,
+            ..
+        } = &mut *self;
+        if ending.poll_unpin(cx).is_ready() {
+            return Poll::Ready(None);
+        }
         // Entered per poll, because one task polls operations with different request ids.
         span.in_scope(|| stage.poll_next_unpin(cx))
     }

@@ -55,6 +55,7 @@ pub(crate) struct Session {
     signer: ErrorSigner,
     max_operations: usize,
     is_open: bool,
+    is_stopping: bool,
     /// How many operations have been started; their number is part of their request id.
     started: u64,
     running: HashMap<Arc<str>, AbortHandle>,
@@ -73,6 +74,7 @@ impl Session {
             signer,
             max_operations,
             is_open: false,
+            is_stopping: false,
             started: 0,
             running: HashMap::new(),
         }
@@ -81,6 +83,15 @@ impl Session {
     /// Returns whether the client is authenticated and admitted.
     pub(crate) fn is_open(&self) -> bool {
         self.is_open
+    }
+
+    /// Refuses every operation from now on, as the server is to stop.
+    pub(crate) fn stop(&mut self) {
+        self.is_stopping = true;
+    }
+
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.is_stopping
     }
 
     /// Handles a client's message. Replies go to `out`; an error closes the socket.
@@ -200,13 +211,7 @@ impl Session {
                 format!("an operation with the id {id} runs already"),
             ));
         }
-        if self.running.len() >= self.max_operations {
-            let refusal = Error::LimitExceeded {
-                limit: "max-socket-operations",
-                max: self.max_operations as u64,
-                asked: Some(self.running.len() as u64 + 1),
-                advice: "end another operation of this socket first, or open another socket",
-            };
+        if let Err(refusal) = self.check_start() {
             let refusal = self.signer.signed(from_error(&refusal));
             out.push_back(self.error(id, &[refusal]));
             return Ok(None);
@@ -225,6 +230,22 @@ impl Session {
             },
             ending,
         }))))
+    }
+
+    /// Fails if no operation may start now.
+    fn check_start(&self) -> Result<(), Error> {
+        if self.is_stopping {
+            return Err(Error::Stopping);
+        }
+        if self.running.len() < self.max_operations {
+            return Ok(());
+        }
+        Err(Error::LimitExceeded {
+            limit: "max-socket-operations",
+            max: self.max_operations as u64,
+            asked: Some(self.running.len() as u64 + 1),
+            advice: "end another operation of this socket first, or open another socket",
+        })
     }
 
     /// Sends the response of a query or a mutation, and ends it.

@@ -53,6 +53,8 @@ mod postgres {
     /// Classes whose errors pass: lost connections, a lack of resources such as disk, operators who
     /// shut down, failures of the system.
     pub(super) const TRANSIENT_CLASSES: [&str; 4] = ["08", "53", "57P", "58"];
+    /// Those of them with which a connection ends, whatever the last statement did.
+    pub(super) const CONNECTION_ENDED_CLASSES: [&str; 2] = ["08", "57P"];
 }
 
 /// The error numbers of MariaDB and MySQL.
@@ -82,6 +84,13 @@ mod mysql {
     pub(super) const ER_QUERY_TIMEOUT: u16 = 3024;
     /// MySQL: the connection was idle for too long.
     pub(super) const ER_CLIENT_INTERACTION_TIMEOUT: u16 = 4031;
+    /// A connection ends with these, whatever the last statement did.
+    pub(super) const CONNECTION_ENDED: [u16; 4] = [
+        ER_SERVER_SHUTDOWN,
+        ER_NORMAL_SHUTDOWN,
+        ER_QUERY_INTERRUPTED,
+        ER_CONNECTION_KILLED,
+    ];
 }
 
 impl DbErrorKind {
@@ -196,6 +205,30 @@ impl DbErrorKind {
             _ => Self::Unexpected,
         }
     }
+}
+
+/// Whether an error is the database's answer to a statement. Without one, as where the connection
+/// was lost or killed or the disk has failed, nobody knows whether the statement was carried out.
+pub(crate) fn is_answer(error: &DbErr) -> bool {
+    let (DbErr::Exec(RuntimeErr::SqlxError(error)) | DbErr::Query(RuntimeErr::SqlxError(error))) =
+        error
+    else {
+        return false;
+    };
+    let Some(error) = error.as_database_error() else {
+        return false;
+    };
+    if let Some(error) = error.try_downcast_ref::<MySqlDatabaseError>() {
+        return !mysql::CONNECTION_ENDED.contains(&error.number());
+    }
+    let code = error.code().unwrap_or_default();
+    if error.try_downcast_ref::<PgDatabaseError>().is_some() {
+        return !postgres::CONNECTION_ENDED_CLASSES
+            .iter()
+            .any(|class| code.starts_with(class));
+    }
+    let primary = code.parse().map(|code: i32| code & sqlite::PRIMARY);
+    primary != Ok(sqlite::IOERR)
 }
 
 /// Whether SQLite refused a connection because another one holds what it needs.

@@ -1,38 +1,56 @@
 //! Writing: transactions, which are tried again on a conflict, and row locks.
 
+use std::time::Duration;
+
 use futures_util::future::BoxFuture;
 use sea_orm::{
     ConnectionTrait, DatabaseTransaction, DbBackend, EntityTrait, QuerySelect, Select,
     SqliteTransactionMode, TransactionOptions, TransactionTrait, sea_query::LockType,
 };
 
+use tokio::time::timeout;
+
 use crate::{
     domain::error::{Error, Result},
-    store::db::database::Db,
+    store::db::{database::Db, error_kind::is_answer},
 };
 
 /// How often a write that met a conflict is tried.
 const TRIES: usize = 10;
 
+/// How long the answer to a commit is waited for: a connection may be lost without a word.
+const COMMIT_TIMEOUT: Duration = Duration::from_secs(5);
+
 /// A write that is not committed yet; dropped, it never happened.
 #[derive(Debug)]
 pub(crate) struct Txn(pub(crate) DatabaseTransaction);
 
+/// What a transaction does. It may run several times, and so must do nothing but write.
+pub(crate) trait Work<T>: Send + Sync {
+    fn run<'t>(&'t self, txn: &'t Txn) -> BoxFuture<'t, Result<T>>;
+}
+
+impl<T, F> Work<T> for F
+where
+    F: for<'t> Fn(&'t Txn) -> BoxFuture<'t, Result<T>> + Send + Sync,
+{
+    fn run<'t>(&'t self, txn: &'t Txn) -> BoxFuture<'t, Result<T>> {
+        self(txn)
+    }
+}
+
 impl Db {
     /// Runs `work` in one transaction: all of it happens, or nothing. On a conflict with another
-    /// writer (a name or number taken meanwhile, a deadlock) it runs again, so `work` must do
-    /// nothing but write.
+    /// writer (a name or number taken meanwhile, a deadlock) it runs again.
     ///
     /// # Errors
-    /// Those of `work` and of `begin`; `Conflict` where others were in the way again and again.
-    pub(crate) async fn write<T: Send>(
-        &self,
-        work: impl for<'t> Fn(&'t Txn) -> BoxFuture<'t, Result<T>> + Send + Sync,
-    ) -> Result<T> {
+    /// Those of `work`, `begin` and `commit`; `Conflict` where others were in the way again and
+    /// again.
+    pub(crate) async fn write<T: Send>(&self, work: &impl Work<T>) -> Result<T> {
         let mut tries = TRIES;
         loop {
             let txn = self.begin().await?;
-            let done = match work(&txn).await {
+            let done = match work.run(&txn).await {
                 Ok(done) => txn.commit().await.map(|()| done),
                 Err(error) => {
                     txn.roll_back().await;
@@ -69,9 +87,24 @@ pub(crate) fn write_options() -> TransactionOptions {
 }
 
 impl Txn {
-    /// Commits; after an error nothing is written.
+    /// Commits.
+    ///
+    /// # Errors
+    /// `OutcomeUnknown` where the database has not answered; after any other error nothing is
+    /// written.
     pub(crate) async fn commit(self) -> Result<()> {
-        Ok(self.0.commit().await?)
+        match timeout(COMMIT_TIMEOUT, self.0.commit()).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(error)) if !is_answer(&error) => {
+                tracing::warn!(%error, "a commit was not answered");
+                Err(Error::OutcomeUnknown)
+            }
+            Ok(Err(error)) => Err(error.into()),
+            Err(_) => {
+                tracing::warn!("a commit was not answered in time");
+                Err(Error::OutcomeUnknown)
+            }
+        }
     }
 
     /// Rolls back now, not when the connection is next used: others may wait for its locks.

@@ -100,8 +100,13 @@ impl Database {
     pub(crate) fn of_user(&self, name: &str) -> Self {
         let (scheme, location) = self.url.split_once("://").unwrap();
         let (_, location) = location.split_once('@').unwrap();
+        self.by(format!("{scheme}://{name}@{location}"))
+    }
+
+    /// The same database by another URL.
+    pub(crate) fn by(&self, url: String) -> Self {
         Self {
-            url: format!("{scheme}://{name}@{location}"),
+            url,
             ..self.clone()
         }
     }

@@ -1,0 +1,28 @@
+//! Drops at intervals what is kept for a time only.
+
+use tokio::time::sleep;
+
+use crate::{app::App, domain::error::Result, service::idempotency::prune_keys};
+
+/// Drops old events and idempotency keys until the server stops.
+pub(crate) async fn run(app: App) {
+    let pause = app.config.feed.prune_pause();
+    // Only the pause is cancelled: the server waits for a pruning that has begun.
+    while app.stop.run_until_cancelled(sleep(pause)).await.is_some() {
+        report("events", app.feed.prune().await);
+        // A master's database has no keys.
+        if app.db.is_writable() {
+            report("idempotency keys", prune_keys(&app).await);
+        }
+    }
+}
+
+fn report(what: &str, pruned: Result<u64>) {
+    match pruned {
+        Ok(0) => {}
+        Ok(pruned) => tracing::info!(pruned, "old {what} are dropped"),
+        Err(error) => {
+            tracing::warn!(%error, "old {what} could not be dropped; it is tried again");
+        }
+    }
+}

@@ -1,0 +1,92 @@
+//! Idempotency keys, each with the request that has claimed it and the payloads of its fields that
+//! are done.
+//!
+//! Whoever works on a field of a keyed mutation holds the lock of the key's row until it commits:
+//! of two requests with one key, through whichever servers, the second waits and then finds the
+//! first one's payload.
+
+use sea_orm::{ConnectionTrait, IntoActiveModel, QuerySelect, entity::prelude::*};
+
+use crate::{
+    domain::error::{Error, Result},
+    store::db::{database::Db, transaction::Txn},
+};
+
+/// A row of `graphql_idempotency_keys`.
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[sea_orm(table_name = "graphql_idempotency_keys")]
+pub(crate) struct Model {
+    /// The SHA-256 of the caller and its key, in hexadecimal.
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub(crate) hash: String,
+    /// The SHA-256 of the document and its variables, in hexadecimal.
+    pub(crate) request: String,
+    /// In seconds since the epoch.
+    pub(crate) claimed_at: i64,
+}
+
+#[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]
+pub(crate) enum Relation {}
+
+impl ActiveModelBehavior for ActiveModel {}
+
+/// Claims a key for a request, unless that was done before. A claim from before `expired` no longer
+/// counts.
+///
+/// # Errors
+/// `KeyReused` where another request has the key.
+pub(crate) async fn claim(txn: &Txn, claim: Model, expired: i64) -> Result<()> {
+    if let Some(found) = Entity::find_by_id(&claim.hash).one(&txn.0).await? {
+        if found.claimed_at >= expired {
+            let is_same = found.request == claim.request;
+            return is_same.then_some(()).ok_or(Error::KeyReused);
+        }
+        // By its time too: another request may have claimed it anew meanwhile.
+        delete_older(&txn.0, [found.hash], expired).await?;
+    }
+    Entity::insert(claim.into_active_model())
+        .exec_without_returning(&txn.0)
+        .await?;
+    Ok(())
+}
+
+/// Waits until no other transaction works under this key, and keeps others out until the commit.
+///
+/// # Errors
+/// `Unavailable` where the key has been pruned.
+pub(crate) async fn lock(txn: &Txn, hash: &str) -> Result<()> {
+    let locked = txn.lock_rows(Entity::find_by_id(hash));
+    let locked = locked.select_only().column(Column::Hash);
+    let found: Option<String> = locked.into_tuple().one(&txn.0).await?;
+    found.map(drop).ok_or(Error::Unavailable)
+}
+
+/// Drops at most `batch` keys from before a time with their payloads, and returns how many keys.
+pub(crate) async fn prune(db: &Db, before: i64, batch: u64) -> Result<u64> {
+    let old: Vec<String> = Entity::find()
+        .select_only()
+        .column(Column::Hash)
+        .filter(Column::ClaimedAt.lt(before))
+        .limit(batch)
+        .into_tuple()
+        .all(&db.reader)
+        .await?;
+    if old.is_empty() {
+        return Ok(0);
+    }
+    delete_older(&db.writer, old, before).await
+}
+
+/// Deletes those of these keys that were claimed before a time, with their payloads.
+async fn delete_older(
+    db: &impl ConnectionTrait,
+    hashes: impl IntoIterator<Item = String>,
+    before: i64,
+) -> Result<u64> {
+    let done = Entity::delete_many()
+        .filter(Column::Hash.is_in(hashes))
+        .filter(Column::ClaimedAt.lt(before))
+        .exec(db)
+        .await?;
+    Ok(done.rows_affected)
+}
