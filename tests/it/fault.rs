@@ -3,7 +3,7 @@
 //! commit.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, HashSet},
     net::{SocketAddr, TcpListener},
     sync::{
         Arc,
@@ -63,6 +63,14 @@ async fn serve(address: SocketAddr, database: &Database, flags: &[&str]) -> Proc
 /// Acknowledged writes: the step and its state by position.
 type Acknowledged = BTreeMap<i64, (i64, String)>;
 
+/// What became of a writer's updates.
+#[derive(Default)]
+struct Written {
+    acknowledged: Acknowledged,
+    /// The states that the server said it had not written.
+    refused: HashSet<String>,
+}
+
 /// Writers and listeners on these servers, until stopped.
 struct Load {
     addresses: Arc<Vec<SocketAddr>>,
@@ -74,7 +82,7 @@ struct Load {
     written: Arc<AtomicUsize>,
     /// The position at which listeners stop, once it is known.
     end: Arc<AtomicI64>,
-    writers: Vec<JoinHandle<Acknowledged>>,
+    writers: Vec<JoinHandle<Written>>,
     listeners: Vec<JoinHandle<Vec<Value>>>,
 }
 
@@ -130,8 +138,11 @@ impl Load {
     async fn finish(self, sql: &Sql) -> Outcome {
         self.stop.cancel();
         let mut acknowledged = Acknowledged::new();
+        let mut refused = HashSet::new();
         for writer in self.writers {
-            for (position, what) in writer.await.unwrap() {
+            let written = writer.await.unwrap();
+            refused.extend(written.refused);
+            for (position, what) in written.acknowledged {
                 let before = acknowledged.insert(position, what);
                 assert!(before.is_none(), "two updates at {position}");
             }
@@ -177,6 +188,10 @@ impl Load {
                 .unwrap_or_else(|| panic!("{position} was acknowledged and not heard"));
             assert_eq!((&row[2], &row[4]), (&json!(stepid), &json!(state)), "{row}");
         }
+        for row in &received {
+            let state = row[4].as_str().unwrap();
+            assert!(!refused.contains(state), "refused, and heard: {row}");
+        }
         check_steps(sql, &received).await;
         Outcome { received }
     }
@@ -209,14 +224,14 @@ async fn write(
     build: i64,
     number: usize,
     stop: CancellationToken,
-    written: Arc<AtomicUsize>,
-) -> Acknowledged {
+    count: Arc<AtomicUsize>,
+) -> Written {
     const SET: &str = "mutation($s: Int!, $t: String!) { \
          answer: setStepStateString(stepid: $s, stateString: $t) { cursor step { stepid stateString } } }";
     const ADD: &str = "mutation($b: Int!, $n: String!) { \
          answer: newStep(buildid: $b, name: $n) { cursor step { stepid stateString } } }";
     let clients: Vec<Client> = addresses.iter().map(|a| Client::new(*a)).collect();
-    let (name, mut acknowledged) = (format!("w{number}"), Acknowledged::new());
+    let (name, mut written) = (format!("w{number}"), Written::default());
     let mut current: Option<i64> = None;
     for i in 0.. {
         if stop.is_cancelled() {
@@ -226,9 +241,10 @@ async fn write(
             current = None;
         }
         let client = &clients[(number + i) % clients.len()];
+        let state = format!("{name} {i}");
         let response = match current {
             Some(stepid) => {
-                let variables = json!({ "s": stepid, "t": format!("{name} {i}") });
+                let variables = json!({ "s": stepid, "t": state });
                 client.try_execute(SET, variables).await
             }
             None => {
@@ -237,29 +253,33 @@ async fn write(
                     .await
             }
         };
-        // Without a response, or if the database did not respond to the server, the write may or
-        // may not have happened.
+        // Without a response, the write may or may not have happened.
         let Ok(response) = response else {
             sleep(Duration::from_millis(20)).await;
             continue;
         };
         if let Some(error) = response["errors"].get(0) {
-            assert_eq!(error["extensions"]["code"], "UNAVAILABLE", "{response:#}");
+            let code = error["extensions"]["code"].as_str().unwrap();
+            if code != "OUTCOME_UNKNOWN" {
+                assert_eq!(code, "UNAVAILABLE", "{response:#}");
+                written.refused.insert(state);
+            }
             sleep(Duration::from_millis(20)).await;
             continue;
         }
         let payload = &response["data"]["answer"];
         let stepid = payload["step"]["stepid"].as_i64().unwrap();
         let state = payload["step"]["stateString"].as_str().unwrap().to_owned();
-        let before = acknowledged.insert(position(&payload["cursor"]), (stepid, state));
+        let at = position(&payload["cursor"]);
+        let before = written.acknowledged.insert(at, (stepid, state));
         assert!(
             before.is_none(),
             "a position was given out twice: {before:?}"
         );
-        written.fetch_add(1, Ordering::Relaxed);
+        count.fetch_add(1, Ordering::Relaxed);
         current = Some(stepid);
     }
-    acknowledged
+    written
 }
 
 /// Listens with a socket that is dropped every few hundred milliseconds and reopened at the next

@@ -18,7 +18,7 @@ use crate::{
 /// How often a write that met a conflict is tried.
 const TRIES: usize = 10;
 
-/// How long the answer to a commit is waited for: a connection may be lost without a word.
+/// How long a server's answer to a commit is waited for: a connection may be lost without a word.
 const COMMIT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A write that is not committed yet; dropped, it never happened.
@@ -93,17 +93,19 @@ impl Txn {
     /// `OutcomeUnknown` where the database has not answered; after any other error nothing is
     /// written.
     pub(crate) async fn commit(self) -> Result<()> {
-        match timeout(COMMIT_TIMEOUT, self.0.commit()).await {
+        let is_file = self.0.get_database_backend() == DbBackend::Sqlite;
+        let commit = self.0.commit();
+        let done = if is_file {
+            // No connection to lose: it is answered, however long the disk takes.
+            Ok(commit.await)
+        } else {
+            timeout(COMMIT_TIMEOUT, commit).await
+        };
+        match done {
             Ok(Ok(())) => Ok(()),
-            Ok(Err(error)) if !is_answer(&error) => {
-                tracing::warn!(%error, "a commit was not answered");
-                Err(Error::OutcomeUnknown)
-            }
-            Ok(Err(error)) => Err(error.into()),
-            Err(_) => {
-                tracing::warn!("a commit was not answered in time");
-                Err(Error::OutcomeUnknown)
-            }
+            Ok(Err(error)) if is_answer(&error) => Err(error.into()),
+            Ok(Err(error)) => Err(unanswered(error)),
+            Err(elapsed) => Err(unanswered(elapsed)),
         }
     }
 
@@ -124,4 +126,10 @@ impl Txn {
             _ => select.lock(LockType::Update),
         }
     }
+}
+
+/// Logs why a commit has no answer.
+fn unanswered(error: impl std::fmt::Display) -> Error {
+    tracing::warn!(%error, "a commit was not answered");
+    Error::OutcomeUnknown
 }
