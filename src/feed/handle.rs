@@ -8,7 +8,7 @@ use std::{
 };
 
 use parking_lot::{Mutex, MutexGuard};
-use tokio::sync::Notify;
+use tokio::{sync::Notify, time::sleep};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -28,6 +28,10 @@ use crate::{
 /// How many events are read, or dropped, at a time; also how many a subscriber holds in memory
 /// during its backfill.
 pub(crate) const BATCH_SIZE: u64 = 500;
+
+/// How long a position is asked for where the database does not answer, and the pause in between.
+const SEQUENCE_PATIENCE: Duration = Duration::from_secs(2);
+const SEQUENCE_PAUSE: Duration = Duration::from_millis(50);
 
 /// The change feed of a database. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -132,6 +136,7 @@ impl Feed {
     /// # Errors
     /// `WrittenUnread`: the change is written, but its position is not known.
     pub(crate) async fn sequence(&self, change: ChangeId) -> Result<Position> {
+        let begun = Instant::now();
         loop {
             let sequenced = match self.sequence_all().await {
                 Ok(()) => sequencer::position_of(&self.0.db, change).await,
@@ -146,6 +151,10 @@ impl Feed {
                 // Pruned since, as where a mutation is repeated with its key. Nothing can be
                 // resumed from there any more, nor from the position before all.
                 Err(Error::FeedDetached) => return Ok(Position::default()),
+                // Perhaps connections alone were cut.
+                Err(Error::Unavailable) if begun.elapsed() < SEQUENCE_PATIENCE => {
+                    sleep(SEQUENCE_PAUSE).await;
+                }
                 Err(error) => {
                     tracing::warn!(%error, %change, "a change is written and has no place in the feed yet");
                     return Err(Error::WrittenUnread);

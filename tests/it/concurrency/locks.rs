@@ -113,7 +113,7 @@ async fn writes_succeed_while_sequencing_is_blocked() {
     let (code, _) = client
         .error(STATE, json!({ "s": step, "t": "written" }))
         .await;
-    assert_eq!(code, "UNAVAILABLE");
+    assert_eq!(code, "OUTCOME_UNKNOWN");
     let read = "query($s: Int!) { step(stepid: $s) { stateString } }";
     let data = client.data(read, json!({ "s": step })).await;
     assert_eq!(data["step"]["stateString"], "written");

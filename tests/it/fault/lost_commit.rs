@@ -68,7 +68,8 @@ async fn forward(mut client: TcpStream, mut server: TcpStream, left: Arc<AtomicU
             Ok(length @ 1..) = client.read(&mut asked) => {
                 let request = &asked[..length];
                 server.write_all(request).await.unwrap();
-                let is_commit = request.windows(6).any(|word| word == b"COMMIT");
+                // At its end: sessions begin with READ COMMITTED.
+                let is_commit = request.ends_with(b"COMMIT") || request.ends_with(b"COMMIT\0");
                 let one_less = |n: usize| n.checked_sub(1);
                 if is_commit && left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, one_less).is_ok() {
                     // The commit is carried out by the time it is answered.
