@@ -1,6 +1,7 @@
 //! GraphQL over HTTP: one operation per request, answered as JSON or as an event stream.
 
 pub(crate) mod body;
+pub(crate) mod csrf;
 pub(crate) mod endpoint;
 pub(crate) mod media;
 pub(crate) mod refusal;

@@ -10,6 +10,7 @@ mod bodies;
 mod client_address;
 mod connection;
 mod content_negotiation;
+mod cross_site;
 mod errors;
 mod headers;
 mod pages;
@@ -163,31 +164,6 @@ async fn a_get_accepts_query_variables_and_operation_name() {
             "{variables}"
         );
     }
-}
-
-#[tokio::test]
-async fn a_get_must_prove_that_no_other_site_sent_it() {
-    let server = Server::start().await;
-    let url = [("query", "{ __typename }")];
-    // What an image tag, a link or a form on another site can send.
-    for accept in [
-        "*/*",
-        JSON,
-        "image/*,*/*;q=0.8",
-        "text/html,application/xhtml+xml,*/*;q=0.8",
-    ] {
-        let response = get(&server, accept, &url).await;
-        assert!(
-            response.refused(400).contains("GraphQL-Require-Preflight"),
-            "{accept}"
-        );
-    }
-    let header = [("graphql-require-preflight", "1"), ("accept", JSON)];
-    let response = send(&server, Method::GET, &header, &url, "").await;
-    assert_eq!(
-        (response.status, &response.body["data"]["__typename"]),
-        (StatusCode::OK, &json!("Query"))
-    );
 }
 
 #[tokio::test]

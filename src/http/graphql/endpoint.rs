@@ -4,7 +4,7 @@ use axum::{
     Extension,
     body::Body,
     extract::{Request, State},
-    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
+    http::{HeaderMap, HeaderValue, StatusCode, header},
     response::Response,
 };
 
@@ -18,7 +18,7 @@ use crate::{
     http::{
         accept::NotAcceptable,
         graphql::{
-            body,
+            body, csrf,
             media::{EVENT_STREAM, GRAPHQL_RESPONSE, ResponseMedia},
             refusal::HttpRefusal,
             request::{from_body, from_query},
@@ -29,8 +29,6 @@ use crate::{
         websocket::upgrade,
     },
 };
-
-const PREFLIGHT: HeaderName = HeaderName::from_static("graphql-require-preflight");
 
 /// POST: one operation in a JSON body.
 pub(crate) async fn post(
@@ -68,7 +66,7 @@ pub(crate) async fn get(
         let in_media = |refusal: HttpRefusal| refusal.in_media(media);
         // An EventSource cannot send custom headers; its origin is checked instead.
         if media != ResponseMedia::EventStream {
-            check_preflight(request.headers()).map_err(in_media)?;
+            csrf::check_get(request.headers()).map_err(in_media)?;
         }
         let query = request.uri().query().unwrap_or_default();
         let prepared = api.prepare(from_query(query).map_err(in_media)?, &context);
@@ -131,19 +129,4 @@ fn accepted_media(headers: &HeaderMap) -> Result<ResponseMedia, HttpRefusal> {
             ),
         )
     })
-}
-
-/// Requires a header on a GET that a link or an image tag of another site cannot make a browser
-/// send.
-fn check_preflight(headers: &HeaderMap) -> Result<(), HttpRefusal> {
-    let accepts = headers
-        .get_all(header::ACCEPT)
-        .iter()
-        .any(|v| v.to_str().is_ok_and(|v| v.contains(GRAPHQL_RESPONSE)));
-    if accepts || headers.contains_key(PREFLIGHT) {
-        return Ok(());
-    }
-    Err(HttpRefusal::bad_request(format!(
-        "a GET needs `Accept: {GRAPHQL_RESPONSE}` or the header `GraphQL-Require-Preflight: 1`; the playground is at /graphiql"
-    )))
 }
