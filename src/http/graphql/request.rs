@@ -48,6 +48,9 @@ pub(crate) fn from_parameters(
     let query = text(&mut parameters, "query")?;
     let id = text(&mut parameters, "documentId")?;
     let hash = persisted(&mut parameters)?;
+    // A client whose library wants a document sends an empty one beside what names it.
+    let is_named = id.is_some() || hash.is_some();
+    let query = query.filter(|query| !(is_named && query.is_empty()));
     let source = match (query, id, hash) {
         (Some(query), None, None) => DocumentSource::Text(query),
         (Some(query), None, Some(hash)) => DocumentSource::Register(query, hash),
