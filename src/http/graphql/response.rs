@@ -28,6 +28,12 @@ pub(crate) fn refused(media: ResponseMedia, refusal: &Refusal) -> Response {
         (RefusalCause::Request, ResponseMedia::GraphqlResponse) => StatusCode::BAD_REQUEST,
         (RefusalCause::Request, _) => StatusCode::OK,
     };
+    let media = match status {
+        // Apollo Client reads the GraphQL media type as a result, whatever the status, and does
+        // not try again; another status of plain JSON is an error that its retry link sees.
+        StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => ResponseMedia::Json,
+        _ => media,
+    };
     let body = media.json(&ResponseBody::refused(&refusal.errors));
     let mut response = (status, body).into_response();
     if let RefusalCause::Admission(Error::RateLimited { seconds, .. }) = refusal.cause {

@@ -247,6 +247,15 @@ async fn a_lost_database_is_unavailable_and_not_unauthenticated() {
         let (status, challenge, body) = response(request.bearer_auth(&good)).await;
         assert_eq!((status, &*challenge), (503, ""), "{what}: {body}");
     }
+    let request = server.client().http.post(&server.client().url);
+    let request = request.json(&json!({ "query": QUERY })).bearer_auth(&good);
+    let request = request.header("accept", "application/graphql-response+json");
+    let response = request.send().await.unwrap();
+    assert_eq!(response.status(), 503);
+    assert_eq!(
+        response.headers()["content-type"],
+        "application/json; charset=utf-8"
+    );
     let mut ws = Ws::open(server.address, PROTOCOLS[0]).await.unwrap();
     let outcome = authenticate(&mut ws, json!({ "authorization": good })).await;
     let (code, reason) = outcome.unwrap_err();
