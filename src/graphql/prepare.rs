@@ -2,6 +2,7 @@
 //! canonical operation, cost.
 
 pub(crate) mod admission;
+pub(crate) mod batch_admission;
 pub(crate) mod canonical;
 pub(crate) mod cost;
 pub(crate) mod document;

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use crate::support::server::Server;
 
+mod batch;
 mod bodies;
 mod client_address;
 mod connection;

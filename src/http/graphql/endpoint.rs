@@ -7,6 +7,7 @@ use axum::{
     http::{HeaderMap, HeaderValue, StatusCode, header},
     response::Response,
 };
+use serde_json::Value as Json;
 
 use crate::{
     auth::request_context::RequestContext,
@@ -18,10 +19,10 @@ use crate::{
     http::{
         accept::NotAcceptable,
         graphql::{
-            body, csrf,
+            batch, body, csrf,
             media::{EVENT_STREAM, GRAPHQL_RESPONSE, ResponseMedia},
             refusal::HttpRefusal,
-            request::{from_body, from_query},
+            request::{from_json, from_query, parse_body},
             response::{executed, refused},
             response_body::ResponseBody,
             sse,
@@ -30,7 +31,7 @@ use crate::{
     },
 };
 
-/// POST: one operation in a JSON body.
+/// POST: an operation, or a batch of them, in a JSON body.
 pub(crate) async fn post(
     State(api): State<Api>,
     Extension(context): Extension<RequestContext>,
@@ -44,9 +45,16 @@ pub(crate) async fn post(
         body::check_headers(&parts.headers).map_err(in_media)?;
         let body = body::read(body, &parts.headers, &api.app().config);
         let body = body.await.map_err(in_media)?;
-        let request = from_body(&body).map_err(in_media)?;
-        let prepared = api.prepare(request, &context);
-        respond(&api, &context, media, &parts.headers, prepared).await
+        match parse_body(&body).map_err(in_media)? {
+            Json::Array(batch) => {
+                let response = batch::respond(&api, &context, media, batch).await;
+                response.map_err(in_media)
+            }
+            json => {
+                let prepared = api.prepare(from_json(json).map_err(in_media)?, &context);
+                respond(&api, &context, media, &parts.headers, prepared).await
+            }
+        }
     };
     let response = response.await;
     response.unwrap_or_else(|refusal| refusal.into_response(&api, &context))

@@ -1,13 +1,12 @@
 //! The media types of responses, and the choice of the one that a client accepts.
 
-use crate::http::{
-    accept::{self, NotAcceptable},
-    graphql::response_body::ResponseBody,
-};
 use axum::{
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
 };
+use serde::Serialize;
+
+use crate::http::accept::{self, NotAcceptable};
 
 /// The media type whose HTTP status reflects the GraphQL request too; with plain JSON, the status
 /// reflects HTTP alone.
@@ -37,7 +36,7 @@ impl ResponseMedia {
     }
 
     /// Encodes a body in this media type, with status 200.
-    pub(crate) fn json(self, body: &ResponseBody<'_>) -> Response {
+    pub(crate) fn json(self, body: &impl Serialize) -> Response {
         let content_type = match self {
             Self::Json | Self::EventStream => "application/json; charset=utf-8",
             Self::GraphqlResponse => "application/graphql-response+json; charset=utf-8",

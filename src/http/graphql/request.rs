@@ -11,15 +11,16 @@ use crate::{
     http::graphql::refusal::HttpRefusal,
 };
 
-/// Parses the single operation of a JSON body.
-pub(crate) fn from_body(body: &[u8]) -> Result<OperationRequest, HttpRefusal> {
-    let json: Json = serde_json::from_slice(body)
-        .map_err(|e| HttpRefusal::bad_request(format!("the body is not JSON: {e}")))?;
+/// Parses a body.
+pub(crate) fn parse_body(body: &[u8]) -> Result<Json, HttpRefusal> {
+    serde_json::from_slice(body)
+        .map_err(|e| HttpRefusal::bad_request(format!("the body is not JSON: {e}")))
+}
+
+/// Makes an operation of a JSON object.
+pub(crate) fn from_json(json: Json) -> Result<OperationRequest, HttpRefusal> {
     match json {
         Json::Object(parameters) => from_parameters(parameters),
-        Json::Array(_) => Err(HttpRefusal::bad_request(
-            "one operation in a JSON object; batches are not taken",
-        )),
         _ => Err(HttpRefusal::bad_request("one operation in a JSON object")),
     }
 }

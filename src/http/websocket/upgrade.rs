@@ -49,7 +49,8 @@ pub(crate) async fn upgrade(
         )
     })?;
     let permit = api.app().rate_limiter.acquire_socket(&context);
-    let permit = permit.map_err(|error| HttpRefusal::too_many(&error))?;
+    let permit =
+        permit.map_err(|error| HttpRefusal::from_error(StatusCode::TOO_MANY_REQUESTS, &error))?;
     upgrade.set_selected_protocol(HeaderValue::from_static(protocol.name()));
     Ok(upgrade
         .max_message_size(max_message)
