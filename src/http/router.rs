@@ -31,9 +31,12 @@ pub(crate) fn router(api: Api) -> Router {
     let app = api.app().clone();
     let is_tls = app.config.connection.is_tls();
     let cors = |policy| from_fn_with_state((app.config.clone(), policy), cors::apply);
-    let graphql = routing::get(endpoint::get)
-        .post(endpoint::post)
-        .options(cors::graphql_options)
+    let graphql = routing::get(endpoint::get).post(endpoint::post);
+    let streams = from_fn_with_state(api.clone(), endpoint::require_stream);
+    let streams = graphql.clone().route_layer(streams);
+    let graphql = Router::new()
+        .route("/graphql", graphql.options(cors::graphql_options))
+        .route("/graphql/stream", streams.options(cors::graphql_options))
         // Inside CORS, so that a page can read this error too.
         .layer(panic_boundary::graphql())
         // Lets pages of allowed origins read the endpoint's answers.
@@ -43,7 +46,7 @@ pub(crate) fn router(api: Api) -> Router {
         // Refuses pages of other origins.
         .layer(cors(&cors::REST));
     let limited = Router::new()
-        .route("/graphql", graphql)
+        .merge(graphql)
         .with_state(api.clone())
         .merge(rest)
         // Inside authentication, because points are counted per caller.

@@ -1,11 +1,12 @@
-//! The endpoint `/graphql`: POST and GET.
+//! The endpoint `/graphql`: POST and GET. `/graphql/stream` is the same for event streams alone.
 
 use axum::{
     Extension,
     body::Body,
     extract::{Request, State},
     http::{HeaderMap, HeaderValue, StatusCode, header},
-    response::Response,
+    middleware::Next,
+    response::{IntoResponse, Redirect, Response},
 };
 use serde_json::Value as Json;
 
@@ -17,12 +18,13 @@ use crate::{
         prepare::operation::PreparedOperation,
     },
     http::{
-        accept::NotAcceptable,
+        accept::{self, NotAcceptable},
+        graphiql,
         graphql::{
             batch, body, csrf,
             media::{EVENT_STREAM, GRAPHQL_RESPONSE, ResponseMedia},
             refusal::HttpRefusal,
-            request::{from_json, from_query, parse_body},
+            request::{from_json, from_query, names_document, parse_body},
             response::{executed, refused},
             response_body::ResponseBody,
             sse,
@@ -60,7 +62,7 @@ pub(crate) async fn post(
     response.unwrap_or_else(|refusal| refusal.into_response(&api, &context))
 }
 
-/// GET: one query in the URL, or a WebSocket.
+/// GET: one query in the URL, or a WebSocket. A browser that asks for a page gets GraphiQL.
 pub(crate) async fn get(
     State(api): State<Api>,
     Extension(context): Extension<RequestContext>,
@@ -70,13 +72,17 @@ pub(crate) async fn get(
         if upgrade::is_upgrade(request.headers()) {
             return upgrade::upgrade(api.clone(), context.clone(), request).await;
         }
+        let query = request.uri().query().unwrap_or_default();
+        let has_page = !api.app().config.limit.no_graphiql && !names_document(query);
+        if has_page && ResponseMedia::prefers_page(request.headers()) {
+            return Ok(Redirect::to(graphiql::PATH).into_response());
+        }
         let media = accepted_media(request.headers())?;
         let in_media = |refusal: HttpRefusal| refusal.in_media(media);
         // An EventSource cannot send custom headers; its origin is checked instead.
         if media != ResponseMedia::EventStream {
             csrf::check_get(request.headers()).map_err(in_media)?;
         }
-        let query = request.uri().query().unwrap_or_default();
         let prepared = api.prepare(from_query(query).map_err(in_media)?, &context);
         // Only now, because only the parsed document shows whether it is a mutation.
         if prepared.as_ref().is_ok_and(PreparedOperation::is_mutation) {
@@ -137,4 +143,22 @@ fn accepted_media(headers: &HeaderMap) -> Result<ResponseMedia, HttpRefusal> {
             ),
         )
     })
+}
+
+/// The layer of `/graphql/stream`: answers with an event stream or not at all, even to a client
+/// that prefers something else.
+pub(crate) async fn require_stream(
+    State(api): State<Api>,
+    Extension(context): Extension<RequestContext>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    let headers = request.headers_mut();
+    if accept::quality(headers, EVENT_STREAM) > 0.0 {
+        headers.insert(header::ACCEPT, HeaderValue::from_static(EVENT_STREAM));
+        return next.run(request).await;
+    }
+    let message =
+        format!("Accept: {EVENT_STREAM} is what /graphql/stream answers; others are at /graphql");
+    HttpRefusal::new(StatusCode::NOT_ACCEPTABLE, message).into_response(&api, &context)
 }

@@ -35,6 +35,19 @@ impl ResponseMedia {
         accept::choose(headers, &OFFERS).map(|media| media.unwrap_or(Self::Json))
     }
 
+    /// Returns whether the client is a browser that shows a page: it prefers HTML to all of these.
+    pub(crate) fn prefers_page(headers: &HeaderMap) -> bool {
+        const OFFERS: [(&str, bool); 6] = [
+            ("text/html", true),
+            (GRAPHQL_RESPONSE, false),
+            (EVENT_STREAM, false),
+            ("application/json", false),
+            ("application/*", false),
+            ("*/*", false),
+        ];
+        accept::choose(headers, &OFFERS) == Ok(Some(true))
+    }
+
     /// Encodes a body in this media type, with status 200.
     pub(crate) fn json(self, body: &impl Serialize) -> Response {
         let content_type = match self {

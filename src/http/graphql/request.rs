@@ -25,6 +25,12 @@ pub(crate) fn from_json(json: Json) -> Result<OperationRequest, HttpRefusal> {
     }
 }
 
+/// Whether a URL's parameters name a document.
+pub(crate) fn names_document(query: &str) -> bool {
+    url::form_urlencoded::parse(query.as_bytes())
+        .any(|(name, _)| ["query", "documentId", "extensions"].contains(&name.as_ref()))
+}
+
 /// Parses the operation of a URL's parameters. Unknown parameters are ignored.
 pub(crate) fn from_query(query: &str) -> Result<OperationRequest, HttpRefusal> {
     let mut parameters = Map::new();
