@@ -1,6 +1,10 @@
 //! Every route, and every layer that a request passes on the way to its route.
 
-use axum::{Router, middleware::from_fn_with_state, routing};
+use axum::{
+    Router,
+    middleware::{from_fn, from_fn_with_state},
+    routing,
+};
 use tower_http::{
     CompressionLevel,
     compression::{
@@ -15,6 +19,7 @@ use crate::{
     http::{
         cors, graphiql,
         graphql::endpoint,
+        host::require_host,
         ops, panic_boundary,
         request_context::authenticate,
         request_log::{RequestLog, log_request},
@@ -68,6 +73,8 @@ pub(crate) fn router(api: Api) -> Router {
         .layer(panic_boundary::plain())
         // For clients that accept gzip.
         .layer(compression())
+        // Before everything that reads `Host`.
+        .layer(from_fn(require_host))
         // Outside of the pages: their own policy is already set, and this keeps it.
         .layer(response_headers::security(is_tls))
         // Outermost, so that it counts and logs every answer and all layers log the request's id.

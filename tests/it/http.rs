@@ -242,3 +242,51 @@ async fn anonymous_callers_get_401() {
         .await
         .refused(401);
 }
+
+/// What is not UTF-8 is not replaced, which would ask for something else.
+#[tokio::test]
+async fn a_parameter_that_is_not_utf8_is_refused_by_name() {
+    let server = Server::start().await;
+    let good = "query=query+A{__typename%7d&operationName=A&variables=%7b%7D";
+    let ask = async |path: String| {
+        let client = server.client();
+        let url = format!("http://{}{path}", server.address);
+        let request = client.http.get(url).header("accept", GRAPHQL);
+        let response = request.send().await.unwrap();
+        (response.status(), response.json::<Value>().await.unwrap())
+    };
+    for (query, name) in [
+        (format!("{good}%ff"), "variables"),
+        ("query={__typename}%23%ff".to_owned(), "query"),
+        (format!("{good}%c3&operationName=%C3%28"), "variables"),
+        (
+            "query={__typename}&operationName=%e2%82".to_owned(),
+            "operationName",
+        ),
+        ("documentId=%ff".to_owned(), "documentId"),
+        ("query={__typename}&extensions=%ff".to_owned(), "extensions"),
+    ] {
+        let (status, body) = ask(format!("/graphql?{query}")).await;
+        assert_eq!(status, 400, "{query}");
+        let message = body["errors"][0]["message"].as_str().unwrap();
+        assert_eq!(message, format!("{name}: it is not UTF-8"), "{query}");
+    }
+    for extra in ["", "&other=%ff", "&%ff=1", "&&other", "&x=%c3%a9"] {
+        let (status, body) = ask(format!("/graphql?{good}{extra}")).await;
+        assert_eq!(status, 200, "{extra}: {body}");
+    }
+    for (query, message) in [
+        (
+            "name__contains=%ff",
+            "\"name__contains\": the value is not UTF-8",
+        ),
+        ("order=%ff", "\"order\": the value is not UTF-8"),
+        ("na%ffme=x", "a parameter's name is not UTF-8"),
+    ] {
+        let (status, body) = ask(format!("/api/v2/builders?{query}")).await;
+        assert_eq!(
+            (status, &body),
+            (StatusCode::BAD_REQUEST, &json!({ "error": message }))
+        );
+    }
+}

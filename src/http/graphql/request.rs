@@ -8,7 +8,7 @@ use crate::{
         document_hash::DocumentHash,
         documents::{DocumentSource, OperationRequest},
     },
-    http::graphql::refusal::HttpRefusal,
+    http::{graphql::refusal::HttpRefusal, query_string::decode},
 };
 
 /// Parses a body.
@@ -27,25 +27,35 @@ pub(crate) fn from_json(json: Json) -> Result<OperationRequest, HttpRefusal> {
 
 /// Whether a URL's parameters name a document.
 pub(crate) fn names_document(query: &str) -> bool {
-    url::form_urlencoded::parse(query.as_bytes())
-        .any(|(name, _)| ["query", "documentId", "extensions"].contains(&name.as_ref()))
+    pairs(query).any(|(name, _)| ["query", "documentId", "extensions"].contains(&&*name))
 }
 
 /// Parses the operation of a URL's parameters. Unknown parameters are ignored.
 pub(crate) fn from_query(query: &str) -> Result<OperationRequest, HttpRefusal> {
     let mut parameters = Map::new();
-    for (name, value) in url::form_urlencoded::parse(query.as_bytes()) {
-        let value = match name.as_ref() {
-            "query" | "operationName" | "documentId" => Json::String(value.into_owned()),
-            "variables" | "extensions" if !value.is_empty() => serde_json::from_str(&value)
+    for (name, value) in pairs(query) {
+        let decoded = || {
+            let decoded = decode(value);
+            decoded.map_err(|_| HttpRefusal::bad_request(format!("{name}: it is not UTF-8")))
+        };
+        let value = match &*name {
+            "query" | "operationName" | "documentId" => Json::String(decoded()?),
+            "variables" | "extensions" if !value.is_empty() => serde_json::from_str(&decoded()?)
                 .map_err(|e| {
                     HttpRefusal::bad_request(format!("{name}: a JSON object, got no JSON: {e}"))
                 })?,
             _ => continue,
         };
-        parameters.insert(name.into_owned(), value);
+        parameters.insert(name, value);
     }
     from_parameters(parameters)
+}
+
+/// A URL's parameters, their names decoded. A name that is not UTF-8 is none that is known here.
+fn pairs(query: &str) -> impl Iterator<Item = (String, &str)> {
+    let pairs = query.split('&');
+    let pairs = pairs.map(|pair| pair.split_once('=').unwrap_or((pair, "")));
+    pairs.filter_map(|(name, value)| Some((decode(name).ok()?, value)))
 }
 
 /// Makes an operation of the parameters that every transport has. A null one counts as absent.
