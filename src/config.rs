@@ -54,6 +54,7 @@ pub(crate) struct Config {
 impl Config {
     /// Fails where settings contradict each other, with a message that says what to do.
     pub(crate) fn check(&self) -> Result<(), String> {
+        self.http.check()?;
         let (statement, operation) = (self.database.statement_seconds, self.limit.max_seconds);
         if operation > 0 && !(1..operation).contains(&statement) {
             return Err(format!(

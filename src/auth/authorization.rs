@@ -5,11 +5,12 @@ use crate::{
     domain::error::Result,
 };
 
-/// The token in a request's headers; `None` where there is no such header.
+/// The token in a request's headers; `None` where there is no such header, or only empty ones,
+/// which clients send that have no token.
 pub(crate) fn token_from_headers<'v>(
     values: impl IntoIterator<Item = &'v [u8]>,
 ) -> Result<Option<&'v str>> {
-    let mut values = values.into_iter();
+    let mut values = values.into_iter().filter(|value| !is_empty(value));
     match (values.next(), values.next()) {
         (None, _) => Ok(None),
         (Some(value), None) => {
@@ -20,12 +21,16 @@ pub(crate) fn token_from_headers<'v>(
     }
 }
 
+/// Whether a value of `Authorization` is empty, and so counts as none.
+pub(crate) fn is_empty(value: &[u8]) -> bool {
+    value.trim_ascii().is_empty()
+}
+
 /// The token in the payload of a `connection_init`, which may leave out `Bearer`. A value that is
-/// not a string is `None`.
+/// not a string is `None`; empty ones must have been left out.
 pub(crate) fn token_from_payload(values: &[Option<String>]) -> Result<&str> {
     match values {
         [Some(value)] => match value.trim() {
-            "" => Err(NO_TOKEN),
             // Unlike in a header, the scheme may be left out; a lone `Bearer` is a scheme.
             word if !word.contains(' ') && !word.eq_ignore_ascii_case("Bearer") => Ok(word),
             value => token_from_text(value),

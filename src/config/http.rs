@@ -35,6 +35,10 @@ pub(crate) struct HttpConfig {
         value_delimiter = ','
     )]
     pub(crate) allow_origin: Vec<AllowedOrigin>,
+    /// Pages of the origins that --allow-origin names may send cookies, such as those of a proxy
+    /// that logs users in; not together with *
+    #[arg(long, env = "BUILDBOT_GRAPHQL_ALLOW_CREDENTIALS", requires = "allow_origin", value_parser = clap::builder::FalseyValueParser::new())]
+    pub(crate) allow_credentials: bool,
     /// A connection whose client takes nothing of what waits for it is closed after so many seconds
     #[arg(
         long,
@@ -88,6 +92,18 @@ pub(crate) enum Anonymous {
 }
 
 impl HttpConfig {
+    /// Fails where every page could act for whoever is logged in.
+    pub(crate) fn check(&self) -> Result<(), String> {
+        if self.allow_credentials && self.allow_origin.contains(&AllowedOrigin::Any) {
+            return Err(
+                "--allow-credentials is not for --allow-origin '*': any page could act for a user \
+                 who is logged in; name the origins that may"
+                    .to_owned(),
+            );
+        }
+        Ok(())
+    }
+
     /// Whether pages of this origin may use the server: its own pages, by the request's `Host`, and
     /// those that the operator has allowed.
     pub(crate) fn allows_origin(&self, origin: &[u8], host: Option<&[u8]>) -> bool {

@@ -51,6 +51,10 @@ pub(crate) struct LimitConfig {
     /// How many fields all these objects may have together
     #[arg(long, env = "BUILDBOT_GRAPHQL_MAX_VALUES", default_value_t = 500_000)]
     pub(crate) max_values: u64,
+    /// How many operations a batch may have, a JSON array in a POST; their costs count together. 0
+    /// takes no batches
+    #[arg(long, env = "BUILDBOT_GRAPHQL_MAX_BATCH", default_value_t = 20)]
+    pub(crate) max_batch: usize,
     /// How many seconds an operation or a REST request may take, 2 or more; 0 is for ever. What is
     /// being written is not cut off
     #[arg(

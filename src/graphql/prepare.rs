@@ -2,6 +2,7 @@
 //! canonical operation, cost.
 
 pub(crate) mod admission;
+pub(crate) mod batch_admission;
 pub(crate) mod canonical;
 pub(crate) mod canonical_text;
 pub(crate) mod cost;

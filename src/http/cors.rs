@@ -25,7 +25,8 @@ pub(crate) struct ForeignOrigin;
 
 /// The cross-origin policy of a route.
 pub(crate) struct CorsPolicy {
-    /// The headers for pages of allowed origins, in answer to a preflight.
+    /// The headers for pages of allowed origins, in answer to a preflight. It also allows the
+    /// request headers that the page asks for.
     preflight: Headers,
     /// The headers of every other answer to them.
     response: Headers,
@@ -42,11 +43,6 @@ const GRAPHQL_METHODS: &str = "GET, HEAD, POST, OPTIONS";
 pub(crate) static GRAPHQL: CorsPolicy = CorsPolicy {
     preflight: &[
         ("access-control-allow-methods", GRAPHQL_METHODS),
-        (
-            "access-control-allow-headers",
-            "Authorization, Content-Type, GraphQL-Cost, GraphQL-Require-Preflight, \
-             Last-Event-ID, X-Request-Id",
-        ),
         ("access-control-max-age", "3600"),
     ],
     response: &[(
@@ -109,27 +105,46 @@ pub(crate) async fn apply(
         return refusal();
     }
     // Read here, because the handler consumes the request.
-    let is_preflight = request.method() == Method::OPTIONS;
+    let preflight = (request.method() == Method::OPTIONS).then(|| request.headers().clone());
     let mut response = next.run(request).await;
     let headers = response.headers_mut();
     let origin = origin.ok().flatten();
     if policy.always_varies || origin.is_some() {
         // A cache must not give one origin's answer to another.
         headers.append(header::VARY, HeaderValue::from_static("Origin"));
+        if preflight.is_some() {
+            let asked = HeaderValue::from_static("Access-Control-Request-Headers");
+            headers.append(header::VARY, asked);
+        }
     }
     if let Some(origin) = origin {
         headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
-        let extra = if is_preflight {
-            policy.preflight
-        } else {
-            policy.response
-        };
-        for (name, value) in extra {
-            let name = HeaderName::from_static(name);
-            headers.insert(name, HeaderValue::from_static(value));
+        allow(headers, policy, preflight.as_ref());
+        if config.http.allow_credentials {
+            let yes = HeaderValue::from_static("true");
+            headers.insert(header::ACCESS_CONTROL_ALLOW_CREDENTIALS, yes);
         }
     }
     response
+}
+
+/// Sets the policy's headers, in answer to a preflight with these headers or to another request.
+fn allow(headers: &mut HeaderMap, policy: &CorsPolicy, preflight: Option<&HeaderMap>) {
+    let (fixed, asked) = match preflight {
+        Some(given) => (
+            policy.preflight,
+            given.get(header::ACCESS_CONTROL_REQUEST_HEADERS),
+        ),
+        None => (policy.response, None),
+    };
+    for (name, value) in fixed {
+        let name = HeaderName::from_static(name);
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    // Whatever clients and their tracing add: the page is one that the operator trusts.
+    if let Some(asked) = asked {
+        headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, asked.clone());
+    }
 }
 
 /// OPTIONS of the GraphQL endpoint: lists its methods.

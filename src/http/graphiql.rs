@@ -11,12 +11,15 @@ use axum::{
     routing::get,
 };
 
+/// Where the IDE is.
+pub(crate) const PATH: &str = "/graphiql";
+
 /// The IDE's routes; `/` redirects to it.
 pub(crate) fn routes<S: Clone + Send + Sync + 'static>() -> Router<S> {
     Router::new()
-        .route("/", get(async || Redirect::temporary("/graphiql")))
+        .route("/", get(async || Redirect::temporary(PATH)))
         .route(
-            "/graphiql",
+            PATH,
             get(async |headers: HeaderMap| respond("index.html", &headers)),
         )
         .route(

@@ -10,7 +10,7 @@ use axum::{
 };
 
 use crate::{
-    auth::{request_context::RequestContext, scope::Scope},
+    auth::{authorization::is_empty, request_context::RequestContext, scope::Scope},
     domain::error::Error,
     graphql::api::Api,
     http::{
@@ -36,7 +36,8 @@ pub(crate) async fn authenticate(
     let request_id = request.extensions().get::<RequestId>().cloned();
     let context = build(&api, peer, request.headers(), request_id).await;
     record_caller(&context);
-    let has_token = request.headers().contains_key(header::AUTHORIZATION);
+    let tokens = request.headers().get_all(header::AUTHORIZATION);
+    let has_token = tokens.iter().any(|value| !is_empty(value.as_bytes()));
     request.extensions_mut().insert(context);
     let mut response = next.run(request).await;
     if let Some(challenge) = challenge(response.status(), has_token) {

@@ -125,9 +125,11 @@ fn route_label(path: &str, response: &Response) -> RouteLabel {
     let media = response.headers().get(header::CONTENT_TYPE);
     // A closed set: nothing that a client sends may become a label.
     match path {
-        "/graphql" if response.status() == StatusCode::SWITCHING_PROTOCOLS => RouteLabel::Socket,
-        "/graphql" if media.is_some_and(|m| m == "text/event-stream") => RouteLabel::Events,
-        "/graphql" => RouteLabel::Graphql,
+        "/graphql" | "/graphql/stream" => match media {
+            _ if response.status() == StatusCode::SWITCHING_PROTOCOLS => RouteLabel::Socket,
+            Some(media) if media == "text/event-stream" => RouteLabel::Events,
+            _ => RouteLabel::Graphql,
+        },
         "/healthz" | "/readyz" | "/metrics" => RouteLabel::Operators,
         "/" => RouteLabel::Page,
         _ if path.starts_with("/api") => RouteLabel::Rest,

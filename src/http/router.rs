@@ -1,6 +1,10 @@
 //! Every route, and every layer that a request passes on the way to its route.
 
-use axum::{Router, middleware::from_fn_with_state, routing};
+use axum::{
+    Router,
+    middleware::{from_fn, from_fn_with_state},
+    routing,
+};
 use tower_http::{
     CompressionLevel,
     compression::{
@@ -15,6 +19,7 @@ use crate::{
     http::{
         cors, graphiql,
         graphql::endpoint,
+        host::require_host,
         ops, panic_boundary,
         request_context::authenticate,
         request_log::{RequestLog, log_request},
@@ -31,9 +36,12 @@ pub(crate) fn router(api: Api) -> Router {
     let app = api.app().clone();
     let is_tls = app.config.connection.is_tls();
     let cors = |policy| from_fn_with_state((app.config.clone(), policy), cors::apply);
-    let graphql = routing::get(endpoint::get)
-        .post(endpoint::post)
-        .options(cors::graphql_options)
+    let graphql = routing::get(endpoint::get).post(endpoint::post);
+    let streams = from_fn_with_state(api.clone(), endpoint::require_stream);
+    let streams = graphql.clone().route_layer(streams);
+    let graphql = Router::new()
+        .route("/graphql", graphql.options(cors::graphql_options))
+        .route("/graphql/stream", streams.options(cors::graphql_options))
         // Inside CORS, so that a page can read this error too.
         .layer(panic_boundary::graphql())
         // Lets pages of allowed origins read the endpoint's answers.
@@ -43,7 +51,7 @@ pub(crate) fn router(api: Api) -> Router {
         // Refuses pages of other origins.
         .layer(cors(&cors::REST));
     let limited = Router::new()
-        .route("/graphql", graphql)
+        .merge(graphql)
         .with_state(api.clone())
         .merge(rest)
         // Inside authentication, because points are counted per caller.
@@ -65,6 +73,8 @@ pub(crate) fn router(api: Api) -> Router {
         .layer(panic_boundary::plain())
         // For clients that accept gzip.
         .layer(compression())
+        // Before everything that reads `Host`.
+        .layer(from_fn(require_host))
         // Outside of the pages: their own policy is already set, and this keeps it.
         .layer(response_headers::security(is_tls))
         // Outermost, so that it counts and logs every answer and all layers log the request's id.

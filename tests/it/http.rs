@@ -6,10 +6,12 @@ use serde_json::{Value, json};
 
 use crate::support::server::Server;
 
+mod batch;
 mod bodies;
 mod client_address;
 mod connection;
 mod content_negotiation;
+mod cross_site;
 mod errors;
 mod headers;
 mod pages;
@@ -166,31 +168,6 @@ async fn a_get_accepts_query_variables_and_operation_name() {
 }
 
 #[tokio::test]
-async fn a_get_must_prove_that_no_other_site_sent_it() {
-    let server = Server::start().await;
-    let url = [("query", "{ __typename }")];
-    // What an image tag, a link or a form on another site can send.
-    for accept in [
-        "*/*",
-        JSON,
-        "image/*,*/*;q=0.8",
-        "text/html,application/xhtml+xml,*/*;q=0.8",
-    ] {
-        let response = get(&server, accept, &url).await;
-        assert!(
-            response.refused(400).contains("GraphQL-Require-Preflight"),
-            "{accept}"
-        );
-    }
-    let header = [("graphql-require-preflight", "1"), ("accept", JSON)];
-    let response = send(&server, Method::GET, &header, &url, "").await;
-    assert_eq!(
-        (response.status, &response.body["data"]["__typename"]),
-        (StatusCode::OK, &json!("Query"))
-    );
-}
-
-#[tokio::test]
 async fn a_get_cannot_mutate() {
     let server = Server::start().await;
     let write = "mutation W { findBuilder(name: \"b\") { builderid } }";
@@ -264,4 +241,52 @@ async fn anonymous_callers_get_401() {
     get(&server, GRAPHQL, &[("query", "{ __typename }")])
         .await
         .refused(401);
+}
+
+/// What is not UTF-8 is not replaced, which would ask for something else.
+#[tokio::test]
+async fn a_parameter_that_is_not_utf8_is_refused_by_name() {
+    let server = Server::start().await;
+    let good = "query=query+A{__typename%7d&operationName=A&variables=%7b%7D";
+    let ask = async |path: String| {
+        let client = server.client();
+        let url = format!("http://{}{path}", server.address);
+        let request = client.http.get(url).header("accept", GRAPHQL);
+        let response = request.send().await.unwrap();
+        (response.status(), response.json::<Value>().await.unwrap())
+    };
+    for (query, name) in [
+        (format!("{good}%ff"), "variables"),
+        ("query={__typename}%23%ff".to_owned(), "query"),
+        (format!("{good}%c3&operationName=%C3%28"), "variables"),
+        (
+            "query={__typename}&operationName=%e2%82".to_owned(),
+            "operationName",
+        ),
+        ("documentId=%ff".to_owned(), "documentId"),
+        ("query={__typename}&extensions=%ff".to_owned(), "extensions"),
+    ] {
+        let (status, body) = ask(format!("/graphql?{query}")).await;
+        assert_eq!(status, 400, "{query}");
+        let message = body["errors"][0]["message"].as_str().unwrap();
+        assert_eq!(message, format!("{name}: it is not UTF-8"), "{query}");
+    }
+    for extra in ["", "&other=%ff", "&%ff=1", "&&other", "&x=%c3%a9"] {
+        let (status, body) = ask(format!("/graphql?{good}{extra}")).await;
+        assert_eq!(status, 200, "{extra}: {body}");
+    }
+    for (query, message) in [
+        (
+            "name__contains=%ff",
+            "\"name__contains\": the value is not UTF-8",
+        ),
+        ("order=%ff", "\"order\": the value is not UTF-8"),
+        ("na%ffme=x", "a parameter's name is not UTF-8"),
+    ] {
+        let (status, body) = ask(format!("/api/v2/builders?{query}")).await;
+        assert_eq!(
+            (status, &body),
+            (StatusCode::BAD_REQUEST, &json!({ "error": message }))
+        );
+    }
 }

@@ -64,6 +64,8 @@ async fn a_caller_without_points_learns_when_to_retry() {
     ] {
         assert_eq!(refused.status(), 429);
         let headers = refused.headers().clone();
+        // Clients that retry take only this type as a failed request, whatever they accept.
+        assert_eq!(headers["content-type"], "application/json; charset=utf-8");
         assert_eq!(numbers(&headers, "ratelimit")[0], 0);
         let body: Value = refused.json().await.unwrap();
         assert!(body.get("data").is_none());

@@ -38,7 +38,7 @@ test("GraphiQL, its files and the health are public; the rest is not", async () 
   assert.equal(page.url, `${nginx.origin}/graphiql`);
   const [, script] = /src="(\/graphiql\/graphiql[^"]+)"/.exec(await page.text());
   for (const [path, status] of [
-    [script, 200], ["/healthz", 200],
+    [script, 200], ["/healthz", 200], ["/graphql/stream", 406],
     ["/metrics", 404], ["/readyz", 404], ["//metrics", 404], ["/%6detrics", 404], ["/graphiql/..%2fmetrics", 404], ["/below/metrics", 404],
   ]) {
     const response = await fetch(`${nginx.origin}${path}`);

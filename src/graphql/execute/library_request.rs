@@ -55,8 +55,15 @@ impl Api {
         if let (Some(key), Some(deadline)) = (&operation.idempotency_key, deadline) {
             let text = canonical_text(&operation.canonical);
             let hash = DocumentHash::of(&text).hex();
-            let claimed = idempotency::claim(app, &context.caller, key, &hash, deadline).await?;
-            if let Some(key) = claimed {
+            // Boxed, so that operations without a key do not hold it.
+            let claim = Box::pin(idempotency::claim(
+                app,
+                &context.caller,
+                key,
+                &hash,
+                deadline,
+            ));
+            if let Some(key) = claim.await? {
                 let names = operation.root_fields().map(|f| f.node.response_key());
                 request = request.data(KeyedMutation {
                     key,

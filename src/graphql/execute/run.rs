@@ -88,7 +88,7 @@ impl Api {
         let span = tracing::debug_span!("operation", kind = label, name);
         let work = async {
             let request = self.library_request(operation, context).await?;
-            Ok(self.schema.execute(request).await)
+            Ok(Box::pin(self.schema.execute(request)).await)
         };
         let work = panic_boundary::catch(work.instrument(span));
         // Cutting off a mutation would leave its caller in doubt.

@@ -22,7 +22,7 @@ use crate::{
 };
 
 /// The points that a refused document costs, because it was read.
-const REFUSED_POINTS: u64 = 10;
+pub(crate) const REFUSED_POINTS: u64 = 10;
 
 impl Api {
     /// Prepares an operation, or returns why it must not run.
@@ -34,14 +34,21 @@ impl Api {
         let begun = Instant::now();
         let admitted = catch_now(|| self.admit(request, context));
         let admitted = admitted.unwrap_or_else(|panic| Err(from_error(&panic).into()));
-        admitted.map_err(|mut refusal| {
-            let (kind, outcome) = (OperationLabel::Unknown, OutcomeLabel::Refused);
-            self.app
-                .metrics
-                .record_operation(kind, outcome, begun.elapsed());
-            self.error_signer(context).sign(&mut refusal.errors);
-            refusal
-        })
+        admitted.map_err(|refusal| self.record_refusal(refusal, context, begun))
+    }
+
+    /// Counts a refusal, and signs its errors.
+    pub(crate) fn record_refusal(
+        &self,
+        mut refusal: Refusal,
+        context: &RequestContext,
+        begun: Instant,
+    ) -> Refusal {
+        let (kind, outcome) = (OperationLabel::Unknown, OutcomeLabel::Refused);
+        let metrics = &self.app.metrics;
+        metrics.record_operation(kind, outcome, begun.elapsed());
+        self.error_signer(context).sign(&mut refusal.errors);
+        refusal
     }
 
     fn admit(
@@ -52,9 +59,7 @@ impl Api {
         let limiter = &self.app.rate_limiter;
         limiter.admit(context).map_err(Refusal::admission)?;
         let operation = self.measure(request);
-        let points = operation.as_ref().map_or(REFUSED_POINTS, |operation| {
-            operation.cost.objects.max(MIN_COST)
-        });
+        let points = points_of(&operation);
         // A caller without points gets that error, and not the document's.
         let spent = limiter.spend(context, points);
         spent.map_err(Refusal::admission)?;
@@ -62,7 +67,10 @@ impl Api {
     }
 
     /// Finds the document, coerces the variables, lowers the operation and measures its cost.
-    fn measure(&self, request: OperationRequest) -> Result<PreparedOperation, Vec<ServerError>> {
+    pub(crate) fn measure(
+        &self,
+        request: OperationRequest,
+    ) -> Result<PreparedOperation, Vec<ServerError>> {
         let document = self.documents.find(request.source)?;
         let measured = self.lower(&document, request.name.as_deref(), &request.variables);
         let mut operation = measured.map_err(|error| vec![error])?;
@@ -95,5 +103,13 @@ impl Api {
             cost,
             idempotency_key: None,
         })
+    }
+}
+
+/// The points that an operation costs.
+pub(crate) fn points_of<E>(measured: &Result<PreparedOperation, E>) -> u64 {
+    match measured {
+        Ok(operation) => operation.cost.objects.max(MIN_COST),
+        Err(_) => REFUSED_POINTS,
     }
 }

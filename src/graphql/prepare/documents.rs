@@ -98,6 +98,8 @@ impl Documents {
             return Err(vec![errors::request_error(message, code)]);
         }
         let trusted = match &source {
+            DocumentSource::Text(text) if self.limits.only_documents => self.trusted_text(text),
+            // It is cached like any other.
             DocumentSource::Text(_) => None,
             DocumentSource::Register(_, hash) | DocumentSource::Known(hash) => {
                 self.trusted.get(&hash.hex())
@@ -109,7 +111,7 @@ impl Documents {
         }
         if self.limits.only_documents {
             let message = "this server runs its registered documents only: send the id of one as documentId, \
-                           or its SHA-256 in extensions.persistedQuery";
+                           its SHA-256 in extensions.persistedQuery, or its exact text";
             let code = ResponseCode::PersistedQueryOnly;
             return Err(vec![errors::request_error(message, code)]);
         }
@@ -125,6 +127,14 @@ impl Documents {
                 known.ok_or_else(|| not_found("documentId: this server knows no such document"))
             }
         }
+    }
+
+    /// The operator's document with exactly this text.
+    fn trusted_text(&self, text: &str) -> Option<&Arc<Document>> {
+        // None of them is longer, so hashing a longer text is a waste.
+        let may_be = text.len() as u64 <= self.limits.max_document_bytes;
+        let hash = may_be.then(|| DocumentHash::of(text).hex())?;
+        self.trusted.get(&hash)
     }
 
     /// Takes a document from the cache, or parses it into the cache.

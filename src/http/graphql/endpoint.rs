@@ -1,12 +1,14 @@
-//! The endpoint `/graphql`: POST and GET.
+//! The endpoint `/graphql`: POST and GET. `/graphql/stream` is the same for event streams alone.
 
 use axum::{
     Extension,
     body::Body,
     extract::{Request, State},
-    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
-    response::Response,
+    http::{HeaderMap, HeaderValue, StatusCode, header},
+    middleware::Next,
+    response::{IntoResponse, Redirect, Response},
 };
+use serde_json::Value as Json;
 
 use crate::{
     auth::request_context::RequestContext,
@@ -16,12 +18,16 @@ use crate::{
         prepare::operation::PreparedOperation,
     },
     http::{
-        accept::NotAcceptable,
+        accept::{self, NotAcceptable},
+        graphiql,
         graphql::{
-            body,
+            batch, body, csrf,
             media::{EVENT_STREAM, GRAPHQL_RESPONSE, ResponseMedia},
             refusal::HttpRefusal,
-            request::{add_idempotency_key, from_body, from_query},
+            request::{
+                add_idempotency_key, from_json, from_query, names_document, parse_body,
+                refuse_idempotency_key,
+            },
             response::{executed, refused},
             response_body::ResponseBody,
             sse,
@@ -30,9 +36,7 @@ use crate::{
     },
 };
 
-const PREFLIGHT: HeaderName = HeaderName::from_static("graphql-require-preflight");
-
-/// POST: one operation in a JSON body.
+/// POST: an operation, or a batch of them, in a JSON body.
 pub(crate) async fn post(
     State(api): State<Api>,
     Extension(context): Extension<RequestContext>,
@@ -46,16 +50,26 @@ pub(crate) async fn post(
         body::check_headers(&parts.headers).map_err(in_media)?;
         let body = body::read(body, &parts.headers, &api.app().config);
         let body = body.await.map_err(in_media)?;
-        let mut request = from_body(&body).map_err(in_media)?;
-        add_idempotency_key(&mut request, &parts.headers).map_err(in_media)?;
-        let prepared = api.prepare(request, &context);
-        respond(&api, &context, media, &parts.headers, prepared).await
+        match parse_body(&body).map_err(in_media)? {
+            Json::Array(batch) => {
+                refuse_idempotency_key(&parts.headers).map_err(in_media)?;
+                // Boxed, so that single operations do not hold it.
+                let response = Box::pin(batch::respond(&api, &context, media, batch));
+                response.await.map_err(in_media)
+            }
+            json => {
+                let mut request = from_json(json).map_err(in_media)?;
+                add_idempotency_key(&mut request, &parts.headers).map_err(in_media)?;
+                let prepared = api.prepare(request, &context);
+                respond(&api, &context, media, &parts.headers, prepared).await
+            }
+        }
     };
     let response = response.await;
     response.unwrap_or_else(|refusal| refusal.into_response(&api, &context))
 }
 
-/// GET: one query in the URL, or a WebSocket.
+/// GET: one query in the URL, or a WebSocket. A browser that asks for a page gets GraphiQL.
 pub(crate) async fn get(
     State(api): State<Api>,
     Extension(context): Extension<RequestContext>,
@@ -65,13 +79,17 @@ pub(crate) async fn get(
         if upgrade::is_upgrade(request.headers()) {
             return upgrade::upgrade(api.clone(), context.clone(), request).await;
         }
+        let query = request.uri().query().unwrap_or_default();
+        let has_page = !api.app().config.limit.no_graphiql && !names_document(query);
+        if has_page && ResponseMedia::prefers_page(request.headers()) {
+            return Ok(Redirect::to(graphiql::PATH).into_response());
+        }
         let media = accepted_media(request.headers())?;
         let in_media = |refusal: HttpRefusal| refusal.in_media(media);
         // An EventSource cannot send custom headers; its origin is checked instead.
         if media != ResponseMedia::EventStream {
-            check_preflight(request.headers()).map_err(in_media)?;
+            csrf::check_get(request.headers()).map_err(in_media)?;
         }
-        let query = request.uri().query().unwrap_or_default();
         let prepared = api.prepare(from_query(query).map_err(in_media)?, &context);
         // Only now, because only the parsed document shows whether it is a mutation.
         if prepared.as_ref().is_ok_and(PreparedOperation::is_mutation) {
@@ -134,17 +152,20 @@ fn accepted_media(headers: &HeaderMap) -> Result<ResponseMedia, HttpRefusal> {
     })
 }
 
-/// Requires a header on a GET that a link or an image tag of another site cannot make a browser
-/// send.
-fn check_preflight(headers: &HeaderMap) -> Result<(), HttpRefusal> {
-    let accepts = headers
-        .get_all(header::ACCEPT)
-        .iter()
-        .any(|v| v.to_str().is_ok_and(|v| v.contains(GRAPHQL_RESPONSE)));
-    if accepts || headers.contains_key(PREFLIGHT) {
-        return Ok(());
+/// The layer of `/graphql/stream`: answers with an event stream or not at all, even to a client
+/// that prefers something else.
+pub(crate) async fn require_stream(
+    State(api): State<Api>,
+    Extension(context): Extension<RequestContext>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    let headers = request.headers_mut();
+    if accept::quality(headers, EVENT_STREAM) > 0.0 {
+        headers.insert(header::ACCEPT, HeaderValue::from_static(EVENT_STREAM));
+        return next.run(request).await;
     }
-    Err(HttpRefusal::bad_request(format!(
-        "a GET needs `Accept: {GRAPHQL_RESPONSE}` or the header `GraphQL-Require-Preflight: 1`; the playground is at /graphiql"
-    )))
+    let message =
+        format!("Accept: {EVENT_STREAM} is what /graphql/stream answers; others are at /graphql");
+    HttpRefusal::new(StatusCode::NOT_ACCEPTABLE, message).into_response(&api, &context)
 }

@@ -1,13 +1,12 @@
 //! The media types of responses, and the choice of the one that a client accepts.
 
-use crate::http::{
-    accept::{self, NotAcceptable},
-    graphql::response_body::ResponseBody,
-};
 use axum::{
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
 };
+use serde::Serialize;
+
+use crate::http::accept::{self, NotAcceptable};
 
 /// The media type whose HTTP status reflects the GraphQL request too; with plain JSON, the status
 /// reflects HTTP alone.
@@ -36,8 +35,21 @@ impl ResponseMedia {
         accept::choose(headers, &OFFERS).map(|media| media.unwrap_or(Self::Json))
     }
 
+    /// Returns whether the client is a browser that shows a page: it prefers HTML to all of these.
+    pub(crate) fn prefers_page(headers: &HeaderMap) -> bool {
+        const OFFERS: [(&str, bool); 6] = [
+            ("text/html", true),
+            (GRAPHQL_RESPONSE, false),
+            (EVENT_STREAM, false),
+            ("application/json", false),
+            ("application/*", false),
+            ("*/*", false),
+        ];
+        accept::choose(headers, &OFFERS) == Ok(Some(true))
+    }
+
     /// Encodes a body in this media type, with status 200.
-    pub(crate) fn json(self, body: &ResponseBody<'_>) -> Response {
+    pub(crate) fn json(self, body: &impl Serialize) -> Response {
         let content_type = match self {
             Self::Json | Self::EventStream => "application/json; charset=utf-8",
             Self::GraphqlResponse => "application/graphql-response+json; charset=utf-8",

@@ -43,11 +43,11 @@ impl HttpRefusal {
         Self::new(StatusCode::BAD_REQUEST, message)
     }
 
-    /// The client holds as many of a resource as it may: 429.
-    pub(crate) fn too_many(error: &Error) -> Self {
+    /// A refusal with this error.
+    pub(crate) fn from_error(status: StatusCode, error: &Error) -> Self {
         Self {
             error: Box::new(from_error(error)),
-            ..Self::new(StatusCode::TOO_MANY_REQUESTS, "")
+            ..Self::new(status, "")
         }
     }
 
@@ -70,6 +70,11 @@ impl HttpRefusal {
 
     pub(crate) fn into_message(self) -> String {
         self.error.message
+    }
+
+    /// The error alone, for an answer that has others beside it.
+    pub(crate) fn into_error(self) -> ServerError {
+        *self.error
     }
 
     pub(crate) fn into_response(self, api: &Api, context: &RequestContext) -> Response {

@@ -10,39 +10,56 @@ use crate::{
         document_hash::DocumentHash,
         documents::{DocumentSource, OperationRequest},
     },
-    http::graphql::refusal::HttpRefusal,
+    http::{graphql::refusal::HttpRefusal, query_string::decode},
 };
 
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
-/// Parses the single operation of a JSON body.
-pub(crate) fn from_body(body: &[u8]) -> Result<OperationRequest, HttpRefusal> {
-    let json: Json = serde_json::from_slice(body)
-        .map_err(|e| HttpRefusal::bad_request(format!("the body is not JSON: {e}")))?;
+/// Parses a body.
+pub(crate) fn parse_body(body: &[u8]) -> Result<Json, HttpRefusal> {
+    serde_json::from_slice(body)
+        .map_err(|e| HttpRefusal::bad_request(format!("the body is not JSON: {e}")))
+}
+
+/// Makes an operation of a JSON object.
+pub(crate) fn from_json(json: Json) -> Result<OperationRequest, HttpRefusal> {
     match json {
         Json::Object(parameters) => from_parameters(parameters),
-        Json::Array(_) => Err(HttpRefusal::bad_request(
-            "one operation in a JSON object; batches are not taken",
-        )),
         _ => Err(HttpRefusal::bad_request("one operation in a JSON object")),
     }
+}
+
+/// Whether a URL's parameters name a document.
+pub(crate) fn names_document(query: &str) -> bool {
+    pairs(query).any(|(name, _)| ["query", "documentId", "extensions"].contains(&&*name))
 }
 
 /// Parses the operation of a URL's parameters. Unknown parameters are ignored.
 pub(crate) fn from_query(query: &str) -> Result<OperationRequest, HttpRefusal> {
     let mut parameters = Map::new();
-    for (name, value) in url::form_urlencoded::parse(query.as_bytes()) {
-        let value = match name.as_ref() {
-            "query" | "operationName" | "documentId" => Json::String(value.into_owned()),
-            "variables" | "extensions" if !value.is_empty() => serde_json::from_str(&value)
+    for (name, value) in pairs(query) {
+        let decoded = || {
+            let decoded = decode(value);
+            decoded.map_err(|_| HttpRefusal::bad_request(format!("{name}: it is not UTF-8")))
+        };
+        let value = match &*name {
+            "query" | "operationName" | "documentId" => Json::String(decoded()?),
+            "variables" | "extensions" if !value.is_empty() => serde_json::from_str(&decoded()?)
                 .map_err(|e| {
                     HttpRefusal::bad_request(format!("{name}: a JSON object, got no JSON: {e}"))
                 })?,
             _ => continue,
         };
-        parameters.insert(name.into_owned(), value);
+        parameters.insert(name, value);
     }
     from_parameters(parameters)
+}
+
+/// A URL's parameters, their names decoded. A name that is not UTF-8 is none that is known here.
+fn pairs(query: &str) -> impl Iterator<Item = (String, &str)> {
+    let pairs = query.split('&');
+    let pairs = pairs.map(|pair| pair.split_once('=').unwrap_or((pair, "")));
+    pairs.filter_map(|(name, value)| Some((decode(name).ok()?, value)))
 }
 
 /// Makes an operation of the parameters that every transport has. A null one counts as absent.
@@ -53,6 +70,9 @@ pub(crate) fn from_parameters(
     let id = text(&mut parameters, "documentId")?;
     let mut extensions = object(&mut parameters, "extensions")?;
     let hash = persisted(&mut extensions)?;
+    // A client whose library wants a document sends an empty one beside what names it.
+    let is_named = id.is_some() || hash.is_some();
+    let query = query.filter(|query| !(is_named && query.is_empty()));
     let source = match (query, id, hash) {
         (Some(query), None, None) => DocumentSource::Text(query),
         (Some(query), None, Some(hash)) => DocumentSource::Register(query, hash),
@@ -96,6 +116,16 @@ pub(crate) fn add_idempotency_key(
         return Err(HttpRefusal::bad_request(format!("{name}: {rule}")));
     }
     request.idempotency_key = Some(key);
+    Ok(())
+}
+
+/// Refuses a batch whose headers carry a key: each operation has its own, in its extensions.
+pub(crate) fn refuse_idempotency_key(headers: &HeaderMap) -> Result<(), HttpRefusal> {
+    if headers.contains_key(IDEMPOTENCY_KEY) {
+        let rule =
+            "one key for one operation; in a batch each has its own, in extensions.idempotencyKey";
+        return Err(HttpRefusal::bad_request(format!("Idempotency-Key: {rule}")));
+    }
     Ok(())
 }
 

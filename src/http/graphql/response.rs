@@ -22,11 +22,29 @@ pub(crate) fn executed(media: ResponseMedia, response: &async_graphql::Response)
 
 /// The response to an operation that was not executed.
 pub(crate) fn refused(media: ResponseMedia, refusal: &Refusal) -> Response {
-    let status = match (&refusal.cause, media) {
-        (RefusalCause::Admission(error), _) => status_of(error.code()),
+    let status = match media {
+        ResponseMedia::GraphqlResponse => StatusCode::BAD_REQUEST,
         // With plain JSON, the status reflects HTTP alone.
-        (RefusalCause::Request, ResponseMedia::GraphqlResponse) => StatusCode::BAD_REQUEST,
-        (RefusalCause::Request, _) => StatusCode::OK,
+        ResponseMedia::Json | ResponseMedia::EventStream => StatusCode::OK,
+    };
+    refused_with(media, status, refusal)
+}
+
+/// The response to what was not executed, with this status if the request is the reason.
+pub(crate) fn refused_with(
+    media: ResponseMedia,
+    status: StatusCode,
+    refusal: &Refusal,
+) -> Response {
+    let status = match &refusal.cause {
+        RefusalCause::Admission(error) => status_of(error.code()),
+        RefusalCause::Request => status,
+    };
+    let media = match status {
+        // Apollo Client reads the GraphQL media type as a result, whatever the status, and does
+        // not try again; another status of plain JSON is an error that its retry link sees.
+        StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => ResponseMedia::Json,
+        _ => media,
     };
     let body = media.json(&ResponseBody::refused(&refusal.errors));
     let mut response = (status, body).into_response();

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use async_graphql::{ServerError, Value};
 use serde::Serialize;
 
+use crate::graphql::execute::outcome::Outcome;
+
 /// The body of a response. `data` is absent if nothing was executed; null would mean that
 /// execution failed.
 #[derive(Serialize)]
@@ -18,6 +20,15 @@ pub(crate) struct ResponseBody<'a> {
 }
 
 impl<'a> ResponseBody<'a> {
+    /// The body for an outcome; `None` for a stream, which has many.
+    pub(crate) fn of(outcome: &'a Outcome) -> Option<Self> {
+        match outcome {
+            Outcome::Refused(refusal) => Some(Self::refused(&refusal.errors)),
+            Outcome::Executed(response) => Some(Self::executed(response)),
+            Outcome::Stream(_) => None,
+        }
+    }
+
     /// The body for an operation that was not executed.
     pub(crate) fn refused(errors: &'a [ServerError]) -> Self {
         Self {

@@ -1,14 +1,15 @@
 //! The parameters of a request, decoded but not yet interpreted.
 
-use std::{borrow::Cow, collections::BTreeMap};
-
-use percent_encoding::percent_decode_str;
+use std::collections::BTreeMap;
 
 use crate::{
     domain::error::{Error, Result},
-    http::rest::{
-        operand::Operand,
-        response::{RestError, quote},
+    http::{
+        query_string::decode,
+        rest::{
+            operand::Operand,
+            response::{RestError, quote},
+        },
     },
 };
 
@@ -36,8 +37,12 @@ impl Parameters {
         }
         let mut parameters = Self::default();
         for (name, value) in pairs() {
-            let values = parameters.0.entry(decode(name)?).or_default();
-            values.push(decode(value)?);
+            let name = decode(name)
+                .map_err(|_| RestError::bad_request("a parameter's name is not UTF-8"))?;
+            let value = decode(value).map_err(|_| {
+                RestError::bad_request(format!("{}: the value is not UTF-8", quote(&name)))
+            })?;
+            parameters.0.entry(name).or_default().push(value);
         }
         Ok(parameters)
     }
@@ -81,13 +86,4 @@ impl Parameters {
             )),
         }
     }
-}
-
-fn decode(text: &str) -> Result<String, RestError> {
-    // Before the percent-decoding, so that `%2B` stays a plus.
-    let spaced = text.replace('+', " ");
-    let decoded = percent_decode_str(&spaced).decode_utf8();
-    decoded
-        .map(Cow::into_owned)
-        .map_err(|_| RestError::bad_request("the query is not UTF-8"))
 }

@@ -11,7 +11,7 @@ use futures_util::stream::{AbortHandle, AbortRegistration};
 use serde_json::{Map, Value as Json, json};
 
 use crate::{
-    auth::{caller::Caller, request_context::RequestContext},
+    auth::{authorization::is_empty, caller::Caller, request_context::RequestContext},
     domain::error::Error,
     graphql::{
         execute::errors::{ErrorSigner, from_error},
@@ -28,7 +28,7 @@ use crate::{
 /// What the connection must do for a client's message, beyond sending a reply.
 #[derive(Debug)]
 pub(crate) enum SessionRequest {
-    /// Authenticate with these values of `Authorization`; if empty, use the upgrade's caller.
+    /// Authenticate with these credentials; if there are none, use the upgrade's caller.
     Init(Vec<Option<String>>),
     /// Run an operation.
     Start(Box<StartRequest>),
@@ -282,12 +282,20 @@ impl Session {
     }
 }
 
-/// Returns the values of `Authorization` in the payload of `connection_init`, in any letter case.
-/// `None` stands for a value that is not a string.
+/// Returns the credentials in the payload of `connection_init`: `Authorization` in any letter case,
+/// there or in `headers`, and `authToken`. `None` stands for a value that is not a string; null and
+/// empty ones, which clients send that have no token, are left out.
 fn authorization(payload: &Map<String, Json>) -> Vec<Option<String>> {
-    payload
-        .iter()
-        .filter(|(name, value)| name.eq_ignore_ascii_case("authorization") && !value.is_null())
+    let is_authorization = |name: &str| name.eq_ignore_ascii_case("authorization");
+    let headers = payload.get("headers").and_then(Json::as_object);
+    let in_headers = headers.into_iter().flatten();
+    let in_headers = in_headers.filter(|(name, _)| is_authorization(name));
+    let in_payload = payload.iter();
+    let in_payload = in_payload.filter(|(name, _)| is_authorization(name) || *name == "authToken");
+    in_payload
+        .chain(in_headers)
+        .filter(|(_, value)| !value.is_null())
         .map(|(_, value)| value.as_str().map(str::to_owned))
+        .filter(|value| !value.as_ref().is_some_and(|text| is_empty(text.as_bytes())))
         .collect()
 }

@@ -2,7 +2,9 @@
 
 use axum::{
     body::Body,
-    extract::{FromRequestParts, Request, WebSocketUpgrade},
+    extract::{
+        FromRequestParts, Request, WebSocketUpgrade, ws::rejection::WebSocketUpgradeRejection,
+    },
     http::{HeaderMap, HeaderValue, StatusCode, header, request::Parts},
     response::{IntoResponse, Response},
 };
@@ -22,6 +24,9 @@ use crate::{
 /// The buffers of a socket, in bytes. Small, because there may be thousands of idle sockets.
 const READ_BUFFER: usize = 2 * 1024;
 const WRITE_BUFFER: usize = 8 * 1024;
+
+/// The version of the protocol, of RFC 6455, which tells a client of another one to try again.
+const VERSION: &str = "13";
 
 /// Returns whether the request asks for a WebSocket.
 pub(crate) fn is_upgrade(headers: &HeaderMap) -> bool {
@@ -49,7 +54,8 @@ pub(crate) async fn upgrade(
         )
     })?;
     let permit = api.app().rate_limiter.acquire_socket(&context);
-    let permit = permit.map_err(|error| HttpRefusal::too_many(&error))?;
+    let permit =
+        permit.map_err(|error| HttpRefusal::from_error(StatusCode::TOO_MANY_REQUESTS, &error))?;
     upgrade.set_selected_protocol(HeaderValue::from_static(protocol.name()));
     Ok(upgrade
         .max_message_size(max_message)
@@ -90,8 +96,17 @@ fn choose_subprotocol(headers: &HeaderMap) -> Option<Subprotocol> {
 async fn into_upgrade(parts: &mut Parts) -> Result<WebSocketUpgrade, HttpRefusal> {
     WebSocketUpgrade::from_request_parts(parts, &())
         .await
-        .map_err(|rejection| {
-            let status = rejection.into_response().status();
-            HttpRefusal::new(status, "this is not a WebSocket handshake")
+        .map_err(|rejection| match rejection {
+            WebSocketUpgradeRejection::InvalidWebSocketVersionHeader(_) => {
+                let message = format!("Sec-WebSocket-Version: {VERSION} is needed");
+                HttpRefusal::bad_request(message).with_header(
+                    header::SEC_WEBSOCKET_VERSION,
+                    HeaderValue::from_static(VERSION),
+                )
+            }
+            other => {
+                let status = other.into_response().status();
+                HttpRefusal::new(status, "this is not a WebSocket handshake")
+            }
         })
 }

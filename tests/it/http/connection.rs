@@ -300,3 +300,32 @@ async fn a_refusal_does_not_wait_for_the_body() {
         );
     }
 }
+
+/// RFC 9112, section 3.2.
+#[tokio::test]
+async fn a_request_has_one_host() {
+    let server = Server::start().await;
+    for (line, hosts, status) in [
+        ("GET /healthz HTTP/1.1", "", 400),
+        ("GET /healthz HTTP/1.1", "Host: x\r\nHost: x\r\n", 400),
+        ("GET /healthz HTTP/1.0", "Host: x\r\nHost: y\r\n", 400),
+        ("GET /nothing HTTP/1.1", "", 400),
+        ("POST /graphql HTTP/1.1", "", 400),
+        ("GET http://x/healthz HTTP/1.1", "", 400),
+        ("GET http://x/healthz HTTP/1.1", "Host: x\r\n", 200),
+        ("GET /healthz HTTP/1.1", "Host: x\r\n", 200),
+        ("GET /healthz HTTP/1.0", "", 200),
+    ] {
+        let mut connection = RawConnection::open(&server).await;
+        let head = format!("{line}\r\n{hosts}Connection: close\r\n\r\n");
+        connection.send(head).await;
+        let response = connection.read_to_end().await;
+        let (version, got) = response.split_at("HTTP/1.1 ".len());
+        assert!(got.starts_with(&status.to_string()), "{line}: {response}");
+        assert!(version.starts_with("HTTP/1."), "{response}");
+        assert!(response.contains("x-request-id: "), "{response}");
+        if status == 400 {
+            assert!(response.contains("Host: one is needed, got "), "{response}");
+        }
+    }
+}

@@ -4,7 +4,7 @@ use reqwest::{Method, StatusCode, header::HeaderMap};
 use serde_json::json;
 
 use super::{GRAPHQL, JSON, send};
-use crate::{http::connection::RawConnection, support::server::Server};
+use crate::{cli::run, http::connection::RawConnection, support::server::Server};
 
 const GOOD: &str = "https://ci.example.org";
 const BODY: &str = r#"{"query":"{ __typename }"}"#;
@@ -65,35 +65,29 @@ async fn a_page_of_an_allowed_origin_may_send_and_read() {
     let server = Server::with_flags(&["--allow-origin", GOOD]).await;
     let own = format!("http://{}", server.address);
     for origin in [GOOD, &own] {
-        let preflight = [
-            ("origin", origin),
-            ("access-control-request-method", "POST"),
-            (
-                "access-control-request-headers",
-                "authorization,content-type",
-            ),
-        ];
-        let answer = send(&server, Method::OPTIONS, &preflight, &[], "").await;
-        assert_eq!(answer.status, 204);
-        let of = |name| header(&answer.headers, name).unwrap_or_default();
-        assert_eq!(of("access-control-allow-origin"), origin);
-        assert!(of("access-control-allow-methods").contains("POST"));
-        assert_eq!(of("access-control-max-age"), "3600");
-        assert_eq!(of("vary"), "Origin");
-        assert_eq!(
-            header(&answer.headers, "access-control-allow-credentials"),
-            None
-        );
-        let sent = of("access-control-allow-headers").to_lowercase();
-        for name in [
-            "authorization",
-            "content-type",
-            "graphql-cost",
-            "graphql-require-preflight",
-            "last-event-id",
-            "x-request-id",
+        for asked in [
+            "authorization,content-type",
+            "x-anything, traceparent",
+            "idempotency-key",
         ] {
-            assert!(sent.contains(name), "{sent}");
+            let preflight = [
+                ("origin", origin),
+                ("access-control-request-method", "POST"),
+                ("access-control-request-headers", asked),
+            ];
+            let answer = send(&server, Method::OPTIONS, &preflight, &[], "").await;
+            assert_eq!(answer.status, 204);
+            let of = |name| header(&answer.headers, name).unwrap_or_default();
+            assert_eq!(of("access-control-allow-origin"), origin);
+            assert!(of("access-control-allow-methods").contains("POST"));
+            assert_eq!(of("access-control-allow-headers"), asked);
+            assert_eq!(of("access-control-max-age"), "3600");
+            assert_eq!(
+                header(&answer.headers, "access-control-allow-credentials"),
+                None
+            );
+            let vary: Vec<_> = answer.headers.get_all("vary").iter().collect();
+            assert_eq!(vary, ["Origin", "Access-Control-Request-Headers"]);
         }
         // Successful responses and errors.
         for (content_type, status) in [(JSON, 200), ("text/plain", 415)] {
@@ -106,6 +100,41 @@ async fn a_page_of_an_allowed_origin_may_send_and_read() {
             let shown = of("access-control-expose-headers");
             assert!(shown.contains("Retry-After") && shown.contains("RateLimit"));
         }
+    }
+}
+
+/// Where a proxy in front logs users in, pages must be able to send its cookie.
+#[tokio::test]
+async fn credentials_are_allowed_to_named_origins_alone() {
+    let flags = ["--allow-origin", GOOD, "--allow-credentials"];
+    let server = Server::with_flags(&flags).await;
+    for (origin, allowed) in [(GOOD, Some("true")), ("https://evil.example", None)] {
+        for method in [Method::OPTIONS, Method::POST] {
+            let headers = [("content-type", JSON), ("origin", origin)];
+            let answer = send(&server, method, &headers, &[], BODY).await;
+            let got = header(&answer.headers, "access-control-allow-credentials");
+            assert_eq!(got, allowed, "{origin}");
+            let got = header(&answer.headers, "access-control-allow-origin");
+            assert_eq!(got, allowed.map(|_| GOOD));
+        }
+    }
+    let serve = ["serve", "--listen", "127.0.0.1:0", "--allow-credentials"];
+    for (flags, status, about) in [
+        (
+            &["--allow-origin", "*"][..],
+            1,
+            "--allow-credentials is not for",
+        ),
+        (
+            &["--allow-origin", "https://a.example,*"],
+            1,
+            "any page could act",
+        ),
+        (&[], 2, "--allow-origin"),
+    ] {
+        let (code, _, output) = run(&[&serve[..], flags].concat()).await;
+        assert_eq!(code, Some(status), "{output}");
+        assert!(output.contains(about), "{output}");
     }
 }
 

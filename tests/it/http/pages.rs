@@ -6,15 +6,17 @@ use serde_json::json;
 use crate::support::server::Server;
 
 async fn page(server: &Server, path: &str) -> Response {
+    accepting(server, path, "*/*").await
+}
+
+async fn accepting(server: &Server, path: &str, accept: &str) -> Response {
     // The redirect's target is part of the test.
     let http = reqwest::Client::builder()
         .redirect(redirect::Policy::none())
         .build()
         .unwrap();
-    http.get(format!("http://{}{path}", server.address))
-        .send()
-        .await
-        .unwrap()
+    let request = http.get(format!("http://{}{path}", server.address));
+    request.header("accept", accept).send().await.unwrap()
 }
 
 fn header<'a>(response: &'a Response, name: &str) -> &'a str {
@@ -53,4 +55,36 @@ async fn the_root_redirects_to_graphiql() {
     );
     assert!(!html.contains("https://"), "it needs the network: {html}");
     assert_eq!(page(&server, "/nothing").await.status(), 404);
+}
+
+/// What browsers send for an address that somebody typed.
+const BROWSER: &str = "text/html,application/xhtml+xml,application/xml;q=0.9,image/webp,*/*;q=0.8";
+
+#[tokio::test]
+async fn a_browser_at_the_endpoint_is_led_to_graphiql() {
+    let server = Server::with_flags(&["--anonymous", "none"]).await;
+    for path in ["/graphql", "/graphql?", "/graphql?utm=x"] {
+        let response = accepting(&server, path, BROWSER).await;
+        assert_eq!(response.status(), 303, "{path}");
+        assert_eq!(header(&response, "location"), "/graphiql");
+        assert_eq!(header(&response, "cache-control"), "no-store");
+    }
+    let server = Server::start().await;
+    for (path, accept, status) in [
+        ("/graphql", "*/*", 400),
+        ("/graphql", "application/json, text/html", 400),
+        ("/graphql", "text/html;q=0, */*", 400),
+        ("/graphql?query={__typename}", BROWSER, 400),
+        ("/graphql?documentId=x", BROWSER, 400),
+        ("/graphql/stream", BROWSER, 406),
+    ] {
+        let response = accepting(&server, path, accept).await;
+        assert_eq!(response.status(), status, "{path} {accept}");
+    }
+    let server = Server::with_flags(&["--no-graphiql"]).await;
+    assert_eq!(accepting(&server, "/graphql", BROWSER).await.status(), 400);
+    assert_eq!(
+        accepting(&server, "/graphql", "text/html").await.status(),
+        406
+    );
 }

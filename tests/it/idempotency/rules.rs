@@ -240,3 +240,41 @@ async fn a_query_ignores_its_key() {
     let keys = "SELECT COUNT(*) AS n FROM graphql_idempotency_keys";
     assert_eq!(server.sql().await.number(keys).await, 0);
 }
+
+#[tokio::test]
+async fn in_a_batch_each_mutation_has_its_own_key() {
+    let server = Server::start().await;
+    let client = server.client();
+    let build = client.add_build("b").await;
+    let operation = |name: &str, key: &str| json!({ "query": NEW, "variables": { "b": build, "n": name }, "extensions": { "idempotencyKey": key } });
+    let batch = json!([
+        operation("x", "one"),
+        operation("y", "two"),
+        operation("z", "one")
+    ]);
+    let send = || client.http.post(&client.url).json(&batch);
+    let first: Value = send().send().await.unwrap().json().await.unwrap();
+    assert_eq!(
+        first[1]["data"]["newStep"]["step"]["name"], "y",
+        "{first:#}"
+    );
+    assert_eq!(first[2]["errors"][0]["extensions"]["code"], "CONFLICT");
+    let again: Value = send().send().await.unwrap().json().await.unwrap();
+    assert_eq!((&again[0], &again[1]), (&first[0], &first[1]));
+    let refused = send().header("Idempotency-Key", "k").send().await.unwrap();
+    assert_eq!(refused.status(), 400);
+    let body: Value = refused.json().await.unwrap();
+    let message = body["errors"][0]["message"].as_str().unwrap();
+    assert!(
+        message.contains("in a batch each has its own, in extensions.idempotencyKey"),
+        "{message}"
+    );
+    assert_eq!(
+        server
+            .sql()
+            .await
+            .number("SELECT COUNT(*) AS n FROM steps")
+            .await,
+        2
+    );
+}

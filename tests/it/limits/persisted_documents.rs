@@ -60,20 +60,27 @@ async fn a_document_is_known_after_it_was_sent_once() {
             is_counted(&transport.send(&server, &both).await),
             "{transport:?}"
         );
-        assert!(
-            is_counted(&transport.send(&server, &known).await),
-            "{transport:?}"
-        );
+        let beside = json!({ "query": "", "extensions": apollo(&hash(COUNT)) });
+        for known in [&known, &beside] {
+            assert!(
+                is_counted(&transport.send(&server, known).await),
+                "{transport:?}"
+            );
+        }
         for id in [
             hash(COUNT),
             format!("sha256:{}", hash(COUNT)),
             format!("sha256:{}", hash(COUNT).to_uppercase()),
         ] {
             let by_id = json!({ "documentId": id, "operationName": "Count" });
-            assert!(
-                is_counted(&transport.send(&server, &by_id).await),
-                "{transport:?} {id}"
-            );
+            // A client whose library wants a document sends an empty one.
+            let beside = json!({ "documentId": id, "query": "" });
+            for by_id in [by_id, beside] {
+                assert!(
+                    is_counted(&transport.send(&server, &by_id).await),
+                    "{transport:?} {id}"
+                );
+            }
         }
         // Its variables still count, and so do its limits.
         let response = transport
@@ -207,13 +214,17 @@ async fn only_trusted_documents_run_where_a_flag_says_so() {
                 let response = transport.send(server, &wrong).await;
                 assert_eq!(code(&response), "BAD_USER_INPUT", "{transport:?}");
             }
+            // Its exact text is as good as its id.
             let sent = json!({ "query": COUNT });
-            assert!(
-                is_counted(&transport.send(&open, &sent).await),
-                "{transport:?}"
-            );
+            for server in [&open, &only] {
+                assert!(
+                    is_counted(&transport.send(server, &sent).await),
+                    "{transport:?}"
+                );
+            }
             for other in [
-                sent,
+                json!({ "query": format!("{COUNT} ") }),
+                json!({ "query": "x".repeat(200) }),
                 json!({ "query": "{ __schema { queryType { name } } }" }),
                 json!({ "query": "{ __typename }", "extensions": apollo(&hash("{ __typename }")) }),
                 json!({ "documentId": "other" }),

@@ -100,9 +100,14 @@ async fn only_pages_of_allowed_origins_may_read() {
             let headers = [
                 ("Origin", origin),
                 ("Access-Control-Request-Method", method),
+                ("Access-Control-Request-Headers", "traceparent"),
             ];
             let response = rest.send(Method::OPTIONS, path, &headers).await;
             assert_eq!(response.status(), status, "{method}");
+            assert_eq!(
+                header(response.headers(), "access-control-allow-headers"),
+                Some("traceparent")
+            );
             assert_eq!(
                 header(response.headers(), "access-control-allow-origin"),
                 Some(origin)

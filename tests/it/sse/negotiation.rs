@@ -191,3 +191,36 @@ async fn a_subscription_over_json_is_refused_with_advice() {
         );
     }
 }
+
+#[tokio::test]
+async fn the_path_of_streams_has_nothing_else() {
+    let server = Server::start().await;
+    let client = server.client();
+    let url = format!("{}/stream", client.url);
+    let body = json!({ "query": "{ __typename }" });
+    let post = |accept| client.http.post(&url).json(&body).header("accept", accept);
+    let query = [("query", "{ __typename }")];
+    let get = |accept| client.http.get(&url).query(&query).header("accept", accept);
+    for accept in [STREAM, "application/json, text/event-stream;q=0.1"] {
+        for request in [post(accept), get(accept)] {
+            let mut events = events(request).await;
+            let event = events.event().await;
+            assert_eq!(event.result()["data"], json!({ "__typename": "Query" }));
+        }
+    }
+    for accept in [JSON, GRAPHQL, "*/*", "text/html", "text/event-stream;q=0"] {
+        for request in [post(accept), get(accept)] {
+            let (_, message) = refused(request.send().await.unwrap(), 406).await;
+            assert!(message.contains("/graphql/stream"), "{message}");
+        }
+    }
+    let foreign = get(STREAM).header("origin", "https://evil.example");
+    refused(foreign.send().await.unwrap(), 403).await;
+    let own = format!("http://{}", server.address);
+    let options = client.http.request(reqwest::Method::OPTIONS, &url);
+    let options = options.header("origin", &own).send().await.unwrap();
+    assert_eq!(options.status(), 204);
+    assert_eq!(options.headers()["access-control-allow-origin"], own);
+    let put = client.http.put(&url).header("accept", STREAM);
+    assert_eq!(put.send().await.unwrap().status(), 405);
+}

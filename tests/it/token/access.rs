@@ -88,7 +88,6 @@ async fn an_invalid_token_is_refused_and_never_anonymous() {
         (format!("Bearer {}", "x".repeat(20_000)), "form"),
         ("Bearer".to_owned(), "no token"),
         ("Bearer   ".to_owned(), "no token"),
-        (String::new(), "another scheme"),
         ("Basic dXNlcjpwYXNz".to_owned(), "another scheme"),
         (good.clone(), "another scheme"),
         (format!("Token {good}"), "another scheme"),
@@ -141,11 +140,14 @@ async fn a_socket_accepts_a_token_in_its_init_or_its_upgrade() {
         json!({ "authorization": bearer }),
         json!({ "AUTHORIZATION": good, "other": 1 }),
         json!({ "authorization": format!(" bearer  {good} ") }),
+        json!({ "headers": { "Authorization": bearer } }),
+        json!({ "headers": { "authorization": good, "other": 1 } }),
+        json!({ "authToken": bearer }),
+        json!({ "authToken": good, "Authorization": "", "headers": { "authorization": null } }),
     ];
     let bad_ones = [
         (json!({ "Authorization": of_bad }), "not known"),
         (json!({ "authorization": bad }), "not known"),
-        (json!({ "authorization": "" }), "no token"),
         (json!({ "authorization": "Bearer " }), "no token"),
         (
             json!({ "authorization": format!("Basic {good}") }),
@@ -157,6 +159,16 @@ async fn a_socket_accepts_a_token_in_its_init_or_its_upgrade() {
             json!({ "authorization": bearer, "Authorization": bearer }),
             "several",
         ),
+        (
+            json!({ "authToken": bearer, "headers": { "authorization": bearer } }),
+            "several",
+        ),
+        (
+            json!({ "headers": { "Authorization": of_bad } }),
+            "not known",
+        ),
+        (json!({ "authToken": bad }), "not known"),
+        (json!({ "authToken": 7 }), "a text"),
     ];
     for protocol in PROTOCOLS {
         for header in [None, Some(&*of_bad), Some(&*bearer)] {
@@ -174,7 +186,15 @@ async fn a_socket_accepts_a_token_in_its_init_or_its_upgrade() {
             }
         }
         for (header, is_good) in [(&*bearer, true), (&*of_bad, false), ("Basic eA==", false)] {
-            for payload in [json!(null), json!({}), json!({ "authorization": null })] {
+            for payload in [
+                json!(null),
+                json!({}),
+                json!({ "authorization": null }),
+                json!({ "authorization": " " }),
+                json!({ "authToken": "", "headers": { "Authorization": "" } }),
+                json!({ "headers": null }),
+                json!({ "headers": "none" }),
+            ] {
                 let mut ws = Ws::open_as(server.address, protocol, Some(header))
                     .await
                     .unwrap();
@@ -195,6 +215,28 @@ async fn a_socket_accepts_a_token_in_its_init_or_its_upgrade() {
     assert_eq!(builders(&server).await, 0);
 }
 
+/// Clients without a token send an empty one.
+#[tokio::test]
+async fn an_empty_header_counts_as_none() {
+    let open = Server::start().await;
+    let closed = Server::with_flags(&["--anonymous", "none"]).await;
+    let good = create(&closed, "good", Scope::Read).await;
+    for empty in ["", "  "] {
+        for (what, request) in reads(&open) {
+            let response = request.header("authorization", empty).send().await.unwrap();
+            assert_eq!(response.status(), 200, "{what}");
+        }
+        for (what, request) in reads(&closed) {
+            let (status, challenge, body) = response(request.header("authorization", empty)).await;
+            assert_eq!((status, &*challenge), (401, "Bearer"), "{what}: {body}");
+        }
+        for (what, request) in reads(&closed) {
+            let request = request.header("authorization", empty).bearer_auth(&good);
+            assert_eq!(request.send().await.unwrap().status(), 200, "{what}");
+        }
+    }
+}
+
 /// Without the database the caller is unknown, which is neither anonymous nor a wrong token.
 #[tokio::test]
 async fn a_lost_database_is_unavailable_and_not_unauthenticated() {
@@ -205,6 +247,15 @@ async fn a_lost_database_is_unavailable_and_not_unauthenticated() {
         let (status, challenge, body) = response(request.bearer_auth(&good)).await;
         assert_eq!((status, &*challenge), (503, ""), "{what}: {body}");
     }
+    let request = server.client().http.post(&server.client().url);
+    let request = request.json(&json!({ "query": QUERY })).bearer_auth(&good);
+    let request = request.header("accept", "application/graphql-response+json");
+    let response = request.send().await.unwrap();
+    assert_eq!(response.status(), 503);
+    assert_eq!(
+        response.headers()["content-type"],
+        "application/json; charset=utf-8"
+    );
     let mut ws = Ws::open(server.address, PROTOCOLS[0]).await.unwrap();
     let outcome = authenticate(&mut ws, json!({ "authorization": good })).await;
     let (code, reason) = outcome.unwrap_err();

@@ -1,12 +1,17 @@
 //! The WebSocket upgrade, and operations in both subprotocols.
 
 use serde_json::{Value, json};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    time::timeout,
+};
 use tokio_tungstenite::{
     connect_async,
     tungstenite::{Error, client::IntoClientRequest, http::HeaderName},
 };
 
-use crate::support::{server::Server, ws::Ws};
+use crate::support::{TIMEOUT, server::Server, ws::Ws};
 
 /// The status of an upgrade request with these headers: 101 on success.
 async fn upgrade(server: &Server, headers: &[(&'static str, &str)]) -> u16 {
@@ -42,6 +47,38 @@ async fn a_socket_needs_a_known_subprotocol() {
         assert_eq!(upgrade(&server, &[(PROTOCOL, bad)]).await, 400, "{bad}");
     }
     assert_eq!(upgrade(&server, &[]).await, 400);
+}
+
+/// The answer to a handshake with this line for the version.
+async fn handshake(server: &Server, version: &str) -> String {
+    let mut stream = TcpStream::connect(server.address).await.unwrap();
+    let request = format!(
+        "GET /graphql HTTP/1.1\r\nHost: x\r\nConnection: close, upgrade\r\nUpgrade: websocket\r\n\
+         Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\
+         Sec-WebSocket-Protocol: graphql-ws\r\n{version}\r\n"
+    );
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut response = String::new();
+    let reading = stream.read_to_string(&mut response);
+    timeout(TIMEOUT, reading).await.unwrap().unwrap();
+    response
+}
+
+/// RFC 6455, section 4.2.2: the client learns which version to use.
+#[tokio::test]
+async fn a_handshake_of_another_version_learns_the_right_one() {
+    let server = Server::start().await;
+    for version in [
+        "Sec-WebSocket-Version: 8\r\n",
+        "Sec-WebSocket-Version: x\r\n",
+        "",
+    ] {
+        let response = handshake(&server, version).await;
+        assert!(response.starts_with("HTTP/1.1 400"), "{response}");
+        let line = "sec-websocket-version: 13\r\n";
+        assert!(response.contains(line), "{version}: {response}");
+        assert!(response.contains("Sec-WebSocket-Version: 13 is needed"));
+    }
 }
 
 /// Clients list subprotocols by preference, and some assume that the first one is used.
