@@ -62,8 +62,14 @@ for (const [method, preferGetForPersistedQueries] of [["POST", false], ["GET", "
   });
 }
 
-// The exchange retries what is a network error to it.
-const retries = { initialDelayMs: 1000, maxDelayMs: 1000, randomDelay: false, maxNumberAttempts: 20 };
+// Without `retryIf` the exchange retries failed connections only: a body in JSON is no network error to urql.
+const retries = {
+  retryIf: ({ networkError, response }) => networkError || [429, 503].includes(response?.status),
+  initialDelayMs: 1000,
+  maxDelayMs: 1000,
+  randomDelay: false,
+  maxNumberAttempts: 20,
+};
 
 test("retryExchange retries after 429", async () => {
   const limited = await start(["--anonymous", "write", "--rate-points", "11", "--rate-points-per-second", "11"]);
