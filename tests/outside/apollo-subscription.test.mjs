@@ -8,6 +8,10 @@ import { VERSIONS, apolloClient } from "./apollo.mjs";
 import { EVENTS, MUTATION, newBuild, post, resumes, until } from "./resume.mjs";
 import { startServer } from "./server.mjs";
 
+const SNAPSHOT = `subscription ($build: Int!) {
+  stepEvents(where: { buildid: $build }, snapshot: true) { kind step { stateString } }
+}`;
+
 for (const apollo of VERSIONS) {
   const { GraphQLWsLink, HttpLink, gql, name } = apollo;
   const http = (origin) => apolloClient(apollo, new HttpLink({ uri: `${origin}/graphql` }));
@@ -19,13 +23,13 @@ for (const apollo of VERSIONS) {
       const heard = [];
       let failure;
       const subscription = http(server.origin).subscribe({
-        query: gql("subscription ($build: Int!) { stepEvents(where: { buildid: $build }, snapshot: true) { kind step { stateString } } }"),
+        query: gql(SNAPSHOT),
         variables: { build: buildid },
       }).subscribe({
         next: ({ data, error, errors }) => (data ? heard.push(data.stepEvents.step.stateString) : failure ??= error ?? errors),
         error: (error) => (failure ??= error),
       });
-      const more = (count) => until(() => failure || heard.length === count, () => `${heard.length} of ${count} events`);
+      const more = (count) => until(() => failure || heard.length === count, () => `${heard} of ${count}`);
       await more(1);
       await post(server.origin, MUTATION, { step: stepid, state: "live" });
       await more(2);

@@ -9,6 +9,10 @@ import { TIMEOUT, start, startServer } from "./server.mjs";
 const OLDEST = "query Oldest($first: Int!) { builds(first: $first) { nodes { buildid } } }";
 let server, build;
 
+// Apollo Client asks for every object's type.
+const hidden = (key, value) => (key === "__typename" ? undefined : value);
+const withoutTypenames = (data) => JSON.parse(JSON.stringify(data, hidden));
+
 before(async () => {
   server = await startServer();
   build = await newBuild(server.origin);
@@ -19,7 +23,6 @@ for (const apollo of VERSIONS) {
   const { BatchHttpLink, HttpLink, RetryLink, gql, name, persistedQueryLink, relayStylePagination } = apollo;
   const query = (text) => ({ query: gql(text), variables: { first: 1 }, fetchPolicy: "no-cache" });
   const oldest = () => ({ builds: { nodes: [{ buildid: build.buildid }] } });
-  const withoutTypenames = (data) => JSON.parse(JSON.stringify(data, (key, value) => (key === "__typename" ? undefined : value)));
   const link = (options) => {
     const { fetch, requests } = recordingFetch();
     return { requests, link: new HttpLink({ uri: `${server.origin}/graphql`, fetch, ...options }) };
@@ -35,9 +38,9 @@ for (const apollo of VERSIONS) {
   }
 
   test(`${name}: a document that is not valid is an error with its code`, async () => {
-    const error = await apolloClient(apollo, link().link).query({ query: gql(INVALID) }).then(() => assert.fail("no error"), (e) => e);
-    // Version 3 reports it as a network error if the status says so.
-    const [first] = error.graphQLErrors?.length ? error.graphQLErrors : error.errors ?? error.networkError.result.errors;
+    const client = apolloClient(apollo, link().link);
+    const error = await client.query({ query: gql(INVALID) }).then(() => assert.fail("no error"), (e) => e);
+    const [first] = error.graphQLErrors ?? error.errors;
     assert.equal(first.extensions.code, "GRAPHQL_VALIDATION_FAILED");
   });
 
@@ -108,7 +111,7 @@ for (const apollo of VERSIONS) {
       const { link: http, requests } = link();
       const persisted = persistedQueryLink({ sha256, useGETForHashedQueries });
       // A document that nobody has sent before.
-      const text = `query Persisted${name.at(-1)}${useGETForHashedQueries}($first: Int!) { builds(first: $first) { nodes { buildid } } }`;
+      const text = OLDEST.replace("Oldest", `Persisted${name.at(-1)}${useGETForHashedQueries}`);
       for (let n = 0; n < 2; n += 1) {
         const { data } = await apolloClient(apollo, persisted.concat(http)).query(query(text));
         assert.equal(data.builds.nodes.length, 1);
@@ -148,10 +151,11 @@ for (const apollo of VERSIONS) {
     const limited = await start(["--anonymous", "write", "--rate-points", "11", "--rate-points-per-second", "11"]);
     try {
       const { client, requests } = retrying(`${limited.origin}/graphql`);
-      const ten = { query: gql("{ builds(first: 10) { nodes { buildid } } }"), fetchPolicy: "no-cache", context: { queryDeduplication: false } };
+      const query = gql("{ builds(first: 10) { nodes { buildid } } }");
+      const ten = { query, fetchPolicy: "no-cache", context: { queryDeduplication: false } };
       const answers = await Promise.all([1, 2].map(() => client.query(ten)));
       for (const { data } of answers) assert.deepEqual(withoutTypenames(data), { builds: { nodes: [] } });
-      assert.deepEqual(requests.map(({ status }) => status).filter((status) => status === 200).length, 2);
+      assert.equal(requests.filter(({ status }) => status === 200).length, 2);
       assert(requests.some(({ status }) => status === 429));
     } finally {
       limited.cleanUp();
@@ -162,7 +166,8 @@ for (const apollo of VERSIONS) {
     const provider = await startProvider();
     const trusting = await start(["--anonymous", "none", ...provider.flags]);
     try {
-      const { client, requests } = retrying(`${trusting.origin}/graphql`, { authorization: `Bearer ${provider.sign("buildbot:read")}` });
+      const authorization = `Bearer ${provider.sign("buildbot:read")}`;
+      const { client, requests } = retrying(`${trusting.origin}/graphql`, { authorization });
       const asked = client.query({ query: gql("{ eventCursor }") });
       await provider.once503(requests);
       provider.serveKeys();

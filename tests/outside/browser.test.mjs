@@ -12,13 +12,20 @@ import { TIMEOUT, start } from "./server.mjs";
 const CHROMIUM_ARGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
   "--disable-background-networking", "--disable-component-update", "--disable-sync"];
 const WRITE = 'mutation { findBuilder(name: "page") { name } }';
-const HEADERS = { "Content-Type": "application/json", "X-Unusual": "1", "apollographql-client-name": "page", traceparent: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01" };
+const HEADERS = {
+  "Content-Type": "application/json",
+  "X-Unusual": "1",
+  "apollographql-client-name": "page",
+  traceparent: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+};
 let browser;
 const sites = [];
 
 // A site of its own origin with one empty page.
 async function site() {
-  const server = createServer((request, response) => response.writeHead(200, { "Content-Type": "text/html" }).end("<!doctype html><title>page</title>"));
+  const server = createServer((request, response) => {
+    response.writeHead(200, { "Content-Type": "text/html" }).end("<!doctype html><title>page</title>");
+  });
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
   sites.push(server);
@@ -94,6 +101,7 @@ test("a foreign page's form, image, link, script, beacon, stream and socket can 
     const page = await open(foreign);
     const inUrl = `${url}?query=${encodeURIComponent(WRITE)}`;
     const query = `${url}?query=${encodeURIComponent("{ eventCursor }")}`;
+    const stream = `${url}?query=${encodeURIComponent("subscription { stepEvents { kind } }")}`;
 
     for (const init of [
       { method: "POST", headers: HEADERS, body: JSON.stringify({ query: WRITE }) },
@@ -103,7 +111,7 @@ test("a foreign page's form, image, link, script, beacon, stream and socket can 
     ]) {
       assert.match((await fetchIn(page, init.method === "GET" ? query : url, init)).error, /Failed to fetch/);
     }
-    const seen = await page.evaluate(async ([url, inUrl, query, text]) => {
+    const seen = await page.evaluate(async ([url, inUrl, query, stream, text]) => {
       const outcome = (target, good, bad) => new Promise((resolve) => {
         target.addEventListener(good, () => resolve(good));
         target.addEventListener(bad, () => resolve(bad));
@@ -121,10 +129,10 @@ test("a foreign page's form, image, link, script, beacon, stream and socket can 
         images: [await load("img", { src: inUrl }), await load("img", { src: query })],
         script: await load("script", { src: query }),
         style: await load("link", { rel: "stylesheet", href: query }),
-        stream: await outcome(new EventSource(`${url}?query=${encodeURIComponent("subscription { stepEvents { kind } }")}`), "open", "error"),
+        stream: await outcome(new EventSource(stream), "open", "error"),
         socket: await outcome(new WebSocket(url.replace("http", "ws"), "graphql-transport-ws"), "open", "error"),
       };
-    }, [url, inUrl, query, JSON.stringify({ query: WRITE })]);
+    }, [url, inUrl, query, stream, JSON.stringify({ query: WRITE })]);
     assert.deepEqual(seen, {
       unread: "error", images: ["error", "error"], script: "error", style: "error", stream: "error", socket: "error",
     });

@@ -78,7 +78,8 @@ for (const [means, server] of [["prior knowledge", () => plain], ["ALPN over TLS
 test("a stream of events beside requests on the same connection, ended by the client", async () => {
   const session = await open(plain.origin);
   try {
-    const stream = session.request({ ":method": "POST", ":path": "/graphql", "content-type": "application/json", accept: "text/event-stream" });
+    const accept = "text/event-stream";
+    const stream = session.request({ ":method": "POST", ":path": "/graphql", "content-type": "application/json", accept });
     stream.end(JSON.stringify({ query: EVENTS, variables: { build: build.buildid } }));
     assert.equal((await response(stream))[":status"], 200);
     let heard = "";
@@ -109,12 +110,13 @@ test("REST and a refused body keep their statuses", async () => {
 });
 
 test("over TLS a client without HTTP/2 gets HTTP/1.1, and a socket opens", async () => {
-  const options = { webSocketImpl: class extends WebSocket {
+  class Trusting extends WebSocket {
     constructor(url, protocols) {
       super(url, protocols, { rejectUnauthorized: false });
     }
-  }, retryAttempts: 0 };
-  const client = createClient({ url: `${secure.origin.replace("http", "ws")}/graphql`, ...options });
+  }
+  const url = `${secure.origin.replace("http", "ws")}/graphql`;
+  const client = createClient({ url, webSocketImpl: Trusting, retryAttempts: 0 });
   try {
     for await (const { data } of client.iterate({ query: QUERY })) assert.equal(typeof data.eventCursor, "string");
   } finally {

@@ -1,5 +1,5 @@
 // Relay: a project compiled by relay-compiler against schema.graphql and rendered by react-relay. Its documents are the
-// server's trusted documents: each operation is sent by its id alone.
+// server's trusted documents: each operation is sent by its id alone. A deferred fragment comes with the rest.
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
@@ -25,7 +25,7 @@ const { ConnectionHandler, Environment, Network, Observable, RecordSource, Store
 const PROJECT = {
   App: `query AppQuery($name: String!, $step: Int!) {
       builder(name: $name) { id ...Builds_builder }
-      step(stepid: $step) { ...State_step ...Links_step }
+      step(stepid: $step) { ...State_step ...Links_step @defer }
     }`,
   Builds: `fragment Builds_builder on Builder
     @argumentDefinitions(count: { type: "Int", defaultValue: 2 }, cursor: { type: "String" })
@@ -99,7 +99,8 @@ function network() {
   const send = async ({ id, name }, variables) => {
     sent.push(name);
     const headers = { "Content-Type": "application/json", Accept: "application/graphql-response+json" };
-    const response = await fetch(`${server.origin}/graphql`, { method: "POST", headers, body: JSON.stringify({ documentId: id, variables }) });
+    const body = JSON.stringify({ documentId: id, variables });
+    const response = await fetch(`${server.origin}/graphql`, { method: "POST", headers, body });
     return response.json();
   };
   const listen = ({ id }, variables) => Observable.create((sink) => sockets.subscribe({ query: "", documentId: id, variables }, sink));
