@@ -196,3 +196,27 @@ for (const [name, connect] of [
     }, { cuts: 2, kills: 1 });
   });
 }
+
+test("fetchExchange resumes a subscription with its cursor after cuts and after kill -9", async () => {
+  await resumes(({ origin, buildid, after, hear, fail }) => {
+    const variables = { build: buildid, after };
+    const client = new Client({ url: `${origin}/graphql`, exchanges: [fetchExchange], fetchSubscriptions: true });
+    let stopped = false, running;
+    const listen = () => {
+      if (stopped) return;
+      const next = ({ data, error }) => {
+        // A connection that is cut is an error, after which the subscription has ended.
+        if (error?.networkError) return setTimeout(listen, 50);
+        if (error) return fail(`${error}`);
+        variables.after = data.stepEvents.cursor;
+        hear(data.stepEvents);
+      };
+      running = client.subscription(EVENTS, { ...variables }).subscribe(next);
+    };
+    listen();
+    return () => {
+      stopped = true;
+      running.unsubscribe();
+    };
+  }, { cuts: 2, kills: 1 });
+});
