@@ -19,8 +19,17 @@ before(async () => {
 }, { timeout: 2 * TIMEOUT });
 after(() => server?.cleanUp());
 
+// A client that waits as long as the response says, whatever the error is called.
+function retrying(apollo, uri, headers) {
+  const { fetch, requests } = recordingFetch();
+  const delay = (count, operation, error) => 1000 * Number(error.response.headers.get("retry-after") ?? 1);
+  const attempts = { max: 20, retryIf: (error) => [429, 503].includes(error?.statusCode) };
+  const retry = new apollo.RetryLink({ delay, attempts });
+  return { requests, client: apolloClient(apollo, retry.concat(new apollo.HttpLink({ uri, fetch, headers }))) };
+}
+
 for (const apollo of VERSIONS) {
-  const { BatchHttpLink, HttpLink, RetryLink, gql, name, persistedQueryLink, relayStylePagination } = apollo;
+  const { BatchHttpLink, HttpLink, gql, name, persistedQueryLink, relayStylePagination } = apollo;
   const query = (text) => ({ query: gql(text), variables: { first: 1 }, fetchPolicy: "no-cache" });
   const oldest = () => ({ builds: { nodes: [{ buildid: build.buildid }] } });
   const link = (options) => {
@@ -138,19 +147,10 @@ for (const apollo of VERSIONS) {
     }
   });
 
-  // Waits as long as the response says, whatever the error is called.
-  const retrying = (uri, headers) => {
-    const { fetch, requests } = recordingFetch();
-    const delay = (count, operation, error) => 1000 * Number(error.response.headers.get("retry-after") ?? 1);
-    const attempts = { max: 20, retryIf: (error) => [429, 503].includes(error?.statusCode) };
-    const retry = new RetryLink({ delay, attempts });
-    return { requests, client: apolloClient(apollo, retry.concat(new HttpLink({ uri, fetch, headers }))) };
-  };
-
   test(`${name}: RetryLink waits after 429 and then succeeds`, async () => {
     const limited = await start(["--anonymous", "write", "--rate-points", "11", "--rate-points-per-second", "11"]);
     try {
-      const { client, requests } = retrying(`${limited.origin}/graphql`);
+      const { client, requests } = retrying(apollo, `${limited.origin}/graphql`);
       const query = gql("{ builds(first: 10) { nodes { buildid } } }");
       const ten = { query, fetchPolicy: "no-cache", context: { queryDeduplication: false } };
       const answers = await Promise.all([1, 2].map(() => client.query(ten)));
@@ -161,20 +161,28 @@ for (const apollo of VERSIONS) {
       limited.cleanUp();
     }
   });
-
-  test(`${name}: RetryLink retries while the identity provider is away (503)`, async () => {
-    const provider = await startProvider();
-    const trusting = await start(["--anonymous", "none", ...provider.flags]);
-    try {
-      const authorization = `Bearer ${provider.sign("buildbot:read")}`;
-      const { client, requests } = retrying(`${trusting.origin}/graphql`, { authorization });
-      const asked = client.query({ query: gql("{ eventCursor }") });
-      await provider.once503(requests);
-      provider.serveKeys();
-      assert.equal(typeof (await asked).data.eventCursor, "string");
-    } finally {
-      trusting.cleanUp();
-      provider.close();
-    }
-  });
 }
+
+test("RetryLink of both versions retries while the identity provider is away (503)", async () => {
+  const provider = await startProvider();
+  const trusting = await start(["--anonymous", "none", ...provider.flags]);
+  try {
+    const headers = { authorization: `Bearer ${provider.sign("buildbot:read")}` };
+    const answers = VERSIONS.map(async (apollo) => {
+      const { client, requests } = retrying(apollo, `${trusting.origin}/graphql`, headers);
+      const asked = client.query({ query: apollo.gql("{ eventCursor }") });
+      await Promise.race([provider.once503(requests), asked]);
+      return { asked, requests };
+    });
+    await Promise.all(answers);
+    provider.serveKeys();
+    for (const answer of answers) {
+      const { asked, requests } = await answer;
+      assert.equal(typeof (await asked).data.eventCursor, "string");
+      assert.deepEqual([requests[0].status, requests.at(-1).status], [503, 200]);
+    }
+  } finally {
+    trusting.cleanUp();
+    provider.close();
+  }
+});
