@@ -2,10 +2,13 @@
 // CHROMIUM names the browser; without it the tests fail, they are never skipped.
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { existsSync } from "node:fs";
+import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { createServer } from "node:http";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { chromium } from "playwright-core";
+import { certificateFlags } from "./certificate.mjs";
 import { post } from "./resume.mjs";
 import { TIMEOUT, start } from "./server.mjs";
 
@@ -34,7 +37,7 @@ async function site() {
 
 // A page of this origin.
 async function open(origin) {
-  const page = await browser.newPage();
+  const page = await browser.newPage({ ignoreHTTPSErrors: true });
   page.setDefaultTimeout(TIMEOUT);
   await page.goto(origin);
   return page;
@@ -178,5 +181,29 @@ test("/graphql in the browser leads to the page", async () => {
     assert.equal(await page.title(), "buildbot-graphql");
   } finally {
     server.cleanUp();
+  }
+});
+
+test("over TLS a page has HTTP/2, and a socket beside it", async () => {
+  const dir = mkdtempSync(join(tmpdir(), "browser-test-"));
+  const server = await start(["--anonymous", "write", ...await certificateFlags(dir)]);
+  try {
+    const page = await open(`${server.origin}/graphiql`);
+    const seen = await page.evaluate(async (query) => {
+      const headers = { "Content-Type": "application/json" };
+      const response = await fetch("/graphql", { method: "POST", headers, body: JSON.stringify({ query }) });
+      await response.text();
+      const socket = new WebSocket(`wss://${location.host}/graphql`, "graphql-transport-ws");
+      const opened = await new Promise((resolve) => {
+        socket.onopen = () => resolve(true);
+        socket.onerror = () => resolve(false);
+      });
+      const protocols = performance.getEntriesByType("resource").filter(({ name }) => name.endsWith("/graphql"));
+      return { status: response.status, opened, protocols: [...new Set(protocols.map((entry) => entry.nextHopProtocol))] };
+    }, "{ eventCursor }");
+    assert.deepEqual(seen, { status: 200, opened: true, protocols: ["h2"] });
+  } finally {
+    server.cleanUp();
+    rmSync(dir, { recursive: true, force: true });
   }
 });

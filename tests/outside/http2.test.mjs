@@ -10,6 +10,7 @@ import { after, before, test } from "node:test";
 import { promisify } from "node:util";
 import { createClient } from "graphql-ws";
 import WebSocket from "ws";
+import { certificateFlags } from "./certificate.mjs";
 import { MUTATION, newBuild, post, until } from "./resume.mjs";
 import { TIMEOUT, start, startServer } from "./server.mjs";
 
@@ -20,11 +21,8 @@ let dir, plain, secure, build;
 
 before(async () => {
   dir = mkdtempSync(join(tmpdir(), "http2-test-"));
-  const [key, cert] = ["key.pem", "cert.pem"].map((name) => join(dir, name));
-  await run("openssl", ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", key,
-    "-out", cert, "-days", "2", "-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"], { timeout: TIMEOUT });
   plain = await startServer();
-  secure = await start(["--anonymous", "write", "--tls-cert", cert, "--tls-key", key]);
+  secure = await start(["--anonymous", "write", ...await certificateFlags(dir)]);
   build = await newBuild(plain.origin);
 }, { timeout: 3 * TIMEOUT });
 after(() => {
