@@ -47,3 +47,17 @@ for (const protocol of ["default", "graphql-transport-ws"]) {
     });
   });
 }
+
+test("execute_batch sends several operations as one", async () => {
+  const server = await startServer();
+  try {
+    const { buildid, stepid } = await newBuild(server.origin);
+    const { stdout } = await promisify(execFile)(python(), [script, "batch", `${server.origin}/graphql`, stepid], { timeout: TIMEOUT });
+    const { answers, errors } = JSON.parse(stdout);
+    const builds = { builds: { nodes: [{ buildid }] } };
+    assert.deepEqual(answers, [builds, { setStepStateString: { step: { stateString: "in a batch" } } }, builds]);
+    assert.equal(errors[0].extensions.code, "GRAPHQL_VALIDATION_FAILED");
+  } finally {
+    server.cleanUp();
+  }
+});

@@ -1,5 +1,6 @@
-"""A client made with PyPI gql over its WebSocket transport; gql.test.mjs runs it.
+"""A client made with PyPI gql; gql.test.mjs runs it.
 
+`batch URL STEPID` prints the results of a batch over HTTP as one JSON object. Over a WebSocket:
 `once PROTOCOL URL STEPID` prints the results of a query, a mutation and an invalid document as one JSON object.
 `listen PROTOCOL URL BUILDID CURSOR` prints each event of the build as a line of JSON, until it is stopped.
 PROTOCOL is a subprotocol, or `default` for gql's own choice.
@@ -11,6 +12,7 @@ import sys
 
 from gql import Client, GraphQLRequest
 from gql.transport.exceptions import TransportConnectionFailed, TransportQueryError
+from gql.transport.requests import RequestsHTTPTransport
 from gql.transport.websockets import WebsocketsTransport
 from tenacity import retry, wait_fixed
 
@@ -40,6 +42,18 @@ async def once(client, stepid):
     print(json.dumps(answers), flush=True)
 
 
+def batch(url, stepid):
+    client = Client(transport=RequestsHTTPTransport(url=url))
+    query, mutation = document(QUERY, last=1), document(MUTATION, step=int(stepid), state="in a batch")
+    answers = client.execute_batch([query, mutation, query])
+    try:
+        client.execute_batch([query, document("{ noSuchField }")])
+        errors = None
+    except TransportQueryError as error:
+        errors = error.errors
+    print(json.dumps({"answers": answers, "errors": errors}))
+
+
 async def listen(client, buildid, cursor):
     session = await client.connect_async(reconnecting=True, retry_connect=retry(wait=wait_fixed(0.05)))
     while True:
@@ -57,6 +71,8 @@ async def listen(client, buildid, cursor):
 COMMANDS = {"once": once, "listen": listen}
 
 if __name__ == "__main__":
+    if sys.argv[1] == "batch":
+        sys.exit(batch(*sys.argv[2:]))
     _, command, protocol, url, *arguments = sys.argv
     subprotocols = None if protocol == "default" else [protocol]
     # A killed server sends no close frame.

@@ -1,12 +1,13 @@
 // The real server in an empty directory, for third-party clients and suites. BUILDBOT_GRAPHQL_BIN names the binary;
 // without it the tests fail, they are never skipped.
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
+import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { createInterface } from "node:readline";
+import { promisify } from "node:util";
 
 export const TIMEOUT = 30_000;
 
@@ -19,12 +20,19 @@ export const startReadOnly = () => start(["--demo", "--anonymous", "read"]);
 // An empty database that everybody may write.
 export const startServer = () => start(["--anonymous", "write"]);
 
-async function start(flags) {
+// With these flags of `serve`.
+export async function start(flags) {
   const dir = mkdtempSync(join(tmpdir(), "outside-test-"));
-  const args = ["--database-url", `sqlite://${dir}/test.sqlite?mode=rwc`, ...flags];
+  const database = ["--database-url", `sqlite://${dir}/test.sqlite?mode=rwc`];
+  const args = [...database, ...flags];
   let { child, origin, log } = await launch(dir, "127.0.0.1:0", args);
   return {
     origin,
+    // A new token of this scope, `read` or `write`.
+    async createToken(scope) {
+      const flags = ["token", "create", "--name", scope, "--scope", scope, ...database];
+      return (await promisify(execFile)(binary(), flags, { cwd: dir, timeout: TIMEOUT })).stdout.trim();
+    },
     // The log so far, by lines.
     log: () => log,
     // Kills the server with SIGKILL unless it has stopped, then starts it at the same address over the same database.
@@ -68,7 +76,7 @@ export async function launch(dir, listen, flags) {
     for (const stream of [child.stdout, child.stderr]) {
       createInterface({ input: stream }).on("line", (line) => {
         log.push(line);
-        const address = /http:\/\/[^\s]+\/graphiql/.exec(line);
+        const address = /https?:\/\/[^\s]+\/graphiql/.exec(line);
         if (!address) return;
         clearTimeout(timer);
         started(new URL(address[0]).origin);
