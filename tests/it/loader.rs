@@ -210,7 +210,7 @@ async fn aliases_are_batched() {
             3,
         ),
     ] {
-        let aliases: Vec<String> = (1..=30)
+        let aliases: Vec<String> = (1..=40)
             .map(|i| format!("a{i}: {}", field.replace("{}", &i.to_string())))
             .collect();
         let data = recording
@@ -221,6 +221,29 @@ async fn aliases_are_batched() {
             "{data:#}"
         );
     }
+}
+
+/// Objects of any types by their ids: a statement for each type, and for what lies below it.
+#[tokio::test]
+async fn nodes_of_one_type_take_one_statement() {
+    let recording = RecordingServer::with(100).await;
+    let page = "builds(first: 150) { nodes { id } } builders(first: 100) { nodes { id } } steps(first: 250) { nodes { id } }";
+    let (data, _) = recording.run(&format!("{{ {page} }}")).await;
+    let lists = ["builds", "builders", "steps"].map(|list| data[list]["nodes"].as_array().unwrap());
+    let ids: Vec<&Value> = lists
+        .iter()
+        .flat_map(|list| list.iter().map(|node| &node["id"]))
+        .collect();
+    let below = "id ... on Builder { tags } ... on Build { steps { name } } ... on Step { build { number } }";
+    let query = format!("{{ nodes(ids: {}) {{ {below} }} }}", json!(ids));
+    let data = recording.expect_statements(&query, 6).await;
+    let found: Vec<&Value> = data["nodes"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|node| &node["id"])
+        .collect();
+    assert_eq!(found, ids);
 }
 
 /// The same holds for a real database, from every root.

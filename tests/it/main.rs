@@ -17,6 +17,7 @@ mod limits;
 mod loader;
 mod master;
 mod mutation;
+mod nodes;
 mod observability;
 mod packaging;
 mod pagination;

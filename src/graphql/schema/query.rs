@@ -37,7 +37,19 @@ impl Query {
         #[graphql(desc = "What the field `id` of an object gave; any other text is an error.")]
         id: ID,
     ) -> Result<Option<Node>> {
-        node::find(ctx, &id).await
+        node::find(ctx, "id", &id).await
+    }
+
+    /// The objects with these IDs, in their order; null where there is none.
+    async fn nodes(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(
+            desc = "At most 500, of any types; null stands in the place of one that is no ID, with an error."
+        )]
+        ids: Vec<ID>,
+    ) -> Result<Vec<Option<Result<Node>>>> {
+        node::find_all(ctx, &ids).await
     }
 
     /// One builder, by exactly one of its id and its name.
