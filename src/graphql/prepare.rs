@@ -4,6 +4,7 @@
 pub(crate) mod admission;
 pub(crate) mod canonical;
 pub(crate) mod cost;
+pub(crate) mod deferral;
 pub(crate) mod document;
 pub(crate) mod document_hash;
 pub(crate) mod document_limits;

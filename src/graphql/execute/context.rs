@@ -1,5 +1,7 @@
 //! What resolvers reach through async-graphql's context: the server, the caller and the loaders.
 
+use std::sync::Arc;
+
 use async_graphql::Context;
 
 use crate::{
@@ -12,6 +14,10 @@ use crate::{
 /// The value of `eventCursor`, read before anything else in its request.
 pub(crate) struct RequestCursor(pub(crate) Result<EventCursor>);
 
+/// The schema for the gateway of a federation.
+#[derive(Clone)]
+pub(crate) struct SubgraphSdl(pub(crate) Arc<str>);
+
 /// What resolvers need. `Api::new` and `library_request` put all of it into the context, where
 /// `data_unchecked` finds it.
 pub(crate) trait ContextExt {
@@ -21,6 +27,7 @@ pub(crate) trait ContextExt {
     /// Fails if no time is left to begin a write. A write that has begun is not cut off.
     fn begin(&self) -> Result<()>;
     fn event_cursor(&self) -> Result<EventCursor>;
+    fn subgraph_sdl(&self) -> &str;
     /// Logs, once for each row and column, that the row holds a value that cannot be read.
     fn report_invalid(&self, column: &'static str, id: i32);
 }
@@ -44,6 +51,10 @@ impl ContextExt for Context<'_> {
 
     fn event_cursor(&self) -> Result<EventCursor> {
         self.data_unchecked::<RequestCursor>().0.clone()
+    }
+
+    fn subgraph_sdl(&self) -> &str {
+        &self.data_unchecked::<SubgraphSdl>().0
     }
 
     fn report_invalid(&self, column: &'static str, id: i32) {

@@ -44,6 +44,9 @@ impl Api {
             .data(context.caller.clone())
             .data(Loaders::new(app.db.clone(), budget))
             .data(RequestCursor(cursor));
+        if operation.has_root_field("_service") {
+            request = request.data(self.subgraph_sdl.clone());
+        }
         if let Some(introspection) = &operation.introspection {
             request = request.data(introspection.answer(&self.types)?);
         }

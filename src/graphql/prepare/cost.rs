@@ -184,6 +184,7 @@ impl<'d> CostWalk<'d> {
             },
             ("Step", "urls") => URLS,
             ("Query", "nodes") => items(field, "ids"),
+            ("Query", "_entities") => items(field, "representations"),
             ("__Schema", "types") => self.types.types.len() as u64,
             _ if known.ty.inner_named_type().starts_with("__") => INTROSPECTED,
             _ => DEFAULT_SIZE,
@@ -287,6 +288,10 @@ mod tests {
             (
                 "{ nodes(ids: []) { id } nodeless: nodes(ids: 1) { id } }",
                 1,
+            ),
+            (
+                "{ _entities(representations: [{}, 1, 2]) { ... on Build { steps { name } } ... on Step { name } } }",
+                3 * 21,
             ),
             // The same field again is merged.
             ("{ builds { totalCount } builds { totalCount } }", 1),
