@@ -54,8 +54,8 @@ pub fn sdl() -> String {
     sdl_of(&build_schema().finish())
 }
 
-/// The directives that a client may give and the library does not know. What they put off comes with
-/// the first response, which the specification's draft allows.
+/// The directives that a client may give and the library does not know. What they put off comes
+/// with the first response, which the specification's draft allows.
 const DIRECTIVES: &str = r#"
 """Allows the server to send a fragment later than the rest; this one sends it at once."""
 directive @defer(
@@ -65,7 +65,7 @@ directive @defer(
   label: String
 ) on FRAGMENT_SPREAD | INLINE_FRAGMENT
 
-"""Allows the server to send the rows of a list one after the other; this one sends them at once."""
+"""Allows the server to send the rows of a list later than the rest; this one sends them at once."""
 directive @stream(
   """False: not to be streamed."""
   if: Boolean! = true

@@ -18,6 +18,7 @@ mod http;
 mod limits;
 mod loader;
 mod master;
+mod multipart;
 mod mutation;
 mod nodes;
 mod observability;

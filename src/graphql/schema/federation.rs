@@ -1,5 +1,5 @@
-//! Apollo Federation: how a gateway asks for objects that other services refer to, and the schema as
-//! it composes it.
+//! Apollo Federation: how a gateway asks for objects that other services refer to, and the schema
+//! as it composes it.
 
 use apollo_compiler::{Schema, schema::ExtendedType};
 use async_graphql::{Context, InputValueResult, Scalar, ScalarType, SimpleObject, Union, Value};
