@@ -90,7 +90,7 @@ impl Server {
             "\
 buildbot-graphql {version}
   GraphiQL  {scheme}://{local}/graphiql
-  GraphQL   {scheme}://{local}/graphql  (POST, GET, WebSocket, SSE)
+  GraphQL   {scheme}://{local}/graphql  (POST, GET, WebSocket, SSE, multipart)
   health    {scheme}://{local}/healthz  {scheme}://{local}/readyz{database}
 Try:
   curl -s {scheme}://{local}/graphql -H 'Content-Type: application/json' \\

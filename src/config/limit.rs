@@ -34,9 +34,6 @@ pub(crate) struct LimitConfig {
     /// How deep fields may nest; introspection is bounded by other rules
     #[arg(long, env = "BUILDBOT_GRAPHQL_MAX_DEPTH", default_value_t = 12)]
     pub(crate) max_depth: u64,
-    /// How many aliases a document may have
-    #[arg(long, env = "BUILDBOT_GRAPHQL_MAX_ALIASES", default_value_t = 30)]
-    pub(crate) max_aliases: u64,
     /// How many directives a document may have
     #[arg(long, env = "BUILDBOT_GRAPHQL_MAX_DIRECTIVES", default_value_t = 50)]
     pub(crate) max_directives: u64,

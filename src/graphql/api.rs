@@ -9,11 +9,11 @@ use crate::{
     auth::request_context::RequestContext,
     domain::command_error::CommandError,
     graphql::{
-        execute::errors::ErrorSigner,
+        execute::{context::SubgraphSdl, errors::ErrorSigner},
         prepare::{
             documents::Documents, trusted_documents::register_documents, type_system::TypeSystem,
         },
-        schema::{GraphqlSchema, build_schema, sdl_of},
+        schema::{GraphqlSchema, build_schema, federation::subgraph_sdl, sdl_of},
         subscribe::shared_subscription::SharedSubscriptions,
     },
 };
@@ -30,6 +30,7 @@ pub(crate) struct ApiState {
     pub(crate) app: App,
     pub(crate) schema: GraphqlSchema,
     pub(crate) types: TypeSystem,
+    pub(crate) subgraph_sdl: SubgraphSdl,
     pub(crate) documents: Documents,
     pub(crate) subscriptions: SharedSubscriptions,
     /// One permit for each subscription that may start at once: a thousand simultaneous starts must
@@ -50,13 +51,15 @@ impl Api {
     pub(crate) fn new(app: App) -> Result<Self, CommandError> {
         let limits = &app.config.limit;
         let schema = build_schema().data(app.clone()).finish();
-        let types = TypeSystem::read(&sdl_of(&schema))?;
+        let sdl = sdl_of(&schema);
+        let types = TypeSystem::read(&sdl)?;
         let mut documents = Documents::new(types.clone(), limits.clone());
         register_documents(&mut documents, limits)?;
         Ok(Self(Arc::new(ApiState {
             app,
             schema,
             types,
+            subgraph_sdl: SubgraphSdl(subgraph_sdl(&sdl).into()),
             documents,
             subscriptions: SharedSubscriptions::default(),
             openings: Semaphore::new(MAX_OPENINGS),

@@ -6,6 +6,7 @@ pub(crate) mod batch_admission;
 pub(crate) mod canonical;
 pub(crate) mod canonical_text;
 pub(crate) mod cost;
+pub(crate) mod deferral;
 pub(crate) mod document;
 pub(crate) mod document_hash;
 pub(crate) mod document_limits;

@@ -4,11 +4,13 @@ pub(crate) mod build;
 pub(crate) mod builder;
 pub(crate) mod connection;
 pub(crate) mod event;
+pub(crate) mod federation;
 pub(crate) mod filter;
 pub(crate) mod mutation;
 pub(crate) mod node;
 pub(crate) mod order;
 pub(crate) mod query;
+pub(crate) mod representation;
 pub(crate) mod results;
 pub(crate) mod root;
 pub(crate) mod scalar;
@@ -52,6 +54,28 @@ pub fn sdl() -> String {
     sdl_of(&build_schema().finish())
 }
 
+/// The directives that a client may give and the library does not know. What they put off comes
+/// with the first response, which the specification's draft allows.
+const DIRECTIVES: &str = r#"
+"""Allows the server to send a fragment later than the rest; this one sends it at once."""
+directive @defer(
+  """False: not to be deferred."""
+  if: Boolean! = true
+  """Names the fragment; unique among the labels of a document."""
+  label: String
+) on FRAGMENT_SPREAD | INLINE_FRAGMENT
+
+"""Allows the server to send the rows of a list later than the rest; this one sends them at once."""
+directive @stream(
+  """False: not to be streamed."""
+  if: Boolean! = true
+  """Names the list; unique among the labels of a document."""
+  label: String
+  """How many rows the first response should have at least."""
+  initialCount: Int! = 0
+) on FIELD
+"#;
+
 /// The text of a schema that was built already.
 pub(crate) fn sdl_of(schema: &GraphqlSchema) -> String {
     // The values of enums stay unsorted: the order of `Results` is that of Buildbot's codes.
@@ -61,7 +85,7 @@ pub(crate) fn sdl_of(schema: &GraphqlSchema) -> String {
         .include_specified_by()
         .use_space_ident()
         .indent_width(2);
-    let sdl = schema.sdl_with_options(options);
+    let sdl = schema.sdl_with_options(options) + DIRECTIVES;
     let parsed = apollo_compiler::Schema::parse(sdl, "schema.graphql");
     let mut schema = parsed.unwrap_or_else(|invalid| invalid.partial);
     // Every server has these; the library prints them as if they were ours.

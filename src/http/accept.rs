@@ -8,7 +8,8 @@ use mime::Mime;
 pub(crate) struct NotAcceptable;
 
 /// Returns the offer that the client prefers, or `None` if it states no preference. An offer pairs
-/// an essence, such as `application/json` or `*/*`, with the value to return for it.
+/// an essence, such as `application/json` or `*/*`, or an essence and a parameter that a range has
+/// to have, with the value to return for it.
 ///
 /// The highest `q` wins; among equals, the first in the header. Every answer is UTF-8, so a range
 /// that asks for another charset matches nothing.
@@ -20,9 +21,7 @@ pub(crate) fn choose<T: Copy>(
     let mut best: Option<(f32, T)> = None;
     for (range, q) in ranges(headers) {
         has_preference = true;
-        let offer = offers
-            .iter()
-            .find(|(media, _)| range.essence_str() == *media);
+        let offer = offers.iter().find(|(media, _)| matches(media, &range));
         let is_utf8 = range
             .get_param(mime::CHARSET)
             .is_none_or(|c| c == mime::UTF_8);
@@ -40,6 +39,15 @@ pub(crate) fn choose<T: Copy>(
         None if has_preference => Err(NotAcceptable),
         None => Ok(None),
     }
+}
+
+fn matches(media: &str, range: &Mime) -> bool {
+    let (essence, parameter) = match media.split_once(';') {
+        Some((essence, parameter)) => (essence, parameter.split_once('=')),
+        None => (media, None),
+    };
+    let has = |(name, value): (&str, &str)| range.get_param(name).is_some_and(|v| v == value);
+    range.essence_str() == essence && parameter.is_none_or(has)
 }
 
 /// Returns the highest `q` that the client gives exactly this media type, or 0 if unnamed.
@@ -67,8 +75,12 @@ fn ranges(headers: &HeaderMap) -> impl Iterator<Item = (Mime, f32)> {
 mod tests {
     use super::*;
 
-    const OFFERS: [(&str, char); 3] =
-        [("text/plain", 't'), ("application/json", 'j'), ("*/*", 'j')];
+    const OFFERS: [(&str, char); 4] = [
+        ("text/plain", 't'),
+        ("application/json", 'j'),
+        ("multipart/mixed;subscriptionspec=1.0", 'm'),
+        ("*/*", 'j'),
+    ];
 
     fn headers(lines: &[&str]) -> HeaderMap {
         let line = |line: &&str| (header::ACCEPT, line.parse().expect("a header value"));
@@ -87,6 +99,22 @@ mod tests {
             (&["text/plain;q=0.5", "*/*;q=0.4"], Ok(Some('t'))),
             (&["text/plain;charset=latin1, */*;q=0.1"], Ok(Some('j'))),
             (&["text/plain;charset=UTF-8"], Ok(Some('t'))),
+            (
+                &["multipart/mixed;boundary=\"-\";subscriptionSpec=1.0, application/json"],
+                Ok(Some('m')),
+            ),
+            (
+                &["multipart/mixed; subscriptionSpec=\"1.0\""],
+                Ok(Some('m')),
+            ),
+            (
+                &["multipart/mixed;deferSpec=20220824, application/json"],
+                Ok(Some('j')),
+            ),
+            (
+                &["multipart/mixed;subscriptionSpec=2.0"],
+                Err(NotAcceptable),
+            ),
             (&["text/plain;q=0"], Err(NotAcceptable)),
             (&["image/png, nonsense"], Err(NotAcceptable)),
         ] {

@@ -1,4 +1,5 @@
-//! GraphQL over HTTP: an operation or a batch of them, answered as JSON or as an event stream.
+//! GraphQL over HTTP: an operation or a batch of them, answered as JSON, as an event stream or in
+//! parts.
 
 pub(crate) mod batch;
 pub(crate) mod body;
@@ -9,4 +10,5 @@ pub(crate) mod refusal;
 pub(crate) mod request;
 pub(crate) mod response;
 pub(crate) mod response_body;
-pub(crate) mod sse;
+pub(crate) mod stream_encoding;
+pub(crate) mod streaming;

@@ -91,7 +91,9 @@ fn pages(app: &App) -> Router {
 
 fn compression() -> CompressionLayer<impl Predicate> {
     // An event must not wait in the compressor's buffer for the next one.
-    let predicate = SizeAbove::new(MIN_COMPRESSED).and(NotForContentType::SSE);
+    let predicate = SizeAbove::new(MIN_COMPRESSED)
+        .and(NotForContentType::SSE)
+        .and(NotForContentType::const_new("multipart/mixed"));
     CompressionLayer::new()
         .quality(CompressionLevel::Fastest)
         .compress_when(predicate)

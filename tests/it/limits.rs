@@ -113,7 +113,7 @@ fn documents() -> Vec<(&'static str, String, &'static str, &'static str)> {
     vec![
         ("30 levels of fragments", doubling(30), "max-fields", "max-fields"),
         ("200 levels of fragments", doubling(200), tokens, nesting),
-        ("20,000 aliases", format!("{{{aliases} }}"), bytes, "max-aliases"),
+        ("20,000 aliases", format!("{{{aliases} }}"), bytes, "max-fields"),
         (
             "20,000 directives",
             format!("{{ __typename{} }}", " @a".repeat(20_000)),

@@ -16,8 +16,15 @@ use crate::{
     support::{client::Client, server::Server},
 };
 
-/// Raises the default cost limit.
-const FLAGS: [&str; 4] = ["--anonymous", "write", "--max-cost", "10000000"];
+/// Raises the default limits of cost and length.
+const FLAGS: [&str; 6] = [
+    "--anonymous",
+    "write",
+    "--max-cost",
+    "10000000",
+    "--max-tokens",
+    "20000",
+];
 
 /// Down three levels and up two, with tags: six statements.
 const DOWN_AND_UP: &str = "{ builders(first: 500) { nodes { tags builds(first: 5) { nodes { steps { build { builder { name } } } } } } } }";
@@ -210,7 +217,7 @@ async fn aliases_are_batched() {
             3,
         ),
     ] {
-        let aliases: Vec<String> = (1..=30)
+        let aliases: Vec<String> = (1..=40)
             .map(|i| format!("a{i}: {}", field.replace("{}", &i.to_string())))
             .collect();
         let data = recording
@@ -220,6 +227,53 @@ async fn aliases_are_batched() {
             data.as_object().unwrap().values().all(Value::is_object),
             "{data:#}"
         );
+    }
+}
+
+/// Objects of any types by their ids: a statement for each type, and for what lies below it.
+#[tokio::test]
+async fn nodes_of_one_type_take_one_statement() {
+    let recording = RecordingServer::with(100).await;
+    let page = "builds(first: 150) { nodes { id } } builders(first: 100) { nodes { id } } steps(first: 250) { nodes { id } }";
+    let (data, _) = recording.run(&format!("{{ {page} }}")).await;
+    let lists = ["builds", "builders", "steps"].map(|list| data[list]["nodes"].as_array().unwrap());
+    let ids: Vec<&Value> = lists
+        .iter()
+        .flat_map(|list| list.iter().map(|node| &node["id"]))
+        .collect();
+    let below = "id ... on Builder { tags } ... on Build { steps { name } } ... on Step { build { number } }";
+    let query = format!("{{ nodes(ids: {}) {{ {below} }} }}", json!(ids));
+    let data = recording.expect_statements(&query, 6).await;
+    let found: Vec<&Value> = data["nodes"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|node| &node["id"])
+        .collect();
+    assert_eq!(found, ids);
+}
+
+/// A gateway's entities, of one type and of three, and what lies below them.
+#[tokio::test]
+async fn a_thousand_entities_of_one_type_take_one_statement() {
+    let recording = RecordingServer::with(60).await;
+    let literal =
+        |kind: &str, key: &str, id: usize| format!("{{ __typename: \"{kind}\", {key}: {id} }}");
+    for (steps, others, statements) in [(1_000, 0, 3), (500, 50, 5)] {
+        let mut all: Vec<String> = (1..=steps)
+            .map(|id| literal("Step", "stepid", id))
+            .collect();
+        all.extend((1..=others).map(|id| literal("Build", "buildid", id)));
+        all.extend((1..=others).map(|id| literal("Builder", "builderid", id)));
+        let below = "... on Step { build { builder { name } } } ... on Build { number } ... on Builder { name }";
+        let query = format!(
+            "{{ _entities(representations: [{}]) {{ {below} }} }}",
+            all.join(" ")
+        );
+        let data = recording.expect_statements(&query, statements).await;
+        let found = data["_entities"].as_array().unwrap();
+        assert_eq!(found.len(), all.len());
+        assert!(found.iter().all(Value::is_object));
     }
 }
 

@@ -80,7 +80,11 @@ fn promises(sdl: &str) -> BTreeSet<String> {
                     ));
                 }
             }
-            TypeKind::Union(_) => panic!("no unions: {name}"),
+            TypeKind::Union(union) => {
+                for member in &union.members {
+                    lines.insert(format!("union {name} {}", member.node));
+                }
+            }
         }
     }
     lines

@@ -1,6 +1,6 @@
 //! What resolvers reach through async-graphql's context: the server, the caller and the loaders.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::Arc};
 
 use async_graphql::{Context, Name};
 
@@ -26,6 +26,10 @@ pub(crate) struct KeyedMutation {
     pub(crate) deadline: Deadline,
 }
 
+/// The schema for the gateway of a federation.
+#[derive(Clone)]
+pub(crate) struct SubgraphSdl(pub(crate) Arc<str>);
+
 /// What resolvers need. `Api::new` and `library_request` put all of it into the context, where
 /// `data_unchecked` finds it.
 pub(crate) trait ContextExt {
@@ -36,6 +40,7 @@ pub(crate) trait ContextExt {
     /// that has begun is not cut off.
     fn begin(&self) -> Result<Writer>;
     fn event_cursor(&self) -> Result<EventCursor>;
+    fn subgraph_sdl(&self) -> &str;
     /// Logs, once for each row and column, that the row holds a value that cannot be read.
     fn report_invalid(&self, column: &'static str, id: i32);
 }
@@ -68,6 +73,10 @@ impl ContextExt for Context<'_> {
 
     fn event_cursor(&self) -> Result<EventCursor> {
         self.data_unchecked::<RequestCursor>().0.clone()
+    }
+
+    fn subgraph_sdl(&self) -> &str {
+        &self.data_unchecked::<SubgraphSdl>().0
     }
 
     fn report_invalid(&self, column: &'static str, id: i32) {

@@ -72,6 +72,9 @@ impl Api {
                 });
             }
         }
+        if operation.has_root_field("_service") {
+            request = request.data(self.subgraph_sdl.clone());
+        }
         if let Some(introspection) = &operation.introspection {
             request = request.data(introspection.answer(&self.types)?);
         }

@@ -23,8 +23,8 @@ use crate::{
 };
 
 /// Why a transport for single responses refuses a subscription.
-const ONE_RESPONSE: &str =
-    "a subscription goes over a WebSocket, or over HTTP with `Accept: text/event-stream`";
+const ONE_RESPONSE: &str = "a subscription goes over a WebSocket, or over HTTP with `Accept: text/event-stream` or \
+     `multipart/mixed;subscriptionSpec=1.0`";
 
 impl Api {
     /// Runs a query or a mutation; a subscription is refused.

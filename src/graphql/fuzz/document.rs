@@ -27,15 +27,13 @@ use crate::{
 };
 
 /// Low limits, so that a small document can exceed them.
-const FLAGS: [&str; 10] = [
+const FLAGS: [&str; 8] = [
     "--max-nesting",
     "12",
     "--max-fields",
     "60",
     "--max-depth",
     "6",
-    "--max-aliases",
-    "8",
     "--max-directives",
     "8",
 ];

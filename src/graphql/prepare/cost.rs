@@ -183,6 +183,8 @@ impl<'d> CostWalk<'d> {
                 None => number(field, "limit", MAX_LIMIT).unwrap_or(STEPS),
             },
             ("Step", "urls") => URLS,
+            ("Query", "nodes") => items(field, "ids"),
+            ("Query", "_entities") => items(field, "representations"),
             ("__Schema", "types") => self.types.types.len() as u64,
             _ if known.ty.inner_named_type().starts_with("__") => INTROSPECTED,
             _ => DEFAULT_SIZE,
@@ -204,6 +206,14 @@ fn number(field: &Field, name: &str, max: u64) -> Option<u64> {
         _ => None,
     };
     Some(number.map_or(max, |n| n.min(max)))
+}
+
+/// How many items a list has that is given as an argument.
+fn items(field: &Field, name: &str) -> u64 {
+    match argument(field, name) {
+        Some(Value::List(items)) => items.len() as u64,
+        _ => 0,
+    }
 }
 
 /// The value of an argument; `None` for a null too.
@@ -270,6 +280,18 @@ mod tests {
             (
                 "{ node(id: \"x\") { ... on Build { steps { name } } } }",
                 21,
+            ),
+            (
+                "{ nodes(ids: [1, 2, 2]) { id ... on Build { steps { name } } } }",
+                3 * 21,
+            ),
+            (
+                "{ nodes(ids: []) { id } nodeless: nodes(ids: 1) { id } }",
+                1,
+            ),
+            (
+                "{ _entities(representations: [{}, 1, 2]) { ... on Build { steps { name } } ... on Step { name } } }",
+                3 * 21,
             ),
             // The same field again is merged.
             ("{ builds { totalCount } builds { totalCount } }", 1),

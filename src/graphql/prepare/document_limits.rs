@@ -48,7 +48,7 @@ pub(crate) fn check_document_limits(
             _ => {}
         }
     }
-    [walk.aliases, walk.directives, walk.fields, walk.depth]
+    [walk.directives, walk.fields, walk.depth]
         .iter()
         .try_for_each(LimitCount::check)
 }
@@ -72,7 +72,6 @@ struct LimitWalk<'d> {
     fragments: HashMap<&'d Name, Option<SelectionSize>>,
     /// How many sets are open, which is how deep this walk recurses.
     open_sets: u64,
-    aliases: LimitCount,
     directives: LimitCount,
     fields: LimitCount,
     depth: LimitCount,
@@ -87,7 +86,6 @@ impl<'d> LimitWalk<'d> {
             max_nesting: limits.max_nesting,
             fragments: HashMap::new(),
             open_sets: 0,
-            aliases: count("max-aliases", limits.max_aliases, "aliases"),
             directives: count("max-directives", limits.max_directives, "directives"),
             fields: count(
                 "max-fields",
@@ -145,9 +143,6 @@ impl<'d> LimitWalk<'d> {
         is_introspected: bool,
         at: Pos,
     ) -> Result<SelectionSize, ServerError> {
-        if let Some(alias) = &field.alias {
-            self.aliases.add(alias, at);
-        }
         self.add_directives(&field.directives);
         self.check_nesting(self.open_sets, &field.name, at)?;
         let inner = is_introspected || field.name.starts_with("__");

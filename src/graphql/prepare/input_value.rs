@@ -159,6 +159,8 @@ impl InvalidValue {
 pub(crate) struct InputPosition<'t> {
     pub(crate) ty: &'t Type,
     pub(crate) has_default: bool,
+    /// Whether a variable of any type may stand here: the place is inside the value of a scalar.
+    pub(crate) takes_any: bool,
 }
 
 impl<'t> InputPosition<'t> {
@@ -166,6 +168,7 @@ impl<'t> InputPosition<'t> {
         Self {
             ty: &definition.ty,
             has_default: definition.default_value.is_some(),
+            takes_any: false,
         }
     }
 
@@ -173,6 +176,7 @@ impl<'t> InputPosition<'t> {
         Self {
             ty,
             has_default: false,
+            takes_any: false,
         }
     }
 }
@@ -224,9 +228,55 @@ where
                 });
                 Ok(Some(Value::List(items.collect::<Result<_, _>>()?)))
             }
+            (Type::Named(name) | Type::NonNullNamed(name), Form::List(_) | Form::Object(_))
+                if name == "_Any" =>
+            {
+                let position = InputPosition {
+                    takes_any: true,
+                    ..position
+                };
+                self.coerce_any(path, value, position)
+            }
             (Type::Named(name) | Type::NonNullNamed(name), form) => {
                 self.coerce_named(path, value, form, name).map(Some)
             }
+        }
+    }
+
+    /// Coerces the value of a scalar that takes all values: nothing but its variables.
+    fn coerce_any<V: InputValue>(
+        &self,
+        path: Path<'_>,
+        value: &V,
+        position: InputPosition<'_>,
+    ) -> Coerced {
+        match value.form() {
+            Form::Variable(name) => {
+                let found = (self.variable)(name, position);
+                found.map_err(|rule| invalid(path, value, rule))
+            }
+            Form::List(items) => {
+                let items = items.into_iter().map(|item| {
+                    let item = self.coerce_any(path, item, position)?;
+                    Ok(item.unwrap_or_default())
+                });
+                Ok(Some(Value::List(items.collect::<Result<_, _>>()?)))
+            }
+            Form::Object(entries) => {
+                let mut fields = IndexMap::new();
+                for (name, entry) in entries {
+                    let path = Path::Field(&path, name);
+                    let coerced = self.coerce_any(path, entry, position)?;
+                    let coerced =
+                        coerced.map(|coerced| fields.insert(OutputName::new(name), coerced));
+                    if coerced.flatten().is_some() {
+                        let rule = format!("there can be only one field \"{name}\"");
+                        return Err(invalid(path, entry, rule));
+                    }
+                }
+                Ok(Some(Value::Object(fields)))
+            }
+            Form::Null | Form::Scalar => Ok(Some(value.to_constant())),
         }
     }
 

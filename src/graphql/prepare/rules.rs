@@ -7,7 +7,7 @@ use apollo_compiler::{
     Name, Node,
     ast::{
         Argument, Definition, Directive, Document, Field, InputValueDefinition,
-        OperationDefinition, Selection, Value as Literal, VariableDefinition,
+        OperationDefinition, OperationType, Selection, Value as Literal, VariableDefinition,
     },
     schema::ExtendedType,
 };
@@ -16,6 +16,7 @@ use async_graphql::{ServerError, Value};
 use crate::graphql::{
     execute::errors,
     prepare::{
+        deferral::{Labels, check_root, check_stream},
         fragments::{Fragments, fragments_of},
         input_value::{Coercion, InputPosition, Path},
         positions::Positions,
@@ -41,6 +42,7 @@ pub(crate) fn check_rules(
         fragments: fragments_of(document),
         visited: HashSet::new(),
         variables: &[],
+        labels: Labels::default(),
         errors: Vec::new(),
     };
     for definition in &document.definitions {
@@ -60,6 +62,7 @@ struct RuleWalk<'d> {
     visited: HashSet<&'d Name>,
     /// Those of the operation.
     variables: &'d [Node<VariableDefinition>],
+    labels: Labels<'d>,
     errors: Vec<ServerError>,
 }
 
@@ -84,6 +87,7 @@ impl<'d> RuleWalk<'d> {
             if self.errors.len() >= MAX_ERRORS {
                 return;
             }
+            self.check_deferral(on, item);
             match item {
                 Selection::Field(field) => self.visit_field(on, field),
                 Selection::InlineFragment(fragment) => {
@@ -116,7 +120,7 @@ impl<'d> RuleWalk<'d> {
     fn visit_field(&mut self, on: &str, field: &'d Node<Field>) {
         self.check_directives(&field.directives);
         let name = &field.name;
-        if self.hides_schema && matches!(name.as_str(), "__schema" | "__type") {
+        if self.hides_schema && matches!(name.as_str(), "__schema" | "__type" | "_service") {
             let message = "this server does not show its schema: introspection is off";
             self.refuse(message, field);
             return;
@@ -126,6 +130,7 @@ impl<'d> RuleWalk<'d> {
             let names: Vec<&Name> = match types.types.get(on) {
                 Some(ExtendedType::Object(object)) => object.fields.keys().collect(),
                 Some(ExtendedType::Interface(interface)) => interface.fields.keys().collect(),
+                Some(ExtendedType::Union(_)) => Vec::new(),
                 // The validation refuses the type.
                 _ => return,
             };
@@ -150,6 +155,37 @@ impl<'d> RuleWalk<'d> {
                 self.refuse(&message, field);
             }
             _ => self.visit_set(ty, &field.selection_set),
+        }
+    }
+
+    /// Checks what a selection says of its delivery.
+    fn check_deferral(&mut self, on: &str, item: &'d Selection) {
+        let directives = match item {
+            Selection::Field(field) => &field.directives,
+            Selection::InlineFragment(fragment) => &fragment.directives,
+            Selection::FragmentSpread(spread) => &spread.directives,
+        };
+        if directives.is_empty() {
+            return;
+        }
+        let roots = [OperationType::Mutation, OperationType::Subscription];
+        let mut roots = roots
+            .iter()
+            .filter_map(|root| self.types.root_operation(*root));
+        let is_single_root = roots.any(|root| root == on);
+        let mut broken = vec![check_root(is_single_root, directives)];
+        if let Selection::Field(field) = item
+            && let Some(known) = self.types.field(on, &field.name)
+        {
+            broken.push(check_stream(&field.name, &known.ty, directives));
+        }
+        broken.extend(
+            directives
+                .iter()
+                .map(|directive| self.labels.add(directive)),
+        );
+        for rule in broken.into_iter().filter_map(Result::err) {
+            self.refuse(&rule, &directives[0]);
         }
     }
 
@@ -197,6 +233,9 @@ impl<'d> RuleWalk<'d> {
 
     /// Fails with the broken rule where a variable may not stand.
     fn check_usage(&self, name: &Name, at: InputPosition<'_>) -> Result<Option<Value>, String> {
+        if at.takes_any {
+            return Ok(None);
+        }
         let mut definitions = self.variables.iter();
         // The validation refuses a variable that is not defined.
         let Some(definition) = definitions.find(|definition| definition.name == *name) else {

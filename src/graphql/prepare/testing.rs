@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// Flags with which no limit matters to a generated document.
-pub(crate) const WITHOUT_LIMITS: [&str; 12] = [
+pub(crate) const WITHOUT_LIMITS: [&str; 10] = [
     "--max-tokens",
     "100000",
     "--max-nesting",
@@ -26,8 +26,6 @@ pub(crate) const WITHOUT_LIMITS: [&str; 12] = [
     "100000",
     "--max-depth",
     "64",
-    "--max-aliases",
-    "100000",
     "--max-directives",
     "100000",
 ];

@@ -5,8 +5,8 @@ use std::{ops::Deref, sync::Arc};
 use apollo_compiler::{
     Name, Schema,
     ast::{FieldDefinition, OperationType},
-    collections::HashMap,
-    schema::Implementers,
+    collections::{HashMap, IndexSet},
+    schema::{ExtendedType, Implementers},
     validation::Valid,
 };
 use async_graphql::parser::types as library;
@@ -25,6 +25,8 @@ pub(crate) struct TypeSystem(Arc<Types>);
 struct Types {
     schema: Valid<Schema>,
     implementers: HashMap<Name, Implementers>,
+    /// The object types that each interface or union may stand for.
+    objects: HashMap<Name, IndexSet<Name>>,
 }
 
 impl Deref for TypeSystem {
@@ -51,9 +53,27 @@ impl TypeSystem {
             }
         }
         let implementers = schema.implementers_map();
+        let abstract_types = schema.types.iter().filter_map(|(name, ty)| {
+            let objects: IndexSet<Name> = match ty {
+                ExtendedType::Interface(_) => implementers
+                    .get(name)
+                    .map_or_else(IndexSet::default, |found| {
+                        found.objects.iter().cloned().collect()
+                    }),
+                ExtendedType::Union(union) => union
+                    .members
+                    .iter()
+                    .map(|member| member.name.clone())
+                    .collect(),
+                _ => return None,
+            };
+            Some((name.clone(), objects))
+        });
+        let objects = abstract_types.collect();
         let types = Types {
             schema,
             implementers,
+            objects,
         };
         Ok(Self(Arc::new(types)))
     }
@@ -84,16 +104,13 @@ impl TypeSystem {
 
     /// The object types that a type may stand for; `None` for an object type.
     pub(crate) fn objects_of(&self, name: &str) -> Option<impl Iterator<Item = &Name>> {
-        let is_abstract = self.0.schema.get_object(name).is_none();
-        let implementers = self.0.implementers.get(name);
-        is_abstract.then(|| implementers.into_iter().flat_map(|found| &found.objects))
+        self.0.objects.get(name).map(IndexSet::iter)
     }
 
     /// Whether a fragment on `condition` applies to objects of the type `object`.
     pub(crate) fn applies(&self, condition: &str, object: &str) -> bool {
         condition == object
-            || (self.0.implementers.get(condition))
-                .is_some_and(|implementers| implementers.objects.contains(object))
+            || (self.0.objects.get(condition)).is_some_and(|objects| objects.contains(object))
     }
 }
 
@@ -102,7 +119,8 @@ mod tests {
     use super::*;
 
     const ROOTS: &str = "type Query implements N { a: Int } type Mutation { b: Int } \
-        type Subscription { c(d: String): [Int!]! } interface N { a: Int } ";
+        type Subscription { c(d: String): [Int!]! } interface N { a: Int } \
+        interface Empty { a: Int } union U = Mutation | Query ";
 
     #[test]
     fn types_are_read_with_those_of_introspection() {
@@ -115,6 +133,12 @@ mod tests {
         assert_eq!(objects.map(Name::as_str).collect::<Vec<_>>(), ["Query"]);
         assert!(types.objects_of("Query").is_none());
         assert!(types.applies("N", "Query") && !types.applies("N", "Mutation"));
+        let objects = types.objects_of("U").expect("a union");
+        let objects: Vec<_> = objects.map(Name::as_str).collect();
+        assert_eq!(objects, ["Mutation", "Query"]);
+        assert!(types.applies("U", "Query") && !types.applies("U", "Subscription"));
+        let none = types.objects_of("Empty").expect("an interface");
+        assert_eq!(none.count(), 0);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use async_graphql::{Context, ID, Interface};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use futures_util::future::join_all;
 
 use crate::{
     domain::{
@@ -13,6 +14,9 @@ use crate::{
         schema::{build::Build, builder::Builder, step::Step},
     },
 };
+
+/// The most IDs that `nodes` takes.
+const MAX_IDS: usize = 500;
 
 /// An object with an ID of its own.
 #[derive(Interface)]
@@ -60,11 +64,35 @@ impl NodeId {
     }
 }
 
-/// Finds the object with an ID. Fails if the ID is not one that a server makes.
-pub(crate) async fn find(ctx: &Context<'_>, id: &str) -> Result<Option<Node>> {
-    let refuse = || Error::invalid("id", format!("an ID that this server gave, got {id:?}"));
+/// Finds the object with the ID that an argument gives. Fails if the ID is not one that a server
+/// makes.
+pub(crate) async fn find(ctx: &Context<'_>, argument: &str, id: &str) -> Result<Option<Node>> {
+    let refuse = || Error::invalid(argument, format!("an ID that this server gave, got {id:?}"));
+    load(ctx, NodeId::decode(id).ok_or_else(refuse)?).await
+}
+
+/// Finds the objects with these IDs, in their order: one statement for each type. Fails if there
+/// are too many.
+pub(crate) async fn find_all(ctx: &Context<'_>, ids: &[ID]) -> Result<Vec<Option<Result<Node>>>> {
+    let count = ids.len();
+    if count > MAX_IDS {
+        return Err(Error::invalid(
+            "ids",
+            format!("at most {MAX_IDS} IDs, got {count}"),
+        ));
+    }
+    let found = ids.iter().map(|id| find(ctx, "ids", id));
+    Ok(join_all(found)
+        .await
+        .into_iter()
+        .map(Result::transpose)
+        .collect())
+}
+
+/// Loads an object. Objects that are loaded at the same time share a statement for each type.
+pub(crate) async fn load(ctx: &Context<'_>, id: NodeId) -> Result<Option<Node>> {
     let loaders = ctx.loaders();
-    Ok(match NodeId::decode(id).ok_or_else(refuse)? {
+    Ok(match id {
         NodeId::Builder(id) => loaders.builder(id).await?.map(Builder).map(Node::Builder),
         NodeId::Build(id) => loaders.build(id).await?.map(Build).map(Node::Build),
         NodeId::Step(id) => loaders.step(id).await?.map(Step).map(Node::Step),

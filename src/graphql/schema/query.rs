@@ -14,6 +14,7 @@ use crate::{
             build::{self, Build},
             builder::{self, Builder},
             connection::NodeConnection,
+            federation::{self, Any, Entity, Service},
             filter::{build::BuildFilter, builder::BuilderFilter, step::StepFilter},
             node::{self, Node},
             order::{BuildOrder, BuilderOrder, StepOrder},
@@ -37,7 +38,19 @@ impl Query {
         #[graphql(desc = "What the field `id` of an object gave; any other text is an error.")]
         id: ID,
     ) -> Result<Option<Node>> {
-        node::find(ctx, &id).await
+        node::find(ctx, "id", &id).await
+    }
+
+    /// The objects with these IDs, in their order; null where there is none.
+    async fn nodes(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(
+            desc = "At most 500, of any types; null stands in the place of one that is no ID, with an error."
+        )]
+        ids: Vec<ID>,
+    ) -> Result<Vec<Option<Result<Node>>>> {
+        node::find_all(ctx, &ids).await
     }
 
     /// One builder, by exactly one of its id and its name.
@@ -170,6 +183,26 @@ impl Query {
             before,
         };
         step::load_connection(ctx, filter, order_by, page).await
+    }
+
+    /// For the gateway of a federation: the objects that others refer to, in their order; null where there is none.
+    #[graphql(name = "_entities")]
+    async fn entities(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(
+            desc = "At most 1,000, of any types; null stands in the place of one that names no object, with an error if it is malformed."
+        )]
+        representations: Vec<Any>,
+    ) -> Result<Vec<Option<Result<Entity>>>> {
+        federation::find_all(ctx, &representations).await
+    }
+
+    /// For the gateway of a federation: this service.
+    #[graphql(name = "_service")]
+    async fn service(&self, ctx: &Context<'_>) -> Service {
+        let sdl = ctx.subgraph_sdl().to_owned();
+        Service { sdl }
     }
 
     #[expect(

@@ -14,10 +14,7 @@ use crate::{
         prepare::{documents::OperationRequest, operation::PreparedOperation},
     },
     http::graphql::{
-        media::{EVENT_STREAM, ResponseMedia},
-        refusal::HttpRefusal,
-        request::from_json,
-        response::refused_with,
+        media::ResponseMedia, refusal::HttpRefusal, request::from_json, response::refused_with,
         response_body::ResponseBody,
     },
 };
@@ -29,8 +26,8 @@ pub(crate) async fn respond(
     media: ResponseMedia,
     batch: Vec<Json>,
 ) -> Result<Response, HttpRefusal> {
-    if media == ResponseMedia::EventStream {
-        let message = format!("Accept: a batch is answered as JSON, not as {EVENT_STREAM}");
+    if media.encoding().is_some() {
+        let message = "Accept: a batch is answered as JSON alone";
         return Err(HttpRefusal::new(StatusCode::NOT_ACCEPTABLE, message));
     }
     check_length(batch.len(), api.app().config.limit.max_batch)?;

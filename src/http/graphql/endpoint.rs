@@ -22,7 +22,7 @@ use crate::{
         graphiql,
         graphql::{
             batch, body, csrf,
-            media::{EVENT_STREAM, GRAPHQL_RESPONSE, ResponseMedia},
+            media::{EVENT_STREAM, GRAPHQL_RESPONSE, MULTIPART, ResponseMedia},
             refusal::HttpRefusal,
             request::{
                 add_idempotency_key, from_json, from_query, names_document, parse_body,
@@ -30,7 +30,8 @@ use crate::{
             },
             response::{executed, refused},
             response_body::ResponseBody,
-            sse,
+            stream_encoding::StreamEncoding,
+            streaming,
         },
         websocket::upgrade,
     },
@@ -112,7 +113,7 @@ async fn respond(
     headers: &HeaderMap,
     prepared: Result<PreparedOperation, Refusal>,
 ) -> Result<Response, HttpRefusal> {
-    if media != ResponseMedia::EventStream {
+    let Some(encoding) = media.encoding() else {
         let outcome = match prepared {
             Ok(operation) => api.execute(operation, context).await,
             Err(refusal) => Outcome::Refused(refusal),
@@ -121,22 +122,28 @@ async fn respond(
             Outcome::Executed(response) => executed(media, &response),
             Outcome::Refused(refusal) => refused(media, &refusal),
             // Unreachable: `execute` refuses subscriptions.
-            Outcome::Stream(updates) => sse::stream(api, context, updates),
+            Outcome::Stream(updates) => {
+                streaming::stream(api, context, updates, StreamEncoding::EventStream)
+            }
         });
-    }
+    };
     // Checks the origin too, so it comes before anything runs.
-    let resume = sse::resume_from(headers, api.app())?;
+    let resume = streaming::resume_from(headers, api.app())?;
     let outcome = match prepared {
         Ok(operation) => api.run(operation, context, resume).await,
         Err(refusal) => Outcome::Refused(refusal),
     };
     Ok(match outcome {
-        Outcome::Stream(updates) => sse::stream(api, context, updates),
-        Outcome::Executed(response) => sse::once(&ResponseBody::executed(&response)),
+        Outcome::Stream(updates) => streaming::stream(api, context, updates, encoding),
+        Outcome::Executed(response) => {
+            streaming::once(&ResponseBody::executed(&response), encoding)
+        }
         Outcome::Refused(refusal) => match refusal.cause {
             RefusalCause::Admission(_) => refused(media, &refusal),
             // A client that reads a stream sees only its events, not a status.
-            RefusalCause::Request => sse::once(&ResponseBody::refused(&refusal.errors)),
+            RefusalCause::Request => {
+                streaming::once(&ResponseBody::refused(&refusal.errors), encoding)
+            }
         },
     })
 }
@@ -146,7 +153,7 @@ fn accepted_media(headers: &HeaderMap) -> Result<ResponseMedia, HttpRefusal> {
         HttpRefusal::new(
             StatusCode::NOT_ACCEPTABLE,
             format!(
-                "Accept: {GRAPHQL_RESPONSE}, application/json or {EVENT_STREAM} is what this server answers"
+                "Accept: {GRAPHQL_RESPONSE}, application/json, {EVENT_STREAM} or {MULTIPART} is what this server answers"
             ),
         )
     })

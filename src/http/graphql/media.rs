@@ -6,12 +6,17 @@ use axum::{
 };
 use serde::Serialize;
 
-use crate::http::accept::{self, NotAcceptable};
+use crate::http::{
+    accept::{self, NotAcceptable},
+    graphql::stream_encoding::StreamEncoding,
+};
 
 /// The media type whose HTTP status reflects the GraphQL request too; with plain JSON, the status
 /// reflects HTTP alone.
 pub(crate) const GRAPHQL_RESPONSE: &str = "application/graphql-response+json";
 pub(crate) const EVENT_STREAM: &str = "text/event-stream";
+/// Apollo's protocol. Without the parameter it would be that of deferred responses.
+pub(crate) const MULTIPART: &str = "multipart/mixed;subscriptionspec=1.0";
 
 /// A media type of a response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,14 +25,17 @@ pub(crate) enum ResponseMedia {
     GraphqlResponse,
     /// An event stream. A refusal with an HTTP status is JSON here too.
     EventStream,
+    /// The parts of a multipart response; the same holds here.
+    Multipart,
 }
 
 impl ResponseMedia {
     /// Returns the media type that the client prefers, or plain JSON if it states no preference.
     pub(crate) fn accepted(headers: &HeaderMap) -> Result<Self, NotAcceptable> {
-        const OFFERS: [(&str, ResponseMedia); 5] = [
+        const OFFERS: [(&str, ResponseMedia); 6] = [
             (GRAPHQL_RESPONSE, ResponseMedia::GraphqlResponse),
             (EVENT_STREAM, ResponseMedia::EventStream),
+            (MULTIPART, ResponseMedia::Multipart),
             ("application/json", ResponseMedia::Json),
             ("application/*", ResponseMedia::Json),
             ("*/*", ResponseMedia::Json),
@@ -48,10 +56,19 @@ impl ResponseMedia {
         accept::choose(headers, &OFFERS) == Ok(Some(true))
     }
 
+    /// How results are written that are sent piece by piece; `None` if they are not.
+    pub(crate) fn encoding(self) -> Option<StreamEncoding> {
+        match self {
+            Self::Json | Self::GraphqlResponse => None,
+            Self::EventStream => Some(StreamEncoding::EventStream),
+            Self::Multipart => Some(StreamEncoding::Multipart),
+        }
+    }
+
     /// Encodes a body in this media type, with status 200.
     pub(crate) fn json(self, body: &impl Serialize) -> Response {
         let content_type = match self {
-            Self::Json | Self::EventStream => "application/json; charset=utf-8",
+            Self::Json | Self::EventStream | Self::Multipart => "application/json; charset=utf-8",
             Self::GraphqlResponse => "application/graphql-response+json; charset=utf-8",
         };
         match serde_json::to_vec(body) {

@@ -25,7 +25,9 @@ pub(crate) fn refused(media: ResponseMedia, refusal: &Refusal) -> Response {
     let status = match media {
         ResponseMedia::GraphqlResponse => StatusCode::BAD_REQUEST,
         // With plain JSON, the status reflects HTTP alone.
-        ResponseMedia::Json | ResponseMedia::EventStream => StatusCode::OK,
+        ResponseMedia::Json | ResponseMedia::EventStream | ResponseMedia::Multipart => {
+            StatusCode::OK
+        }
     };
     refused_with(media, status, refusal)
 }

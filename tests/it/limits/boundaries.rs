@@ -45,12 +45,6 @@ async fn a_document_at_a_limit_is_accepted_and_one_above_refused() {
             "{ builds { ...A } } fragment A on BuildConnection { nodes { id } }",
         ),
         (
-            "max-aliases",
-            1,
-            "{ a: __typename }",
-            "{ a: __typename b: __typename }",
-        ),
-        (
             "max-directives",
             1,
             "{ __typename @skip(if: false) }",

@@ -260,10 +260,13 @@ async fn invalid_trusted_documents_prevent_the_start() {
         ("{ builds {", "syntax error"),
         ("{ buildz { totalCount } }", "buildz"),
         (COSTLY, "max-cost"),
-        ("{ a: __typename b: __typename }", "max-aliases"),
+        (
+            "{ __typename @skip(if: false) @include(if: true) }",
+            "max-directives",
+        ),
     ] {
         let path = file(&dir, &json!({ "good": COUNT, "bad": text }));
-        let output = startup_error(&path, &["--max-aliases", "1"]).await;
+        let output = startup_error(&path, &["--max-directives", "1"]).await;
         assert!(
             output.contains("\"bad\"") && output.contains(part),
             "{output}"

@@ -31,6 +31,15 @@ const DOCUMENTS = [
     .map((selection) => node(`... on Build { x: number } ... on Step { x: ${selection} }`)),
   node("... on Build { x: builder { y: name } } ... on Step { x: build { y: number } }"),
   `{ ...F ...F ... on Query { ... { ${B} { number } } } } fragment F on Query { ${B} { id } }`,
+  node("... on Build { x: __typename } ... on Step { x: number }"),
+  // What may be delivered later
+  build('...F @defer(label: "a") steps @stream(initialCount: 1) { name }', " fragment F on Build { number }"),
+  build('... @defer(if: 1) { number }'), build("number @defer"), build("... @stream { number }"),
+  ["query ($v: Boolean! = true) { ... @defer(if: $v) { __typename } }", '{ "v": false }'],
+  // A federation's entities
+  ["query ($v: Int) { _entities(representations: [{ __typename: \"Build\", buildid: $v }]) { ... on Build { number } } }", '{ "v": 1 }'],
+  "{ _entities(representations: { __typename: \"Step\", stepid: 1 }) { __typename ... on Node { id } } _service { sdl } }",
+  "{ _entities(representations: [null]) { __typename } }", "{ _entities(representations: []) { id } }",
   // Nulls
   "{ builder { name } }", `{ builder { name } ${B} { number } }`, "{ build(buildid: 99) { builder { name } } }",
   // Fragments

@@ -1,7 +1,7 @@
 // Documents that follow the schema, at random from a seed. Some are not valid, since their aliases are in conflict.
 import {
   getNamedType, getNullableType, isAbstractType, isEnumType, isInputObjectType, isLeafType, isListType, isNonNullType,
-  isRequiredInputField, parseConstValue, valueFromASTUntyped,
+  isRequiredInputField, isUnionType, parseConstValue, valueFromASTUntyped,
 } from "graphql";
 
 // A mutation that would change rows even though every number in it names no row.
@@ -17,6 +17,10 @@ export const samples = (ids, mutation = false) => ({
   DateTime: ['"2026-11-22T06:16:00Z"', "0", '"2026-11-22T06:16:00.5+01:00"'],
   NameOrNumber: mutation ? ['"one"'] : ["1", '"1"', '"one"'],
   EventCursor: ['"194d6f5600000000000002bb"'],
+  _Any: [
+    `{ __typename: "Build", buildid: 1 }`, `{ __typename: "Step", stepid: 99, x: [null] }`, `{ __typename: "Build" }`, "{}", "1",
+    ...ids.map((id) => `{ __typename: "${atob(id).split(":")[0]}", id: "${id}" }`),
+  ],
 });
 
 // mulberry32
@@ -53,6 +57,8 @@ class Draft {
     this.size += 1;
     if (this.rng.chance(0.1)) return `__typename${this.directive()}`;
     if (this.rng.chance(0.25) && this.size < 30) return this.fragment(type, depth);
+    // A union has no fields of its own.
+    if (isUnionType(type)) return this.fragment(type, depth);
     let fields = Object.values(type.getFields()).filter(({ name }) => name !== CHANGING);
     const leaves = fields.filter((field) => isLeafType(getNamedType(field.type)));
     if ((depth > 5 || this.size > 25) && leaves.length) fields = leaves;
@@ -68,7 +74,7 @@ class Draft {
 
   fragment(type, depth) {
     const possible = isAbstractType(type) ? this.schema.getPossibleTypes(type) : type.getInterfaces();
-    const on = this.rng.pick([type, ...possible]);
+    const on = this.rng.pick(isUnionType(type) ? possible : [type, ...possible]);
     if (this.rng.chance(0.5)) {
       const condition = on === type && this.rng.chance(0.5) ? "" : ` on ${on}`;
       return `...${condition}${this.directive()} { ${this.items(on, depth + 1)} }`;

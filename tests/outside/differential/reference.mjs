@@ -2,8 +2,8 @@
 // that are filtered, ordered or paged are answered whole, so their data says nothing.
 import { readFileSync } from "node:fs";
 import {
-  GraphQLError, TypeInfo, astFromValue, buildSchema, execute, getNamedType, getOperationAST, isLeafType, parse, print,
-  subscribe, validate, valueFromASTUntyped, visit, visitWithTypeInfo,
+  GraphQLError, TypeInfo, astFromValue, buildSchema, execute, getNamedType, getOperationAST, isLeafType, parse,
+  parseConstValue, print, subscribe, validate, valueFromASTUntyped, visit, visitWithTypeInfo,
 } from "graphql";
 import { getVariableValues } from "graphql/execution/values.js";
 
@@ -23,6 +23,8 @@ const SCALARS = {
     return Number.isInteger(value) && Math.abs(value) < 2 ** 63;
   },
   EventCursor: (value) => typeof value === "string",
+  // Each is judged where it is looked up.
+  _Any: () => true,
   NameOrNumber(value) {
     if (typeof value === "string" && !/^\d+$/.test(value)) return true;
     return (typeof value === "string" || typeof value === "number") && isInt(Number(value));
@@ -38,11 +40,25 @@ function readSchema() {
     };
     // A Float literal is no Int and a name no String, though JavaScript has one type for both.
     const isOther = (node) => node.kind === "FloatValue" || node.kind === "EnumValue";
-    const parseLiteral = (node) => parseValue(isOther(node) ? undefined : valueFromASTUntyped(node));
+    const parseLiteral = (node, variables) => {
+      if (name === "_Any") return valueFromASTUntyped(node, variables);
+      return parseValue(isOther(node) ? undefined : valueFromASTUntyped(node));
+    };
     Object.assign(schema.getType(name), { parseValue, parseLiteral, serialize: (value) => value });
   }
   return schema;
 }
+
+// A value of a scalar that takes any, as text.
+function untyped(value) {
+  if (Array.isArray(value)) return `[${value.map(untyped).join(", ")}]`;
+  if (value === null || typeof value !== "object") return JSON.stringify(value);
+  return `{ ${Object.entries(value).map(([key, inner]) => `${key}: ${untyped(inner)}`).join(", ")} }`;
+}
+
+// graphql-js writes no objects of a scalar, and knows no type inside of one.
+const toLiteral = (value, type) =>
+  ([undefined, "_Any"].includes(getNamedType(type)?.name) ? parseConstValue(untyped(value)) : astFromValue(value, type));
 
 // The rows of a server as the reference's root value. `ask` resolves to the data of a query.
 async function readRows(schema, ask) {
@@ -54,7 +70,7 @@ async function readRows(schema, ask) {
     const data = await ask(`{ ${list} { edges { cursor node { __typename ${leaves} ${urls} } } } }`);
     rows[list] = data[list].edges.map(({ cursor, node }) => ({ ...node, edgeCursor: cursor }));
   }
-  const { eventCursor } = await ask("{ eventCursor }");
+  const { eventCursor, _service } = await ask("{ eventCursor _service { sdl } }");
 
   const whole = (args, context) => {
     if (Object.values(args).some((value) => value != null)) context.comparable = false;
@@ -67,6 +83,14 @@ async function readRows(schema, ask) {
     return { nodes, edges, pageInfo, totalCount: nodes.length };
   };
   const all = [...rows.builders, ...rows.builds, ...rows.steps];
+  const keys = { Builder: "builderid", Build: "buildid", Step: "stepid" };
+  const entity = (representation) => {
+    const key = keys[representation?.__typename];
+    const { id = null, [key]: number = null } = representation ?? {};
+    if (!key || (id === null && number === null)) return new Error("a rule of the field");
+    const fits = (row) => (id === null || row.id === id) && (number === null || row[key] === number);
+    return all.find((row) => row.__typename === representation.__typename && fits(row)) ?? null;
+  };
   const one = (list, key) => (args) => rows[list].find((row) => row[key] === args[key]);
   for (const builder of rows.builders) {
     const builds = rows.builds.filter(({ builderid }) => builderid === builder.builderid);
@@ -91,6 +115,9 @@ async function readRows(schema, ask) {
     build: one("builds", "buildid"),
     step: one("steps", "stepid"),
     node: ({ id }) => all.find((row) => row.id === id),
+    nodes: ({ ids }) => ids.map((id) => all.find((row) => row.id === id) ?? null),
+    _service,
+    _entities: ({ representations }) => representations.map(entity),
     builders: connection(rows.builders),
     builds: connection(rows.builds),
     steps: connection(rows.steps),
@@ -155,7 +182,7 @@ export async function startReference(ask) {
       VariableDefinition: () => null,
       Argument: leaveOut,
       ObjectField: leaveOut,
-      Variable: ({ name }) => astFromValue(coerced[name.value] ?? null, types.getInputType()) ?? { kind: "NullValue" },
+      Variable: ({ name }) => toLiteral(coerced[name.value] ?? null, types.getInputType()) ?? { kind: "NullValue" },
     }));
     // A variable may be null where null is no literal, as long as @skip leaves the place out.
     return validate(schema, literal).length ? undefined : print(literal);

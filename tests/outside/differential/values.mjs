@@ -1,6 +1,6 @@
 // Each kind of value at each kind of place: as a literal, as a variable and as a variable's default.
 import {
-  coerceInputValue, getNamedType, getNullableType, isInputObjectType, isLeafType, isRequiredInputField, parseValue,
+  coerceInputValue, getNamedType, getNullableType, isInputObjectType, isLeafType, isRequiredInputField, isUnionType, parseValue,
   valueFromAST,
 } from "graphql";
 import { CHANGING, random, samples } from "./generate.mjs";
@@ -45,7 +45,7 @@ function places({ schema, ids }) {
   };
   const seen = new Set();
   const walk = (type, literals, around) => {
-    if (seen.has(type) || isLeafType(type)) return;
+    if (seen.has(type) || isLeafType(type) || isUnionType(type)) return;
     seen.add(type);
     const fields = Object.values(type.getFields()).filter(({ name }) => name !== CHANGING);
     const call = (field, one, value) => {

@@ -1,5 +1,4 @@
-//! GraphQL over server-sent events, in the "distinct connections" mode of graphql-sse: one
-//! operation per request.
+//! Responses that are sent piece by piece: one operation per request, in either encoding.
 
 use std::{convert::Infallible, time::Duration};
 
@@ -29,7 +28,9 @@ use crate::{
     },
     http::{
         cors,
-        graphql::{refusal::HttpRefusal, response_body::ResponseBody},
+        graphql::{
+            refusal::HttpRefusal, response_body::ResponseBody, stream_encoding::StreamEncoding,
+        },
     },
     metrics::gauge_guard::GaugeGuard,
 };
@@ -37,11 +38,6 @@ use crate::{
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 /// Keeps proxies such as nginx from buffering the response, which would delay events.
 const BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
-
-/// The event that ends a stream. It has an empty `data` because browsers drop events without one.
-const COMPLETE: &str = "event: complete\ndata:\n\n";
-/// A comment, which keeps a quiet connection open and which clients ignore.
-const COMMENT: &str = ":\n\n";
 
 /// Returns the cursor of the last event that a resuming client has received. Refuses pages of other
 /// sites.
@@ -54,23 +50,31 @@ pub(crate) fn resume_from(headers: &HeaderMap, app: &App) -> Result<Option<Strin
 }
 
 /// Sends the single response of a query, a mutation or a refusal.
-pub(crate) fn once(body: &ResponseBody<'_>) -> Response {
+pub(crate) fn once(body: &ResponseBody<'_>, encoding: StreamEncoding) -> Response {
     let payload = serde_json::to_string(body).unwrap_or_default();
-    respond(Body::from(event(&payload, None) + COMPLETE))
+    let text = [
+        encoding.start(),
+        &encoding.result(&payload, None),
+        encoding.end(),
+    ]
+    .concat();
+    respond(Body::from(text), encoding)
 }
 
 /// Streams a subscription until it ends, the caller's token becomes invalid, or the server stops.
-/// In the last case there is no `complete`, so that the client reconnects.
+/// In the last case it breaks off without the end, so that the client reconnects.
 pub(crate) fn stream(
     api: &Api,
     context: &RequestContext,
     updates: BoxStream<'static, Update>,
+    encoding: StreamEncoding,
 ) -> Response {
     let app = api.app();
     let stop = app.stop.clone();
     // The body is polled after the handler has returned, outside of the request's span.
     let span = Span::current();
-    let stream = SseStream {
+    let stream = ResponseStream {
+        encoding,
         updates,
         lease: app.access.lease(&context.caller),
         signer: api.error_signer(context),
@@ -82,29 +86,34 @@ pub(crate) fn stream(
         let stop = stop.clone();
         let next = async move {
             let mut stream = stream?;
-            // When the server stops, `?` ends the body without `complete`.
+            // When the server stops, `?` ends the body without its end.
             let (text, is_last) = stop.run_until_cancelled(stream.next()).await?;
             Some((text, (!is_last).then_some(stream)))
         };
         next.instrument(span.clone())
     });
-    respond(Body::from_stream(texts.map(Ok::<_, Infallible>)))
+    let start = stream::iter((!encoding.start().is_empty()).then(|| encoding.start().to_owned()));
+    respond(
+        Body::from_stream(start.chain(texts).map(Ok::<_, Infallible>)),
+        encoding,
+    )
 }
 
-/// An open event stream.
-struct SseStream {
+/// An open stream.
+struct ResponseStream {
+    encoding: StreamEncoding,
     updates: BoxStream<'static, Update>,
     /// Completes when the caller's token becomes invalid.
     lease: TokenLease,
     signer: ErrorSigner,
-    /// How long the stream may be silent before a comment is sent.
+    /// How long the stream may be silent before a heartbeat is sent.
     silence: Duration,
     /// Counts the stream as a task, so that a stopping server waits for it.
     _task: TaskTrackerToken,
     _open: GaugeGuard,
 }
 
-impl SseStream {
+impl ResponseStream {
     /// Returns the next text to send, and whether it is the last.
     async fn next(&mut self) -> (String, bool) {
         let update = select! {
@@ -115,31 +124,26 @@ impl SseStream {
             }
             update = timeout(self.silence, self.updates.next()) => update,
         };
+        let encoding = self.encoding;
         match update {
-            Err(_) => (COMMENT.to_owned(), false),
+            Err(_) => (encoding.heartbeat(), false),
             Ok(Some(Update::Next { payload, cursor })) => {
-                (event(&payload, cursor.as_deref()), false)
+                (encoding.result(&payload, cursor.as_deref()), false)
             }
             Ok(Some(Update::Failed(errors))) => {
-                let payload = json!({ "errors": errors }).to_string();
-                (event(&payload, None) + COMPLETE, true)
+                let errors = json!(errors).to_string();
+                (encoding.failure(&errors) + encoding.end(), true)
             }
-            Ok(None) => (COMPLETE.to_owned(), true),
+            Ok(None) => (encoding.end().to_owned(), true),
         }
     }
 }
 
-fn respond(body: Body) -> Response {
+fn respond(body: Body, encoding: StreamEncoding) -> Response {
     let headers = [
-        (header::CONTENT_TYPE, "text/event-stream"),
-        (header::CACHE_CONTROL, "no-store"),
-        (BUFFERING, "no"),
+        (header::CONTENT_TYPE, encoding.content_type()),
+        (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
+        (BUFFERING, HeaderValue::from_static("no")),
     ];
     (headers, body).into_response()
-}
-
-/// Formats a result as an event. One `data` line suffices: compact JSON has no line breaks.
-fn event(payload: &str, cursor: Option<&str>) -> String {
-    let id = cursor.map(|cursor| format!("id: {cursor}\n"));
-    format!("{}event: next\ndata: {payload}\n\n", id.unwrap_or_default())
 }
