@@ -1,5 +1,6 @@
 //! Connections: accepting them, TLS, and the deadlines that end them.
 
 pub(crate) mod accept_loop;
+pub(crate) mod activity;
 pub(crate) mod deadlines;
 pub(crate) mod tls;

@@ -15,6 +15,7 @@ mod federation;
 mod feed;
 mod filter;
 mod http;
+mod http2;
 mod idempotency;
 mod limits;
 mod loader;

@@ -70,6 +70,15 @@ async fn connect(
     address: SocketAddr,
     cert: &CertificateDer<'static>,
 ) -> Option<TlsStream<TcpStream>> {
+    connect_with(&["http/1.1"], address, cert).await
+}
+
+/// The same for a client that speaks these protocols.
+async fn connect_with(
+    protocols: &[&str],
+    address: SocketAddr,
+    cert: &CertificateDer<'static>,
+) -> Option<TlsStream<TcpStream>> {
     let mut roots = RootCertStore::empty();
     roots.add(cert.clone()).unwrap();
     let mut config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
@@ -77,7 +86,7 @@ async fn connect(
         .unwrap()
         .with_root_certificates(roots)
         .with_no_client_auth();
-    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    config.alpn_protocols = protocols.iter().map(|it| it.as_bytes().to_vec()).collect();
     let tcp = TcpStream::connect(address).await.unwrap();
     let name = "localhost".try_into().unwrap();
     let connecting = TlsConnector::from(Arc::new(config)).connect(name, tcp);
@@ -167,6 +176,37 @@ async fn queries_sockets_and_streams_work_over_tls() {
     read_until(&mut listening, "over-tls").await;
     // A stopping server ends them all.
     server.stop().await;
+}
+
+/// A client that speaks HTTP/2 gets it.
+#[tokio::test]
+async fn http_2_is_agreed_on_in_the_handshake() {
+    let pair = Pair::new();
+    let server = pair.server(&[]).await;
+    for (protocols, agreed) in [
+        (&["http/1.1", "h2"][..], Some("h2")),
+        (&["http/1.1"], Some("http/1.1")),
+        (&[], None),
+    ] {
+        let stream = connect_with(protocols, server.address, &pair.cert)
+            .await
+            .unwrap();
+        let found = stream.get_ref().1.alpn_protocol();
+        assert_eq!(found, agreed.map(str::as_bytes), "{protocols:?}");
+        if agreed != Some("h2") {
+            continue;
+        }
+        let (mut requests, connection) = h2::client::handshake(stream).await.unwrap();
+        let connection = tokio::spawn(connection);
+        let request = axum::http::Request::get("https://localhost/healthz")
+            .body(())
+            .unwrap();
+        let (response, _) = requests.send_request(request, true).unwrap();
+        let response = timeout(TIMEOUT, response).await.unwrap().unwrap();
+        assert_eq!(response.status(), 200);
+        assert!(response.headers().contains_key("strict-transport-security"));
+        connection.abort();
+    }
 }
 
 #[tokio::test]

@@ -9,9 +9,13 @@ use axum::{
     Router,
     body::HttpBody,
     extract::{ConnectInfo, Request},
+    http::{HeaderValue, Version, header},
 };
-use hyper::{body::Incoming, server::conn::http1, service::service_fn};
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper::{body::Incoming, service::service_fn};
+use hyper_util::{
+    rt::{TokioExecutor, TokioIo, TokioTimer},
+    server::conn::auto,
+};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
@@ -25,6 +29,7 @@ use tower_service::Service;
 use crate::{
     app::App,
     http::listener::{
+        activity::{Activity, Expiry, WatchedBody},
         deadlines::{ConnectionPermits, DeadlineStream, UnreadBody},
         tls::Tls,
     },
@@ -35,6 +40,16 @@ use crate::{
 /// The largest request head, and the most of an answer that is buffered for a client, in bytes. A
 /// larger head is answered with 431.
 const BUFFER: usize = 64 * 1024;
+/// How many requests a client may have on one connection of HTTP/2 at once.
+const MAX_STREAMS: u32 = 100;
+/// How much of a request's body a client may send over HTTP/2 before it is read, in bytes: of one
+/// request, and of all of a connection.
+const STREAM_WINDOW: u32 = 64 * 1024;
+const CONNECTION_WINDOW: u32 = 1024 * 1024;
+/// How many requests a client may cancel before they are looked at; more is taken for an attack.
+const MAX_RESETS: usize = 20;
+/// How long an idle connection may take to end once it was asked to.
+const LINGER: Duration = Duration::from_secs(2);
 /// The pause after `accept` has failed, such as with `EMFILE`, which lasts until files are closed.
 const PAUSE: Duration = Duration::from_millis(100);
 
@@ -43,7 +58,7 @@ pub(crate) struct Listener {
     app: App,
     router: Router,
     tls: Option<Tls>,
-    http: http1::Builder,
+    http: auto::Builder<TokioExecutor>,
     permits: Arc<Semaphore>,
     address_permits: AddressPermits,
     /// The open HTTP connections. Sockets are not among them: `App::tasks` tracks those.
@@ -55,11 +70,7 @@ pub(crate) struct Listener {
 impl Listener {
     pub(crate) fn new(app: App, router: Router, tls: Option<Tls>) -> Self {
         let config = &app.config.connection;
-        let mut http = http1::Builder::new();
-        http.timer(TokioTimer::new())
-            // hyper starts it after each answer, so it ends idle connections too.
-            .header_read_timeout(Duration::from_secs(config.idle_timeout_seconds))
-            .max_buf_size(BUFFER);
+        let http = http_of(Duration::from_secs(config.idle_timeout_seconds));
         let max = match config.max_connections {
             0 => Semaphore::MAX_PERMITS,
             // `Semaphore::new` panics above it.
@@ -146,34 +157,103 @@ impl Listener {
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
+        let activity = Activity::new();
         let service = service_fn(|mut request: Request<Incoming>| {
+            let open = activity.begin();
             request.extensions_mut().insert(ConnectInfo(peer));
-            let has_body = !request.body().is_end_stream();
+            let is_http2 = request.version() == Version::HTTP_2;
+            if is_http2 {
+                set_host(&mut request);
+            }
+            // Over HTTP/2, a body that is not read holds up no other.
+            let has_body = !is_http2 && !request.body().is_end_stream();
             let response = self.router.clone().call(request);
             let unread_body = unread_body.clone();
             async move {
                 let response = response.await?;
                 // A request may have been refused before its body was read.
                 unread_body.set(has_body && response.status().is_client_error());
-                Ok::<_, Infallible>(response)
+                Ok::<_, Infallible>(response.map(|body| WatchedBody::new(body, open, is_http2)))
             }
         });
-        let connection = self.http.serve_connection(TokioIo::new(stream), service);
-        let mut connection = pin!(connection.with_upgrades());
+        let io = TokioIo::new(stream);
+        let mut connection = pin!(self.http.serve_connection_with_upgrades(io, service));
         let ended = select! {
             ended = connection.as_mut() => ended,
-            () = self.app.stop.cancelled() => {
-                // Lets a request in progress finish; an idle connection ends at once.
+            is_done = self.is_over(&activity) => if is_done { Ok(()) } else {
+                // Lets requests in progress finish; an idle connection ends at once.
                 connection.as_mut().graceful_shutdown();
                 select! {
                     ended = connection.as_mut() => ended,
-                    () = self.cut.cancelled() => Ok(()),
+                    () = self.is_unanswered(&activity) => Ok(()),
                 }
-            }
+            },
         };
         if let Err(error) = ended {
             tracing::debug!(%error, %peer, "a connection failed");
         }
+    }
+}
+
+impl Listener {
+    /// Waits until a connection should end. Returns whether it should do so at once, since its
+    /// client takes nothing of an answer.
+    async fn is_over(&self, activity: &Activity) -> bool {
+        select! {
+            () = self.app.stop.cancelled() => false,
+            expiry = self.expiry(activity) => expiry == Expiry::Stalled,
+        }
+    }
+
+    /// Waits until a connection that was asked to end has had its time.
+    async fn is_unanswered(&self, activity: &Activity) {
+        let expired = async {
+            sleep(LINGER).await;
+            // A request was on its way.
+            if !activity.is_idle() {
+                self.expiry(activity).await;
+            }
+        };
+        select! {
+            () = self.cut.cancelled() => {}
+            () = expired => {}
+        }
+    }
+
+    async fn expiry(&self, activity: &Activity) -> Expiry {
+        let config = &self.app.config;
+        let idle = Duration::from_secs(config.connection.idle_timeout_seconds);
+        let stalled = Duration::from_secs(config.http.write_timeout_seconds);
+        activity.expire(idle, stalled).await
+    }
+}
+
+/// HTTP/1.1, and HTTP/2 for clients that begin with its preface.
+fn http_of(idle_timeout: Duration) -> auto::Builder<TokioExecutor> {
+    let mut http = auto::Builder::new(TokioExecutor::new());
+    http.http1()
+        .timer(TokioTimer::new())
+        // hyper starts it after each answer, so it ends idle connections too.
+        .header_read_timeout(idle_timeout)
+        .max_buf_size(BUFFER);
+    http.http2()
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(MAX_STREAMS)
+        .initial_stream_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
+        .max_header_list_size(u32::try_from(BUFFER).unwrap_or(u32::MAX))
+        .max_send_buf_size(BUFFER)
+        .max_pending_accept_reset_streams(MAX_RESETS);
+    http
+}
+
+/// Gives a request of HTTP/2 the header that names its host in HTTP/1.1: the origin of a page is
+/// compared with it.
+fn set_host(request: &mut Request<Incoming>) {
+    let authority = request.uri().authority();
+    let host = authority.and_then(|host| HeaderValue::from_str(host.as_str()).ok());
+    if let Some(host) = host {
+        request.headers_mut().insert(header::HOST, host);
     }
 }
 

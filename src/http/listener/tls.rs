@@ -89,7 +89,6 @@ fn load(cert: &Path, key: &Path) -> Result<Arc<ServerConfig>, CommandError> {
         .with_no_client_auth()
         .with_single_cert(chain, private)
         .map_err(|e| key_error(&e))?;
-    // The server does not speak HTTP/2.
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     Ok(Arc::new(config))
 }
