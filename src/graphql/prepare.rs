@@ -5,6 +5,7 @@ pub(crate) mod admission;
 pub(crate) mod batch_admission;
 pub(crate) mod canonical;
 pub(crate) mod canonical_text;
+pub(crate) mod coercion;
 pub(crate) mod cost;
 pub(crate) mod deferral;
 pub(crate) mod document;

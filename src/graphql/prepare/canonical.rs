@@ -24,8 +24,8 @@ use async_graphql::{
 use crate::graphql::{
     execute::errors,
     prepare::{
+        coercion::{Coercion, InputPosition, Path},
         document::Document,
-        input_value::{Coercion, InputPosition, Path},
         synthetic::{fragment_on, is_marker, marker, nowhere},
         type_system::TypeSystem,
         variables::Variables,

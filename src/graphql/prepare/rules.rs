@@ -16,9 +16,9 @@ use async_graphql::{ServerError, Value};
 use crate::graphql::{
     execute::errors,
     prepare::{
+        coercion::{Coercion, InputPosition, Path},
         deferral::{Labels, check_root, check_stream},
         fragments::{Fragments, fragments_of},
-        input_value::{Coercion, InputPosition, Path},
         positions::Positions,
         suggestion::did_you_mean,
         type_system::TypeSystem,

@@ -8,7 +8,7 @@ use serde_json::{Map, Value as Json};
 
 use crate::graphql::{
     prepare::{
-        input_value::{Coercion, InputPosition, InvalidValue, Path},
+        coercion::{Coercion, InputPosition, InvalidValue, Path},
         positions::Positions,
         type_system::TypeSystem,
     },
