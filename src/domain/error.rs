@@ -98,9 +98,6 @@ pub(crate) enum Error {
     /// The identity provider has not named its keys yet, so that a JWT cannot be judged.
     #[error("the identity provider does not name its keys; try again")]
     KeysUnavailable,
-    /// The server stops.
-    #[error("the server is going down, and nothing was done; try again")]
-    Stopping,
     /// The answer to a commit was lost.
     #[error(
         "it is not known whether this is written: the database did not answer the commit; {REPEAT}"
@@ -195,7 +192,7 @@ impl Error {
             Self::FeedDetached | Self::FeedDenied => ErrorCode::FeedDetached,
             Self::ReadOnly => ErrorCode::ReadOnly,
             Self::Conflict | Self::KeyReused => ErrorCode::Conflict,
-            Self::Unavailable | Self::KeysUnavailable | Self::Stopping => ErrorCode::Unavailable,
+            Self::Unavailable | Self::KeysUnavailable => ErrorCode::Unavailable,
             Self::OutcomeUnknown | Self::WrittenUnread => ErrorCode::OutcomeUnknown,
             Self::Internal(_) => ErrorCode::Internal,
         }

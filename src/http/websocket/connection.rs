@@ -195,6 +195,8 @@ impl SocketConnection {
             }
             // The client has ended it, and may have reused its id.
             None if operation.is_ended() => {}
+            // A completed subscription would not be started again.
+            None if self.session.is_stopping() => {}
             None => self.session.ended(label, out),
         }
     }

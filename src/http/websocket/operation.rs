@@ -9,13 +9,12 @@ use async_graphql::Response;
 use futures_util::{
     FutureExt, Stream, StreamExt,
     future::{BoxFuture, Pending, pending},
-    stream::{Abortable, BoxStream},
+    stream::{self, Abortable, BoxStream},
 };
 use tracing::Span;
 
 use crate::{
     auth::request_context::RequestContext,
-    domain::error::Error,
     graphql::{
         api::Api,
         execute::{
@@ -96,7 +95,7 @@ async fn begin(api: Api, request: OperationRequest, context: RequestContext) -> 
         Ok(operation) => match api.run(operation, &context, None).await {
             // It would keep a stopping server's socket open.
             Outcome::Stream(_) if api.app().stop.is_cancelled() => {
-                Outcome::Refused(from_error(&Error::Stopping).into())
+                Outcome::Stream(stream::empty().boxed())
             }
             outcome => outcome,
         },

@@ -85,7 +85,7 @@ impl Session {
         self.is_open
     }
 
-    /// Refuses every operation from now on, as the server is to stop.
+    /// Starts no operation from now on, as the server is to stop.
     pub(crate) fn stop(&mut self) {
         self.is_stopping = true;
     }
@@ -211,7 +211,18 @@ impl Session {
                 format!("an operation with the id {id} runs already"),
             ));
         }
-        if let Err(refusal) = self.check_start() {
+        if self.is_stopping {
+            // Without an answer, as an error would end it: after the close to come, clients start
+            // it again with the next server.
+            return Ok(None);
+        }
+        if self.running.len() >= self.max_operations {
+            let refusal = Error::LimitExceeded {
+                limit: "max-socket-operations",
+                max: self.max_operations as u64,
+                asked: Some(self.running.len() as u64 + 1),
+                advice: "end another operation of this socket first, or open another socket",
+            };
             let refusal = self.signer.signed(from_error(&refusal));
             out.push_back(self.error(id, &[refusal]));
             return Ok(None);
@@ -230,22 +241,6 @@ impl Session {
             },
             ending,
         }))))
-    }
-
-    /// Fails if no operation may start now.
-    fn check_start(&self) -> Result<(), Error> {
-        if self.is_stopping {
-            return Err(Error::Stopping);
-        }
-        if self.running.len() < self.max_operations {
-            return Ok(());
-        }
-        Err(Error::LimitExceeded {
-            limit: "max-socket-operations",
-            max: self.max_operations as u64,
-            asked: Some(self.running.len() as u64 + 1),
-            advice: "end another operation of this socket first, or open another socket",
-        })
     }
 
     /// Sends the response of a query or a mutation, and ends it.
