@@ -96,7 +96,7 @@ pub(crate) async fn write_again<T: Send>(
     loop {
         match db.write(work).await {
             Err(Error::OutcomeUnknown) => is_unknown = true,
-            Err(Error::Unavailable) if is_unknown => {}
+            Err(Error::Unavailable | Error::Conflict) if is_unknown => {}
             done => return done,
         }
         if deadline.check().is_err() {

@@ -9,6 +9,7 @@ use async_graphql::{
 };
 
 use crate::{
+    app::deadline::Deadline,
     auth::request_context::RequestContext,
     domain::error::{Error, Result},
     graphql::{
@@ -52,25 +53,10 @@ impl Api {
             .data(context.caller.clone())
             .data(Loaders::new(app.db.clone(), budget))
             .data(RequestCursor(cursor));
-        if let (Some(key), Some(deadline)) = (&operation.idempotency_key, deadline) {
-            let text = canonical_text(&operation.canonical);
-            let hash = DocumentHash::of(&text).hex();
-            // Boxed, so that operations without a key do not hold it.
-            let claim = Box::pin(idempotency::claim(
-                app,
-                &context.caller,
-                key,
-                &hash,
-                deadline,
-            ));
-            if let Some(key) = claim.await? {
-                let names = operation.root_fields().map(|f| f.node.response_key());
-                request = request.data(KeyedMutation {
-                    key,
-                    places: names.map(|name| name.node.clone()).zip(0..).collect(),
-                    deadline,
-                });
-            }
+        if let Some(deadline) = deadline
+            && let Some(keyed) = self.claim_key(operation, context, deadline).await?
+        {
+            request = request.data(keyed);
         }
         if operation.has_root_field("_service") {
             request = request.data(self.subgraph_sdl.clone());
@@ -85,5 +71,27 @@ impl Api {
             fragments: HashMap::new(),
         });
         Ok(request)
+    }
+
+    /// Claims the key of a mutation, if it has one.
+    async fn claim_key(
+        &self,
+        operation: &PreparedOperation,
+        context: &RequestContext,
+        deadline: Deadline,
+    ) -> Result<Option<KeyedMutation>> {
+        let Some(key) = &operation.idempotency_key else {
+            return Ok(None);
+        };
+        let request = DocumentHash::of(&canonical_text(&operation.canonical)).hex();
+        // Boxed, so that operations without a key do not hold it.
+        let claim = idempotency::claim(&self.app, &context.caller, key, &request, deadline);
+        let claimed = Box::pin(claim).await?;
+        let names = operation.root_fields().map(|f| f.node.response_key());
+        Ok(claimed.map(|key| KeyedMutation {
+            key,
+            places: names.map(|name| name.node.clone()).zip(0..).collect(),
+            deadline,
+        }))
     }
 }
