@@ -26,6 +26,9 @@ use crate::{
 
 /// How long requests, sockets and tasks have to end once the server is to stop.
 const GRACE: Duration = Duration::from_secs(8);
+/// How long the database's connections have to close. One may be held for good: sqlx tests each
+/// connection that a cancelled query gives back, without a timeout.
+const CLOSING: Duration = Duration::from_secs(2);
 /// How many connections may wait to be accepted: thousands may come at once, as after a restart.
 const BACKLOG: u32 = 4_096;
 /// The limit of open files, sockets included, that the server asks the system for.
@@ -134,7 +137,9 @@ pub(crate) async fn serve(api: Api, listener: TcpListener, tls: Option<Tls>) {
     let connections = Arc::new(Listener::new(app.clone(), router(api), tls));
     connections.accept(listener).await;
     drain(&app, &connections).await;
-    app.db.close().await;
+    if timeout(CLOSING, app.db.close()).await.is_err() {
+        tracing::warn!("the database's connections did not close in time");
+    }
 }
 
 fn spawn_background_tasks(app: &App) {

@@ -110,10 +110,20 @@ impl HttpConfig {
         let origin = str::from_utf8(origin).unwrap_or_default();
         let from = origin.split_once("://").map(|(_, from)| from.as_bytes());
         let is_own = from.is_some() && from == host;
-        is_own
-            || self.allow_origin.iter().any(|allowed| match allowed {
-                AllowedOrigin::Any => true,
-                AllowedOrigin::Exact(exact) => origin == exact,
-            })
+        is_own || self.names_origin(origin)
+    }
+
+    /// Whether the operator has allowed pages of this origin.
+    fn names_origin(&self, origin: &str) -> bool {
+        self.allow_origin.iter().any(|allowed| match allowed {
+            AllowedOrigin::Any => true,
+            AllowedOrigin::Exact(exact) => origin == exact,
+        })
+    }
+
+    /// Whether pages of this origin may send cookies and read what comes back. The server's own do
+    /// so without being allowed to.
+    pub(crate) fn allows_credentials(&self, origin: &[u8]) -> bool {
+        self.allow_credentials && str::from_utf8(origin).is_ok_and(|o| self.names_origin(o))
     }
 }

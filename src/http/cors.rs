@@ -118,9 +118,10 @@ pub(crate) async fn apply(
         }
     }
     if let Some(origin) = origin {
+        let with_credentials = config.http.allows_credentials(origin.as_bytes());
         headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
         allow(headers, policy, preflight.as_ref());
-        if config.http.allow_credentials {
+        if with_credentials {
             let yes = HeaderValue::from_static("true");
             headers.insert(header::ACCESS_CONTROL_ALLOW_CREDENTIALS, yes);
         }

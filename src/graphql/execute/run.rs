@@ -34,6 +34,7 @@ impl Api {
         context: &RequestContext,
     ) -> Outcome {
         let begun = Instant::now();
+        let operation = Arc::new(operation);
         let (mut outcome, label) = match self.respond(&operation, context).await {
             Ok(response) if response.errors.is_empty() => {
                 (Outcome::Executed(Box::new(response)), OutcomeLabel::Ok)
@@ -61,7 +62,7 @@ impl Api {
 
     async fn respond(
         &self,
-        operation: &PreparedOperation,
+        operation: &Arc<PreparedOperation>,
         context: &RequestContext,
     ) -> Result<Response, Refusal> {
         if operation.is_subscription() {
@@ -78,22 +79,25 @@ impl Api {
         }
     }
 
-    /// Executes the operation in the library; a query ends at its deadline.
+    /// Executes the operation in the library. A query ends at its deadline, and with its client; a
+    /// mutation that was cut off would leave its caller in doubt.
     async fn call_library(
         &self,
-        operation: &PreparedOperation,
+        operation: &Arc<PreparedOperation>,
         context: &RequestContext,
     ) -> Result<Response> {
-        let (label, name) = (operation.label().name(), operation.name.as_deref());
-        let span = tracing::debug_span!("operation", kind = label, name);
-        let work = async {
-            let request = self.library_request(operation, context).await?;
-            Ok(Box::pin(self.schema.execute(request)).await)
+        let (api, context) = (self.clone(), context.clone());
+        let of_task = operation.clone();
+        let label = operation.label().name();
+        let span = tracing::debug_span!("operation", kind = label, name = operation.name);
+        let work = async move {
+            let request = api.library_request(&of_task, &context).await?;
+            Ok(Box::pin(api.schema.execute(request)).await)
         };
         let work = panic_boundary::catch(work.instrument(span));
-        // Cutting off a mutation would leave its caller in doubt.
         if operation.is_mutation() {
-            work.await?
+            let task = self.app.tasks.spawn(work.in_current_span());
+            task.await.map_err(Error::internal)??
         } else {
             self.app.deadline().keep(work).await??
         }

@@ -24,6 +24,8 @@ use crate::{
 const STEPS: u64 = 20;
 /// How many links a step is assumed to have.
 const URLS: u64 = 2;
+/// What a schema as text counts for: it is as long as so many objects.
+const SDL_OBJECTS: u64 = 250;
 /// The assumed length of a list of introspection, other than that of all types.
 const INTROSPECTED: u64 = 2;
 
@@ -157,6 +159,9 @@ impl<'d> CostWalk<'d> {
         // A field without a selection returns no object.
         let set = &field.selection_set.node;
         if set.items.is_empty() {
+            if (on, field.name.node.as_str()) == ("_Service", "sdl") {
+                cost.objects += SDL_OBJECTS;
+            }
             return cost;
         }
         let types = self.types;
@@ -293,6 +298,8 @@ mod tests {
                 "{ _entities(representations: [{}, 1, 2]) { ... on Build { steps { name } } ... on Step { name } } }",
                 3 * 21,
             ),
+            // A text as long as many objects, each time it is asked for.
+            ("{ _service { sdl again: sdl } }", 501),
             // The same field again is merged.
             ("{ builds { totalCount } builds { totalCount } }", 1),
             // A node is of one type: the costliest counts.

@@ -118,6 +118,14 @@ async fn credentials_are_allowed_to_named_origins_alone() {
             assert_eq!(got, allowed.map(|_| GOOD));
         }
     }
+    // By whatever scheme a page has this server's host, it is not one that was named.
+    for scheme in ["http", "https", "ftp"] {
+        let own = format!("{scheme}://{}", server.address);
+        let headers = [("content-type", JSON), ("origin", &own)];
+        let answer = send(&server, Method::POST, &headers, &[], BODY).await;
+        let got = header(&answer.headers, "access-control-allow-credentials");
+        assert_eq!(got, None, "{own}");
+    }
     let serve = ["serve", "--listen", "127.0.0.1:0", "--allow-credentials"];
     for (flags, status, about) in [
         (

@@ -4,11 +4,11 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 use super::{NEW, execute};
 use crate::support::{
-    client::Client, database::Database, process::Process, server::Server, sql::Sql, ws::Ws,
+    TIMEOUT, client::Client, database::Database, process::Process, server::Server, sql::Sql, ws::Ws,
 };
 
 /// The message that starts an operation.
@@ -101,5 +101,38 @@ async fn a_stopping_server_finishes_the_mutations_of_its_sockets() {
         let status = server.exit_status(Duration::from_secs(10)).await;
         assert_eq!(status.code(), Some(0), "{status}");
         assert_eq!(sql.number("SELECT COUNT(*) AS n FROM steps").await, 5);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_leaves_does_not_cut_its_mutation() {
+    for over_socket in [false, true] {
+        let server = Server::start().await;
+        let client = server.client();
+        let build = client.add_build("b").await;
+        let fields =
+            (0..5).map(|i| format!("s{i}: newStep(buildid: {build}, name: \"s\") {{ cursor }} "));
+        let five = format!("mutation {{ {} }}", fields.collect::<String>());
+        let sql = server.sql().await;
+        sql.block_writers().await;
+        if over_socket {
+            let mut ws = server.ws().await;
+            ws.send(start("1", &five, &json!({}), "k")).await;
+            sql.wait_until_blocked().await;
+            drop(ws);
+        } else {
+            let asking = tokio::spawn(async move { client.execute(&five, json!({})).await });
+            sql.wait_until_blocked().await;
+            asking.abort();
+        }
+        // Long enough for the server to notice.
+        sleep(Duration::from_millis(300)).await;
+        sql.run("COMMIT").await;
+        let written = async {
+            while sql.number("SELECT COUNT(*) AS n FROM steps").await < 5 {
+                sleep(Duration::from_millis(20)).await;
+            }
+        };
+        timeout(TIMEOUT, written).await.expect("it was cut");
     }
 }
