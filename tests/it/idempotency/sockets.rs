@@ -76,13 +76,14 @@ async fn a_stopping_server_finishes_the_mutations_of_its_sockets() {
             .await;
         // While another connection locks the database, the mutation has begun and cannot end.
         let sql = Sql::open(&database).await;
+        let looking = Sql::open(&database).await;
         sql.block_writers().await;
         let fields = (0..5).map(|i| {
             format!("s{i}: newStep(buildid: {build}, name: \"s{i}\") {{ step {{ name }} }} ")
         });
         let five = format!("mutation {{ {} }}", fields.collect::<String>());
         ws.send(message("five", &five)).await;
-        sql.wait_until_blocked().await;
+        looking.wait_until_blocked().await;
         server.signal("TERM").await;
         sleep(Duration::from_millis(500)).await;
         let late = format!("mutation {{ newStep(buildid: {build}, name: \"late\") {{ cursor }} }}");
@@ -113,16 +114,17 @@ async fn a_client_that_leaves_does_not_cut_its_mutation() {
         let fields =
             (0..5).map(|i| format!("s{i}: newStep(buildid: {build}, name: \"s\") {{ cursor }} "));
         let five = format!("mutation {{ {} }}", fields.collect::<String>());
-        let sql = server.sql().await;
+        // In its transaction, PostgreSQL would show one connection the same moment for ever.
+        let (sql, looking) = (server.sql().await, server.sql().await);
         sql.block_writers().await;
         if over_socket {
             let mut ws = server.ws().await;
             ws.send(start("1", &five, &json!({}), "k")).await;
-            sql.wait_until_blocked().await;
+            looking.wait_until_blocked().await;
             drop(ws);
         } else {
             let asking = tokio::spawn(async move { client.execute(&five, json!({})).await });
-            sql.wait_until_blocked().await;
+            looking.wait_until_blocked().await;
             asking.abort();
         }
         // Long enough for the server to notice.
