@@ -12,8 +12,7 @@ use crate::{
         results::Results,
         step::{StepField, StepsArgs, by_number},
     },
-    service,
-    service::writer::Writer,
+    service::{self, writer::Writer},
     store::{build, step},
 };
 

@@ -14,8 +14,7 @@ use crate::{
         results::Results,
         url::Url,
     },
-    service,
-    service::writer::Writer,
+    service::{self, writer::Writer},
 };
 
 /// How long a step waits for its lock, in seconds.

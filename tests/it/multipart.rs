@@ -8,6 +8,7 @@ use tokio::time::{sleep, timeout};
 
 use crate::{
     feed::after,
+    sse::{one_step, subscription},
     support::{TIMEOUT, client::Client, server::Server},
 };
 
@@ -87,17 +88,6 @@ fn post(client: &Client, query: &str) -> RequestBuilder {
         .post(&client.url)
         .json(&json!({ "query": query }));
     request.header("accept", ACCEPT)
-}
-
-fn subscription(arguments: &str) -> String {
-    format!("subscription {{ stepEvents{arguments} {{ cursor kind }} }}")
-}
-
-async fn one_step(server: &Server) -> (Client, i64, String) {
-    let client = server.client();
-    let build = client.add_build("b").await;
-    let (stepid, cursor) = client.new_step(build, "s").await;
-    (client, stepid, cursor)
 }
 
 #[tokio::test]

@@ -122,11 +122,11 @@ async fn events(request: RequestBuilder) -> Events {
     Events::new(request.send().await.unwrap())
 }
 
-fn subscription(arguments: &str) -> String {
+pub(crate) fn subscription(arguments: &str) -> String {
     format!("subscription {{ stepEvents{arguments} {{ cursor kind }} }}")
 }
 
-async fn one_step(server: &Server) -> (Client, i64, String) {
+pub(crate) async fn one_step(server: &Server) -> (Client, i64, String) {
     let client = server.client();
     let build = client.add_build("b").await;
     let (stepid, cursor) = client.new_step(build, "s").await;

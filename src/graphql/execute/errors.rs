@@ -154,9 +154,7 @@ pub(crate) fn parse_failed(message: &str, pos: Pos) -> ServerError {
 pub(crate) fn introspection_too_deep(pos: Pos) -> ServerError {
     let message =
         "introspection: lists of types, fields, arguments and values may nest three deep, got more";
-    let mut error = request_error(message, ErrorCode::LimitExceeded.into());
-    error.locations.push(pos);
-    error
+    located(message, ErrorCode::LimitExceeded.into(), pos)
 }
 
 fn located(message: &str, code: ResponseCode, pos: Pos) -> ServerError {

@@ -108,8 +108,7 @@ pub(crate) fn add_idempotency_key(
     };
     let name = "Idempotency-Key";
     let text = String::from_utf8_lossy(value.as_bytes());
-    let key = IdempotencyKey::read(&text)
-        .map_err(|rule| HttpRefusal::bad_request(format!("{name}: {rule}")))?;
+    let key = read_key(name, &text)?;
     let is_other = request.idempotency_key.as_ref().is_some_and(|k| *k != key);
     if is_other || values.next().is_some() {
         let rule = "one key for one operation, got several";
@@ -132,12 +131,14 @@ pub(crate) fn refuse_idempotency_key(headers: &HeaderMap) -> Result<(), HttpRefu
 fn idempotency_key(
     extensions: &mut Map<String, Json>,
 ) -> Result<Option<IdempotencyKey>, HttpRefusal> {
-    let Some(text) = text(extensions, "idempotencyKey")? else {
-        return Ok(None);
-    };
-    let key = IdempotencyKey::read(&text)
-        .map_err(|rule| HttpRefusal::bad_request(format!("extensions.idempotencyKey: {rule}")))?;
-    Ok(Some(key))
+    let text = text(extensions, "idempotencyKey")?;
+    text.map(|text| read_key("extensions.idempotencyKey", &text))
+        .transpose()
+}
+
+fn read_key(argument: &str, text: &str) -> Result<IdempotencyKey, HttpRefusal> {
+    IdempotencyKey::read(text)
+        .map_err(|rule| HttpRefusal::bad_request(format!("{argument}: {rule}")))
 }
 
 /// Reads the hash of Apollo's persisted queries. It replaces a document, or comes with one to
