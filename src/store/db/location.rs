@@ -233,6 +233,7 @@ fn without_secrets(url: &str) -> Result<String, CommandError> {
 fn database_words(error: &DbErr) -> String {
     match error {
         DbErr::Conn(e) | DbErr::Exec(e) | DbErr::Query(e) => e.to_string(),
+        DbErr::Custom(text) => text.clone(),
         other => other.to_string(),
     }
 }
