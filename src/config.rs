@@ -55,6 +55,10 @@ impl Config {
     /// Fails where settings contradict each other, with a message that says what to do.
     pub(crate) fn check(&self) -> Result<(), String> {
         self.http.check()?;
+        if self.demo && self.database.read_only {
+            let both = "--demo and --read-only: the demo writes builds; give one of the two";
+            return Err(both.to_owned());
+        }
         let (statement, operation) = (self.database.statement_seconds, self.limit.max_seconds);
         if operation > 0 && !(1..operation).contains(&statement) {
             return Err(format!(

@@ -98,6 +98,8 @@ metrics! {
     pool_idle: Family<PoolLabels, Gauge> = "pool_idle", Family::default();
     /// How many connections a pool may have.
     pool_limit: Family<PoolLabels, Gauge> = "pool_limit", Family::default();
+    /// The length of an SQLite database's write-ahead log; 0 where there is none.
+    write_ahead_log: Gauge = "write_ahead_log" in Bytes, Gauge::default();
     /// How long the database took for a statement, by pool.
     statement_seconds: Histograms<PoolLabels> =
         "statement_duration" in Seconds, Family::new_with_constructor(statement_buckets);

@@ -21,7 +21,10 @@ use crate::{
         router::router,
     },
     service::retention,
-    store::db::connect::{PendingMigrations, connect},
+    store::db::{
+        connect::{PendingMigrations, connect},
+        health,
+    },
 };
 
 /// How long requests, sockets and tasks have to end once the server is to stop.
@@ -80,12 +83,15 @@ impl Server {
         let scheme = if self.tls.is_some() { "https" } else { "http" };
         let (version, local) = (env!("CARGO_PKG_VERSION"), self.address);
         let app = self.app();
-        let database = match (app.db.is_writable(), app.feed.epoch()) {
-            (true, _) => String::new(),
-            (false, Ok(_)) => {
+        let database = match (app.db.is_buildbots(), app.feed.epoch()) {
+            (false, _) => match app.db.writability() {
+                Ok(()) => String::new(),
+                Err(why) => format!("\n  database  {why}"),
+            },
+            (true, Ok(_)) => {
                 "\n  database  a Buildbot master's: queries and subscriptions".to_owned()
             }
-            (false, Err(why)) => {
+            (true, Err(why)) => {
                 format!("\n  database  a Buildbot master's, queries alone: {why}")
             }
         };
@@ -147,8 +153,9 @@ fn spawn_background_tasks(app: &App) {
     tasks.spawn(tail::run(feed.clone()));
     tasks.spawn(retention::run(app.clone()));
     tasks.spawn(app.access.clone().run(app.stop.clone()));
+    tasks.spawn(health::run(app.db.clone(), app.stop.clone()));
     // Our own database always has its feed; a master's may get or lose it at any time.
-    if !app.db.is_writable() {
+    if app.db.is_buildbots() {
         tasks.spawn(attachment::run(feed.clone()));
     }
 }

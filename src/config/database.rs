@@ -31,6 +31,9 @@ pub(crate) struct DatabaseConfig {
     /// statement that reads
     #[arg(long, env = "BUILDBOT_GRAPHQL_STATEMENT_SECONDS", default_value_t = 8)]
     pub(crate) statement_seconds: u64,
+    /// Write nothing: mutations are READ_ONLY, no migration is applied and no old event dropped
+    #[arg(long, env = "BUILDBOT_GRAPHQL_READ_ONLY", value_parser = clap::builder::FalseyValueParser::new())]
+    pub(crate) read_only: bool,
 }
 
 impl DatabaseConfig {

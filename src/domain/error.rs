@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::domain::invalid_argument::InvalidArgument;
+use crate::domain::{invalid_argument::InvalidArgument, read_only::ReadOnlyReason};
 
 /// How a caller learns what became of a write.
 const REPEAT: &str =
@@ -86,15 +86,21 @@ pub(crate) enum Error {
         "the change feed is out of reach: the server's database user needs SELECT, UPDATE and DELETE on the tables named graphql_…"
     )]
     FeedDenied,
-    /// The database belongs to Buildbot.
-    #[error("this database belongs to a Buildbot master and is served read-only")]
-    ReadOnly,
+    /// The database takes no writes.
+    #[error("{0}")]
+    ReadOnly(ReadOnlyReason),
     /// Other writers were in the way, again and again; nothing was written.
     #[error("other writers were in the way and nothing was written; try again")]
     Conflict,
     /// The database does not answer in time.
     #[error("the database does not answer; try again")]
     Unavailable,
+    /// The database has no room.
+    #[error("the disk is full, so the database takes no writes and nothing was written; try again")]
+    DiskFull,
+    /// The SQLite file that was opened is no longer where it was.
+    #[error("the database's file was deleted or replaced under the server")]
+    FileGone,
     /// The identity provider has not named its keys yet, so that a JWT cannot be judged.
     #[error("the identity provider does not name its keys; try again")]
     KeysUnavailable,
@@ -190,9 +196,11 @@ impl Error {
             Self::CursorExpired(_) => ErrorCode::CursorExpired,
             Self::FeedLagged => ErrorCode::FeedLagged,
             Self::FeedDetached | Self::FeedDenied => ErrorCode::FeedDetached,
-            Self::ReadOnly => ErrorCode::ReadOnly,
+            Self::ReadOnly(_) => ErrorCode::ReadOnly,
             Self::Conflict | Self::KeyReused => ErrorCode::Conflict,
-            Self::Unavailable | Self::KeysUnavailable => ErrorCode::Unavailable,
+            Self::Unavailable | Self::KeysUnavailable | Self::DiskFull | Self::FileGone => {
+                ErrorCode::Unavailable
+            }
             Self::OutcomeUnknown | Self::WrittenUnread => ErrorCode::OutcomeUnknown,
             Self::Internal(_) => ErrorCode::Internal,
         }

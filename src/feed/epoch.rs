@@ -24,7 +24,7 @@ impl FeedEpoch {
 
     /// Stores what was read last, and logs a change. Returns the reason if every subscription must
     /// end.
-    pub(crate) fn replace(&self, found: Result<Arc<str>>, is_writable: bool) -> Option<Error> {
+    pub(crate) fn replace(&self, found: Result<Arc<str>>, is_ours: bool) -> Option<Error> {
         let known = mem::replace(&mut *self.0.lock(), found.clone());
         match (known, found) {
             (known, Err(why)) => {
@@ -42,7 +42,7 @@ impl FeedEpoch {
                 Some(Error::CursorExpired(why))
             }
             // Our own database always has a feed, so finding it is no news.
-            (Err(_), Ok(_)) if !is_writable => {
+            (Err(_), Ok(_)) if !is_ours => {
                 tracing::info!("the database has a feed: it can be subscribed to");
                 None
             }

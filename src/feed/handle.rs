@@ -103,7 +103,7 @@ impl Feed {
             return Err(error.clone());
         }
         self.0.metrics.feed_attached.set(i64::from(found.is_ok()));
-        if let Some(why) = self.0.epoch.replace(found, self.0.db.is_writable()) {
+        if let Some(why) = self.0.epoch.replace(found, !self.0.db.is_buildbots()) {
             self.end(&why);
         }
         Ok(())

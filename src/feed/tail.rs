@@ -117,8 +117,13 @@ impl Tail {
         let refreshed = self.feed.refresh_epoch().await;
         self.is_failing = refreshed.is_err() || self.feed.is_attached();
         self.feed.0.metrics.feed_failures.inc();
-        tracing::warn!(%error, "the feed could not be read; it is read again");
-        end_if_stale(&self.feed);
+        if matches!(error, Error::FileGone) {
+            // It is in the log already, and what was read last may be out of date.
+            self.feed.end(error);
+        } else {
+            tracing::warn!(%error, "the feed could not be read; it is read again");
+            end_if_stale(&self.feed);
+        }
         // The failed poll may have probed already: a second probe would then find no news.
         self.probe = FeedProbe::default();
         sleep(RETRY_PAUSE).await;

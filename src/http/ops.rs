@@ -14,7 +14,10 @@ use tokio::time::timeout;
 use crate::{
     app::App,
     auth::request_context::RequestContext,
-    domain::error::Error,
+    domain::{
+        error::{Error, Result},
+        read_only::ReadOnlyReason,
+    },
     graphql::api::Api,
     http::request_context,
     metrics::{Metrics, labels::PoolLabels},
@@ -34,12 +37,14 @@ pub(crate) async fn healthz() -> &'static str {
 pub(crate) async fn readyz(State(api): State<Api>) -> (StatusCode, Json<Value>) {
     let app = api.app();
     let probe = async {
+        app.db.look_at_file()?;
         app.db.ping().await?;
         app.db.schema_status().await
     };
     let schema = timeout(PROBE_TIMEOUT, probe).await;
     let schema = schema.unwrap_or(Err(Error::Unavailable));
     let feed = match (app.feed.epoch(), app.feed.is_stale()) {
+        _ if let Err(gone @ Error::FileGone) = &schema => gone.to_string(),
         (Err(why), _) => format!("detached: {why}"),
         (Ok(_), true) => "stale: the database does not let it be read".to_owned(),
         (Ok(_), false) => "ok".to_owned(),
@@ -60,10 +65,19 @@ pub(crate) async fn readyz(State(api): State<Api>) -> (StatusCode, Json<Value>) 
         Json(json!({
             "database": database,
             "migrations": migrations,
-            "writable": app.db.is_writable(),
+            "writable": writable(app.db.writability()),
             "feed": feed,
         })),
     )
+}
+
+/// Whether builders, builds and steps can be written, or why not. A master's never can.
+fn writable(writability: Result<()>) -> Value {
+    match writability {
+        Ok(()) => true.into(),
+        Err(Error::ReadOnly(ReadOnlyReason::Buildbots)) => false.into(),
+        Err(why) => why.to_string().into(),
+    }
 }
 
 /// GET /metrics: every metric, for callers with the scope read.
@@ -86,6 +100,8 @@ pub(crate) async fn metrics(
 async fn measure(app: &App) {
     let metrics = &app.metrics;
     metrics.feed_lag.set(app.feed.lag().as_secs_f64());
+    let log_bytes = i64::try_from(app.db.log_bytes());
+    metrics.write_ahead_log.set(log_bytes.unwrap_or(i64::MAX));
     for pool in app.db.pools() {
         let labels = PoolLabels { pool: pool.pool };
         for (gauge, value) in [

@@ -55,7 +55,7 @@ pub(crate) async fn claim(
     request: &str,
     deadline: Deadline,
 ) -> Result<Option<ClaimedKey>> {
-    if !app.db.is_writable() || caller.require(Scope::Write).is_err() {
+    if app.db.require_writable().is_err() || caller.require(Scope::Write).is_err() {
         return Ok(None);
     }
     let (hash, now) = (hash(caller, key), app.clock.now());
@@ -96,7 +96,8 @@ pub(crate) async fn write_again<T: Send>(
     loop {
         match db.write(work).await {
             Err(Error::OutcomeUnknown) => is_unknown = true,
-            Err(Error::Unavailable | Error::Conflict) if is_unknown => {}
+            Err(Error::Unavailable | Error::Conflict | Error::FileGone | Error::DiskFull)
+                if is_unknown => {}
             done => return done,
         }
         if deadline.check().is_err() {

@@ -2,16 +2,24 @@
 
 use tokio::time::sleep;
 
-use crate::{app::App, domain::error::Result, service::idempotency::prune_keys};
+use crate::{
+    app::App,
+    domain::error::{Error, Result},
+    service::idempotency::prune_keys,
+};
 
 /// Drops old events and idempotency keys until the server stops.
 pub(crate) async fn run(app: App) {
     let pause = app.config.feed.prune_pause();
     // Only the pause is cancelled: the server waits for a pruning that has begun.
     while app.stop.run_until_cancelled(sleep(pause)).await.is_some() {
+        // A full disk does not matter: what is dropped makes room.
+        if !matches!(app.db.feed_writability(), Ok(()) | Err(Error::DiskFull)) {
+            continue;
+        }
         report("events", app.feed.prune().await);
         // A master's database has no keys.
-        if app.db.is_writable() {
+        if !app.db.is_buildbots() {
             report("idempotency keys", prune_keys(&app).await);
         }
     }

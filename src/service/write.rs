@@ -6,7 +6,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use crate::{
     app::App,
     auth::scope::Scope,
-    domain::error::{Error, Result},
+    domain::error::Result,
     service::{
         idempotency::write_again,
         writer::{KeyedField, Writer},
@@ -25,9 +25,7 @@ where
     T: Serialize + DeserializeOwned + Send + Sync,
 {
     // Before the scope, since no token can write to a master's database.
-    if !app.db.is_writable() {
-        return Err(Error::ReadOnly);
-    }
+    app.db.require_writable()?;
     writer.caller.require(Scope::Write)?;
     match &writer.keyed {
         None => app.db.write(&work).await,

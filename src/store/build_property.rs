@@ -44,7 +44,7 @@ pub(crate) async fn of_builds(
         if let Some(names) = names {
             query = query.filter(Column::Name.is_in(names));
         }
-        for row in query.all(&db.reader).await? {
+        for row in query.all(db.reader()?).await? {
             // MariaDB compares names without case.
             if names.is_none_or(|names| names.contains(&row.name)) {
                 properties.entry(row.buildid).or_default().push(row);

@@ -25,6 +25,7 @@ pub(crate) struct FeedProbe(Option<i32>);
 /// Looks for events behind a position, and for changes that wait for theirs, without reading them:
 /// one index look-up.
 pub(crate) async fn probe(db: &Db, position: Position, last: &mut FeedProbe) -> Result<FeedNews> {
+    db.last_seen()?;
     let backend = db.backend();
     let sql = match backend {
         // `data_version` changes whenever another connection has written. It is taken before the

@@ -32,7 +32,7 @@ struct Ends {
 
 /// How far the feed reaches now.
 pub(crate) async fn find(db: &Db) -> Result<FeedReach> {
-    find_in(&db.reader).await
+    find_in(db.reader()?).await
 }
 
 /// How far the feed reaches as a connection or a transaction sees it.
@@ -69,7 +69,7 @@ pub(crate) async fn prune(db: &Db, up_to: Position, before: i64, batch: u64) -> 
         .order_by_asc(column.clone())
         .limit(batch)
         .into_tuple()
-        .all(&db.reader)
+        .all(db.reader()?)
         .await?;
     // A run from the old end only: events dated by a clock that jumped must not leave a hole.
     let Some((last, _)) = oldest

@@ -102,7 +102,7 @@ pub(crate) async fn position_of(db: &Db, change: ChangeId) -> Result<Option<Posi
         .expr_as(position_expr(db.backend()), "position")
         .filter(Column::Id.eq(change))
         .into_tuple()
-        .one(&db.reader)
+        .one(db.reader()?)
         .await?;
     position.ok_or(Error::FeedDetached)
 }

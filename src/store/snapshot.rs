@@ -47,7 +47,7 @@ pub(crate) async fn read_snapshot(
     let is_sqlite = dialect.backend == DbBackend::Sqlite;
     // The transaction reads one moment, that of its first read. SQLite's do so by default.
     let level = (!is_sqlite).then_some(IsolationLevel::RepeatableRead);
-    let txn = db.reader.begin_with_config(level, None).await?;
+    let txn = db.reader()?.begin_with_config(level, None).await?;
     let position = event_reach::find_in(&txn).await?.newest;
     // On SQLite a change has its position from the start.
     let ahead = if is_sqlite {

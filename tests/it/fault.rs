@@ -32,6 +32,7 @@ mod late_commit;
 mod lost_commit;
 mod pause;
 mod postgres;
+mod read_only_server;
 mod reconnect;
 
 /// A port that a server can reuse after a kill. It is outside of the range that the system assigns,

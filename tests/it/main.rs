@@ -8,6 +8,7 @@ mod attach;
 mod backup;
 mod cli;
 mod concurrency;
+mod database_file;
 mod database_tls;
 mod deferral;
 mod fault;

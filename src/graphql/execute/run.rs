@@ -74,7 +74,9 @@ impl Api {
             // An operation that panicked had begun, and earlier fields may have committed.
             Err(error @ Error::Internal(_)) => Ok(Response::from_errors(vec![from_error(&error)])),
             // Of the idempotency key, which is claimed before anything is executed.
-            Err(error @ (Error::KeyReused | Error::Unavailable)) => Err(Refusal::admission(error)),
+            Err(
+                error @ (Error::KeyReused | Error::Unavailable | Error::FileGone | Error::DiskFull),
+            ) => Err(Refusal::admission(error)),
             Err(error) => Err(from_error(&error).into()),
         }
     }
@@ -118,7 +120,9 @@ fn shape(operation: &PreparedOperation, types: &TypeSystem, mut response: Respon
 /// Replaces what asks the caller to try again below a mutation's root: that field has been written.
 fn tell_written(errors: &mut [ServerError]) {
     for error in errors.iter_mut().filter(|error| error.path.len() > 1) {
-        if let Some(Error::Unavailable | Error::LimitExceeded { .. }) = error.source::<Error>() {
+        if let Some(Error::Unavailable | Error::FileGone | Error::LimitExceeded { .. }) =
+            error.source::<Error>()
+        {
             let written = Error::WrittenUnread;
             error.message = written.to_string();
             error.source = Some(Arc::new(written));

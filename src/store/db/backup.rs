@@ -11,9 +11,7 @@ use crate::{
     config::database::DatabaseConfig,
     domain::command_error::CommandError,
     store::db::{
-        location::{DatabaseLocation, database_words},
-        owner::find_owner,
-        partial_file::PartialFile,
+        location::DatabaseLocation, owner::find_owner, partial_file::PartialFile,
         pool::purpose::Purpose,
     },
 };
@@ -61,7 +59,7 @@ pub(crate) async fn back_up(config: &DatabaseConfig, file: &Path) -> Result<Back
         }
         Err(error) => {
             partial.discard();
-            Err(cannot(database_words(&error)))
+            Err(cannot(location.words(&error)))
         }
     }
 }

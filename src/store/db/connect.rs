@@ -14,6 +14,7 @@ use crate::{
         observer::Observer,
         owner::{DatabaseOwner, find_owner},
         pool::purpose::Purpose,
+        writability::Writability,
     },
 };
 
@@ -34,10 +35,19 @@ pub(crate) async fn connect(
     pending: PendingMigrations,
 ) -> Result<Db, CommandError> {
     let location = DatabaseLocation::parse(config)?;
-    match find_owner(&location, config).await? {
+    let db = match find_owner(&location, config).await? {
         DatabaseOwner::Us => connect_current(&location, config, pending).await,
         DatabaseOwner::Buildbot => connect_buildbots(&location, config).await,
+    }?;
+    if let Some(reason) = location.read_only {
+        tracing::warn!(url = location.display_url, %reason, "the database is served read-only");
     }
+    if location.is_immutable {
+        tracing::warn!(
+            "the database is read without locks: once anybody changes it, it is UNAVAILABLE"
+        );
+    }
+    Ok(db)
 }
 
 /// Applies the pending migrations and returns their names.
@@ -53,7 +63,11 @@ pub(crate) async fn migrate(config: &DatabaseConfig) -> Result<Vec<String>, Comm
         });
     }
     let db = connect_ours(&location, config).await?;
-    let applied = apply_migrations(&location, &db).await;
+    let applied = match read_pending(&location, &db).await {
+        Ok(names) if names.is_empty() => Ok(names),
+        Ok(names) => apply(&location, &db, &names).await,
+        Err(error) => Err(error),
+    };
     db.close().await;
     applied
 }
@@ -65,9 +79,7 @@ async fn connect_current(
     pending: PendingMigrations,
 ) -> Result<Db, CommandError> {
     let db = connect_ours(location, config).await?;
-    let names = pending_migrations(&db.reader)
-        .await
-        .map_err(|e| location.open_error(&e))?;
+    let names = read_pending(location, &db).await?;
     if names.is_empty() {
         return Ok(db);
     }
@@ -77,8 +89,29 @@ async fn connect_current(
             pending: names,
         });
     }
-    apply_migrations(location, &db).await?;
+    apply(location, &db, &names).await?;
     Ok(db)
+}
+
+async fn read_pending(location: &DatabaseLocation, db: &Db) -> Result<Vec<String>, CommandError> {
+    pending_migrations(&db.reader)
+        .await
+        .map_err(|e| location.open_error(&e))
+}
+
+/// Applies these pending migrations, where the database can be written to.
+async fn apply(
+    location: &DatabaseLocation,
+    db: &Db,
+    names: &[String],
+) -> Result<Vec<String>, CommandError> {
+    if let Err(why) = db.require_writable() {
+        return Err(CommandError::Change {
+            url: location.display_url.clone(),
+            reason: format!("it has pending migrations: {}; {why}", names.join(", ")),
+        });
+    }
+    apply_migrations(location, db).await
 }
 
 async fn connect_ours(
@@ -87,42 +120,52 @@ async fn connect_ours(
 ) -> Result<Db, CommandError> {
     let is_sqlite = location.backend == DbBackend::Sqlite;
     let writers = if is_sqlite { 1 } else { config.writers };
-    // On SQLite the watcher only polls; elsewhere it also gives events their positions.
-    let watch = if is_sqlite {
-        Purpose::Read
-    } else {
-        Purpose::Write
+    let (write, watch) = match (location.read_only, is_sqlite) {
+        (Some(_), _) => (Purpose::Read, Purpose::Read),
+        // On SQLite the watcher only polls; elsewhere it also gives events their positions.
+        (None, true) => (Purpose::Write, Purpose::Read),
+        (None, false) => (Purpose::Write, Purpose::Write),
     };
-    // The writer is opened first, as it makes the file.
-    let writer = location.open(config, Purpose::Write, writers).await?;
+    // The writer is opened first, as it turns on the write-ahead log.
+    let writer = location.open(config, write, writers).await?;
     let reader = location.open(config, Purpose::Read, config.readers).await?;
-    Ok(Db {
+    let watcher = location.open(config, watch, 1).await?;
+    let db = Db {
         writer,
         reader,
-        watcher: location.open(config, watch, 1).await?,
+        watcher,
         is_ours: true,
+        file: location.watch()?,
+        writability: Writability::new(location.read_only),
         has_lock_durations: Arc::new(true.into()),
         observer: Observer::default(),
-    })
+    };
+    db.look().await;
+    Ok(db)
 }
 
 async fn connect_buildbots(
     location: &DatabaseLocation,
     config: &DatabaseConfig,
 ) -> Result<Db, CommandError> {
-    let (read, keep) = (Purpose::ReadBuildbots, Purpose::KeepFeed);
+    let read = Purpose::ReadBuildbots;
+    let keep = location.read_only.map_or(Purpose::KeepFeed, |_| read);
     let watch = if location.backend == DbBackend::Sqlite {
         read
     } else {
         keep
     };
-    Ok(Db {
+    let db = Db {
         reader: location.open(config, read, config.readers).await?,
         watcher: location.open(config, watch, 1).await?,
         writer: location.open(config, keep, 1).await?,
         is_ours: false,
+        file: location.watch()?,
+        writability: Writability::new(location.read_only),
         // Until `find_feed_epoch` has read the revision.
         has_lock_durations: Arc::default(),
         observer: Observer::default(),
-    })
+    };
+    db.look().await;
+    Ok(db)
 }

@@ -8,14 +8,21 @@ use std::sync::{
 use sea_orm::{DatabaseConnection, DbBackend};
 
 use crate::{
-    domain::error::{Error, Result},
-    store::db::{dialect::SqlDialect, observer::Observer},
+    domain::{
+        error::{Error, Result},
+        read_only::ReadOnlyReason,
+    },
+    store::db::{
+        dialect::SqlDialect, observer::Observer, watched_file::WatchedFile,
+        writability::Writability,
+    },
 };
 
 /// The connections to a database. A clone shares them.
 #[derive(Clone, Debug)]
 pub(crate) struct Db {
-    pub(crate) reader: DatabaseConnection,
+    /// Others take it from `reader()`.
+    pub(super) reader: DatabaseConnection,
     /// One connection on SQLite, so that writers queue here and not for the file's lock. In a
     /// Buildbot master's database it writes to the feed's own tables alone, and connects only when
     /// there is something to write.
@@ -23,6 +30,9 @@ pub(crate) struct Db {
     /// Notices the writes of other processes, without waiting for readers.
     pub(crate) watcher: DatabaseConnection,
     pub(crate) is_ours: bool,
+    /// The file, on SQLite.
+    pub(crate) file: Option<Arc<WatchedFile>>,
+    pub(crate) writability: Writability,
     /// See [`SqlDialect`]; a master may be upgraded while it is served.
     pub(crate) has_lock_durations: Arc<AtomicBool>,
     pub(crate) observer: Observer,
@@ -38,10 +48,56 @@ impl Db {
         }
     }
 
-    /// Whether builders, builds and steps may be written: only in our own database.
-    #[must_use]
-    pub(crate) fn is_writable(&self) -> bool {
-        self.is_ours
+    /// The connections for reads.
+    ///
+    /// # Errors
+    /// `FileGone`.
+    pub(crate) fn reader(&self) -> Result<&DatabaseConnection> {
+        self.last_seen()?;
+        Ok(&self.reader)
+    }
+
+    /// Fails if the file was deleted or replaced, as of the last look.
+    pub(crate) fn last_seen(&self) -> Result<()> {
+        self.file.as_ref().map_or(Ok(()), |file| file.last_seen())
+    }
+
+    /// Fails if the file has been deleted or replaced.
+    pub(crate) fn look_at_file(&self) -> Result<()> {
+        self.file.as_ref().map_or(Ok(()), |file| file.look())
+    }
+
+    /// Fails where builders, builds and steps are not to be written. A full disk does not count: it
+    /// may have room for the next write.
+    ///
+    /// # Errors
+    /// `FileGone` or `ReadOnly`.
+    pub(crate) fn require_writable(&self) -> Result<()> {
+        match self.writability() {
+            Err(Error::DiskFull) => Ok(()),
+            other => other,
+        }
+    }
+
+    /// Whether builders, builds and steps can be written, as far as is known.
+    ///
+    /// # Errors
+    /// `FileGone`, `ReadOnly` or `DiskFull`.
+    pub(crate) fn writability(&self) -> Result<()> {
+        self.last_seen()?;
+        if self.is_buildbots() {
+            return Err(Error::ReadOnly(ReadOnlyReason::Buildbots));
+        }
+        self.writability.check()
+    }
+
+    /// Whether the feed's own tables can be written, in a Buildbot master's database too.
+    ///
+    /// # Errors
+    /// As for `writability`.
+    pub(crate) fn feed_writability(&self) -> Result<()> {
+        self.last_seen()?;
+        self.writability.check()
     }
 
     /// Whether this is a Buildbot master's, with the tables that only Buildbot has.
@@ -58,7 +114,7 @@ impl Db {
 
     /// Checks that the database answers.
     pub(crate) async fn ping(&self) -> Result<()> {
-        self.reader.ping().await.map_err(Error::from)
+        self.reader()?.ping().await.map_err(Error::from)
     }
 
     /// Closes every connection; on SQLite the write-ahead log is folded into the file.

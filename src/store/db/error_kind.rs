@@ -5,7 +5,7 @@ use sea_orm::{
     sqlx::{self, error::DatabaseError, mysql::MySqlDatabaseError, postgres::PgDatabaseError},
 };
 
-use crate::domain::error::Error;
+use crate::domain::{error::Error, read_only::ReadOnlyReason};
 
 /// How to take a database's error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,6 +18,12 @@ pub(crate) enum DbErrorKind {
     Denied,
     /// There is no such table.
     MissingTable,
+    /// It takes no writes, for now at least.
+    ReadOnly(ReadOnlyReason),
+    /// There is no room on its disk.
+    DiskFull,
+    /// The SQLite file is no longer where it was.
+    FileGone,
     /// It should not have happened.
     Unexpected,
 }
@@ -33,9 +39,14 @@ mod sqlite {
     pub(super) const LOCKED: i32 = 6;
     /// A statement that took too long was ended.
     pub(super) const INTERRUPT: i32 = 9;
+    pub(super) const READONLY: i32 = 8;
+    /// An extended code: the file was renamed or deleted.
+    pub(super) const READONLY_DBMOVED: i32 = 1_032;
     pub(super) const IOERR: i32 = 10;
     /// The disk is full.
     pub(super) const FULL: i32 = 13;
+    /// The file, or one beside it, cannot be opened.
+    pub(super) const CANTOPEN: i32 = 14;
 }
 
 /// PostgreSQL's SQLSTATEs, and classes of them.
@@ -48,8 +59,9 @@ mod postgres {
     /// A statement that took too long was ended.
     pub(super) const QUERY_CANCELED: &str = "57014";
     pub(super) const IDLE_IN_TRANSACTION_SESSION_TIMEOUT: &str = "25P03";
-    /// The server has become a standby.
+    /// The server is a standby, or transactions are read-only by default.
     pub(super) const READ_ONLY_SQL_TRANSACTION: &str = "25006";
+    pub(super) const DISK_FULL: &str = "53100";
     /// Classes whose errors pass: lost connections, a lack of resources such as disk, operators who
     /// shut down, failures of the system.
     pub(super) const TRANSIENT_CLASSES: [&str; 4] = ["08", "53", "57P", "58"];
@@ -61,6 +73,8 @@ mod postgres {
 mod mysql {
     pub(super) const ER_CHECKREAD: u16 = 1020;
     pub(super) const ER_DISK_FULL: u16 = 1021;
+    pub(super) const ER_ERROR_ON_WRITE: u16 = 1026;
+    pub(super) const ER_GET_ERRNO: u16 = 1030;
     pub(super) const ER_CON_COUNT_ERROR: u16 = 1040;
     pub(super) const ER_BAD_HOST_ERROR: u16 = 1042;
     pub(super) const ER_UNKNOWN_COM_ERROR: u16 = 1047;
@@ -75,6 +89,7 @@ mod mysql {
     pub(super) const ER_LOCK_DEADLOCK: u16 = 1213;
     pub(super) const ER_OPTION_PREVENTS_STATEMENT: u16 = 1290;
     pub(super) const ER_QUERY_INTERRUPTED: u16 = 1317;
+    pub(super) const ER_CANT_EXECUTE_IN_READ_ONLY_TRANSACTION: u16 = 1792;
     pub(super) const ER_READ_ONLY_MODE: u16 = 1836;
     /// MariaDB: the connection was killed.
     pub(super) const ER_CONNECTION_KILLED: u16 = 1927;
@@ -84,6 +99,8 @@ mod mysql {
     pub(super) const ER_QUERY_TIMEOUT: u16 = 3024;
     /// MySQL: the connection was idle for too long.
     pub(super) const ER_CLIENT_INTERACTION_TIMEOUT: u16 = 4031;
+    /// What the system says where a disk is full.
+    pub(super) const NO_SPACE: &str = "No space left on device";
     /// A connection ends with these, whatever the last statement did.
     pub(super) const CONNECTION_ENDED: [u16; 4] = [
         ER_SERVER_SHUTDOWN,
@@ -121,7 +138,7 @@ impl DbErrorKind {
             return Self::Conflict;
         }
         if let Some(error) = error.try_downcast_ref::<MySqlDatabaseError>() {
-            return Self::of_mysql(error.number());
+            return Self::of_mysql(error.number(), error.message());
         }
         let code = error.code().unwrap_or_default();
         if error.try_downcast_ref::<PgDatabaseError>().is_some() {
@@ -134,10 +151,16 @@ impl DbErrorKind {
     }
 
     fn of_sqlite(code: i32, message: &str) -> Self {
-        use sqlite::{BUSY, ERROR, FULL, INTERRUPT, IOERR, LOCKED, PRIMARY};
+        use sqlite::{
+            BUSY, CANTOPEN, ERROR, FULL, INTERRUPT, IOERR, LOCKED, PRIMARY, READONLY,
+            READONLY_DBMOVED,
+        };
         match code & PRIMARY {
             // No conflict, which is retried at once: SQLite has waited for its busy timeout.
-            BUSY | LOCKED | INTERRUPT | IOERR | FULL => Self::Transient,
+            BUSY | LOCKED | INTERRUPT | IOERR | CANTOPEN => Self::Transient,
+            FULL => Self::DiskFull,
+            READONLY if code == READONLY_DBMOVED => Self::FileGone,
+            READONLY => Self::ReadOnly(ReadOnlyReason::File),
             // Matched by its text, as SQLite has no code for a missing table; the text has been the
             // same throughout SQLite 3.
             ERROR if message.starts_with("no such table") => Self::MissingTable,
@@ -147,18 +170,19 @@ impl DbErrorKind {
 
     fn of_postgres(code: &str) -> Self {
         use postgres::{
-            DEADLOCK_DETECTED, IDLE_IN_TRANSACTION_SESSION_TIMEOUT, INSUFFICIENT_PRIVILEGE,
-            LOCK_NOT_AVAILABLE, QUERY_CANCELED, READ_ONLY_SQL_TRANSACTION, SERIALIZATION_FAILURE,
-            TRANSIENT_CLASSES, UNDEFINED_TABLE,
+            DEADLOCK_DETECTED, DISK_FULL, IDLE_IN_TRANSACTION_SESSION_TIMEOUT,
+            INSUFFICIENT_PRIVILEGE, LOCK_NOT_AVAILABLE, QUERY_CANCELED, READ_ONLY_SQL_TRANSACTION,
+            SERIALIZATION_FAILURE, TRANSIENT_CLASSES, UNDEFINED_TABLE,
         };
         match code {
             SERIALIZATION_FAILURE | DEADLOCK_DETECTED => Self::Conflict,
             INSUFFICIENT_PRIVILEGE => Self::Denied,
             UNDEFINED_TABLE => Self::MissingTable,
-            LOCK_NOT_AVAILABLE
-            | QUERY_CANCELED
-            | IDLE_IN_TRANSACTION_SESSION_TIMEOUT
-            | READ_ONLY_SQL_TRANSACTION => Self::Transient,
+            READ_ONLY_SQL_TRANSACTION => Self::ReadOnly(ReadOnlyReason::Server),
+            DISK_FULL => Self::DiskFull,
+            LOCK_NOT_AVAILABLE | QUERY_CANCELED | IDLE_IN_TRANSACTION_SESSION_TIMEOUT => {
+                Self::Transient
+            }
             _ if TRANSIENT_CLASSES
                 .iter()
                 .any(|class| code.starts_with(class)) =>
@@ -169,20 +193,28 @@ impl DbErrorKind {
         }
     }
 
-    fn of_mysql(number: u16) -> Self {
+    fn of_mysql(number: u16, message: &str) -> Self {
         use mysql::{
-            ER_BAD_HOST_ERROR, ER_CHECKREAD, ER_CLIENT_INTERACTION_TIMEOUT,
-            ER_COLUMNACCESS_DENIED_ERROR, ER_CON_COUNT_ERROR, ER_CONNECTION_KILLED, ER_DISK_FULL,
-            ER_LOCK_DEADLOCK, ER_LOCK_WAIT_TIMEOUT, ER_NO_SUCH_TABLE, ER_NORMAL_SHUTDOWN,
+            ER_BAD_HOST_ERROR, ER_CANT_EXECUTE_IN_READ_ONLY_TRANSACTION, ER_CHECKREAD,
+            ER_CLIENT_INTERACTION_TIMEOUT, ER_COLUMNACCESS_DENIED_ERROR, ER_CON_COUNT_ERROR,
+            ER_CONNECTION_KILLED, ER_DISK_FULL, ER_ERROR_ON_WRITE, ER_GET_ERRNO, ER_LOCK_DEADLOCK,
+            ER_LOCK_WAIT_TIMEOUT, ER_NO_SUCH_TABLE, ER_NORMAL_SHUTDOWN,
             ER_OPTION_PREVENTS_STATEMENT, ER_QUERY_INTERRUPTED, ER_QUERY_TIMEOUT,
             ER_READ_ONLY_MODE, ER_RECORD_FILE_FULL, ER_SERVER_SHUTDOWN, ER_STATEMENT_TIMEOUT,
             ER_TABLEACCESS_DENIED_ERROR, ER_TOO_MANY_USER_CONNECTIONS, ER_UNKNOWN_COM_ERROR,
+            NO_SPACE,
         };
         match number {
             // `ER_CHECKREAD`: a row has changed since it was read.
             ER_LOCK_DEADLOCK | ER_CHECKREAD => Self::Conflict,
             ER_TABLEACCESS_DENIED_ERROR | ER_COLUMNACCESS_DENIED_ERROR => Self::Denied,
             ER_NO_SUCH_TABLE => Self::MissingTable,
+            ER_OPTION_PREVENTS_STATEMENT
+            | ER_READ_ONLY_MODE
+            | ER_CANT_EXECUTE_IN_READ_ONLY_TRANSACTION => Self::ReadOnly(ReadOnlyReason::Server),
+            ER_DISK_FULL | ER_RECORD_FILE_FULL => Self::DiskFull,
+            // The system's error, of which the message has the number.
+            ER_ERROR_ON_WRITE | ER_GET_ERRNO if message.contains(NO_SPACE) => Self::DiskFull,
             // Timeouts.
             ER_LOCK_WAIT_TIMEOUT
             | ER_STATEMENT_TIMEOUT
@@ -196,12 +228,7 @@ impl DbErrorKind {
             | ER_UNKNOWN_COM_ERROR
             | ER_CONNECTION_KILLED
             | ER_SERVER_SHUTDOWN
-            | ER_NORMAL_SHUTDOWN
-            // A server that takes no writes for now, or has no room for them.
-            | ER_OPTION_PREVENTS_STATEMENT
-            | ER_READ_ONLY_MODE
-            | ER_DISK_FULL
-            | ER_RECORD_FILE_FULL => Self::Transient,
+            | ER_NORMAL_SHUTDOWN => Self::Transient,
             _ => Self::Unexpected,
         }
     }
@@ -233,13 +260,23 @@ pub(crate) fn is_answer(error: &DbErr) -> bool {
 
 /// Whether SQLite refused a connection because another one holds what it needs.
 pub(crate) fn is_busy(error: &DbErr) -> bool {
-    let DbErr::Conn(RuntimeErr::SqlxError(error)) = error else {
-        return false;
+    matches!(error, DbErr::Conn(_))
+        && sqlite_code(error).is_some_and(|code| code & sqlite::PRIMARY == sqlite::BUSY)
+}
+
+/// Whether SQLite could not open the file, or one beside it.
+pub(crate) fn is_not_opened(error: &DbErr) -> bool {
+    sqlite_code(error).is_some_and(|code| code & sqlite::PRIMARY == sqlite::CANTOPEN)
+}
+
+fn sqlite_code(error: &DbErr) -> Option<i32> {
+    let (DbErr::Conn(RuntimeErr::SqlxError(error))
+    | DbErr::Exec(RuntimeErr::SqlxError(error))
+    | DbErr::Query(RuntimeErr::SqlxError(error))) = error
+    else {
+        return None;
     };
-    let code = error
-        .as_database_error()
-        .and_then(|e| e.code()?.parse().ok());
-    code.is_some_and(|code: i32| code & sqlite::PRIMARY == sqlite::BUSY)
+    error.as_database_error()?.code()?.parse().ok()
 }
 
 impl From<DbErr> for Error {
@@ -253,6 +290,15 @@ impl From<DbErr> for Error {
                 tracing::warn!(%error, "the database does not answer");
                 Self::Unavailable
             }
+            DbErrorKind::ReadOnly(reason) => {
+                tracing::debug!(%error, "the database takes no writes");
+                Self::ReadOnly(reason)
+            }
+            DbErrorKind::DiskFull => {
+                tracing::warn!(%error, "the database has no room");
+                Self::DiskFull
+            }
+            DbErrorKind::FileGone => Self::FileGone,
             DbErrorKind::Denied | DbErrorKind::MissingTable | DbErrorKind::Unexpected => {
                 Self::internal(error)
             }

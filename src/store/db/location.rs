@@ -1,5 +1,10 @@
 //! Where a database is: its URL, and what errors call it.
 
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
 use sea_orm::{
     DatabaseConnection, DbBackend, DbErr,
     sqlx::{mysql::MySqlConnectOptions, postgres::PgConnectOptions, sqlite::SqliteConnectOptions},
@@ -8,8 +13,13 @@ use url::Url;
 
 use crate::{
     config::database::DatabaseConfig,
-    domain::command_error::CommandError,
-    store::db::pool::{open::open, purpose::Purpose},
+    domain::{command_error::CommandError, read_only::ReadOnlyReason},
+    store::db::{
+        error_kind::{DbErrorKind, is_not_opened},
+        file_access::{FileAccess, why_not_opened},
+        pool::{open::open, purpose::Purpose},
+        watched_file::WatchedFile,
+    },
 };
 
 /// Where a database is.
@@ -18,6 +28,14 @@ pub(crate) struct DatabaseLocation {
     /// The URL for people: without a password.
     pub(crate) display_url: String,
     pub(crate) backend: DbBackend,
+    /// The file, on SQLite.
+    file: Option<PathBuf>,
+    /// Why nothing is to be written here.
+    pub(crate) read_only: Option<ReadOnlyReason>,
+    /// The file is read without locks, as it must not change.
+    pub(crate) is_immutable: bool,
+    /// What to do about a file that is not there.
+    advice: &'static str,
 }
 
 impl DatabaseLocation {
@@ -40,23 +58,62 @@ impl DatabaseLocation {
                 )));
             }
         };
+        let mut file = None;
         let understood = match backend {
-            DbBackend::Sqlite => url.parse::<SqliteConnectOptions>().map(drop),
+            DbBackend::Sqlite => url
+                .parse::<SqliteConnectOptions>()
+                .map(|options| file = Some(options.get_filename().to_owned())),
             DbBackend::MySql => url.parse::<MySqlConnectOptions>().map(drop),
             _ => url.parse::<PgConnectOptions>().map(drop),
         };
         understood.map_err(|e| CommandError::Url(e.to_string()))?;
-        let display_url = if backend == DbBackend::Sqlite {
-            check_is_file(rest)?;
-            url.clone()
-        } else {
-            without_secrets(&url)?
+        let display_url = match &file {
+            Some(file) => {
+                check_is_file(rest, file)?;
+                url.clone()
+            }
+            None => without_secrets(&url)?,
         };
-        Ok(Self {
+        let location = Self {
             url,
             display_url,
             backend,
-        })
+            file,
+            read_only: config.read_only.then_some(ReadOnlyReason::Flag),
+            is_immutable: false,
+            advice: "; add ?mode=rwc to the URL to make one",
+        };
+        Ok(location.with_access())
+    }
+
+    /// Opens a file that is not to be written to, or cannot be, in a way that works there.
+    fn with_access(self) -> Self {
+        let Some(file) = &self.file else {
+            return self;
+        };
+        let access = FileAccess::of(file);
+        let (path, parameters) = self.url.split_once('?').unwrap_or((&self.url, ""));
+        let is_given = |given: &str| parameters.split('&').any(|parameter| parameter == given);
+        let is_immutable = access == FileAccess::ReadImmutable
+            || is_given("immutable=1")
+            || is_given("immutable=true");
+        let is_read = access != FileAccess::Write || is_immutable || is_given("mode=ro");
+        let read_only = self.read_only.or(is_read.then_some(ReadOnlyReason::File));
+        if read_only.is_none() {
+            return self;
+        }
+        let kept = parameters
+            .split('&')
+            .filter(|p| !p.starts_with("mode=") && !p.starts_with("immutable=") && !p.is_empty());
+        let immutable = is_immutable.then_some("immutable=1");
+        let parameters: Vec<&str> = kept.chain(["mode=ro"]).chain(immutable).collect();
+        Self {
+            url: format!("{path}?{}", parameters.join("&")),
+            read_only,
+            is_immutable,
+            advice: "",
+            ..self
+        }
     }
 
     /// The same for a database that must be there already.
@@ -64,6 +121,7 @@ impl DatabaseLocation {
         let location = Self::parse(config)?;
         Ok(Self {
             url: location.url.replace("mode=rwc", "mode=rw"),
+            advice: "",
             ..location
         })
     }
@@ -87,30 +145,72 @@ impl DatabaseLocation {
         purpose: Purpose,
         connections: u32,
     ) -> Result<DatabaseConnection, DbErr> {
+        let writes = matches!(
+            purpose,
+            Purpose::Command | Purpose::Write | Purpose::Install
+        );
+        if let Some(reason) = self.read_only.filter(|_| writes) {
+            return Err(DbErr::Custom(reason.to_string()));
+        }
         open(&self.url, self.backend, config, purpose, connections).await
+    }
+
+    /// Watches the file, which connections have opened; `None` for a server.
+    pub(crate) fn watch(&self) -> Result<Option<Arc<WatchedFile>>, CommandError> {
+        let Some(file) = &self.file else {
+            return Ok(None);
+        };
+        match WatchedFile::new(file, self.is_immutable) {
+            Ok(watched) => Ok(Some(Arc::new(watched))),
+            Err(error) => Err(CommandError::Open {
+                url: self.display_url.clone(),
+                reason: error.to_string(),
+            }),
+        }
     }
 
     /// The error of a database that cannot be opened or read.
     pub(crate) fn open_error(&self, error: &DbErr) -> CommandError {
         CommandError::Open {
             url: self.display_url.clone(),
-            reason: database_words(error),
+            reason: self.words(error),
         }
+    }
+
+    /// Why the database failed, as an operator can mend it.
+    pub(crate) fn words(&self, error: &DbErr) -> String {
+        if let DbErrorKind::ReadOnly(reason) = DbErrorKind::of(error) {
+            return reason.to_string();
+        }
+        let may_create = self.url.contains("mode=rwc");
+        let why = match &self.file {
+            Some(file) if is_not_opened(error) => why_not_opened(file, may_create, self.advice),
+            _ => None,
+        };
+        why.unwrap_or_else(|| database_words(error))
     }
 
     /// The error of a database that cannot be changed.
     pub(crate) fn change_error(&self, error: &DbErr) -> CommandError {
         CommandError::Change {
             url: self.display_url.clone(),
-            reason: database_words(error),
+            reason: self.words(error),
         }
     }
 }
 
-/// Refuses a database in memory, of which each connection would have its own.
-fn check_is_file(path: &str) -> Result<(), CommandError> {
-    if path.contains(":memory:") || path.contains("mode=memory") {
-        return Err(CommandError::Url("a file, not a database in memory".into()));
+/// Refuses a database in memory, of which each connection would have its own, and what SQLite would
+/// read as a URI of its own.
+fn check_is_file(given: &str, file: &Path) -> Result<(), CommandError> {
+    let rule = |rule: String| Err(CommandError::Url(rule));
+    let path = file.to_string_lossy();
+    if given.contains(":memory:") || given.contains("mode=memory") || path == ":memory:" {
+        return rule("a file, not a database in memory".to_owned());
+    }
+    if path.is_empty() || path.starts_with("file:") {
+        return rule(format!(
+            "the path of a file after sqlite:, such as sqlite://buildbot-graphql.sqlite?mode=rwc, got {path:?}"
+        ));
     }
     Ok(())
 }
@@ -130,9 +230,10 @@ fn without_secrets(url: &str) -> Result<String, CommandError> {
 }
 
 /// The database's own message, without sea-orm's words around it.
-pub(crate) fn database_words(error: &DbErr) -> String {
+fn database_words(error: &DbErr) -> String {
     match error {
         DbErr::Conn(e) | DbErr::Exec(e) | DbErr::Query(e) => e.to_string(),
+        DbErr::Custom(text) => text.clone(),
         other => other.to_string(),
     }
 }

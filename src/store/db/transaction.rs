@@ -58,8 +58,11 @@ impl Db {
                 }
             };
             tries -= 1;
+            self.writability.learn(&done);
             match done {
                 Err(Error::Conflict) if tries > 0 => {}
+                // What was committed meanwhile may have gone into a file that is not there.
+                Ok(_) if self.look_at_file().is_err() => return Err(Error::OutcomeUnknown),
                 done => return done,
             }
         }
@@ -68,12 +71,10 @@ impl Db {
     /// Begins a transaction.
     ///
     /// # Errors
-    /// `ReadOnly` on a Buildbot master's database, `Unavailable` where SQLite's write lock is not
-    /// to be had in time.
+    /// `FileGone`, `ReadOnly`, or `Unavailable` where SQLite's write lock is not to be had in time.
     pub(crate) async fn begin(&self) -> Result<Txn> {
-        if !self.is_ours {
-            return Err(Error::ReadOnly);
-        }
+        self.look_at_file()?;
+        self.require_writable()?;
         Ok(Txn(self.writer.begin_with_options(write_options()).await?))
     }
 }

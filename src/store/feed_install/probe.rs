@@ -52,7 +52,7 @@ pub(crate) async fn find_feed_epoch(db: &Db) -> Result<String> {
 /// would skip it.
 async fn read_epoch(db: &Db) -> Result<String> {
     // Only the triggers in a master's PostgreSQL or MariaDB catch errors and record losses.
-    let lost = if db.is_writable() || db.backend() == DbBackend::Sqlite {
+    let lost = if !db.is_buildbots() || db.backend() == DbBackend::Sqlite {
         "0"
     } else {
         "(SELECT COALESCE(MAX(id), 0) FROM graphql_lost)"

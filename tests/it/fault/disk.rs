@@ -6,8 +6,9 @@ use std::{io::Write, path::PathBuf};
 use serde_json::json;
 
 use crate::{
+    database_file::ready,
     feed::{after, newest_cursor},
-    support::{database::Database, process::Process, ws::Ws},
+    support::{database::Database, process::Process, wait_until, ws::Ws},
 };
 
 #[tokio::test]
@@ -38,6 +39,8 @@ async fn a_full_disk_loses_no_acknowledged_write() {
             None => written.push(response["data"]["setStepStateString"]["cursor"].clone()),
             Some(error) => {
                 assert_eq!(error["extensions"]["code"], "UNAVAILABLE", "{response:#}");
+                let message = error["message"].as_str().unwrap();
+                assert!(message.contains("the disk is full"), "{message}");
                 refused += 1;
             }
         }
@@ -48,7 +51,13 @@ async fn a_full_disk_loses_no_acknowledged_write() {
     }
     // Reads still work, and writes work again as soon as there is space.
     client.data("{ steps { totalCount } }", json!({})).await;
+    let (status, body) = ready(process.address).await;
+    assert_eq!((status, &body["database"]), (200, &json!("ok")), "{body}");
+    let writable = body["writable"].as_str().unwrap();
+    assert!(writable.contains("the disk is full"), "{body}");
     std::fs::remove_file(&ballast).unwrap();
+    // Without a write that would show it.
+    wait_until(async || ready(process.address).await.1["writable"] == true).await;
     written.push(json!(client.set_state(stepid, "room").await));
     for cursor in &written {
         assert_eq!(ws.event().await["cursor"], *cursor);

@@ -19,14 +19,51 @@ use crate::support::{
 };
 
 /// A PostgreSQL server for one test.
-struct Postgres {
+pub(super) struct Postgres {
     bin: PathBuf,
     dir: TempDir,
     port: u16,
 }
 
 impl Postgres {
-    async fn start() -> Self {
+    pub(super) async fn start() -> Self {
+        let server = Self::new().await;
+        let data = server.data();
+        server
+            .run(
+                "initdb",
+                &["-D", &data, "-U", "test", "-A", "trust", "-E", "UTF8"],
+            )
+            .await;
+        server.up().await;
+        server
+    }
+
+    /// A hot standby that follows this server.
+    pub(super) async fn standby(&self) -> Self {
+        let standby = Self::new().await;
+        let (data, port) = (standby.data(), self.port.to_string());
+        let from = ["-h", "127.0.0.1", "-p", &port, "-U", "test"];
+        let into = ["-D", &data, "-R", "-X", "stream", "-c", "fast"];
+        standby
+            .run("pg_basebackup", &[&from[..], &into].concat())
+            .await;
+        standby.up().await;
+        standby
+    }
+
+    /// Makes a standby a primary.
+    pub(super) async fn promote(&self) {
+        self.run("pg_ctl", &["-D", &self.data(), "-w", "promote"])
+            .await;
+    }
+
+    pub(super) fn url(&self) -> String {
+        format!("postgres://test@127.0.0.1:{}", self.port)
+    }
+
+    /// A place for a server's data.
+    async fn new() -> Self {
         let bin = std::env::var_os("POSTGRES_BIN")
             .expect("POSTGRES_BIN: where initdb is")
             .into();
@@ -39,20 +76,11 @@ impl Postgres {
                 .status();
             assert!(owned.await.unwrap().success());
         }
-        let server = Self {
+        Self {
             bin,
             dir,
             port: free_port(),
-        };
-        let data = server.data();
-        server
-            .run(
-                "initdb",
-                &["-D", &data, "-U", "test", "-A", "trust", "-E", "UTF8"],
-            )
-            .await;
-        server.up().await;
-        server
+        }
     }
 
     fn data(&self) -> String {
@@ -142,7 +170,7 @@ async fn servers_recover_from_a_killed_database() {
         return;
     }
     let postgres = Postgres::start().await;
-    let database = Database::on(&format!("postgres://test@127.0.0.1:{}", postgres.port)).await;
+    let database = Database::on(&postgres.url()).await;
     let addresses = [free_address(), free_address()];
     let flags = ["--connect-seconds", "1"];
     let _one = serve(addresses[0], &database, &flags).await;

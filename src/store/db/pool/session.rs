@@ -27,7 +27,12 @@ where
 }
 
 pub(crate) fn postgres_session(config: &DatabaseConfig, purpose: Purpose) -> String {
-    let read_only = if purpose.is_read_only() { "on" } else { "off" };
+    // Elsewhere the database's own default holds: an operator may have made it read-only.
+    let read_only = if purpose.is_read_only() {
+        "SET default_transaction_read_only = on; "
+    } else {
+        ""
+    };
     let (busy, statement) = (config.busy_seconds.max(1), config.statement_seconds);
     // While one session waits for a lock on a table, a master's later writes queue behind it.
     let lock = match purpose {
@@ -37,7 +42,7 @@ pub(crate) fn postgres_session(config: &DatabaseConfig, purpose: Purpose) -> Str
     // A server that is stopped or cut off in the middle of a write must not keep its locks.
     format!(
         "SET lock_timeout = '{lock}'; SET statement_timeout = '{statement}s'; \
-         SET idle_in_transaction_session_timeout = '{busy}s'; SET default_transaction_read_only = {read_only}; \
+         SET idle_in_transaction_session_timeout = '{busy}s'; {read_only}\
          SET default_transaction_isolation = 'read committed'; SET client_min_messages = warning"
     )
 }

@@ -12,7 +12,10 @@ use sea_orm::{
 };
 use tokio::time::Instant;
 
-use crate::{config::database::DatabaseConfig, store::db::pool::purpose::Purpose};
+use crate::{
+    config::database::DatabaseConfig,
+    store::db::{pool::purpose::Purpose, write_ahead_log::LOG_LIMIT},
+};
 
 /// After how many instructions the clock is read: a millisecond or less.
 const CLOCK_INSTRUCTIONS: i32 = 10_000;
@@ -26,10 +29,16 @@ pub(crate) fn set_sqlite_options(
     let busy = config.busy();
     // Our writes are short, and migrations and `attach` must not be cut off.
     let is_limited = matches!(purpose, Purpose::Read | Purpose::ReadBuildbots);
+    // All at once: one that was opened later might find another file.
+    let at_once = match purpose {
+        Purpose::KeepFeed => 0,
+        _ => options.get_max_connections().unwrap_or(1),
+    };
     let limit = config.statement().filter(|_| is_limited);
     options
         // Writers queue for their one connection, and wait as long as for the file's lock.
         .acquire_timeout(busy)
+        .min_connections(at_once)
         // A connection that is kept forever keeps its compiled statements and its `data_version`.
         .idle_timeout(None)
         .max_lifetime(None)
@@ -47,12 +56,14 @@ pub(crate) fn set_sqlite_options(
 fn set_access(options: SqliteConnectOptions, purpose: Purpose) -> SqliteConnectOptions {
     match purpose {
         // Not `read_only`: inspecting a new database of ours makes its file.
-        Purpose::Inspect | Purpose::Read => options.pragma("query_only", "ON"),
+        Purpose::Inspect => options.pragma("query_only", "ON"),
+        Purpose::Read => options.pragma("query_only", "ON").create_if_missing(false),
         Purpose::Command => options,
         // FULL: after a power loss no position is given out twice that a subscriber has seen.
         Purpose::Write => options
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
+            .pragma("journal_size_limit", LOG_LIMIT.to_string())
             .foreign_keys(true),
         Purpose::ReadBuildbots => options.read_only(true).create_if_missing(false),
         // Not synced: a power loss may bring old events back, which are dropped again, and
