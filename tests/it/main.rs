@@ -10,6 +10,7 @@ mod cli;
 mod concurrency;
 mod database_tls;
 mod deferral;
+mod demo;
 mod fault;
 mod federation;
 mod feed;
