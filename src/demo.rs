@@ -30,7 +30,7 @@ use crate::{
 };
 
 /// How many builds each builder has had before the first start: one in each of the last hours.
-const HISTORY: u32 = 6;
+const HISTORY: u32 = 5;
 /// The time between two builds of a builder in the history, in seconds.
 const HISTORY_PAUSE: i64 = 3_600;
 /// The time between the builds of two builders in the history, in seconds.
