@@ -138,12 +138,12 @@ async fn run(command: Command) -> Result<(), CommandError> {
 async fn serve(config: Config) -> Result<(), CommandError> {
     let is_demo = config.demo;
     let server = Server::open(config).await?;
-    if is_demo {
-        demo::prepare(server.app()).await?;
-        demo::start(server.app());
-    }
-    // Before the greeting, so that whoever waits for it can already send a signal.
+    // Before the greeting, so that whoever waits for it can already send a signal, and before the
+    // demo, which ends its builds when one comes.
     server.handle_signals()?;
+    if is_demo {
+        demo::run(server.app()).await?;
+    }
     print_line(&server.greeting());
     server.run().await;
     Ok(())

@@ -46,7 +46,8 @@ pub(crate) struct Config {
     /// Refuse to start on pending migrations instead of applying them
     #[arg(long, env = "BUILDBOT_GRAPHQL_NO_MIGRATE", value_parser = clap::builder::FalseyValueParser::new())]
     pub(crate) no_migrate: bool,
-    /// Fill the database with simulated builders and keep their builds running
+    /// Run simulated builders in a database of their own, buildbot-graphql-demo.sqlite unless
+    /// --database-url names another, which must be new or made by --demo
     #[arg(long, env = "BUILDBOT_GRAPHQL_DEMO", value_parser = clap::builder::FalseyValueParser::new())]
     pub(crate) demo: bool,
 }

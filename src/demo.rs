@@ -1,10 +1,12 @@
 //! `serve --demo`: builders whose simulated builds run step after step, through the same services
 //! as everybody's.
 
+pub(crate) mod builders;
 pub(crate) mod cleanup;
 pub(crate) mod dice;
 pub(crate) mod script;
 pub(crate) mod simulation;
+pub(crate) mod summary;
 
 use std::time::Duration;
 
@@ -14,64 +16,101 @@ use crate::{
     app::App,
     clock::Clock,
     demo::{
+        builders::BUILDERS,
         cleanup::end_interrupted_builds,
-        script::{BUILDERS, SimulatedStep},
+        script::SimulatedBuilder,
         simulation::{Simulation, Timeline},
     },
-    domain::{error::Result, filter::Filter},
-    store::build,
+    domain::{error::Result, filter::Filter, id::BuilderId},
+    service::{
+        builder::{find_builder, update_builder_info},
+        writer::Writer,
+    },
+    store::{build, demo_run},
 };
 
-/// How many builds each builder has had before the first start.
-const HISTORY: usize = 5;
-/// The time between two builds of the history, in seconds.
-const HISTORY_PAUSE: u64 = 3_000;
+/// How many builds each builder has had before the first start: one in each of the last hours.
+const HISTORY: u32 = 5;
+/// The time between two builds of a builder in the history, in seconds.
+const HISTORY_PAUSE: i64 = 3_600;
+/// The time between the builds of two builders in the history, in seconds.
+const HISTORY_STAGGER: i64 = 600;
 /// The pause between two builds of a builder.
 const BUILD_PAUSE: Duration = Duration::from_secs(3);
 /// The delay between the starts of two builders, so that their steps change at different times.
 const STAGGER: Duration = Duration::from_millis(500);
 
-/// Adds the builders and their history to a new database, and ends what an earlier run left behind
-/// in an old one.
-pub(crate) async fn prepare(app: &App) -> Result<()> {
-    let is_new = build::count(&app.db, &Filter::everything()).await? == 0;
+/// Ends what an earlier run has left, adds the history to a new database, and keeps a build of each
+/// builder running until the server stops or another one runs the demo in the same database.
+pub(crate) async fn run(app: &App) -> Result<()> {
+    let run = demo_run::begin(&app.db, app.clock.now()).await?;
     end_interrupted_builds(app).await?;
-    if !is_new {
-        return Ok(());
+    add_history(app).await?;
+    let mut delay = Duration::ZERO;
+    for builder in &BUILDERS {
+        let app = app.clone();
+        app.tasks
+            .clone()
+            .spawn(async move { run_builds(app, run, builder, delay).await });
+        delay += STAGGER;
     }
-    for (i, (name, steps)) in BUILDERS.iter().enumerate() {
-        // Five builds, 50 minutes apart, must end before now.
-        let hours = i64::try_from(HISTORY + i).unwrap_or(0);
-        let clock = Clock::fixed(app.clock.now() - hours * 3_600);
-        let past = app.with_clock(clock.clone());
-        let simulation = Simulation::new(past, Timeline::Simulated(clock));
-        for _ in 0..HISTORY {
-            simulation.run_build(name, steps).await?;
-            simulation.timeline.wait(HISTORY_PAUSE).await;
+    Ok(())
+}
+
+/// Adds the builders, and the builds that they have had before, as far as they are not there.
+pub(crate) async fn add_history(app: &App) -> Result<()> {
+    let ids = add_builders(app).await?;
+    let past = build::counts_of(&app.db, &Filter::everything(), &ids).await?;
+    let now = app.clock.now();
+    // Hour by hour, so that the ids of builds are in the order of their times.
+    for hour in 0..HISTORY {
+        let mut start = now - i64::from(HISTORY - hour) * HISTORY_PAUSE;
+        for (builder, id) in BUILDERS.iter().zip(&ids) {
+            let is_there = past.get(id).is_some_and(|count| *count > u64::from(hour));
+            if !is_there && !app.stop.is_cancelled() {
+                let clock = Clock::fixed(start);
+                let past = app.with_clock(clock.clone());
+                let simulation = Simulation::new(past, Timeline::Simulated(clock));
+                simulation.run_build(builder).await?;
+            }
+            start += HISTORY_STAGGER;
         }
     }
     Ok(())
 }
 
-/// Keeps a build of each builder running until the server stops.
-pub(crate) fn start(app: &App) {
-    let mut delay = Duration::ZERO;
-    for (name, steps) in BUILDERS {
-        let builds = run_builds(app.clone(), name, steps, delay);
-        let stop = app.stop.clone();
-        app.tasks
-            .spawn(async move { stop.run_until_cancelled(builds).await });
-        delay += STAGGER;
+/// Adds the builders with their descriptions and tags. Returns their ids.
+async fn add_builders(app: &App) -> Result<Vec<BuilderId>> {
+    let writer = Writer::local();
+    let mut ids = Vec::with_capacity(BUILDERS.len());
+    for builder in &BUILDERS {
+        let row = find_builder(app, &writer, builder.name).await?;
+        if row.description.is_none() {
+            let (description, tags) = (builder.description, builder.tags);
+            update_builder_info(app, &writer, row.id, description, tags).await?;
+        }
+        ids.push(row.id);
     }
+    Ok(ids)
 }
 
-async fn run_builds(app: App, name: &str, steps: &[SimulatedStep], delay: Duration) {
-    sleep(delay).await;
-    let simulation = Simulation::new(app, Timeline::Real);
-    loop {
-        if let Err(error) = simulation.run_build(name, steps).await {
-            tracing::warn!(%error, builder = name, "a simulated build broke off");
+async fn run_builds(app: App, run: i32, builder: &SimulatedBuilder, delay: Duration) {
+    let stop = app.stop.clone();
+    let mut pause = delay;
+    let simulation = Simulation::new(app.clone(), Timeline::Real);
+    while stop.run_until_cancelled(sleep(pause)).await.is_some() {
+        let done = match demo_run::is_newest(&app.db, run).await {
+            Ok(true) => simulation.run_build(builder).await,
+            Ok(false) => {
+                let builder = builder.name;
+                tracing::info!(builder, "another server runs the demo in this database now");
+                return;
+            }
+            Err(error) => Err(error),
+        };
+        if let Err(error) = done {
+            tracing::warn!(%error, builder = builder.name, "a simulated build broke off");
         }
-        sleep(BUILD_PAUSE).await;
+        pause = BUILD_PAUSE;
     }
 }

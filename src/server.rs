@@ -12,7 +12,7 @@ use tokio::{
 use crate::{
     app::App,
     clock::Clock,
-    config::Config,
+    config::{Config, database::DEMO_URL},
     domain::command_error::CommandError,
     feed::{attachment, tail},
     graphql::api::Api,
@@ -21,9 +21,12 @@ use crate::{
         router::router,
     },
     service::retention,
-    store::db::{
-        connect::{PendingMigrations, connect},
-        health,
+    store::{
+        db::{
+            connect::{PendingMigrations, connect},
+            health,
+        },
+        demo_run,
     },
 };
 
@@ -52,7 +55,7 @@ impl Server {
     ///
     /// # Errors
     /// What is configured cannot be read, opened or listened on.
-    pub(crate) async fn open(config: Config) -> Result<Self, CommandError> {
+    pub(crate) async fn open(mut config: Config) -> Result<Self, CommandError> {
         let pending = if config.no_migrate {
             PendingMigrations::Refuse
         } else {
@@ -60,6 +63,11 @@ impl Server {
         };
         // First, so that a wrong certificate does not leave a migrated database behind.
         let tls = Tls::load(&config.connection)?;
+        if config.demo {
+            let url = &mut config.database.database_url;
+            url.get_or_insert_with(|| DEMO_URL.to_owned());
+            demo_run::claim(&config.database).await?;
+        }
         let db = connect(&config.database, pending).await?;
         let address = config.http.listen;
         let listen_error = |source| CommandError::Listen { address, source };

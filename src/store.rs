@@ -10,6 +10,7 @@ pub(crate) mod builder;
 pub(crate) mod builder_master;
 pub(crate) mod builder_tag;
 pub(crate) mod db;
+pub(crate) mod demo_run;
 pub(crate) mod event;
 pub(crate) mod event_probe;
 pub(crate) mod event_reach;

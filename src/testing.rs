@@ -157,7 +157,7 @@ impl ServerHandle {
     /// # Errors
     /// The database fails, or is a Buildbot master's.
     pub async fn add_demo_history(&self) -> Result<(), String> {
-        demo::prepare(&self.0).await.map_err(|e| e.to_string())
+        demo::add_history(&self.0).await.map_err(|e| e.to_string())
     }
 
     /// Creates a token in the server's database. Returns its text.

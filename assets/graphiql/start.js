@@ -1,12 +1,9 @@
 "use strict";
 
-const query = `# The newest builds with their steps,
-# in one request.
+const query = `# The newest builds with their
+# steps, in one request.
 query Builds {
-  builds(
-    first: 5
-    orderBy: [{field: BUILDID, direction: DESC}]
-  ) {
+  builds(last: 5) {
     nodes {
       buildid
       number
@@ -14,7 +11,6 @@ query Builds {
       results
       builder { name tags }
       steps {
-        number
         name
         stateString
         results
@@ -26,14 +22,14 @@ query Builds {
 }
 `;
 
-const mutations = `# One build's life, written through the API.
-# Run these from top to bottom: the button
-# asks which one. After 1, 2 and 3, copy the id
-# from the response into the variables below.
-# Run "Live" in a second window to see it happen.
+const mutations = `# One build's life. Run these from
+# top to bottom: the button asks
+# which one. The ids in an answer go
+# into the variables by themselves.
+# Run "Live" in a second window to
+# see it happen.
 
-# 1. The builder of this name, made if there
-# is none. Copy builderid.
+# 1. Finds the builder, or adds it.
 mutation FindBuilder($builder: String!) {
   findBuilder(name: $builder) {
     builderid
@@ -41,18 +37,17 @@ mutation FindBuilder($builder: String!) {
   }
 }
 
-# 2. A running build on it. Copy buildid.
+# 2. Adds a running build.
 mutation AddBuild($builderid: Int!) {
   addBuild(builderid: $builderid) {
     build { buildid number stateString }
   }
 }
 
-# 3. A step in the build. Copy stepid.
-# Run it twice: the second name gets a suffix.
+# 3. Adds a step to the build. A name
+# that is taken gets a suffix.
 mutation NewStep($buildid: Int!, $step: String!) {
   newStep(buildid: $buildid, name: $step) {
-    cursor
     step { stepid number name stateString }
   }
 }
@@ -60,16 +55,47 @@ mutation NewStep($buildid: Int!, $step: String!) {
 # 4. The step starts.
 mutation StartStep($stepid: Int!) {
   startStep(stepid: $stepid) {
-    cursor
     step { name startedAt stateString }
   }
 }
 
-# 5. The step ends.
+# 5. It says how far it is.
+mutation SetState($stepid: Int!) {
+  setStepStateString(
+    stepid: $stepid
+    stateString: "compiling 41 of 130"
+  ) {
+    step { name stateString }
+  }
+}
+
+# 6. The step ends.
 mutation FinishStep($stepid: Int!) {
-  finishStep(stepid: $stepid, results: SUCCESS) {
+  setStepStateString(
+    stepid: $stepid
+    stateString: "compile"
+  ) {
     cursor
+  }
+  finishStep(stepid: $stepid, results: SUCCESS) {
     step { name results durationS }
+  }
+}
+
+# 7. The build ends.
+mutation FinishBuild($buildid: Int!) {
+  setBuildStateString(
+    buildid: $buildid
+    stateString: "build successful"
+  ) {
+    build { number }
+  }
+  finishBuild(buildid: $buildid, results: SUCCESS) {
+    build {
+      stateString
+      results
+      steps { name stateString results }
+    }
   }
 }
 `;
@@ -83,8 +109,9 @@ const variables = `{
 }
 `;
 
-const subscription = `# Every change of every step from now on,
-# until you stop it.
+const subscription = `# Every change of every step from
+# now on, until you stop it: the
+# newest on top, and the last 50.
 subscription Live {
   stepEvents {
     cursor
@@ -95,11 +122,17 @@ subscription Live {
       name
       stateString
       results
-      build { number builder { name } }
+      build {
+        number
+        builder { name }
+      }
     }
   }
 }
 `;
+
+// How many events of a subscription are shown.
+const MAX_EVENTS = 50;
 
 // What an earlier visit left open. GraphiQL keeps its tabs by itself, but adds an empty one
 // unless its props hold the text of a tab it kept.
@@ -114,7 +147,7 @@ function tabOfEarlierVisit() {
 }
 
 const { protocol, host } = window.location;
-const fetcher = GraphiQL.createFetcher({
+const send = GraphiQL.createFetcher({
   url: "/graphql",
   subscriptionUrl: `${protocol === "https:" ? "wss:" : "ws:"}//${host}/graphql`,
   headers: { accept: "application/graphql-response+json, application/json" },
@@ -122,11 +155,71 @@ const fetcher = GraphiQL.createFetcher({
   enableIncrementalDelivery: false,
 });
 
-ReactDOM.createRoot(document.getElementById("graphiql")).render(
-  React.createElement(GraphiQL, {
-    fetcher,
-    defaultTabs: [{ query }, { query: mutations, variables }, { query: subscription }],
-    defaultEditorToolsVisibility: "variables",
-    ...tabOfEarlierVisit(),
-  }),
-);
+async function fetcher(request, options) {
+  const result = await send(request, options);
+  if (result[Symbol.asyncIterator]) return listEvents(result);
+  fillVariables(request, result.data);
+  return result;
+}
+
+// GraphiQL shows what came last alone. This gives it a list with the newest event on top.
+function listEvents(events) {
+  const lists = {};
+  const list = ({ done, value }) => {
+    // An error ends the stream, and is shown as it is.
+    if (done || !value.data) return { done, value };
+    for (const [field, event] of Object.entries(value.data)) {
+      lists[field] = [event, ...(lists[field] ?? [])].slice(0, MAX_EVENTS);
+    }
+    return { done, value: { ...value, data: { ...lists } } };
+  };
+  // Not a generator, whose end would wait for the next event.
+  return {
+    [Symbol.asyncIterator]() { return this; },
+    next: async () => list(await events.next()),
+    return: () => events.return(),
+  };
+}
+
+// Puts the ids of an answer into the variables of the same name.
+function fillVariables({ variables }, data) {
+  const ids = Object.entries(variables ?? {}).flatMap(([name]) => {
+    const id = /^(builder|build|step)id$/.test(name) ? find(name, data) : undefined;
+    return id === undefined || id === variables[name] ? [] : [[name, id]];
+  });
+  if (ids.length === 0) return;
+  const text = JSON.stringify({ ...variables, ...Object.fromEntries(ids) }, null, 2);
+  // GraphiQL takes over a prop when it changes; the user may have changed the text meanwhile.
+  render({ variables: props.variables === text ? `${text}\n` : text });
+}
+
+// The value of the first field of this name.
+function find(name, data) {
+  if (data === null || typeof data !== "object") return undefined;
+  if (data[name] !== undefined) return data[name];
+  return Object.values(data).map((value) => find(name, value)).find((found) => found !== undefined);
+}
+
+// GraphiQL has no setting for it, and would cut long lines off.
+function wrapLines() {
+  for (const { CodeMirror: editor } of document.querySelectorAll("#graphiql .CodeMirror")) {
+    if (!editor.getOption("lineWrapping")) editor.setOption("lineWrapping", true);
+  }
+}
+
+const container = document.getElementById("graphiql");
+new MutationObserver(wrapLines).observe(container, { childList: true, subtree: true });
+const root = ReactDOM.createRoot(container);
+let props = {
+  fetcher,
+  defaultTabs: [{ query }, { query: mutations, variables }, { query: subscription }],
+  defaultEditorToolsVisibility: "variables",
+  ...tabOfEarlierVisit(),
+};
+
+function render(changed) {
+  props = { ...props, ...changed };
+  root.render(React.createElement(GraphiQL, props));
+}
+
+render();

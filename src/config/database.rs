@@ -4,17 +4,19 @@ use std::time::Duration;
 
 use clap::Args;
 
+/// Where our database is if no URL is given.
+const DEFAULT_URL: &str = "sqlite://buildbot-graphql.sqlite?mode=rwc";
+/// Where the demo's is: never in a file that holds anything else.
+pub(crate) const DEMO_URL: &str = "sqlite://buildbot-graphql-demo.sqlite?mode=rwc";
+
 /// Settings of the database.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct DatabaseConfig {
     /// The database, on SQLite, PostgreSQL, MariaDB or MySQL: ours, or a Buildbot master's, served
-    /// read-only
-    #[arg(
-        long,
-        env = "BUILDBOT_GRAPHQL_DATABASE_URL",
-        default_value = "sqlite://buildbot-graphql.sqlite?mode=rwc"
-    )]
-    pub(crate) database_url: String,
+    /// read-only [default: sqlite://buildbot-graphql.sqlite?mode=rwc; with --demo
+    /// sqlite://buildbot-graphql-demo.sqlite?mode=rwc]
+    #[arg(long, env = "BUILDBOT_GRAPHQL_DATABASE_URL")]
+    pub(crate) database_url: Option<String>,
     /// How many connections read at once
     #[arg(long, env = "BUILDBOT_GRAPHQL_READERS", default_value_t = 4)]
     pub(crate) readers: u32,
@@ -37,6 +39,11 @@ pub(crate) struct DatabaseConfig {
 }
 
 impl DatabaseConfig {
+    /// The database's URL, as it was given or by default.
+    pub(crate) fn url(&self) -> &str {
+        self.database_url.as_deref().unwrap_or(DEFAULT_URL)
+    }
+
     /// How long a statement waits for a lock.
     pub(crate) fn busy(&self) -> Duration {
         Duration::from_secs(self.busy_seconds)

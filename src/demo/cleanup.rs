@@ -2,25 +2,51 @@
 
 use crate::{
     app::App,
+    demo::{builders::BUILDERS, summary},
     domain::{
         build::BuildField,
         error::Result,
-        filter::{Direction, Filter, Test},
+        filter::{Direction, Filter, Test, Value},
+        id::BuildId,
         keyset::KeysetRange,
         page::PageArgs,
         page_input::MAX_SIZE,
         results::Results,
         step::{StepField, StepsArgs, by_number},
     },
-    service::{self, writer::Writer},
-    store::{build, step},
+    service::{
+        build::{finish_build, set_build_state_string},
+        step::{finish_step, set_step_state_string},
+        writer::Writer,
+    },
+    store::{build, builder, step},
 };
 
-/// Finishes every running build, after its open steps, with RETRY, as Buildbot does with its own.
+/// Finishes every running build of the demo's builders, after its open steps, with RETRY, as
+/// Buildbot does with its own. Builds of other builders are their owners'.
 pub(crate) async fn end_interrupted_builds(app: &App) -> Result<()> {
-    let writer = Writer::local();
-    let running = PageArgs {
-        filter: Filter::Field(BuildField::CompleteAt, Test::IsNull),
+    let running = running_builds(app).await?;
+    loop {
+        let rows = build::page(&app.db, &running).await?.rows;
+        if rows.is_empty() {
+            return Ok(());
+        }
+        for row in rows {
+            end_build(app, row.id).await?;
+        }
+    }
+}
+
+/// The first running builds of the demo's builders.
+async fn running_builds(app: &App) -> Result<PageArgs<BuildField>> {
+    let names = BUILDERS.map(|builder| builder.name.to_owned());
+    let builders = builder::by_names(&app.db, &names).await?;
+    let ids = builders.values().map(|row| Value::Int(row.id.0.into()));
+    Ok(PageArgs {
+        filter: Filter::All(vec![
+            Filter::Field(BuildField::CompleteAt, Test::IsNull),
+            Filter::Field(BuildField::Builderid, Test::In(ids.collect())),
+        ]),
         order: vec![(BuildField::Buildid, Direction::Asc)],
         range: KeysetRange {
             size: MAX_SIZE,
@@ -28,19 +54,27 @@ pub(crate) async fn end_interrupted_builds(app: &App) -> Result<()> {
             after: None,
             before: None,
         },
-    };
+    })
+}
+
+async fn end_build(app: &App, id: BuildId) -> Result<()> {
+    let writer = Writer::local();
     let open_steps = StepsArgs {
         filter: Filter::Field(StepField::CompleteAt, Test::IsNull),
         order: by_number(),
         range: None,
     };
-    for build in build::page(&app.db, &running).await?.rows {
-        let steps = step::of_builds(&app.db, &open_steps, &[build.id], u64::MAX).await?;
-        for step in steps.into_values().flatten() {
-            service::step::finish_step(app, &writer, step.id, Results::Retry, false).await?;
-        }
-        // After its steps, so that no finished build has an open one.
-        service::build::finish_build(app, &writer, build.id, Results::Retry).await?;
+    let steps = step::of_builds(&app.db, &open_steps, &[id], u64::MAX).await?;
+    let mut causes = Vec::new();
+    for step in steps.into_values().flatten() {
+        let text = summary::of_step(&step.name, Results::Retry);
+        set_step_state_string(app, &writer, step.id, text.clone()).await?;
+        finish_step(app, &writer, step.id, Results::Retry, false).await?;
+        causes.push(text);
     }
+    let text = summary::of_build(Results::Retry, &causes);
+    set_build_state_string(app, &writer, id, text).await?;
+    // After its steps, so that no finished build has an open one.
+    finish_build(app, &writer, id, Results::Retry).await?;
     Ok(())
 }

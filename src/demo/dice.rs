@@ -2,6 +2,9 @@
 
 use crate::domain::id::BuildId;
 
+/// Another seed is another history.
+const SEED: u64 = 0x9e37_79b9_7f4a_7c15;
+
 /// An xorshift generator, which is random enough for a demo.
 pub(crate) struct Dice(u64);
 
@@ -9,7 +12,7 @@ impl Dice {
     pub(crate) fn new(build: BuildId) -> Self {
         let seed = u64::from(build.0.unsigned_abs());
         // Never zero, which xorshift maps to zero.
-        Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
+        Self(seed.wrapping_mul(SEED) | 1)
     }
 
     /// The next number, from 0 to 99.

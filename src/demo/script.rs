@@ -1,126 +1,96 @@
-//! The simulated builders, and what happens in their builds.
+//! What a simulated builder and its steps do.
 
 use crate::domain::results::Results;
 
-/// The builders, with the steps of their builds.
-pub(crate) const BUILDERS: [(&str, &[SimulatedStep]); 4] = [
-    (
-        "runtests-linux",
-        &[
-            SimulatedStep::quick("worker_preparation"),
-            SimulatedStep::quick("git"),
-            SimulatedStep::long("compile").warns(20),
-            SimulatedStep::long("test").fails(25).with_url("coverage"),
-            SimulatedStep::quick("upload").hides_on_success(),
-        ],
-    ),
-    (
-        "docs",
-        &[
-            SimulatedStep::quick("worker_preparation"),
-            SimulatedStep::quick("git"),
-            SimulatedStep::long("sphinx").warns(50).with_url("preview"),
-            SimulatedStep::quick("linkcheck").skipped(40),
-        ],
-    ),
-    (
-        "release ü",
-        &[
-            SimulatedStep::quick("worker_preparation"),
-            SimulatedStep::quick("locks_acquire").waits_for_lock(),
-            // Twice, so that the second gets the first free form of the name.
-            SimulatedStep::long("wheel"),
-            SimulatedStep::long("wheel"),
-            SimulatedStep::quick("signieren-日本語").excepts(20),
-            SimulatedStep::quick("publish")
-                .with_url("package")
-                .with_url("changelog"),
-        ],
-    ),
-    (
-        "nightly",
-        &[
-            SimulatedStep::quick("worker_preparation"),
-            SimulatedStep::long("fuzz").cancelled(20).waits_for_lock(),
-            SimulatedStep::long("benchmark").retried(15),
-            SimulatedStep::quick("cleanup").hides_on_success(),
-        ],
-    ),
-];
+/// A simulated builder.
+pub(crate) struct SimulatedBuilder {
+    pub(crate) name: &'static str,
+    pub(crate) description: &'static str,
+    pub(crate) tags: &'static [&'static str],
+    pub(crate) steps: &'static [SimulatedStep],
+}
 
-/// A step of a simulated build: how long it takes, and how it may end.
+/// A step of a simulated build: how long it takes, what it says meanwhile, and how it may end.
 #[derive(Clone, Copy)]
 pub(crate) struct SimulatedStep {
     pub(crate) name: &'static str,
-    pub(crate) seconds: u64,
+    /// Its state string while it runs.
+    pub(crate) doing: &'static str,
+    /// Its state string when it has ended.
+    pub(crate) done: &'static str,
+    pub(crate) seconds: u32,
+    /// How many things it goes through, which its state string counts.
+    pub(crate) total: Option<u32>,
     pub(crate) needs_lock: bool,
     pub(crate) urls: [Option<&'static str>; 2],
     pub(crate) is_hidden_on_success: bool,
-    /// How it ends if not in success, and in how many of a hundred builds.
-    pub(crate) mishap: Option<(Results, u64)>,
+    /// Whether it runs after a failure too.
+    pub(crate) always_runs: bool,
+    pub(crate) mishap: Option<Mishap>,
+}
+
+/// How a step ends if not in success.
+#[derive(Clone, Copy)]
+pub(crate) enum Mishap {
+    /// In so many of a hundred builds.
+    Sometimes(Results, u64),
+    /// In each build from this number on.
+    Since(Results, i32),
 }
 
 impl SimulatedStep {
-    const fn new(name: &'static str, seconds: u64) -> Self {
+    pub(crate) const fn new(name: &'static str, doing: &'static str, seconds: u32) -> Self {
         Self {
             name,
+            doing,
+            done: name,
             seconds,
+            total: None,
             needs_lock: false,
             urls: [None, None],
             is_hidden_on_success: false,
+            always_runs: false,
             mishap: None,
         }
     }
 
-    const fn quick(name: &'static str) -> Self {
-        Self::new(name, 1)
+    pub(crate) const fn done(mut self, done: &'static str) -> Self {
+        self.done = done;
+        self
     }
 
-    const fn long(name: &'static str) -> Self {
-        Self::new(name, 4)
+    pub(crate) const fn counts_to(mut self, total: u32) -> Self {
+        self.total = Some(total);
+        self
     }
 
-    const fn waits_for_lock(mut self) -> Self {
+    pub(crate) const fn waits_for_lock(mut self) -> Self {
         self.needs_lock = true;
         self
     }
 
-    const fn hides_on_success(mut self) -> Self {
-        self.is_hidden_on_success = true;
-        self
-    }
-
-    const fn with_url(mut self, name: &'static str) -> Self {
+    pub(crate) const fn with_url(mut self, name: &'static str) -> Self {
         self.urls = [self.urls[1], Some(name)];
         self
     }
 
-    const fn ends(mut self, results: Results, percent: u64) -> Self {
-        self.mishap = Some((results, percent));
+    pub(crate) const fn hides_on_success(mut self) -> Self {
+        self.is_hidden_on_success = true;
         self
     }
 
-    const fn warns(self, percent: u64) -> Self {
-        self.ends(Results::Warnings, percent)
+    pub(crate) const fn always_runs(mut self) -> Self {
+        self.always_runs = true;
+        self
     }
 
-    const fn fails(self, percent: u64) -> Self {
-        self.ends(Results::Failure, percent)
+    pub(crate) const fn sometimes(mut self, results: Results, percent: u64) -> Self {
+        self.mishap = Some(Mishap::Sometimes(results, percent));
+        self
     }
 
-    const fn skipped(self, percent: u64) -> Self {
-        self.ends(Results::Skipped, percent)
-    }
-
-    const fn excepts(self, percent: u64) -> Self {
-        self.ends(Results::Exception, percent)
-    }
-
-    const fn cancelled(self, percent: u64) -> Self {
-        self.ends(Results::Cancelled, percent)
-    }
-
-    const fn retried(self, percent: u64) -> Self {
-        self.ends(Results::Retry, percent)
+    pub(crate) const fn since(mut self, results: Results, build: i32) -> Self {
+        self.mishap = Some(Mishap::Since(results, build));
+        self
     }
 }

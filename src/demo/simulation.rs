@@ -7,7 +7,11 @@ use tokio::time::sleep;
 use crate::{
     app::App,
     clock::Clock,
-    demo::{dice::Dice, script::SimulatedStep},
+    demo::{
+        dice::Dice,
+        script::{Mishap, SimulatedBuilder, SimulatedStep},
+        summary::{self, severity},
+    },
     domain::{
         error::Result,
         id::{BuildId, StepId},
@@ -18,7 +22,7 @@ use crate::{
 };
 
 /// How long a step waits for its lock, in seconds.
-const LOCK_SECONDS: u64 = 2;
+const LOCK_SECONDS: u32 = 3;
 
 /// The time of a simulation.
 pub(crate) enum Timeline {
@@ -27,20 +31,11 @@ pub(crate) enum Timeline {
     Simulated(Clock),
 }
 
-impl Timeline {
-    pub(crate) async fn wait(&self, seconds: u64) {
-        match self {
-            Self::Real => sleep(Duration::from_secs(seconds)).await,
-            Self::Simulated(clock) => clock.set(clock.now() + i64::try_from(seconds).unwrap_or(0)),
-        }
-    }
-}
-
-/// Runs builds on one timeline.
+/// Runs builds on one timeline. A server that stops interrupts them: they end with RETRY.
 pub(crate) struct Simulation {
     app: App,
     writer: Writer,
-    pub(crate) timeline: Timeline,
+    timeline: Timeline,
 }
 
 impl Simulation {
@@ -52,61 +47,120 @@ impl Simulation {
         }
     }
 
-    /// Runs a build of the builder of this name, from its first step to its results.
-    pub(crate) async fn run_build(&self, builder: &str, steps: &[SimulatedStep]) -> Result<()> {
+    /// Runs a build of this builder, from its first step to its results.
+    pub(crate) async fn run_build(&self, builder: &SimulatedBuilder) -> Result<()> {
         let (app, writer) = (&self.app, &self.writer);
-        let builder = service::builder::find_builder(app, writer, builder).await?;
-        let build = service::build::add_build(app, writer, builder.id).await?;
+        let row = service::builder::find_builder(app, writer, builder.name).await?;
+        let build = service::build::add_build(app, writer, row.id).await?;
+        self.set_build_state(build.id, "building").await?;
         let mut dice = Dice::new(build.id);
         let mut worst = Results::Success;
-        for step in steps {
-            let results = self.run_step(build.id, step, &mut dice).await?;
+        let mut causes = Vec::new();
+        for step in builder.steps {
+            if app.stop.is_cancelled() {
+                worst = Results::Retry;
+                break;
+            }
+            let planned = planned_results(step, build.number, &mut dice);
+            let results = if step.always_runs || severity(worst) < severity(Results::Failure) {
+                self.run_step(build.id, step, planned).await?
+            } else if worst == Results::Failure {
+                self.skip_step(build.id, step).await?
+            } else {
+                // As Buildbot does after a step that was stopped.
+                continue;
+            };
+            if severity(results) > severity(Results::Success) {
+                causes.push(summary::of_step(step.done, results));
+            }
             if severity(results) > severity(worst) {
                 worst = results;
             }
-            // As Buildbot does after a step with `haltOnFailure`.
-            if severity(results) >= severity(Results::Failure) {
-                break;
-            }
         }
-        let text = match worst {
-            Results::Success => "build successful".to_owned(),
-            other => format!("build ended with {}", name(other)),
-        };
-        service::build::set_build_state_string(app, writer, build.id, text).await?;
+        let summary = summary::of_build(worst, &causes);
+        self.set_build_state(build.id, &summary).await?;
         service::build::finish_build(app, writer, build.id, worst).await?;
         Ok(())
     }
 
     async fn run_step(
         &self,
-        buildid: BuildId,
+        build: BuildId,
         script: &SimulatedStep,
-        dice: &mut Dice,
+        planned: Results,
     ) -> Result<Results> {
         let (app, writer) = (&self.app, &self.writer);
-        let (step, _) = service::step::new_step(app, writer, buildid, script.name).await?;
+        let (step, _) = service::step::new_step(app, writer, build, script.name).await?;
         service::step::start_step(app, writer, step.id, None, !script.needs_lock).await?;
         if script.needs_lock {
             self.set_state(step.id, "waiting for a lock").await?;
-            self.timeline.wait(LOCK_SECONDS).await;
+            self.wait(LOCK_SECONDS).await;
             service::step::set_step_locks_acquired_at(app, writer, step.id, None).await?;
         }
-        self.set_state(step.id, "running").await?;
-        self.timeline.wait(script.seconds).await;
+        self.work(step.id, script).await?;
+        let results = if app.stop.is_cancelled() {
+            Results::Retry
+        } else {
+            planned
+        };
         for name in script.urls.into_iter().flatten() {
             let url = Url {
                 name: name.to_owned(),
-                url: format!("https://example.org/builds/{buildid}/{name}"),
+                url: format!(
+                    "https://example.org/builds/{build}/steps/{}/{name}",
+                    step.number
+                ),
             };
             service::step::add_step_url(app, writer, step.id, url).await?;
         }
-        let results = match script.mishap {
-            Some((results, percent)) if dice.roll_percent() < percent => results,
-            _ => Results::Success,
-        };
-        self.finish_step(step.id, script, results).await?;
+        let is_hidden = script.is_hidden_on_success && results == Results::Success;
+        self.finish_step(step.id, script, results, is_hidden)
+            .await?;
         Ok(results)
+    }
+
+    /// Adds a step that does not run, since an earlier one has failed.
+    async fn skip_step(&self, build: BuildId, script: &SimulatedStep) -> Result<Results> {
+        let (app, writer) = (&self.app, &self.writer);
+        let (step, _) = service::step::new_step(app, writer, build, script.name).await?;
+        service::step::start_step(app, writer, step.id, None, true).await?;
+        self.finish_step(step.id, script, Results::Skipped, false)
+            .await?;
+        Ok(Results::Skipped)
+    }
+
+    /// Takes a step's time. In real time its state string says each second how far it is.
+    async fn work(&self, stepid: StepId, script: &SimulatedStep) -> Result<()> {
+        if let Timeline::Simulated(_) = self.timeline {
+            self.wait(script.seconds).await;
+            return Ok(());
+        }
+        let Some(total) = script.total else {
+            self.set_state(stepid, script.doing).await?;
+            self.wait(script.seconds).await;
+            return Ok(());
+        };
+        for second in 0..script.seconds {
+            if self.app.stop.is_cancelled() {
+                break;
+            }
+            let count = total * second / script.seconds;
+            let text = format!("{} {count} of {total}", script.doing);
+            self.set_state(stepid, &text).await?;
+            self.wait(1).await;
+        }
+        Ok(())
+    }
+
+    /// Lets so much time go by, unless the server stops.
+    async fn wait(&self, seconds: u32) {
+        match &self.timeline {
+            Timeline::Real => {
+                let time = Duration::from_secs(seconds.into());
+                self.app.stop.run_until_cancelled(sleep(time)).await;
+            }
+            Timeline::Simulated(clock) => clock.set(clock.now() + i64::from(seconds)),
+        }
     }
 
     async fn finish_step(
@@ -114,17 +168,12 @@ impl Simulation {
         stepid: StepId,
         script: &SimulatedStep,
         results: Results,
+        is_hidden: bool,
     ) -> Result<()> {
-        match results {
-            Results::Success => self.set_state(stepid, "finished").await?,
-            other => {
-                let text = format!("finished ({})", name(other));
-                self.set_state(stepid, &text).await?;
-            }
-        }
-        let hidden = script.is_hidden_on_success && results == Results::Success;
         let (app, writer) = (&self.app, &self.writer);
-        service::step::finish_step(app, writer, stepid, results, hidden).await?;
+        self.set_state(stepid, &summary::of_step(script.done, results))
+            .await?;
+        service::step::finish_step(app, writer, stepid, results, is_hidden).await?;
         Ok(())
     }
 
@@ -133,33 +182,19 @@ impl Simulation {
         service::step::set_step_state_string(app, writer, stepid, text.to_owned()).await?;
         Ok(())
     }
+
+    async fn set_build_state(&self, buildid: BuildId, text: &str) -> Result<()> {
+        let (app, writer) = (&self.app, &self.writer);
+        service::build::set_build_state_string(app, writer, buildid, text.to_owned()).await?;
+        Ok(())
+    }
 }
 
-/// The rank from best to worst, in Buildbot's order.
-fn severity(results: Results) -> usize {
-    const RANKED: [Results; 7] = [
-        Results::Skipped,
-        Results::Success,
-        Results::Warnings,
-        Results::Failure,
-        Results::Exception,
-        Results::Retry,
-        Results::Cancelled,
-    ];
-    RANKED
-        .iter()
-        .position(|r| *r == results)
-        .unwrap_or(RANKED.len())
-}
-
-fn name(results: Results) -> &'static str {
-    match results {
-        Results::Success => "success",
-        Results::Warnings => "warnings",
-        Results::Failure => "failure",
-        Results::Skipped => "skipped",
-        Results::Exception => "exception",
-        Results::Retry => "retry",
-        Results::Cancelled => "cancelled",
+/// How a step of this build ends if nothing interrupts it.
+fn planned_results(step: &SimulatedStep, build_number: i32, dice: &mut Dice) -> Results {
+    match step.mishap {
+        Some(Mishap::Sometimes(results, percent)) if dice.roll_percent() < percent => results,
+        Some(Mishap::Since(results, number)) if build_number >= number => results,
+        _ => Results::Success,
     }
 }

@@ -57,6 +57,15 @@ pub(crate) enum CommandError {
         /// What to do instead.
         advice: String,
     },
+    /// The database holds what the demo did not make.
+    #[error(
+        "--demo: the database {url} was not made by --demo, which fills its database with simulated builds; leave \
+         --database-url out, or name a new one"
+    )]
+    NotDemo {
+        /// The database as named on the command line, without a password.
+        url: String,
+    },
     /// The database is ours or empty, and this command is for a Buildbot master's.
     #[error(
         "the database {url} is not a Buildbot master's: it has no table alembic_version; our own records its changes by itself"

@@ -14,13 +14,19 @@ use axum::{
 /// Where the IDE is.
 pub(crate) const PATH: &str = "/graphiql";
 
-/// The IDE's routes; `/` redirects to it.
+/// The IDE's routes; `/` and the same path with a slash at its end redirect to it.
 pub(crate) fn routes<S: Clone + Send + Sync + 'static>() -> Router<S> {
     Router::new()
         .route("/", get(async || Redirect::temporary(PATH)))
         .route(
             PATH,
             get(async |headers: HeaderMap| respond("index.html", &headers)),
+        )
+        .route("/graphiql/", get(async || Redirect::temporary(PATH)))
+        // Browsers ask for it beside a page that names no icon, such as a JSON answer.
+        .route(
+            "/favicon.ico",
+            get(async |headers: HeaderMap| respond("favicon.svg", &headers)),
         )
         .route(
             "/graphiql/{file}",
@@ -45,6 +51,7 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; \
 const HTML: &str = "text/html; charset=utf-8";
 const CSS: &str = "text/css; charset=utf-8";
 const JS: &str = "text/javascript; charset=utf-8";
+const SVG: &str = "image/svg+xml";
 const TEXT: &str = "text/plain; charset=utf-8";
 
 macro_rules! plain {
@@ -69,10 +76,11 @@ macro_rules! gzipped {
     };
 }
 
-static ASSETS: [Asset; 8] = [
+static ASSETS: [Asset; 9] = [
     plain!("index.html", HTML),
     plain!("page.css", CSS),
     plain!("start.js", JS),
+    plain!("favicon.svg", SVG),
     plain!("LICENSES.txt", TEXT),
     gzipped!("graphiql.min.css", CSS),
     gzipped!("graphiql.min.js", JS),

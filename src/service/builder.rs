@@ -1,8 +1,8 @@
-//! The update method of builders.
+//! The update methods of builders.
 
 use crate::{
     app::App,
-    domain::{builder::check_builder_name, error::Result},
+    domain::{builder::check_builder_name, error::Result, id::BuilderId},
     service::{write::write, writer::Writer},
     store::builder,
 };
@@ -17,6 +17,25 @@ pub(crate) async fn find_builder(app: &App, writer: &Writer, name: &str) -> Resu
         // Owned, since the future must be valid for any lifetime of a transaction.
         let name = name.to_owned();
         Box::pin(async move { builder::find_or_insert(txn, &name).await })
+    })
+    .await
+}
+
+/// Replaces a builder's description, which is plain text, and its tags.
+///
+/// # Errors
+/// `NotFound`.
+pub(crate) async fn update_builder_info(
+    app: &App,
+    writer: &Writer,
+    builderid: BuilderId,
+    description: &str,
+    tags: &[&str],
+) -> Result<builder::Model> {
+    let tags: Vec<String> = tags.iter().map(|tag| (*tag).to_owned()).collect();
+    write(app, writer, |txn| {
+        let (description, tags) = (description.to_owned(), tags.clone());
+        Box::pin(async move { builder::set_info(txn, builderid, &description, &tags).await })
     })
     .await
 }

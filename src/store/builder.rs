@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use sea_orm::{
     ActiveValue::{NotSet, Set},
-    Condition,
+    Condition, IntoActiveModel,
     entity::prelude::*,
     sea_query::ExprTrait,
 };
@@ -199,4 +199,22 @@ pub(crate) async fn find_or_insert(txn: &Txn, name: &str) -> Result<Model> {
     find()
         .await?
         .ok_or_else(|| Error::not_found("builder", format!("{name:?}")))
+}
+
+/// Replaces a builder's description, which is plain text, and its tags, and reads it back.
+///
+/// # Errors
+/// `NotFound`.
+pub(crate) async fn set_info(
+    txn: &Txn,
+    id: BuilderId,
+    description: &str,
+    tags: &[String],
+) -> Result<Model> {
+    let mut row = lock(txn, id).await?.into_active_model();
+    row.description = Set(Some(description.to_owned()));
+    row.description_format = Set(None);
+    row.description_html = Set(None);
+    builder_tag::replace(txn, id, tags).await?;
+    Ok(row.update(&txn.0).await?)
 }

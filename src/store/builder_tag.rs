@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use ring::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
 use sea_orm::{
+    ActiveValue::{NotSet, Set},
     DbBackend, JoinType, QueryOrder, QuerySelect, RelationTrait,
     entity::prelude::*,
     sea_query::{ExprTrait, Query, SelectStatement},
@@ -12,7 +13,7 @@ use sea_orm::{
 use crate::{
     domain::{error::Result, id::BuilderId},
     store::{
-        db::{database::Db, dialect::SqlDialect},
+        db::{database::Db, dialect::SqlDialect, transaction::Txn},
         query::rows::MAX_BINDS,
     },
 };
@@ -118,4 +119,35 @@ pub(crate) async fn of_builders(
         }
     }
     Ok(tags)
+}
+
+/// Gives a builder these tags, in this order, and no others.
+pub(crate) async fn replace(txn: &Txn, builder: BuilderId, names: &[String]) -> Result<()> {
+    let old = Entity::delete_many().filter(Column::Builderid.eq(builder.0));
+    old.exec(&txn.0).await?;
+    for name in names {
+        let new = ActiveModel {
+            id: NotSet,
+            builderid: Set(builder.0),
+            tagid: Set(find_or_insert(txn, name).await?),
+        };
+        new.insert(&txn.0).await?;
+    }
+    Ok(())
+}
+
+/// The id of the tag of this name, which is added if there is none.
+async fn find_or_insert(txn: &Txn, name: &str) -> Result<i32> {
+    let hash = name_hash(name);
+    let find = tag::Entity::find().filter(tag::Column::NameHash.eq(hash.as_str()));
+    if let Some(found) = find.one(&txn.0).await? {
+        return Ok(found.id);
+    }
+    let new = tag::ActiveModel {
+        id: NotSet,
+        name: Set(name.to_owned()),
+        name_hash: Set(hash),
+    };
+    // A name that another writer adds meanwhile is a conflict, after which the write runs again.
+    Ok(new.insert(&txn.0).await?.id)
 }

@@ -11,6 +11,7 @@ mod concurrency;
 mod database_file;
 mod database_tls;
 mod deferral;
+mod demo;
 mod fault;
 mod federation;
 mod feed;

@@ -50,30 +50,97 @@ test("the query shows builds with their steps", async () => {
   assert.equal(typeof steps[0].stateString, "string");
 });
 
-test("the first mutation answers", async () => {
+test("one build's life runs from top to bottom", async () => {
   await openTab("FindBuilder");
-  await executeButton('[aria-haspopup="menu"]').click();
-  await page.getByRole("menuitem", { name: "FindBuilder" }).click();
-  const builder = await answer("findBuilder");
-  assert.equal(builder.name, "playground");
-  assert(builder.builderid > 0);
+  for (const [operation, field] of [
+    ["FindBuilder", "findBuilder"], ["AddBuild", "addBuild"], ["NewStep", "newStep"], ["StartStep", "startStep"],
+    ["SetState", "setStepStateString"], ["FinishStep", "finishStep"], ["FinishBuild", "finishBuild"],
+  ]) {
+    await executeButton('[aria-haspopup="menu"]').click();
+    await page.getByRole("menuitem", { name: operation, exact: true }).click();
+    await answer(field);
+    await executeButton().waitFor();
+  }
+  const { build } = await answer("finishBuild");
+  assert.deepEqual(build, {
+    stateString: "build successful", results: "SUCCESS",
+    steps: [{ name: "compile", stateString: "compile", results: "SUCCESS" }],
+  });
+  const variables = JSON.parse(await editorText(".graphiql-editor-tool"));
+  assert.equal(variables.builder, "playground");
+  for (const name of ["builderid", "buildid", "stepid"]) assert(variables[name] > 0, JSON.stringify(variables));
 });
 
-test("the subscription shows events as they happen, until it is stopped", async () => {
+test("the same life again takes the ids of the new build", async () => {
+  const before = JSON.parse(await editorText(".graphiql-editor-tool"));
+  for (const [operation, name] of [["AddBuild", "buildid"], ["NewStep", "stepid"]]) {
+    await executeButton('[aria-haspopup="menu"]').click();
+    await page.getByRole("menuitem", { name: operation, exact: true }).click();
+    await page.waitForFunction(([name, old]) => {
+      const text = document.querySelector(".graphiql-editor-tool .CodeMirror").CodeMirror.getValue();
+      return JSON.parse(text)[name] > old;
+    }, [name, before[name]]);
+  }
+});
+
+test("the subscription lists events as they happen, until it is stopped", async () => {
   await openTab("Live");
   const opened = page.waitForEvent("websocket");
   await executeButton().click();
   const socket = await opened;
   const closed = socket.waitForEvent("close", { timeout: 2 * TIMEOUT });
 
-  const first = await answer("stepEvents");
-  const second = await answer("stepEvents", first);
-  assert.notEqual(first.cursor, second.cursor);
-  for (const event of [first, second]) assert(event.step.build.builder.name);
+  let events = [];
+  while (events.length < 3) events = await answer("stepEvents", events);
+  for (const event of events) assert(event.step.build.builder.name);
+  const cursors = events.map((event) => event.cursor);
+  assert.deepEqual(cursors, [...new Set(cursors)].sort().reverse());
 
   await page.getByRole("button", { name: /^Stop query/ }).click();
   await closed;
   await executeButton().waitFor();
+});
+
+for (const width of [1400, 375]) {
+  test(`nothing is clipped in a window of ${width} pixels`, async () => {
+    await page.setViewportSize({ width, height: 900 });
+    for (const tab of [0, 1, 2]) {
+      await page.locator(".graphiql-tab-button").nth(tab).click();
+      await executeButton().waitFor();
+      const cut = await page.evaluate(() => {
+        const panes = [...document.querySelectorAll(".graphiql-editor:not(.hidden), .result-window")];
+        const wide = [document.documentElement, ...document.querySelectorAll(".CodeMirror-scroll")]
+          // The editor hides its scroll bar in a margin of 50 pixels.
+          .filter((e) => e.scrollWidth > e.clientWidth + 50);
+        const small = panes.filter((pane) => {
+          const { left, right, width, height } = pane.getBoundingClientRect();
+          return left < 0 || right > innerWidth || width < 200 || height < 100;
+        });
+        return [...wide, ...small].map((e) => e.className);
+      });
+      assert.deepEqual(cut, [], `tab ${tab}`);
+    }
+  });
+}
+
+test("the docs of stepEvents keep their paragraphs", async () => {
+  await page.setViewportSize({ width: 1400, height: 900 });
+  await page.locator('button[aria-label="Show Documentation Explorer"]').click();
+  const docs = page.locator(".graphiql-doc-explorer");
+  for (const name of ["Subscription", "stepEvents"]) await docs.getByText(name, { exact: true }).first().click();
+  const text = docs.locator(".graphiql-markdown-description").first();
+  await text.locator("li").first().waitFor();
+  assert.equal(await text.locator("p").count(), 2);
+  assert.equal(await text.locator("li").count(), 6);
+  await page.locator('button[aria-label="Hide Documentation Explorer"]').click();
+});
+
+test("the page has an icon", async () => {
+  const icon = await page.evaluate(() => document.querySelector('link[rel="icon"]').href);
+  for (const url of [icon, `${origin}/favicon.ico`]) {
+    const answer = await fetch(url);
+    assert.deepEqual([answer.status, answer.headers.get("content-type")], [200, "image/svg+xml"], url);
+  }
 });
 
 test("the documentation, a dialog and the history open", async () => {

@@ -23,12 +23,16 @@ pub(crate) struct Subscription;
 #[Root]
 impl Subscription {
     /// Every change of every matching step, each once, in order, with no gap.
-    /// after: first replays what came since that position, then goes on live.
-    /// snapshot: first sends each matching step as it is now (kind SNAPSHOT), then goes on live.
-    /// Neither: live from now. Both: an error.
-    /// The stream ends with the error CURSOR_EXPIRED where `after` is older than the feed reaches, and with
-    /// FEED_LAGGED (extensions.cursor says where to resume) where the client reads too slowly, with FEED_DETACHED
-    /// where a Buildbot upgrade dropped the feed's triggers.
+    ///
+    /// - `after` first replays what came since that position, then goes on live.
+    /// - `snapshot` first sends each matching step as it is now (kind SNAPSHOT), then goes on live.
+    /// - Neither: live from now. Both: an error.
+    ///
+    /// The stream ends with an error:
+    ///
+    /// - CURSOR_EXPIRED where `after` is older than the feed reaches,
+    /// - FEED_LAGGED where the client reads too slowly; `extensions.cursor` says where to resume,
+    /// - FEED_DETACHED where a Buildbot upgrade dropped the feed's triggers.
     async fn step_events(
         &self,
         ctx: &Context<'_>,

@@ -44,10 +44,10 @@ impl DatabaseLocation {
     /// # Errors
     /// The rule that the URL breaks.
     pub(crate) fn parse(config: &DatabaseConfig) -> Result<Self, CommandError> {
-        let given = &config.database_url;
+        let given = config.url();
         let (scheme, rest) = given.split_once(':').unwrap_or((given, ""));
         let (backend, url) = match scheme {
-            "sqlite" => (DbBackend::Sqlite, given.clone()),
+            "sqlite" => (DbBackend::Sqlite, given.to_owned()),
             "postgres" | "postgresql" => (DbBackend::Postgres, format!("postgres:{rest}")),
             "mysql" | "mariadb" => (DbBackend::MySql, format!("mysql:{rest}")),
             // Only the scheme: the rest may hold a password.

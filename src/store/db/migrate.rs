@@ -29,7 +29,7 @@ pub(crate) async fn pending_migrations(db: &DatabaseConnection) -> Result<Vec<St
 }
 
 /// Statements that let one server at a time migrate, so that several may start together.
-fn locks(backend: DbBackend) -> (Option<&'static str>, Option<&'static str>) {
+pub(crate) fn migration_locks(backend: DbBackend) -> (Option<&'static str>, Option<&'static str>) {
     match backend {
         DbBackend::Sqlite => (None, None),
         DbBackend::MySql => (
@@ -53,7 +53,7 @@ pub(crate) async fn apply_migrations(
 ) -> Result<Vec<String>, CommandError> {
     let Txn(txn) = db.begin().await?;
     let cannot = |e: DbErr| location.open_error(&e);
-    let (lock, unlock) = locks(location.backend);
+    let (lock, unlock) = migration_locks(location.backend);
     if let Some(lock) = lock {
         txn.execute_unprepared(lock).await.map_err(cannot)?;
     }

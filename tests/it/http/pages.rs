@@ -55,6 +55,14 @@ async fn the_root_redirects_to_graphiql() {
     );
     assert!(!html.contains("https://"), "it needs the network: {html}");
     assert_eq!(page(&server, "/nothing").await.status(), 404);
+    let slash = page(&server, "/graphiql/").await;
+    assert!(slash.status().is_redirection(), "{}", slash.status());
+    assert_eq!(header(&slash, "location"), "/graphiql");
+    for icon in ["/favicon.ico", "/graphiql/favicon.svg"] {
+        let icon = page(&server, icon).await;
+        assert_eq!(icon.status(), 200);
+        assert_eq!(header(&icon, "content-type"), "image/svg+xml");
+    }
 }
 
 /// What browsers send for an address that somebody typed.

@@ -121,7 +121,7 @@ mod tests {
 
     fn config(url: String) -> DatabaseConfig {
         DatabaseConfig {
-            database_url: url,
+            database_url: Some(url),
             readers: 1,
             writers: 1,
             busy_seconds: 1,
