@@ -61,6 +61,8 @@ impl Server {
         } else {
             PendingMigrations::Apply
         };
+        // Before anything is made or changed.
+        config.check().map_err(CommandError::Config)?;
         // First, so that a wrong certificate does not leave a migrated database behind.
         let tls = Tls::load(&config.connection)?;
         if config.demo {

@@ -21,7 +21,9 @@ pub(crate) struct Sequencer {
 impl Sequencer {
     /// Gives every change that is committed by now its position.
     pub(crate) async fn sequence_all(&self, db: &Db) -> Result<()> {
-        if !db.needs_sequencing() {
+        // Where nothing can be written, another server gives the positions.
+        let is_read_only = matches!(db.feed_writability(), Err(Error::ReadOnly(_)));
+        if !db.needs_sequencing() || is_read_only {
             return Ok(());
         }
         // A pass that has begun may have looked before the caller's change was committed.

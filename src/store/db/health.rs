@@ -60,8 +60,8 @@ impl Db {
         }
     }
 
-    /// Fails if the database is known to take no writes, and with `Unavailable` where nothing new is
-    /// known.
+    /// Fails if the database is known to take no writes, and with `Unavailable` where nothing new
+    /// is known.
     async fn probe(&self) -> Result<()> {
         match (self.backend(), self.writability.disk_full_since()) {
             (DbBackend::Sqlite, None) => Err(Error::Unavailable),
@@ -122,9 +122,12 @@ impl Db {
 
 /// Closes the connections of a pool that nobody uses; new ones are opened as they are needed.
 async fn close_idle(pool: &sqlx::PgPool) {
-    while let Some(connection) = pool.try_acquire() {
+    // Waited for: one that was just used may still be on its way back.
+    let mut idle = pool.acquire().await.ok();
+    while let Some(connection) = idle {
         if let Err(error) = connection.close().await {
             tracing::debug!(%error, "a connection did not close cleanly");
         }
+        idle = pool.try_acquire();
     }
 }

@@ -33,11 +33,11 @@ pub(crate) struct WatchedFile {
     opened: FileId,
     /// SQLite serves it without locks, so it must not change at all.
     is_immutable: bool,
-    state: Mutex<State>,
+    last: Mutex<LastLook>,
 }
 
 #[derive(Debug)]
-struct State {
+struct LastLook {
     /// The files of `BESIDE`, as they were first seen.
     beside: [(PathBuf, Option<FileId>); 2],
     is_gone: bool,
@@ -58,7 +58,7 @@ impl WatchedFile {
             path: path.to_owned(),
             opened,
             is_immutable,
-            state: Mutex::new(State {
+            last: Mutex::new(LastLook {
                 beside,
                 is_gone: false,
             }),
@@ -71,7 +71,7 @@ impl WatchedFile {
 
     /// Fails if the file was not there, or was another one, at the last look.
     pub(crate) fn last_seen(&self) -> Result<()> {
-        if self.state.lock().is_gone {
+        if self.last.lock().is_gone {
             return Err(Error::FileGone);
         }
         Ok(())
@@ -82,9 +82,9 @@ impl WatchedFile {
     /// # Errors
     /// `FileGone`. The file may come back: then this succeeds again.
     pub(crate) fn look(&self) -> Result<()> {
-        let mut state = self.state.lock();
-        let is_gone = self.is_changed(&mut state.beside);
-        if is_gone != state.is_gone {
+        let mut last = self.last.lock();
+        let is_gone = self.is_changed(&mut last.beside);
+        if is_gone != last.is_gone {
             let file = self.path.display();
             if is_gone {
                 tracing::error!(%file, "the database's file, or its -wal or -shm, was deleted or replaced: \
@@ -93,7 +93,7 @@ impl WatchedFile {
                 tracing::info!(%file, "the database's file is back");
             }
         }
-        state.is_gone = is_gone;
+        last.is_gone = is_gone;
         if is_gone {
             return Err(Error::FileGone);
         }
@@ -102,8 +102,8 @@ impl WatchedFile {
 
     /// The bytes of the write-ahead log; 0 where there is none.
     pub(crate) fn log_bytes(&self) -> u64 {
-        let state = self.state.lock();
-        let [(log, _), _] = &state.beside;
+        let last = self.last.lock();
+        let [(log, _), _] = &last.beside;
         fs::metadata(log).map_or(0, |log| log.len())
     }
 

@@ -160,7 +160,9 @@ async fn another_file_in_its_place_is_left_alone() {
 #[tokio::test]
 async fn a_masters_file_is_watched_too() {
     let (dir, file) = crate::database_file::master_file();
-    let server = Server::on(Database::at(&file), &[], Clock::System, None).await;
+    let database = Database::at(&file);
+    crate::attach::run("attach", &database).await.unwrap();
+    let server = Server::on(database, &[], Clock::System, None).await;
     server.client().data(COUNT, json!({})).await;
     fs::rename(&file, dir.path().join("moved")).unwrap();
     wait_until(async || ready(server.address).await.0 == 503).await;

@@ -73,6 +73,9 @@ async fn a_database_that_is_set_read_only_is_served() {
     sql.run(&on).await;
     if kind() == Kind::Mariadb {
         is_read_only(&process).await;
+        // Users with a right of their own write all the same.
+        let exempt = Process::start(&database, &[]).await;
+        is_writable(&exempt).await;
     }
     // It starts, too.
     process.kill().await;
@@ -82,17 +85,38 @@ async fn a_database_that_is_set_read_only_is_served() {
     is_writable(&process).await;
 }
 
-/// Users with a right of their own write in spite of `read_only`.
+/// The database's own error is raised by a trigger: no disk of a server is filled here.
 #[tokio::test]
-async fn an_exempt_user_of_mariadb_writes() {
-    if kind() != Kind::Mariadb {
-        return;
-    }
+async fn a_full_disk_is_named_until_there_is_room() {
     let database = Database::fresh().await;
+    let (fill, free) = match kind() {
+        // Its disk is filled in `disk.rs`.
+        Kind::Sqlite => return,
+        Kind::Postgres => (
+            "CREATE FUNCTION full() RETURNS trigger LANGUAGE plpgsql AS \
+             'BEGIN RAISE EXCEPTION $$no room$$ USING ERRCODE = $$53100$$; END'; \
+             CREATE TRIGGER fill BEFORE INSERT ON builders FOR EACH ROW EXECUTE FUNCTION full()",
+            "DROP TRIGGER fill ON builders",
+        ),
+        Kind::Mariadb => (
+            "CREATE TRIGGER fill BEFORE INSERT ON builders FOR EACH ROW \
+             SIGNAL SQLSTATE 'HY000' SET MYSQL_ERRNO = 1021, MESSAGE_TEXT = 'no room'",
+            "DROP TRIGGER fill",
+        ),
+    };
     let process = Process::start(&database, &[]).await;
+    let client = Client::new(process.address);
     let sql = Sql::open(&database).await;
-    sql.run("SET GLOBAL read_only = 1").await;
-    tokio::time::sleep(crate::support::TIMEOUT / 8).await;
+    sql.run(fill).await;
+    let (code, message) = client.error(ADD, json!({})).await;
+    assert_eq!(code, "UNAVAILABLE", "{message}");
+    assert!(message.contains("the disk is full"), "{message}");
+    let (status, body) = ready(process.address).await;
+    assert_eq!(status, 200, "{body}");
+    let writable = body["writable"].as_str().unwrap();
+    assert!(writable.contains("the disk is full"), "{body}");
+    client.data(COUNT, json!({})).await;
+    sql.run(free).await;
     is_writable(&process).await;
 }
 
