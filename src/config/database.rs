@@ -13,8 +13,8 @@ pub(crate) const DEMO_URL: &str = "sqlite://buildbot-graphql-demo.sqlite?mode=rw
 #[derive(Args, Clone, Debug)]
 pub(crate) struct DatabaseConfig {
     /// The database, on SQLite, PostgreSQL, MariaDB or MySQL: ours, or a Buildbot master's, served
-    /// read-only [default: sqlite://buildbot-graphql.sqlite?mode=rwc; with --demo
-    /// sqlite://buildbot-graphql-demo.sqlite?mode=rwc]
+    /// read-only [default: the file buildbot-graphql.sqlite here; buildbot-graphql-demo.sqlite with
+    /// --demo]
     #[arg(long, env = "BUILDBOT_GRAPHQL_DATABASE_URL")]
     pub(crate) database_url: Option<String>,
     /// How many connections read at once

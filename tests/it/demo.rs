@@ -72,14 +72,13 @@ async fn a_killed_demo_leaves_nothing_running_and_others_builds_alone() {
     let client = Client::new(server.address);
     let docs = "{ builder(name: \"docs\") { builderid } }";
     let docs = client.data(docs, json!({})).await["builder"]["builderid"].clone();
-    let adding: String = (0..100)
-        .map(|i| format!("b{i}: addBuild(builderid: {docs}) {{ build {{ buildid }} }} "))
+    let adding: Vec<_> = (0..100)
+        .map(|i| format!("b{i}: addBuild(builderid: {docs}) {{ build {{ buildid }} }}"))
         .collect();
+    let adding = format!("mutation {{ {} }}", adding.join(" "));
     // More than a page.
     for _ in 0..6 {
-        client
-            .data(&format!("mutation {{ {adding} }}"), json!({}))
-            .await;
+        client.data(&adding, json!({})).await;
     }
     let own = client.add_build("own").await;
     let (own_step, _) = client.new_step(own, "compile").await;
