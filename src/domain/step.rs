@@ -44,12 +44,6 @@ pub(crate) fn check_step_name(name: &str) -> Result<(), String> {
     if length <= MAX_STEP_NAME && legal {
         return Ok(());
     }
-    let offer: String = name
-        .chars()
-        .take(MAX_STEP_NAME)
-        .enumerate()
-        .map(|(i, c)| if is_allowed(c, i == 0) { c } else { '_' })
-        .collect();
     let rule = if legal {
         format!("a step name has 1 to 50 characters, got {length}")
     } else {
@@ -57,7 +51,18 @@ pub(crate) fn check_step_name(name: &str) -> Result<(), String> {
          and goes on with those, ASCII digits and '.'"
             .to_owned()
     };
-    Err(format!("{rule}; {offer:?} would do"))
+    // Without escapes, so that it can be taken as it stands: a legal name has no quotes.
+    Err(format!("{rule}; \"{}\" would do", nearest_name(name)))
+}
+
+/// The legal name that is nearest to this one: other characters become `_`, and a first one that is
+/// legal further on gets a `_` before it.
+fn nearest_name(name: &str) -> String {
+    let is_misplaced = |c: char| is_allowed(c, false) && !is_allowed(c, true);
+    let prefix = name.starts_with(is_misplaced).then_some('_');
+    let legal = |c| if is_allowed(c, false) { c } else { '_' };
+    let name = prefix.into_iter().chain(name.chars().map(legal));
+    name.take(MAX_STEP_NAME).collect()
 }
 
 /// The first free name for a step: the name itself, else cut and followed by `_1`, `_2`, …, counted
@@ -151,10 +156,13 @@ mod tests {
         }
         for (bad, offer) in [
             ("has space", "\"has_space\""),
-            ("9x", "\"_x\""),
-            (".x", "\"_x\""),
+            ("9x", "\"_9x\""),
+            ("1test", "\"_1test\""),
+            (".x", "\"_.x\""),
+            (" x", "\"_x\""),
+            ("a b\u{a0}e\u{301}", "\"a_b\u{a0}e\u{301}\""),
             ("日本 語", "\"日本_語\""),
-            ("42", "\"_2\""),
+            ("42", "\"_42\""),
             ("nul\0", "\"nul_\""),
         ] {
             let reason = check_step_name(bad).expect_err(bad);

@@ -7,7 +7,7 @@ pub(crate) const EARLIEST: i64 = 0;
 /// 9999-12-31T23:59:59Z, the latest time that RFC 3339 can write.
 pub(crate) const LATEST: i64 = 253_402_300_799;
 /// 0000-01-01T00:00:00Z, the first time that RFC 3339 can write.
-const FIRST_WRITABLE: i64 = -62_167_219_200;
+pub(crate) const FIRST_WRITABLE: i64 = -62_167_219_200;
 
 /// The RFC 3339 text of a time, or none where the year has no four digits.
 #[must_use]

@@ -58,6 +58,10 @@ impl Url {
                 return invalid(argument, format!("no control characters, got {text:?}"));
             }
         }
+        if self.name.trim().is_empty() {
+            let rule = format!("1 to {MAX_NAME} characters, not just spaces, got {:?}", self.name);
+            return invalid("name", rule);
+        }
         match url::Url::parse(&self.url) {
             Ok(u) if matches!(u.scheme(), "http" | "https") => Ok(()),
             _ => {
@@ -114,7 +118,11 @@ mod tests {
     #[test]
     fn only_plain_http_links_pass() {
         assert_eq!(url("docs", "https://example.org/a?b#c").check(), Ok(()));
-        assert_eq!(url("", "HTTP://example.org").check(), Ok(()));
+        assert_eq!(url("_", "HTTP://example.org").check(), Ok(()));
+        for empty in ["", " ", "\u{3000}\u{a0}"] {
+            let error = url(empty, "https://x/").check().expect_err("empty");
+            assert_eq!(error.argument, "name", "{empty:?}");
+        }
         for bad in [
             "",
             "docs",

@@ -76,6 +76,15 @@ directive @stream(
 ) on FIELD
 "#;
 
+/// What introspection says of the whole.
+const DESCRIPTION: &str = "\
+Buildbot's builders, builds and steps: queries read them, mutations are Buildbot's update methods, and stepEvents \
+streams every change of a step.
+Lists come in pages of 50 rows, at most 500 (first, last), but a build's steps all at once, at most 10,000 (limit). \
+A where holds at most 1,000 conditions and values, 20 deep. An operation is also limited in size, depth, cost and \
+time, and a caller in its rate: an error LIMIT_EXCEEDED or RATE_LIMITED names the setting and its value.
+Each error has a code in extensions.code.";
+
 /// The text of a schema that was built already.
 pub(crate) fn sdl_of(schema: &GraphqlSchema) -> String {
     // The values of enums stay unsorted: the order of `Results` is that of Buildbot's codes.
@@ -88,6 +97,7 @@ pub(crate) fn sdl_of(schema: &GraphqlSchema) -> String {
     let sdl = schema.sdl_with_options(options) + DIRECTIVES;
     let parsed = apollo_compiler::Schema::parse(sdl, "schema.graphql");
     let mut schema = parsed.unwrap_or_else(|invalid| invalid.partial);
+    schema.schema_definition.make_mut().description = Some(DESCRIPTION.into());
     // Every server has these; the library prints them as if they were ours.
     let built_in = ["skip", "include", "deprecated", "specifiedBy", "oneOf"];
     schema

@@ -19,7 +19,7 @@ use axum::{
     Extension, Router,
     extract::{Request, State},
     http::{HeaderMap, HeaderValue, Method, Uri, header},
-    response::{IntoResponse, Response},
+    response::{IntoResponse, Redirect, Response},
     routing,
 };
 use serde_json::{Map, Value};
@@ -88,6 +88,16 @@ async fn respond(
     // Before the parsing, so that malformed requests cost a point too.
     app.rate_limiter.spend(context, MIN_COST)?;
     let path = ResourcePath::parse(uri.path())?;
+    if path == ResourcePath::Root {
+        // Relative, since a proxy may serve this below a path of its own.
+        let has_slash = uri.path().ends_with('/');
+        let document = if has_slash {
+            "openapi.json"
+        } else {
+            "v2/openapi.json"
+        };
+        return Ok(Redirect::temporary(document).into_response());
+    }
     let parameters = Parameters::parse(uri.query().unwrap_or_default())?;
     let body = read(app, &path, &parameters).await?;
     // Each row costs one more point, and their number is known only now.
@@ -104,7 +114,7 @@ async fn read(app: &App, path: &ResourcePath, parameters: &Parameters) -> Result
         ResourcePath::Build(reference) => build::get(app, reference, parameters).await,
         ResourcePath::Steps(of) => step::list(app, of, parameters).await,
         ResourcePath::Step(reference) => step::get(app, reference, parameters).await,
-        ResourcePath::OpenApi => Ok(openapi::document()),
+        ResourcePath::OpenApi | ResourcePath::Root => Ok(openapi::document()),
     }
 }
 

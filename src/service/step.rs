@@ -57,11 +57,10 @@ pub(crate) async fn start_step(
     started_at: Option<i64>,
     locks_acquired: bool,
 ) -> Result<Updated> {
-    let started_at = time_or_now(app, "startedAt", started_at)?;
-    let change = StepChange::Start {
+    let change = time_or_now(app, "startedAt", started_at).map(|started_at| StepChange::Start {
         started_at,
         locks_acquired,
-    };
+    });
     update(app, writer, stepid, change, EventKind::Started).await
 }
 
@@ -72,15 +71,9 @@ pub(crate) async fn set_step_locks_acquired_at(
     stepid: StepId,
     locks_acquired_at: Option<i64>,
 ) -> Result<Updated> {
-    let at = time_or_now(app, "locksAcquiredAt", locks_acquired_at)?;
-    update(
-        app,
-        writer,
-        stepid,
-        StepChange::LocksAcquiredAt(at),
-        EventKind::Updated,
-    )
-    .await
+    let at = time_or_now(app, "locksAcquiredAt", locks_acquired_at);
+    let change = at.map(StepChange::LocksAcquiredAt);
+    update(app, writer, stepid, change, EventKind::Updated).await
 }
 
 /// Replaces a step's state string.
@@ -91,14 +84,8 @@ pub(crate) async fn set_step_state_string(
     state_string: String,
 ) -> Result<Updated> {
     check_state_string(&state_string)?;
-    update(
-        app,
-        writer,
-        stepid,
-        StepChange::StateString(state_string),
-        EventKind::Updated,
-    )
-    .await
+    let change = Ok(StepChange::StateString(state_string));
+    update(app, writer, stepid, change, EventKind::Updated).await
 }
 
 /// Adds a link to a step. A link that it already has is not added again, but the event is still
@@ -115,7 +102,10 @@ pub(crate) async fn add_step_url(
         Box::pin(async move {
             // Without the lock, one of two links added at the same time would be lost.
             let step = step::lock(txn, stepid).await?;
-            let mut urls = Url::read(&step.urls_json).unwrap_or_default();
+            let mut urls = Url::read(&step.urls_json).ok_or_else(|| {
+                let rule = "a step whose links can be read, since they would be lost, got";
+                Error::invalid("stepid", format!("{rule} {stepid}"))
+            })?;
             if !urls.contains(&url) {
                 urls.push(url);
             }
@@ -134,25 +124,27 @@ pub(crate) async fn finish_step(
     results: Results,
     hidden: bool,
 ) -> Result<Updated> {
-    let change = StepChange::Finish {
+    let change = Ok(StepChange::Finish {
         complete_at: app.clock.now(),
         results,
         hidden,
-    };
+    });
     update(app, writer, stepid, change, EventKind::Finished).await
 }
 
+/// Changes a step. A change that is refused by the clock fails only here: what is kept under an
+/// idempotency key was judged by the clock of its time.
 async fn update(
     app: &App,
     writer: &Writer,
     stepid: StepId,
-    change: StepChange,
+    change: Result<StepChange>,
     kind: EventKind,
 ) -> Result<Updated> {
     write_event(app, writer, |txn| {
         let change = change.clone();
         Box::pin(async move {
-            step::update(txn, stepid, change).await?;
+            step::update(txn, stepid, change?).await?;
             event::of_change(txn, stepid, kind).await
         })
     })

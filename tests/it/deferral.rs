@@ -55,6 +55,10 @@ async fn a_misuse_is_refused() {
             "initialCount: an Int, got \"1\"",
         ),
         (
+            "{ builders { nodes @stream(initialCount: -5) { id } } }",
+            "initialCount: a number from 0 on, got -5",
+        ),
+        (
             "query($l: String) { ... @defer(label: $l) { __typename } }",
             "label: a text in the document, got the variable $l",
         ),

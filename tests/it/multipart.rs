@@ -211,18 +211,22 @@ async fn a_failing_stream_sends_its_error_and_ends() {
     assert_eq!(parts.next().await, Part::End);
 }
 
-/// Without the last boundary, so that the client reconnects.
+/// Not as a subscription that is over, so that the client subscribes again.
 #[tokio::test]
-async fn a_stopping_server_breaks_the_stream_off() {
+async fn a_stopping_server_ends_the_stream_with_an_error() {
     let server = Server::start().await;
     let (client, stepid, start) = one_step(&server).await;
     let mut busy = Parts::of(post(&client, &subscription(&after(&start)))).await;
     client.set_state(stepid, "one").await;
     busy.json().await;
-    let mut silent = Parts::of(post(&client, &subscription(""))).await;
+    let silent = Parts::of(post(&client, &subscription(""))).await;
     server.handle.stop();
-    assert_eq!(busy.next().await, Part::BrokenOff);
-    assert_eq!(silent.next().await, Part::BrokenOff);
+    for mut parts in [busy, silent] {
+        let last = parts.json().await;
+        assert_eq!(last["payload"], Value::Null, "{last}");
+        assert_eq!(last["errors"][0]["extensions"]["code"], "UNAVAILABLE");
+        assert_eq!(parts.next().await, Part::End);
+    }
     server.stop().await;
 }
 

@@ -11,6 +11,7 @@ use crate::support::{client::Client, database::Database, process::Process, serve
 
 mod rules;
 mod scopes;
+mod times;
 
 const NEW: &str = "mutation($b: Int!, $n: String!) { newStep(buildid: $b, name: $n) { cursor step { stepid number name } } }";
 const LINK: &str = "mutation($s: Int!, $n: String!, $u: String!) { addStepURL(stepid: $s, name: $n, url: $u) { cursor step { urls { name url } } } }";

@@ -19,7 +19,16 @@ fn read(file: &str) -> String {
 /// defaults.
 fn promises(sdl: &str) -> BTreeSet<String> {
     let mut lines = BTreeSet::new();
-    for definition in parse_schema(sdl).unwrap().definitions {
+    // The parser knows no description of the schema itself.
+    let start = if sdl.starts_with("\"\"\"\nBuildbot") {
+        sdl.find("schema {")
+    } else {
+        None
+    };
+    for definition in parse_schema(&sdl[start.unwrap_or(0)..])
+        .unwrap()
+        .definitions
+    {
         let TypeSystemDefinition::Type(definition) = definition else {
             continue;
         };
@@ -157,4 +166,45 @@ async fn everything_has_a_description() {
         }),
     );
     assert_eq!(reached, ["T.f.a", "T.i", "T.V"]);
+}
+
+/// What a client must know before it asks: what there is, and how much of it at once.
+#[tokio::test]
+async fn the_schema_says_what_it_is_and_names_its_limits() {
+    let server = Server::start().await;
+    let query = "{ __schema { description queryType { fields { name args { name description } } } }
+        filter: __type(name: \"StepFilter\") { description } }";
+    let data = server.client().data(query, json!({})).await;
+    let description = data["__schema"]["description"].as_str().unwrap();
+    for word in [
+        "Buildbot",
+        "steps",
+        "stepEvents",
+        "500",
+        "10,000",
+        "1,000",
+        "extensions.code",
+    ] {
+        assert!(description.contains(word), "{word}: {description}");
+    }
+    assert!(
+        data["filter"]["description"]
+            .as_str()
+            .unwrap()
+            .contains("1,000")
+    );
+    let fields = data["__schema"]["queryType"]["fields"].as_array().unwrap();
+    let mut pages = 0;
+    for field in fields {
+        for argument in field["args"].as_array().unwrap() {
+            if argument["name"] == "first" || argument["name"] == "last" {
+                assert!(
+                    argument["description"].as_str().unwrap().contains("500"),
+                    "{field:#}"
+                );
+                pages += 1;
+            }
+        }
+    }
+    assert_eq!(pages, 6);
 }

@@ -267,10 +267,13 @@ async fn a_stopping_server_ends_the_stream_without_complete() {
     let mut stream = events(get(&client, &subscription(&after(&start)))).await;
     client.set_state(stepid, "one").await;
     stream.event().await;
-    let mut silent = events(get(&client, &subscription(""))).await;
+    let silent = events(get(&client, &subscription(""))).await;
     server.handle.stop();
-    assert_eq!(stream.next().await, None);
-    assert_eq!(silent.next().await, None);
+    for mut stream in [stream, silent] {
+        let last = stream.block().await.expect("a last block");
+        assert_eq!(last, ": the server is stopping\nretry: 1000");
+        assert_eq!(stream.block().await, None);
+    }
     server.stop().await;
 }
 

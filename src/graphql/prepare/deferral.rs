@@ -41,21 +41,32 @@ impl<'d> Labels<'d> {
     }
 }
 
-/// Fails with the broken rule if there is a `@stream` at a field that is no list.
+/// Fails with the broken rule if there is a `@stream` at a field that is no list, or with a count
+/// below 0.
 pub(crate) fn check_stream(
     field: &str,
     ty: &Type,
     directives: &[Node<Directive>],
 ) -> Result<(), String> {
-    let is_streamed = directives
-        .iter()
-        .any(|directive| directive.name == "stream");
-    if ty.is_list() || !is_streamed {
+    let mut directives = directives.iter();
+    let Some(stream) = directives.find(|directive| directive.name == "stream") else {
         return Ok(());
+    };
+    if !ty.is_list() {
+        return Err(format!(
+            "Directive \"@stream\" needs a list, got the field \"{field}\" of type \"{ty}\"."
+        ));
     }
-    Err(format!(
-        "Directive \"@stream\" needs a list, got the field \"{field}\" of type \"{ty}\"."
-    ))
+    match stream
+        .specified_argument_by_name("initialCount")
+        .map(|count| &**count)
+    {
+        Some(Literal::Int(count)) if count.as_str().starts_with('-') => Err(format!(
+            "initialCount: a number from 0 on, got {}",
+            count.as_str()
+        )),
+        _ => Ok(()),
+    }
 }
 
 /// Fails with the broken rule if a part of the root of a mutation or a subscription is deferred.

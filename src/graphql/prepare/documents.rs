@@ -110,10 +110,7 @@ impl Documents {
             return Ok(trusted.clone());
         }
         if self.limits.only_documents {
-            let message = "this server runs its registered documents only: send the id of one as documentId, \
-                           its SHA-256 in extensions.persistedQuery, or its exact text";
-            let code = ResponseCode::PersistedQueryOnly;
-            return Err(vec![errors::request_error(message, code)]);
+            return Err(unregistered(&source));
         }
         match source {
             DocumentSource::Text(text) | DocumentSource::Register(text, _) => self.read(text),
@@ -124,7 +121,11 @@ impl Documents {
             DocumentSource::Id(id) => {
                 let known =
                     DocumentHash::read(&normalize_id(&id)).and_then(|hash| self.cached(hash));
-                known.ok_or_else(|| not_found("documentId: this server knows no such document"))
+                known.ok_or_else(|| {
+                    not_found(&format!(
+                        "documentId: the id of a document that this server knows, got {id:?}"
+                    ))
+                })
             }
         }
     }
@@ -169,6 +170,18 @@ impl DocumentCache {
             self.bytes -= oldest.bytes;
         }
     }
+}
+
+/// The refusal of a document where only the operator's run.
+fn unregistered(source: &DocumentSource) -> Vec<ServerError> {
+    let rule = "this server runs its registered documents only: send the id of one as documentId, \
+                its SHA-256 in extensions.persistedQuery, or its exact text";
+    let message = match source {
+        DocumentSource::Id(id) => format!("{rule}; got the unknown documentId {id:?}"),
+        _ => rule.to_owned(),
+    };
+    let code = ResponseCode::PersistedQueryOnly;
+    vec![errors::request_error(message, code)]
 }
 
 fn not_found(message: &str) -> Vec<ServerError> {

@@ -45,6 +45,9 @@ pub(crate) fn register_documents(
         reason,
     };
     for (id, text) in read_file(path).map_err(refuse)? {
+        if id.trim().is_empty() {
+            return Err(refuse(format!("an id is a text that shows, got {id:?}")));
+        }
         documents.register(&id, text).map_err(|errors| {
             let errors: Vec<_> = errors.iter().map(ToString::to_string).collect();
             refuse(format!("the document {id:?}: {}", errors.join("; ")))

@@ -94,11 +94,7 @@ impl Build {
     async fn started_at(&self) -> DateTime {
         // Not null by contract, so a value that RFC 3339 cannot write shows as the nearest it can.
         let seconds = self.0.started_at.int().unwrap_or(time::EARLIEST);
-        DateTime(if time::format(seconds).is_some() {
-            seconds
-        } else {
-            time::LATEST
-        })
+        DateTime(seconds.clamp(time::FIRST_WRITABLE, time::LATEST))
     }
 
     /// True once the build has a time of completion.

@@ -1,9 +1,12 @@
 //! The GraphQL type StepEvent, its kinds and its filter: what subscriptions send.
 
+use std::collections::HashMap;
+
 use async_graphql::{Enum, InputObject, SimpleObject};
 
 use crate::{
     domain::{
+        error::{Error, Result},
         event,
         id::{BuildId, BuilderId, StepId},
     },
@@ -12,7 +15,7 @@ use crate::{
         scalar::{DateTime, EventCursor, NameOrNumber},
         step::Step,
     },
-    store::event::Event,
+    store::{build, builder, db::database::Db, event::Event, step},
 };
 
 /// What an event was.
@@ -66,23 +69,52 @@ pub(crate) struct StepEventFilter {
     stepid: Option<i32>,
     /// Steps of this number or name, in whatever build.
     name_or_number: Option<NameOrNumber>,
-    /// Changes of these kinds; none of an empty list.
+    /// Changes of these kinds, at least one.
     kinds: Option<Vec<StepEventKind>>,
     /// True: steps that the event left hidden. False: steps that it left visible.
     hidden: Option<bool>,
 }
 
-impl From<StepEventFilter> for EventFilter {
-    fn from(f: StepEventFilter) -> Self {
-        Self {
-            builderid: f.builderid.map(BuilderId),
-            buildid: f.buildid.map(BuildId),
-            stepid: f.stepid.map(StepId),
-            name_or_number: f.name_or_number.map(|n| n.0),
-            kinds: f
+impl StepEventFilter {
+    /// Translates the filter for the feed. Fails where it could never match.
+    pub(crate) fn read(self) -> Result<EventFilter> {
+        if self.kinds.as_ref().is_some_and(Vec::is_empty) {
+            let rule = "at least one kind, got []; without kinds, changes of all kinds are sent";
+            return Err(Error::invalid("where.kinds", rule));
+        }
+        Ok(EventFilter {
+            builderid: self.builderid.map(BuilderId),
+            buildid: self.buildid.map(BuildId),
+            stepid: self.stepid.map(StepId),
+            name_or_number: self.name_or_number.map(|n| n.0),
+            kinds: self
                 .kinds
                 .map(|kinds| kinds.into_iter().map(event::EventKind::from).collect()),
-            hidden: f.hidden,
-        }
+            hidden: self.hidden,
+        })
+    }
+}
+
+/// Says in the log at debug which of the objects that a filter names by id do not exist: its
+/// subscriber may be there before them, or wait for ever by mistake.
+pub(crate) async fn log_unknown_ids(db: &Db, filter: &EventFilter) {
+    // Nobody pays for what is not logged.
+    if !tracing::enabled!(tracing::Level::DEBUG) {
+        return;
+    }
+    if let Some(id) = filter.builderid {
+        log_unknown("builder", id.0, builder::by_ids(db, &[id]).await);
+    }
+    if let Some(id) = filter.buildid {
+        log_unknown("build", id.0, build::by_ids(db, &[id]).await);
+    }
+    if let Some(id) = filter.stepid {
+        log_unknown("step", id.0, step::by_ids(db, &[id]).await);
+    }
+}
+
+fn log_unknown<K, V>(kind: &str, id: i32, found: Result<HashMap<K, V>>) {
+    if found.is_ok_and(|rows| rows.is_empty()) {
+        tracing::debug!(id, "a subscription asks for a {kind} that does not exist");
     }
 }

@@ -65,7 +65,7 @@ pub(crate) struct Mutation;
 /// Everything that can be written. Each update is one transaction: it happens whole or not at all.
 #[Object]
 impl Mutation {
-    /// Adds a step to a build. A name already in use gets a suffix, so the step's name may differ from the one asked for.
+    /// Adds a step to a build, as Buildbot does also to one that is finished. A name already in use gets a suffix, so the step's name may differ from the one asked for.
     async fn new_step(
         &self,
         ctx: &Context<'_>,
@@ -81,12 +81,16 @@ impl Mutation {
     }
 
     /// Starts a step, now or at `startedAt`; with `locksAcquired` it has all its locks from the start.
+    /// As in Buildbot, a step can be started again, and after it has finished: that overwrites when it started, with `locksAcquired` also since when it has its locks, and nothing else.
+    /// Times are taken in any order; a span that would be negative (`durationS`, `lockWaitS`) is null.
     async fn start_step(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The step to start. Starting it again overwrites when it started.")]
         stepid: i32,
-        #[graphql(desc = "When the step started, from the year 1970 to 9999; now by default.")]
+        #[graphql(
+            desc = "When the step started, from the year 1970 to a day ahead of the server's clock; now by default."
+        )]
         started_at: Option<DateTime>,
         #[graphql(
             default = false,
@@ -101,11 +105,14 @@ impl Mutation {
     }
 
     /// Says that a step has all its locks, now or since `locksAcquiredAt`.
+    /// As in Buildbot, this can be said again, before the step starts and after it has finished; it overwrites the time.
     async fn set_step_locks_acquired_at(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The step that now has all its locks.")] stepid: i32,
-        #[graphql(desc = "When it had them all, from the year 1970 to 9999; now by default.")]
+        #[graphql(
+            desc = "When it had them all, from the year 1970 to a day ahead of the server's clock; now by default."
+        )]
         locks_acquired_at: Option<DateTime>,
     ) -> Result<Option<StepPayload>> {
         let (app, writer, at) = (ctx.app(), ctx.begin()?, locks_acquired_at.map(|t| t.0));
@@ -114,7 +121,7 @@ impl Mutation {
         Ok(Some(StepPayload::new(&app.feed, updated)))
     }
 
-    /// Replaces a step's state string.
+    /// Replaces a step's state string; as in Buildbot, also after the step has finished.
     async fn set_step_state_string(
         &self,
         ctx: &Context<'_>,
@@ -137,9 +144,11 @@ impl Mutation {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The step to show the link with.")] stepid: i32,
-        #[graphql(desc = "The text of the link: at most 255 characters, no control characters.")]
+        #[graphql(
+            desc = "The text of the link: 1 to 255 characters, not just spaces, no control characters."
+        )]
         name: String,
-        #[graphql(desc = "Where it leads: at most 2,048 characters, no control characters.")]
+        #[graphql(desc = "Where it leads: 1 to 2,048 characters, no control characters.")]
         url: String,
     ) -> Result<Option<StepPayload>> {
         let (app, writer) = (ctx.app(), ctx.begin()?);
@@ -149,6 +158,7 @@ impl Mutation {
     }
 
     /// Marks a step as finished now, with these results.
+    /// As in Buildbot, a step can be finished again, which overwrites when and how it ended; it can be finished though it never started or starts only later: its `durationS` is null.
     async fn finish_step(
         &self,
         ctx: &Context<'_>,
@@ -204,6 +214,7 @@ impl Mutation {
     }
 
     /// Marks a build as finished now, with these results.
+    /// As in Buildbot, a build can be finished again, and its steps are left as they are: those that run go on, and more can be added.
     async fn finish_build(
         &self,
         ctx: &Context<'_>,

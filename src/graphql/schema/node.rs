@@ -55,12 +55,14 @@ impl NodeId {
         let plain = String::from_utf8(URL_SAFE_NO_PAD.decode(id).ok()?).ok()?;
         let (kind, number) = plain.split_once(':')?;
         let number = number.parse().ok()?;
-        match kind {
-            "Builder" => Some(Self::Builder(BuilderId(number))),
-            "Build" => Some(Self::Build(BuildId(number))),
-            "Step" => Some(Self::Step(StepId(number))),
-            _ => None,
-        }
+        let node = match kind {
+            "Builder" => Self::Builder(BuilderId(number)),
+            "Build" => Self::Build(BuildId(number)),
+            "Step" => Self::Step(StepId(number)),
+            _ => return None,
+        };
+        // An object has one ID: clients compare them as texts.
+        (*node.encode() == *id).then_some(node)
     }
 }
 
@@ -114,6 +116,10 @@ mod tests {
         }
         for bad in ["", "1", "Step:1", "U3RlcDp4", "///"] {
             assert_eq!(NodeId::decode(bad), None, "{bad}");
+        }
+        for plain in ["Step:+1", "Step:01", "Step:-0", "Step: 1"] {
+            let other = URL_SAFE_NO_PAD.encode(plain);
+            assert_eq!(NodeId::decode(&other), None, "{plain}");
         }
     }
 }

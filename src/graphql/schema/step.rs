@@ -140,22 +140,24 @@ impl Step {
         self.0.is_hidden()
     }
 
-    /// Seconds from start to completion, or null before that.
+    /// Seconds from start to completion; null before that, and where it completed before it started.
     async fn duration_s(&self) -> Option<i32> {
         self.seconds_since_start(self.0.complete_at.as_ref())
     }
 
-    /// Seconds from start until all locks were held, or null before that.
+    /// Seconds from start until all locks were held; null before that, and where they were held before it started.
     async fn lock_wait_s(&self) -> Option<i32> {
         self.seconds_since_start(self.0.locks_acquired_at.as_ref())
     }
 }
 
 impl Step {
-    /// The seconds from the start to another time; `None` if they do not fit an Int.
+    /// The seconds from the start to another time; `None` if they are negative or do not fit an Int.
     fn seconds_since_start(&self, time: Option<&UncheckedInt>) -> Option<i32> {
         let (start, time) = (self.0.started_at.as_ref()?.int()?, time?.int()?);
-        i32::try_from(time.checked_sub(start)?).ok()
+        let seconds = i32::try_from(time.checked_sub(start)?).ok();
+        // Buildbot takes times in any order, and clocks differ.
+        seconds.filter(|seconds| *seconds >= 0)
     }
 }
 

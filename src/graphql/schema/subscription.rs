@@ -9,7 +9,7 @@ use crate::{
     graphql::{
         execute::context::ContextExt,
         schema::{
-            event::{StepEvent, StepEventFilter},
+            event::{StepEvent, StepEventFilter, log_unknown_ids},
             scalar::EventCursor,
         },
         subscribe::event_source::{EventSource, EventStream, Origin},
@@ -53,8 +53,11 @@ impl Subscription {
         let events = match source.origin() {
             Origin::Own { handoff, resume } => {
                 let start = start(resume.clone(), after, snapshot)?;
-                let filter = filter.unwrap_or_default().into();
-                let backfill = app.feed.backfill(filter, start);
+                let filter = filter.unwrap_or_default().read()?;
+                let backfill = async {
+                    log_unknown_ids(&app.db, &filter).await;
+                    app.feed.backfill(filter, start).await
+                };
                 // The stream has no deadline: only its start and each event have one.
                 let backfill = app.deadline().keep(backfill).await??;
                 state.set_delivered(backfill.delivered());

@@ -15,6 +15,9 @@ pub(crate) enum StreamEncoding {
 const COMPLETE: &str = "event: complete\ndata:\n\n";
 /// A comment, which keeps a quiet connection open and which clients ignore.
 const COMMENT: &str = ":\n\n";
+/// What ends a stream that the server's stop cuts off: a comment, and in how many milliseconds the
+/// client should reconnect, which it does because there is no `complete`.
+const INTERRUPTION: &str = ": the server is stopping\nretry: 1000\n\n";
 /// What comes before the first part and ends each one. A part is read once its end is there, so
 /// the next boundary is sent along with it.
 const BOUNDARY: &str = "\r\n---";
@@ -53,6 +56,15 @@ impl StreamEncoding {
         match self {
             Self::EventStream => self.result(&format!("{{\"errors\":{errors}}}"), None),
             Self::Multipart => part(&format!("{{\"payload\":null,\"errors\":{errors}}}")),
+        }
+    }
+
+    /// The end of a stream that the server's stop cuts off. An event stream holds no errors then,
+    /// since they would end the client's subscription.
+    pub(crate) fn interruption(self, errors: &str) -> String {
+        match self {
+            Self::EventStream => INTERRUPTION.to_owned(),
+            Self::Multipart => self.failure(errors) + self.end(),
         }
     }
 

@@ -19,10 +19,11 @@ use tracing::{Instrument, Span};
 use crate::{
     app::App,
     auth::{request_context::RequestContext, token_lease::TokenLease},
+    domain::error::ErrorCode,
     graphql::{
         api::Api,
         execute::{
-            errors::{ErrorSigner, from_error},
+            errors::{ErrorSigner, from_error, request_error},
             outcome::Update,
         },
     },
@@ -62,7 +63,7 @@ pub(crate) fn once(body: &ResponseBody<'_>, encoding: StreamEncoding) -> Respons
 }
 
 /// Streams a subscription until it ends, the caller's token becomes invalid, or the server stops.
-/// In the last case it breaks off without the end, so that the client reconnects.
+/// In the last case its end says so, so that the client reconnects.
 pub(crate) fn stream(
     api: &Api,
     context: &RequestContext,
@@ -86,8 +87,8 @@ pub(crate) fn stream(
         let stop = stop.clone();
         let next = async move {
             let mut stream = stream?;
-            // When the server stops, `?` ends the body without its end.
-            let (text, is_last) = stop.run_until_cancelled(stream.next()).await?;
+            let next = stop.run_until_cancelled(stream.next()).await;
+            let (text, is_last) = next.unwrap_or_else(|| (stream.interruption(), true));
             Some((text, (!is_last).then_some(stream)))
         };
         next.instrument(span.clone())
@@ -114,6 +115,16 @@ struct ResponseStream {
 }
 
 impl ResponseStream {
+    /// Returns the last text of a stream that ends because the server stops.
+    fn interruption(&self) -> String {
+        let error = request_error(
+            "the server is stopping; subscribe again with after: the last cursor",
+            ErrorCode::Unavailable.into(),
+        );
+        let errors = json!([self.signer.signed(error)]).to_string();
+        self.encoding.interruption(&errors)
+    }
+
     /// Returns the next text to send, and whether it is the last.
     async fn next(&mut self) -> (String, bool) {
         let update = select! {

@@ -30,6 +30,7 @@ use crate::{
 /// The fields of builds.
 pub(crate) static RESOURCE: Resource<BuildField> = Resource {
     plural: "builds",
+    ne_matches_null: false,
     fields: &[
         ResourceField::new("builderid", FieldKind::NUMBER, BuildField::Builderid),
         ResourceField::new("buildid", FieldKind::NUMBER, BuildField::Buildid),

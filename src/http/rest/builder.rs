@@ -26,6 +26,7 @@ use crate::{
 /// The fields of builders.
 pub(crate) static RESOURCE: Resource<BuilderField> = Resource {
     plural: "builders",
+    ne_matches_null: true,
     fields: &[
         ResourceField::new("builderid", FieldKind::NUMBER, BuilderField::Builderid),
         ResourceField::new(

@@ -7,7 +7,7 @@ use crate::{
     },
     http::rest::{
         operand::Operand,
-        resource::{FieldKind, ResourceField},
+        resource::{FieldKind, Resource, ResourceField},
         response::quote,
     },
 };
@@ -71,6 +71,7 @@ impl FilterOperator {
 /// # Errors
 /// `Invalid` for a value that is not of the field's kind, or an operator that is not for it.
 pub(crate) fn parse<F: Copy>(
+    resource: &Resource<F>,
     field: &ResourceField<F>,
     parameter: &str,
     operator: FilterOperator,
@@ -94,7 +95,12 @@ pub(crate) fn parse<F: Copy>(
             let null = has_null.then(|| test(Test::IsNull));
             Filter::Any(null.into_iter().chain([test(is_among(values()))]).collect())
         }
-        FilterOperator::Ne | FilterOperator::NotIn => test(Test::NotIn(values())),
+        FilterOperator::Ne | FilterOperator::NotIn => {
+            let matches_null = resource.ne_matches_null && kind.is_nullable() && !has_null;
+            let null = matches_null.then(|| test(Test::IsNull));
+            let others = test(Test::NotIn(values()));
+            Filter::Any(null.into_iter().chain([others]).collect())
+        }
         // Nothing compares with null.
         _ if operator.is_comparison() && has_null => Filter::nothing(),
         // All must hold, so the strictest of the sorted operands decides. One exists: no value is

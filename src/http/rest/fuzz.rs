@@ -68,6 +68,7 @@ fn spell(path: &ResourcePath) -> String {
             format!("{}/steps/{}", build(of), encode(&step.text))
         }
         ResourcePath::OpenApi => "openapi.json".to_owned(),
+        ResourcePath::Root => String::new(),
     }
 }
 

@@ -55,6 +55,8 @@ pub(crate) enum ResourcePath {
     Step(StepRef),
     /// The description of all this.
     OpenApi,
+    /// Nothing but the version, with a slash or without.
+    Root,
 }
 
 impl PathNumber {
@@ -119,6 +121,7 @@ impl ResourcePath {
             Some(Self::Step(StepRef::InBuild(build, step)))
         };
         match *elements {
+            [] | [""] => Some(Self::Root),
             ["openapi.json"] => Some(Self::OpenApi),
             ["steps", id] => Some(Self::Step(StepRef::Id(PathNumber::parse(id)?))),
             ["builds"] => Some(Self::Builds(None)),

@@ -48,7 +48,7 @@ impl<F: Copy + PartialEq> RestQuery<F> {
         let mut filters = Vec::new();
         for (name, values) in parameters.filters() {
             let (field, operator) = parse_filter_name(resource, name)?;
-            filters.push(filter::parse(field, name, operator, values)?);
+            filters.push(filter::parse(resource, field, name, operator, values)?);
             check_selected(selected.as_deref(), field, name)?;
         }
         Ok(Self {

@@ -63,6 +63,9 @@ impl<F: Copy> ResourceField<F> {
 pub(crate) struct Resource<F: 'static> {
     pub(crate) plural: &'static str,
     pub(crate) fields: &'static [ResourceField<F>],
+    /// Whether `ne` and `notin` match null. Buildbot compares builders and steps in Python, where
+    /// null differs from every value, and builds in SQL, where null matches nothing.
+    pub(crate) ne_matches_null: bool,
     /// Appended to every order, ascending, to make it total.
     pub(crate) order: &'static [F],
 }

@@ -25,6 +25,7 @@ use crate::{
 /// The fields of steps.
 pub(crate) static RESOURCE: Resource<StepField> = Resource {
     plural: "steps",
+    ne_matches_null: true,
     fields: &[
         ResourceField::new("buildid", FieldKind::NUMBER, StepField::Buildid),
         ResourceField::new("complete", FieldKind::Bool, StepField::Complete),

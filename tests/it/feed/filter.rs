@@ -126,7 +126,6 @@ async fn a_filter_that_matches_nothing_receives_nothing() {
         "stepid: 99",
         r#"nameOrNumber: "other""#,
         "nameOrNumber: 99",
-        "kinds: []",
         // Only a requested snapshot has such events.
         "kinds: [SNAPSHOT]",
         "hidden: true",
@@ -148,6 +147,27 @@ async fn a_filter_that_matches_nothing_receives_nothing() {
                 }
             }
         }
+    }
+}
+
+#[tokio::test]
+async fn an_empty_list_of_kinds_is_refused() {
+    let server = Server::start().await;
+    let mut ws = server.ws().await;
+    for arguments in [
+        "(where: { kinds: [] })",
+        "(snapshot: true, where: { stepid: 1, kinds: [] })",
+    ] {
+        ws.subscribe(arguments).await;
+        let message = ws.receive().await;
+        assert_eq!(message["type"], "error", "{message:#}");
+        let error = &message["payload"][0];
+        assert_eq!(error["extensions"]["code"], "BAD_USER_INPUT", "{error:#}");
+        let text = error["message"].as_str().unwrap();
+        assert!(
+            text.starts_with("where.kinds: ") && text.contains("got []"),
+            "{text}"
+        );
     }
 }
 

@@ -238,6 +238,8 @@ async fn only_trusted_documents_run_where_a_flag_says_so() {
                 );
                 let message = refusal(&response)["message"].as_str().unwrap();
                 assert!(message.contains("documentId"), "{message}");
+                let names_id = message.contains("unknown documentId \"other\"");
+                assert_eq!(names_id, other["documentId"] == "other", "{message}");
             }
         }
     }
@@ -275,6 +277,8 @@ async fn invalid_trusted_documents_prevent_the_start() {
     for content in [
         json!([]),
         json!({ "a": 1 }),
+        json!({ "": COUNT }),
+        json!({ " ": COUNT }),
         json!({ "format": "other", "operations": [] }),
     ] {
         let path = file(&dir, &content);

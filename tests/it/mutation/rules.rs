@@ -113,15 +113,19 @@ async fn a_bad_step_name_is_refused_with_a_suggestion() {
     let cut = "ü".repeat(50);
     for (bad, offer) in [
         ("has space", "has_space"),
-        ("42", "_2"),
-        ("9x", "_x"),
-        (".hidden", "_hidden"),
+        ("42", "_42"),
+        ("9x", "_9x"),
+        ("1test", "_1test"),
+        (".hidden", "_.hidden"),
         ("a/b", "a_b"),
         ("日本 語", "日本_語"),
         ("line\nbreak", "line_break"),
         ("nul\0", "nul_"),
         ("x\u{9f}", "x_"),
+        ("é b\u{301}", "é_b\u{301}"),
+        ("a\"b\\", "a_b_"),
         (&long, &cut),
+        (&format!("7{cut}"), &format!("_7{}", "ü".repeat(48))),
     ] {
         let message = it.refused(NEW, json!({ "b": it.build, "n": bad })).await;
         assert!(
@@ -178,7 +182,15 @@ async fn a_bad_link_is_refused() {
             .await;
         assert!(message.starts_with("url: "), "{bad:?}: {message}");
     }
-    for bad in ["a\nb", "nul\0", "\u{85}", &"n".repeat(256)] {
+    for bad in [
+        "",
+        " ",
+        "\u{3000}",
+        "a\nb",
+        "nul\0",
+        "\u{85}",
+        &"n".repeat(256),
+    ] {
         let message = it
             .refused(
                 LINK,
@@ -189,7 +201,7 @@ async fn a_bad_link_is_refused() {
     }
     it.unchanged().await;
     for (i, (name, url)) in [
-        ("", long(2_048)),
+        (".", long(2_048)),
         (&*"ü".repeat(255), "HTTP://example.org".to_owned()),
     ]
     .into_iter()
@@ -262,7 +274,7 @@ async fn a_time_out_of_range_is_refused() {
     it.unchanged().await;
     for (good, read) in [
         (json!(0), "1970-01-01T00:00:00Z"),
-        (json!("9999-12-31T23:59:59.9Z"), "9999-12-31T23:59:59Z"),
+        (json!("1999-12-31T23:59:59.9Z"), "1999-12-31T23:59:59Z"),
     ] {
         let done = it
             .client

@@ -9,6 +9,7 @@ use crate::support::{
     client::Client,
     database::Database,
     process::{Process, command},
+    ws::Ws,
 };
 
 /// A variable's value and a caller's secret: neither may appear in a log.
@@ -134,5 +135,40 @@ async fn every_command_logs_alike_and_a_bad_filter_is_refused() {
         assert_eq!(done.status.code(), Some(2), "{wrong:?}");
         let said = String::from_utf8(done.stderr).unwrap();
         assert!(said.contains(wrong[0]) && said.contains(wrong[1]), "{said}");
+    }
+}
+
+#[tokio::test]
+async fn a_subscription_by_an_unknown_id_is_in_the_log_at_debug() {
+    for (level, is_told) in [("debug", true), ("info", false)] {
+        let database = Database::fresh().await;
+        let flags = ["--log", level];
+        let (mut process, mut log) = Process::logging(&database, &flags, &[]).await;
+        let client = Client::new(process.address);
+        let build = client.add_build("known").await;
+        client.new_step(build, "s").await;
+        let mut ws = Ws::connect(process.address).await;
+        let all = "(snapshot: true, where: { builderid: 1, buildid: 1, stepid: 1 })";
+        ws.subscribe(all).await;
+        ws.event().await;
+        // Each begins only once the one before has.
+        for id in ["builderid: 97", "buildid: 98", "stepid: 99", "stepid: -1"] {
+            let query = format!("subscription {{ stepEvents(where: {{ {id} }}) {{ kind }} }}");
+            ws.send(json!({ "id": id, "type": "subscribe", "payload": { "query": query } }))
+                .await;
+        }
+        ws.send(json!({ "id": "end", "type": "subscribe", "payload": { "query": "subscription { stepEvents(snapshot: true, where: { stepid: 1 }) { kind } }" } })).await;
+        assert_eq!(ws.receive().await["id"], "end");
+        process.signal("TERM").await;
+        assert!(process.exit_status(Duration::from_secs(20)).await.success());
+        let mut text = String::new();
+        log.read_to_string(&mut text).await.unwrap();
+        let told = text.matches("that does not exist").count();
+        assert_eq!(told, if is_told { 4 } else { 0 }, "{text}");
+        for (kind, id) in [("builder", 97), ("build", 98), ("step", 99)] {
+            let line = text.lines().find(|line| line.contains(&format!("id={id}")));
+            let line = line.filter(|line| line.contains(&format!("a {kind} that")));
+            assert_eq!(line.is_some(), is_told, "{kind} {id}: {text}");
+        }
     }
 }

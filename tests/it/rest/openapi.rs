@@ -6,6 +6,7 @@ use super::{
     Rest,
     recordings::{recorded, serve},
 };
+use crate::support::server::Server;
 
 /// How a value violates a schema. None if it conforms.
 fn mismatch(document: &Value, schema: &Value, value: &Value) -> Option<String> {
@@ -185,5 +186,32 @@ async fn every_described_path_is_served() {
             .as_object()
             .unwrap();
         assert!(properties.keys().eq(row.keys()), "{schema}");
+    }
+}
+
+#[tokio::test]
+async fn the_root_leads_to_the_document() {
+    let server = Server::start().await;
+    let client = reqwest::Client::new();
+    for path in [
+        "/api/v2",
+        "/api/v2/",
+        "/api/latest",
+        "/api/latest/",
+        "/api/v2?x=1",
+    ] {
+        let url = format!("http://{}{path}", server.address);
+        let response = client.get(url).send().await.unwrap();
+        assert!(response.url().path().ends_with("/openapi.json"), "{path}");
+        let document: Value = response.json().await.unwrap();
+        assert_eq!(document["openapi"], "3.1.0", "{path}");
+    }
+    for path in ["/api", "/api/", "/api/v1", "/api/v2//", "/api/v3/"] {
+        let url = format!("http://{}{path}", server.address);
+        assert_eq!(
+            client.get(url).send().await.unwrap().status(),
+            404,
+            "{path}"
+        );
     }
 }

@@ -142,7 +142,7 @@ impl Call {
     }
 
     /// The code with which our rules and the schema refuse this call, whatever row it is about.
-    pub(super) fn refusal(&self) -> Option<&'static str> {
+    pub(super) fn refusal(&self, clock: i64) -> Option<&'static str> {
         let parameters = self.method.parameters;
         let missing = parameters
             .iter()
@@ -169,11 +169,14 @@ impl Call {
                         value.is_null()
                             || value
                                 .as_i64()
-                                .is_some_and(|t| (0..=253_402_300_799).contains(&t))
+                                .is_some_and(|t| (0..=clock + 86_400).contains(&t))
                     }
                     (_, "stepid" | "buildid") => i32::try_from(value.as_i64().unwrap()).is_ok(),
                     ("newStep", "name") => is_step_name(self.text("name")),
-                    (_, "name") => plain(self.text("name"), 255),
+                    (_, "name") => {
+                        let name = self.text("name");
+                        plain(name, 255) && !name.trim().is_empty()
+                    }
                     (_, "url") => {
                         let url = self.text("url");
                         plain(url, 2_048)

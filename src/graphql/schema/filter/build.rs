@@ -10,7 +10,7 @@ use crate::{
     },
 };
 
-/// Which builds. All given conditions hold together; an empty input matches every build.
+/// Which builds. All given conditions hold together; an empty input matches every build. At most 1,000 conditions and values in all, with `and`, `or` and `not` at most 20 deep.
 #[derive(InputObject, Clone, Debug)]
 pub(crate) struct BuildFilter {
     /// The unique ID.

@@ -10,7 +10,7 @@ use crate::{
     },
 };
 
-/// Which builders. All given conditions hold together; an empty input matches every builder.
+/// Which builders. All given conditions hold together; an empty input matches every builder. At most 1,000 conditions and values in all, with `and`, `or` and `not` at most 20 deep.
 #[derive(InputObject, Clone, Debug)]
 pub(crate) struct BuilderFilter {
     /// The unique ID.

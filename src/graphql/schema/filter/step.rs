@@ -13,7 +13,7 @@ use crate::{
     },
 };
 
-/// Which steps. All given conditions hold together; an empty input matches every step.
+/// Which steps. All given conditions hold together; an empty input matches every step. At most 1,000 conditions and values in all, with `and`, `or` and `not` at most 20 deep.
 #[derive(InputObject, Clone, Debug)]
 pub(crate) struct StepFilter {
     /// The unique ID.
