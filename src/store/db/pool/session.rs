@@ -27,7 +27,12 @@ where
 }
 
 pub(crate) fn postgres_session(config: &DatabaseConfig, purpose: Purpose) -> String {
-    let read_only = if purpose.is_read_only() { "on" } else { "off" };
+    // Elsewhere the database's own default holds: an operator may have made it read-only.
+    let read_only = if purpose.is_read_only() {
+        "SET default_transaction_read_only = on; "
+    } else {
+        ""
+    };
     let (busy, statement) = (config.busy_seconds.max(1), config.statement_seconds);
     // While one session waits for a lock on a table, a master's later writes queue behind it.
     let lock = match purpose {
@@ -37,16 +42,16 @@ pub(crate) fn postgres_session(config: &DatabaseConfig, purpose: Purpose) -> Str
     // A server that is stopped or cut off in the middle of a write must not keep its locks.
     format!(
         "SET lock_timeout = '{lock}'; SET statement_timeout = '{statement}s'; \
-         SET idle_in_transaction_session_timeout = '{busy}s'; SET default_transaction_read_only = {read_only}; \
+         SET idle_in_transaction_session_timeout = '{busy}s'; {read_only}\
          SET default_transaction_isolation = 'read committed'; SET client_min_messages = warning"
     )
 }
 
 pub(crate) fn mysql_session(config: &DatabaseConfig, purpose: Purpose) -> String {
-    let access = if purpose.is_read_only() {
-        "READ ONLY"
+    let read_only = if purpose.is_read_only() {
+        ", READ ONLY"
     } else {
-        "READ WRITE"
+        ""
     };
     let (busy, statement) = (config.busy_seconds.max(1), config.statement_seconds);
     // As on PostgreSQL. On MariaDB 0 means no wait at all; MySQL makes it a second.
@@ -54,12 +59,13 @@ pub(crate) fn mysql_session(config: &DatabaseConfig, purpose: Purpose) -> String
         Purpose::Install => 0,
         _ => busy,
     };
-    // MariaDB reads the first comment, MySQL the second. Each statement sees what is committed by
+    // A text that a column cannot hold is an error and not stored as question marks. MariaDB reads
+    // the first comment, MySQL the second. Each statement sees what is committed by
     // then, as on PostgreSQL.
     format!(
-        "SET SESSION innodb_lock_wait_timeout = {busy}, lock_wait_timeout = {lock} \
+        "SET SESSION sql_mode = CONCAT(@@sql_mode, ',STRICT_ALL_TABLES'), innodb_lock_wait_timeout = {busy}, lock_wait_timeout = {lock} \
          /*M! , max_statement_time = {statement}, idle_write_transaction_timeout = {busy} */ \
          /*!80000 , max_execution_time = {statement}000 */; \
-         SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED, {access}"
+         SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED{read_only}"
     )
 }
