@@ -42,7 +42,7 @@ const COMMANDS: [&[&str]; 7] = [
     &["token", "revoke", "t"],
 ];
 
-/// A `PgBouncer` in front of the server that the tests use.
+/// A PgBouncer in front of the server that the tests use.
 struct Pooler {
     _process: Child,
     _dir: TempDir,
