@@ -2,11 +2,14 @@
 
 use std::collections::HashMap;
 
-use sea_orm::entity::prelude::*;
+use sea_orm::{DbBackend, entity::prelude::*, sea_query::ExprTrait};
 
 use crate::{
     domain::{error::Result, id::BuildId},
-    store::{db::database::Db, query::rows::MAX_BINDS},
+    store::{
+        db::database::Db,
+        query::{field::utf8_bytes, rows::MAX_BINDS},
+    },
 };
 
 /// A row of `build_properties`: a property of a build.
@@ -42,13 +45,16 @@ pub(crate) async fn of_builds(
     for ids in ids.chunks(MAX_BINDS / 2) {
         let mut query = Entity::find().filter(Column::Buildid.is_in(ids.iter().copied()));
         if let Some(names) = names {
-            query = query.filter(Column::Name.is_in(names));
+            let name = Expr::col((Entity, Column::Name));
+            // MariaDB refuses a name with a character that the column lacks, unless by its bytes.
+            let name = match db.backend() {
+                DbBackend::MySql => utf8_bytes(name),
+                _ => name,
+            };
+            query = query.filter(name.is_in(names));
         }
         for row in query.all(db.reader()?).await? {
-            // MariaDB compares names without case.
-            if names.is_none_or(|names| names.contains(&row.name)) {
-                properties.entry(row.buildid).or_default().push(row);
-            }
+            properties.entry(row.buildid).or_default().push(row);
         }
     }
     Ok(properties)

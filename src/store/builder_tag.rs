@@ -14,7 +14,7 @@ use crate::{
     domain::{error::Result, id::BuilderId},
     store::{
         db::{database::Db, dialect::SqlDialect, transaction::Txn},
-        query::rows::MAX_BINDS,
+        query::{field::utf8_bytes, rows::MAX_BINDS},
     },
 };
 
@@ -80,21 +80,21 @@ pub(crate) fn builders_with(name: &str) -> SelectStatement {
 /// What builders are ordered by for their lists of tags, element by element: the names, joined by a
 /// character that is less than any in them.
 pub(crate) fn rank(dialect: SqlDialect) -> Expr {
-    // `BINARY` and `C` compare by code point, as SQLite does.
-    Expr::cust(match dialect.backend {
-        DbBackend::Sqlite => {
+    // Bytes and `C` compare by code point, as SQLite does.
+    match dialect.backend {
+        DbBackend::Sqlite => Expr::cust(
             "(SELECT group_concat(name, char(1)) FROM (SELECT t.name FROM builders_tags x JOIN tags t ON t.id = x.tagid \
-             WHERE x.builderid = builders.id ORDER BY x.id))"
-        }
-        DbBackend::MySql => {
-            "(SELECT CAST(GROUP_CONCAT(t.name ORDER BY x.id SEPARATOR '\u{1}') AS BINARY) FROM builders_tags x \
-             JOIN tags t ON t.id = x.tagid WHERE x.builderid = builders.id)"
-        }
-        _ => {
+             WHERE x.builderid = builders.id ORDER BY x.id))",
+        ),
+        DbBackend::MySql => utf8_bytes(Expr::cust(
+            "(SELECT GROUP_CONCAT(t.name ORDER BY x.id SEPARATOR '\u{1}') FROM builders_tags x \
+             JOIN tags t ON t.id = x.tagid WHERE x.builderid = builders.id)",
+        )),
+        _ => Expr::cust(
             "(SELECT string_agg(t.name, chr(1) ORDER BY x.id) FROM builders_tags x JOIN tags t ON t.id = x.tagid \
-             WHERE x.builderid = builders.id) COLLATE \"C\""
-        }
-    })
+             WHERE x.builderid = builders.id) COLLATE \"C\"",
+        ),
+    }
 }
 
 /// The tags of these builders, in the order they were given to each.

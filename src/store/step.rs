@@ -26,7 +26,7 @@ use crate::{
         db::{database::Db, dialect::SqlDialect, transaction::Txn},
         query::{
             count,
-            field::{FilterField, ListedEntity, flag},
+            field::{FilterField, ListedEntity, flag, utf8_bytes},
             page,
             per_parent::{all_of, pages_of},
             rows::by_key,
@@ -105,12 +105,10 @@ impl FilterField for StepField {
 
     fn rank(self, dialect: SqlDialect) -> Option<Expr> {
         // Without its last bracket, a list comes before any longer list that begins with it.
-        (self == Self::Urls).then(|| {
-            Expr::cust(match dialect.backend {
-                DbBackend::Sqlite => "rtrim(steps.urls_json, ']')",
-                DbBackend::MySql => "CAST(TRIM(TRAILING ']' FROM steps.urls_json) AS BINARY)",
-                _ => "rtrim(steps.urls_json, ']') COLLATE \"C\"",
-            })
+        (self == Self::Urls).then(|| match dialect.backend {
+            DbBackend::Sqlite => Expr::cust("rtrim(steps.urls_json, ']')"),
+            DbBackend::MySql => utf8_bytes(Expr::cust("TRIM(TRAILING ']' FROM steps.urls_json)")),
+            _ => Expr::cust("rtrim(steps.urls_json, ']') COLLATE \"C\""),
         })
     }
 }

@@ -37,7 +37,7 @@ mod reconnect;
 
 /// A port that a server can reuse after a kill. It is outside of the range that the system assigns,
 /// which might give it away meanwhile.
-fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     static NEXT: AtomicU16 = AtomicU16::new(0);
     let first = 20_000 + u16::try_from(std::process::id() % 10_000).unwrap();
     loop {

@@ -29,6 +29,7 @@ mod observability;
 mod packaging;
 mod pagination;
 mod panic;
+mod pooler;
 mod rate_limit;
 mod readme;
 mod response_shape;

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { chownSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { Agent, request as httpRequest } from "node:http";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -158,7 +159,7 @@ test("a client comes back after nginx is reloaded and after the server is killed
 });
 
 test("a server that is down is passed over", async () => {
-  const other = await startNginx(server.origin, `server 127.0.0.1:${await freePort()};`);
+  const other = await startNginx(server.origin, `127.0.0.1:${await freePort()}`);
   try {
     for (let n = 0; n < 4; n += 1) {
       const { setStepStateString } = await post(other.origin, MUTATION, { step: build.stepid, state: `passed over ${n}` });
@@ -166,6 +167,84 @@ test("a server that is down is passed over", async () => {
     }
   } finally {
     await other.stop();
+  }
+});
+
+test("two servers are restarted in turn under load, and no request notices", { timeout: 4 * TIMEOUT }, async () => {
+  const second = await server.peer();
+  const balanced = await startNginx(server.origin, new URL(second.origin).host);
+  const agent = new Agent({ keepAlive: true });
+  const failures = [];
+  let answers = 0;
+  let running = true;
+  try {
+    const { buildid, stepid, after } = await newBuild(balanced.origin);
+    const said = new Set();
+    const mutation = (state) => ({ query: MUTATION, variables: { step: stepid, state } });
+    const socket = subscribe(`${balanced.origin}/graphql`, { build: buildid, after });
+    const stream = follow(`${balanced.origin}/graphql`, { build: buildid, after });
+    const send = async (method, path, headers, body, acknowledged) => {
+      const { status, text } = await request(agent, method, `${balanced.origin}${path}`, headers, body);
+      answers += 1;
+      if (status !== 200 || text.includes('"errors"')) failures.push(`${method} ${path} ${JSON.stringify(body)}: ${status} ${text}`);
+      else if (acknowledged) said.add(acknowledged);
+    };
+    const kinds = [
+      () => send("GET", `/graphql?${new URLSearchParams({ query: "{ eventCursor }" })}`, { "GraphQL-Require-Preflight": "1" }),
+      () => send("GET", "/api/v2/builders", {}),
+      () => send("POST", "/graphql", {}, { query: QUERY, variables: { last: 1 } }),
+      (state) => send("POST", "/graphql", {}, mutation(state), state),
+      (state) => send("POST", "/graphql", { "Idempotency-Key": state }, mutation(state), state),
+    ];
+    const clients = Array.from({ length: 16 }, async (_, n) => {
+      for (let i = 0; running; i += 1) await kinds[(n + i) % kinds.length](`${n}.${i}`);
+    });
+    for (const each of [server, second, server, second]) {
+      const before = answers;
+      await until(() => answers > before + 200, () => `${answers} answers, ${failures}`);
+      await each.stop();
+      await each.restart();
+    }
+    running = false;
+    await Promise.all(clients);
+    assert.deepEqual(failures, []);
+    // Both have come back, and have heard of every write once.
+    for (const heard of [socket.heard, stream.heard]) {
+      await until(() => heard.length >= said.size, () => `${said.size} events, heard ${heard.length}`);
+      assert.deepEqual(heard.toSorted(), [...said].toSorted());
+    }
+    await socket.dispose();
+    await stream.end();
+  } finally {
+    running = false;
+    agent.destroy();
+    await balanced.stop();
+    second.cleanUp();
+  }
+});
+
+test("a mutation with a key is asked elsewhere if its server dies", async () => {
+  // Takes a request and answers nothing.
+  const dying = createServer((client) => client.once("data", () => client.destroy()));
+  dying.listen(0, "127.0.0.1");
+  await once(dying, "listening");
+  const other = await startNginx(`http://127.0.0.1:${dying.address().port}`, new URL(server.origin).host);
+  const agent = new Agent();
+  try {
+    const body = (state) => ({ query: MUTATION, variables: { step: build.stepid, state } });
+    const ask = (headers, state) => request(agent, "POST", `${other.origin}/graphql`, headers, body(state));
+    const statuses = { keyed: [], plain: [] };
+    for (let n = 0; n < 4; n += 1) {
+      statuses.keyed.push((await ask({ "Idempotency-Key": `dies ${n}` }, `keyed ${n}`)).status);
+      statuses.plain.push((await ask({}, `plain ${n}`)).status);
+    }
+    assert.deepEqual(statuses.keyed, [200, 200, 200, 200]);
+    // Without a key nobody knows whether the first server has written it.
+    assert(statuses.plain.includes(502), `${statuses.plain}`);
+  } finally {
+    agent.destroy();
+    await other.stop();
+    dying.close();
   }
 });
 
@@ -194,6 +273,55 @@ function subscribe(url, variables) {
   return { heard, connections: () => connections, dispose: () => client.dispose() };
 }
 
+// An answer over a kept connection: `fetch` would send a request again by itself.
+function request(agent, method, url, headers, body) {
+  return new Promise((answered, failed) => {
+    const json = body && { "Content-Type": "application/json" };
+    const asked = httpRequest(url, { agent, method, headers: { ...json, ...headers } }, (response) => {
+      let text = "";
+      response.setEncoding("utf8").on("data", (part) => (text += part));
+      response.on("end", () => answered({ status: response.statusCode, text }));
+      response.on("error", failed);
+    });
+    asked.on("error", failed);
+    asked.end(body && JSON.stringify(body));
+  });
+}
+
+// What an event stream has told, which is opened again whenever it ends.
+function follow(url, variables) {
+  const heard = [];
+  const stopping = new AbortController();
+  const reading = (async () => {
+    let ended = false;
+    stopping.signal.addEventListener("abort", () => (ended = true));
+    while (!ended) {
+      try {
+        const parameters = new URLSearchParams({ query: EVENTS, variables: JSON.stringify(variables) });
+        const headers = { Accept: "text/event-stream" };
+        const response = await fetch(`${url}?${parameters}`, { headers, signal: stopping.signal });
+        assert.equal(response.status, 200);
+        let text = "";
+        for await (const chunk of response.body.pipeThrough(new TextDecoderStream())) {
+          text += chunk;
+          const events = text.split("\n\n");
+          text = events.pop();
+          for (const [, data] of events.map((event) => /^data: *({.*)$/m.exec(event)).filter(Boolean)) {
+            const event = JSON.parse(data).data?.stepEvents;
+            if (!event) continue;
+            heard.push(event.step.stateString);
+            variables.after = event.cursor;
+          }
+        }
+      } catch {
+        // Cut, and opened again.
+      }
+      await sleep(50);
+    }
+  })();
+  return { heard, end: () => (stopping.abort(), reading) };
+}
+
 async function readUntil(chunks, wanted) {
   const late = sleep(TIMEOUT, { value: undefined }, { ref: false });
   let text = "";
@@ -219,8 +347,8 @@ async function startNginx(upstream, secondServer = "") {
   const port = await freePort();
   let site = PACKAGED;
   for (const [from, to] of [
-    ["server 127.0.0.1:8020;", `server ${new URL(upstream).host};`],
-    ["#server 192.0.2.2:8020;", secondServer],
+    ["server 127.0.0.1:8020 ", `server ${new URL(upstream).host} `],
+    ["#server 192.0.2.2:8020 max_fails=0;", secondServer && `server ${secondServer} max_fails=0;`],
     ["listen 80;", `listen 127.0.0.1:${port};`],
     ["proxy_read_timeout 60s;", `proxy_read_timeout ${READ_TIMEOUT_SECONDS}s;`],
     ["#location = /below/graphql", "location = /below/graphql"],

@@ -23,6 +23,10 @@ export const startServer = () => start(["--anonymous", "write"]);
 // With these flags of `serve`.
 export async function start(flags) {
   const dir = mkdtempSync(join(tmpdir(), "outside-test-"));
+  return startIn(dir, flags);
+}
+
+async function startIn(dir, flags) {
   const database = ["--database-url", `sqlite://${dir}/test.sqlite?mode=rwc`];
   const args = [...database, ...flags];
   let { child, origin, log } = await launch(dir, "127.0.0.1:0", args);
@@ -33,6 +37,8 @@ export async function start(flags) {
       const flags = ["token", "create", "--name", scope, "--scope", scope, ...database];
       return (await promisify(execFile)(binary(), flags, { cwd: dir, timeout: TIMEOUT })).stdout.trim();
     },
+    // Another server over the same database.
+    peer: () => startIn(dir, flags),
     // The log so far, by lines.
     log: () => log,
     // Kills the server with SIGKILL unless it has stopped, then starts it at the same address over the same database.

@@ -21,7 +21,7 @@ use tokio::{
     net::{TcpListener, TcpStream},
     select,
     sync::Semaphore,
-    time::{sleep, timeout},
+    time::{Instant, sleep, timeout, timeout_at},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower_service::Service;
@@ -50,6 +50,10 @@ const CONNECTION_WINDOW: u32 = 1024 * 1024;
 const MAX_RESETS: usize = 20;
 /// How long an idle connection may take to end once it was asked to.
 const LINGER: Duration = Duration::from_secs(2);
+/// How long idle connections stay open once the server stops, for requests that are on their way.
+const LAST_REQUEST: Duration = Duration::from_secs(1);
+/// How long connections are still accepted once the server stops.
+const LAST_ACCEPT: Duration = Duration::from_millis(100);
 /// The pause after `accept` has failed, such as with `EMFILE`, which lasts until files are closed.
 const PAUSE: Duration = Duration::from_millis(100);
 
@@ -93,18 +97,26 @@ impl Listener {
         let stop = &self.app.stop;
         while let Some(accepted) = stop.run_until_cancelled(listener.accept()).await {
             match accepted {
-                Ok((tcp, peer)) => {
-                    // Without permits the connection is dropped, which closes it.
-                    if let Some(permits) = self.take_permits(peer) {
-                        self.open.spawn(self.clone().serve(tcp, peer, permits));
-                    }
-                }
+                Ok((tcp, peer)) => self.spawn(tcp, peer),
                 Err(error) if is_of_one_connection(error.kind()) => {}
                 Err(error) => {
                     tracing::warn!(%error, "no connection can be taken; it is tried again");
                     sleep(PAUSE).await;
                 }
             }
+        }
+        // The system has taken these already, and perhaps their first requests: closed with the
+        // listener, they would be lost.
+        let end = Instant::now() + LAST_ACCEPT;
+        while let Ok(Ok((tcp, peer))) = timeout_at(end, listener.accept()).await {
+            self.spawn(tcp, peer);
+        }
+    }
+
+    fn spawn(self: &Arc<Self>, tcp: TcpStream, peer: SocketAddr) {
+        // Without permits the connection is dropped, which closes it.
+        if let Some(permits) = self.take_permits(peer) {
+            self.open.spawn(self.clone().serve(tcp, peer, permits));
         }
     }
 
@@ -144,11 +156,15 @@ impl Listener {
             return self.serve_http(stream, peer, unread_body).await;
         };
         let handshake = timeout(config.connection.read_timeout(), tls.accept(stream));
-        match self.app.stop.run_until_cancelled(handshake).await {
-            Some(Ok(Ok(stream))) => self.serve_http(stream, peer, unread_body).await,
-            Some(Ok(Err(error))) => tracing::debug!(%error, %peer, "a TLS handshake failed"),
-            // The handshake took too long, or the server stops: neither is an error to log.
-            Some(Err(_)) | None => {}
+        let handshake = select! {
+            done = handshake => done,
+            () = self.stopped() => return,
+        };
+        match handshake {
+            Ok(Ok(stream)) => self.serve_http(stream, peer, unread_body).await,
+            Ok(Err(error)) => tracing::debug!(%error, %peer, "a TLS handshake failed"),
+            // The handshake took too long, which is no error to log.
+            Err(_) => {}
         }
     }
 
@@ -169,8 +185,17 @@ impl Listener {
             let has_body = !is_http2 && !request.body().is_end_stream();
             let response = self.router.clone().call(request);
             let unread_body = unread_body.clone();
+            let stop = self.app.stop.clone();
             async move {
-                let response = response.await?;
+                let mut response = response.await?;
+                if stop.is_cancelled() && !is_http2 {
+                    // The client must not send its next request as the connection closes.
+                    let close = HeaderValue::from_static("close");
+                    response
+                        .headers_mut()
+                        .entry(header::CONNECTION)
+                        .or_insert(close);
+                }
                 // A request may have been refused before its body was read.
                 unread_body.set(has_body && response.status().is_client_error());
                 Ok::<_, Infallible>(response.map(|body| WatchedBody::new(body, open, is_http2)))
@@ -200,9 +225,16 @@ impl Listener {
     /// client takes nothing of an answer.
     async fn is_over(&self, activity: &Activity) -> bool {
         select! {
-            () = self.app.stop.cancelled() => false,
+            () = self.stopped() => false,
             expiry = self.expiry(activity) => expiry == Expiry::Stalled,
         }
+    }
+
+    /// Waits until the server stops, and then until a client has had time for a request that it was
+    /// about to send: on a connection that closes just then it would be lost.
+    async fn stopped(&self) {
+        self.app.stop.cancelled().await;
+        sleep(LAST_REQUEST).await;
     }
 
     /// Waits until a connection that was asked to end has had its time.

@@ -24,6 +24,8 @@ pub(crate) enum DbErrorKind {
     DiskFull,
     /// The SQLite file is no longer where it was.
     FileGone,
+    /// The database's character set lacks a character.
+    MissingCharacter,
     /// It should not have happened.
     Unexpected,
 }
@@ -55,6 +57,7 @@ mod postgres {
     pub(super) const DEADLOCK_DETECTED: &str = "40P01";
     pub(super) const INSUFFICIENT_PRIVILEGE: &str = "42501";
     pub(super) const UNDEFINED_TABLE: &str = "42P01";
+    pub(super) const UNTRANSLATABLE_CHARACTER: &str = "22P05";
     pub(super) const LOCK_NOT_AVAILABLE: &str = "55P03";
     /// A statement that took too long was ended.
     pub(super) const QUERY_CANCELED: &str = "57014";
@@ -90,6 +93,7 @@ mod mysql {
     pub(super) const ER_OPTION_PREVENTS_STATEMENT: u16 = 1290;
     pub(super) const ER_QUERY_INTERRUPTED: u16 = 1317;
     pub(super) const ER_CANT_EXECUTE_IN_READ_ONLY_TRANSACTION: u16 = 1792;
+    pub(super) const ER_TRUNCATED_WRONG_VALUE_FOR_FIELD: u16 = 1366;
     pub(super) const ER_READ_ONLY_MODE: u16 = 1836;
     /// MariaDB: the connection was killed.
     pub(super) const ER_CONNECTION_KILLED: u16 = 1927;
@@ -172,12 +176,13 @@ impl DbErrorKind {
         use postgres::{
             DEADLOCK_DETECTED, DISK_FULL, IDLE_IN_TRANSACTION_SESSION_TIMEOUT,
             INSUFFICIENT_PRIVILEGE, LOCK_NOT_AVAILABLE, QUERY_CANCELED, READ_ONLY_SQL_TRANSACTION,
-            SERIALIZATION_FAILURE, TRANSIENT_CLASSES, UNDEFINED_TABLE,
+            SERIALIZATION_FAILURE, TRANSIENT_CLASSES, UNDEFINED_TABLE, UNTRANSLATABLE_CHARACTER,
         };
         match code {
             SERIALIZATION_FAILURE | DEADLOCK_DETECTED => Self::Conflict,
             INSUFFICIENT_PRIVILEGE => Self::Denied,
             UNDEFINED_TABLE => Self::MissingTable,
+            UNTRANSLATABLE_CHARACTER => Self::MissingCharacter,
             READ_ONLY_SQL_TRANSACTION => Self::ReadOnly(ReadOnlyReason::Server),
             DISK_FULL => Self::DiskFull,
             LOCK_NOT_AVAILABLE | QUERY_CANCELED | IDLE_IN_TRANSACTION_SESSION_TIMEOUT => {
@@ -201,8 +206,8 @@ impl DbErrorKind {
             ER_LOCK_WAIT_TIMEOUT, ER_NO_SUCH_TABLE, ER_NORMAL_SHUTDOWN,
             ER_OPTION_PREVENTS_STATEMENT, ER_QUERY_INTERRUPTED, ER_QUERY_TIMEOUT,
             ER_READ_ONLY_MODE, ER_RECORD_FILE_FULL, ER_SERVER_SHUTDOWN, ER_STATEMENT_TIMEOUT,
-            ER_TABLEACCESS_DENIED_ERROR, ER_TOO_MANY_USER_CONNECTIONS, ER_UNKNOWN_COM_ERROR,
-            NO_SPACE,
+            ER_TABLEACCESS_DENIED_ERROR, ER_TOO_MANY_USER_CONNECTIONS,
+            ER_TRUNCATED_WRONG_VALUE_FOR_FIELD, ER_UNKNOWN_COM_ERROR, NO_SPACE,
         };
         match number {
             // `ER_CHECKREAD`: a row has changed since it was read.
@@ -215,6 +220,7 @@ impl DbErrorKind {
             ER_DISK_FULL | ER_RECORD_FILE_FULL => Self::DiskFull,
             // The system's error, of which the message has the number.
             ER_ERROR_ON_WRITE | ER_GET_ERRNO if message.contains(NO_SPACE) => Self::DiskFull,
+            ER_TRUNCATED_WRONG_VALUE_FOR_FIELD => Self::MissingCharacter,
             // Timeouts.
             ER_LOCK_WAIT_TIMEOUT
             | ER_STATEMENT_TIMEOUT
@@ -299,6 +305,13 @@ impl From<DbErr> for Error {
                 Self::DiskFull
             }
             DbErrorKind::FileGone => Self::FileGone,
+            DbErrorKind::MissingCharacter => {
+                tracing::debug!(%error, "the database cannot hold a text");
+                Self::invalid(
+                    "a text",
+                    "only characters that the database's character set has",
+                )
+            }
             DbErrorKind::Denied | DbErrorKind::MissingTable | DbErrorKind::Unexpected => {
                 Self::internal(error)
             }

@@ -68,7 +68,7 @@ pub(crate) fn compare<F: FilterField>(
     };
     let test = match comparison {
         Eq => {
-            return equal(dialect, field, is_wide(value), |column| {
+            return equal(dialect, field, is_ascii(value), |column| {
                 column.eq(bound.clone())
             });
         }
@@ -96,28 +96,28 @@ fn before_nul(comparison: Comparison, text: &str) -> Result<(Comparison, sea_orm
 }
 
 /// A test for equality: on the column as it is, so that its index is used, and on its bytes where
-/// the collation may take different texts for equal. MariaDB compares a column of three bytes a
-/// character, as Buildbot's are, with a wide value only by bytes.
+/// the collation may take different texts for equal. A column whose character set lacks a character
+/// of the value is compared only by bytes: MariaDB refuses the other test.
 fn equal<F: FilterField>(
     dialect: SqlDialect,
     field: F,
-    is_wide: bool,
+    is_ascii: bool,
     test: impl Fn(Expr) -> Expr,
 ) -> Condition {
     if dialect.backend != DbBackend::MySql || !field.is_text() {
         return Condition::all().add(test(field.sql(dialect)));
     }
     let by_bytes = Condition::all().add(test(bytes(dialect, field)));
-    if is_wide {
-        by_bytes
-    } else {
+    if is_ascii {
         by_bytes.add(test(field.sql(dialect)))
+    } else {
+        by_bytes
     }
 }
 
-/// Whether it is a text with a character of four bytes in UTF-8.
-fn is_wide(value: &Value) -> bool {
-    matches!(value, Value::Text(text) if text.chars().any(|c| c > '\u{ffff}'))
+/// Whether every character set has its characters.
+fn is_ascii(value: &Value) -> bool {
+    !matches!(value, Value::Text(text) if !text.is_ascii())
 }
 
 /// The values that a column of this database can hold at all.
@@ -143,8 +143,8 @@ pub(crate) fn value_test<F: FilterField>(dialect: SqlDialect, field: F, test: &T
         Test::In(values) => match possible(dialect.backend, values) {
             values if values.is_empty() => return never(),
             values => {
-                let is_wide = values.iter().any(|value| is_wide(value));
-                equal(dialect, field, is_wide, |column| {
+                let is_ascii = values.iter().all(|value| is_ascii(value));
+                equal(dialect, field, is_ascii, |column| {
                     column.is_in(values.iter().copied())
                 })
             }

@@ -1,9 +1,6 @@
 //! A field that rows can be filtered and ordered by.
 
-use sea_orm::{
-    Condition, DbBackend, EntityTrait, Select,
-    sea_query::{Expr, ExprTrait},
-};
+use sea_orm::{Condition, DbBackend, EntityTrait, Select, sea_query::Expr};
 
 use crate::{domain::filter::Test, store::db::dialect::SqlDialect};
 
@@ -58,9 +55,15 @@ pub(crate) fn flag(condition: Expr) -> Expr {
 /// The field's bytes if the database would compare texts by the rules of a language.
 pub(crate) fn bytes<F: FilterField>(dialect: SqlDialect, field: F) -> Expr {
     match dialect.backend {
-        DbBackend::MySql if field.is_text() => field.sql(dialect).cast_as("BINARY"),
+        DbBackend::MySql if field.is_text() => utf8_bytes(field.sql(dialect)),
         _ => field.sql(dialect),
     }
+}
+
+/// A text's bytes in UTF-8 on MariaDB and MySQL, whatever character set its column has: Buildbot's
+/// may have three bytes a character, or be in Latin-1.
+pub(crate) fn utf8_bytes(text: Expr) -> Expr {
+    Expr::cust_with_expr("CAST(CONVERT(? USING utf8mb4) AS BINARY)", text)
 }
 
 /// What the field is ordered by, and compared as less or greater: texts by code point.

@@ -1,11 +1,15 @@
 //! A signal during work: running requests finish, acknowledged writes are kept, and sockets receive
 //! a close code.
 
-use std::time::Duration;
+use std::{net::SocketAddr, time::Duration};
 
 use futures_util::future::join_all;
 use serde_json::{Value, json};
-use tokio::time::sleep;
+use tokio::{
+    io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
+    net::TcpStream,
+    time::sleep,
+};
 
 use crate::support::{
     client::Client,
@@ -120,6 +124,52 @@ async fn acknowledged_writes_are_kept_and_nothing_is_half_written() {
         let check = "SELECT json_quote(integrity_check) AS json FROM pragma_integrity_check";
         assert_eq!(sql.rows(check).await, [Value::from("ok")]);
     }
+}
+
+/// A proxy keeps connections, and may send a request just as the server stops: none is lost.
+#[tokio::test(flavor = "multi_thread")]
+async fn kept_connections_are_told_to_close_before_they_do() {
+    let mut server = Process::start(&Database::fresh().await, &[]).await;
+    let clients: Vec<_> = (0..16)
+        .map(|_| tokio::spawn(ask_until_told_to_close(server.address)))
+        .collect();
+    sleep(Duration::from_millis(300)).await;
+    server.signal("TERM").await;
+    for answers in join_all(clients).await {
+        assert!(answers.unwrap() > 1);
+    }
+    let status = server.exit_status(SOON).await;
+    assert_eq!(status.code(), Some(0), "{status}");
+}
+
+/// Sends one request after the other on one connection until an answer ends it, and returns how
+/// many there were.
+async fn ask_until_told_to_close(server: SocketAddr) -> usize {
+    let mut stream = BufReader::new(TcpStream::connect(server).await.unwrap());
+    for answers in 1.. {
+        let request = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n";
+        stream.write_all(request).await.unwrap();
+        let (mut head, mut line) = (String::new(), String::new());
+        while line != "\r\n" {
+            line.clear();
+            let read = stream.read_line(&mut line).await.unwrap();
+            assert_ne!(
+                read, 0,
+                "closed after {answers} requests, in the head {head:?}"
+            );
+            head += &line.to_lowercase();
+        }
+        assert!(head.starts_with("http/1.1 200"), "{head}");
+        let (_, rest) = head.split_once("content-length: ").unwrap();
+        let (length, _) = rest.split_once('\r').unwrap();
+        let mut body = vec![0; length.parse().unwrap()];
+        stream.read_exact(&mut body).await.unwrap();
+        if head.contains("\r\nconnection: close\r\n") {
+            assert_eq!(stream.read(&mut [0]).await.unwrap(), 0);
+            return answers;
+        }
+    }
+    unreachable!("the server stops");
 }
 
 #[tokio::test]

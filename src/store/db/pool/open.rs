@@ -13,6 +13,7 @@ use crate::{
     store::db::{
         error_kind::is_busy,
         pool::{
+            pooler::expect_sessions,
             purpose::Purpose,
             session::{begin_with, mysql_session, postgres_session},
             sqlite::set_sqlite_options,
@@ -57,9 +58,18 @@ pub(crate) async fn open(
             options.map_sqlx_mysql_pool_opts(move |pool| begin_with(pool, &session));
         }
         _ => {
+            // Every command inspects first, and before it nothing is set.
+            if purpose == Purpose::Inspect {
+                let options = url.parse().map_err(|e| DbErr::Custom(format!("{e}")))?;
+                if let Err(error) = expect_sessions(without_float_digits(options), config).await {
+                    return Err(diagnose(url, backend).await.unwrap_or(error));
+                }
+            }
             let session = postgres_session(config, purpose);
             options.map_sqlx_postgres_pool_opts(move |pool| begin_with(pool, &session));
-            options.map_sqlx_postgres_opts(|o| o.application_name("buildbot-graphql"));
+            options.map_sqlx_postgres_opts(|o| {
+                without_float_digits(o).application_name("buildbot-graphql")
+            });
         }
     }
     options
@@ -69,6 +79,11 @@ pub(crate) async fn open(
         Ok(connection) => Ok(connection),
         Err(error) => Err(diagnose(url, backend).await.unwrap_or(error)),
     }
+}
+
+/// Leaves out a setting that PgBouncer refuses; there are no columns of floating-point numbers.
+fn without_float_digits(options: PgConnectOptions) -> PgConnectOptions {
+    options.extra_float_digits(None)
 }
 
 /// Connects to a file. Where another process turns on its write-ahead log at the same moment,
@@ -93,7 +108,7 @@ async fn connect_when_free(
 async fn diagnose(url: &str, backend: DbBackend) -> Option<DbErr> {
     let error = match backend {
         DbBackend::MySql => try_once(url.parse::<MySqlConnectOptions>().ok()?).await,
-        _ => try_once(url.parse::<PgConnectOptions>().ok()?).await,
+        _ => try_once(without_float_digits(url.parse().ok()?)).await,
     };
     Some(DbErr::Conn(RuntimeErr::SqlxError(error?.into())))
 }
@@ -160,7 +175,7 @@ mod tests {
     fn sessions_read_unless_they_are_to_write() {
         let config = config(String::new());
         for purpose in [Purpose::Inspect, Purpose::Read, Purpose::ReadBuildbots] {
-            let on = "default_transaction_read_only = on;";
+            let on = "SET default_transaction_read_only = on;";
             assert!(postgres_session(&config, purpose).contains(on));
             assert!(mysql_session(&config, purpose).ends_with(", READ ONLY"));
         }
@@ -173,7 +188,7 @@ mod tests {
             // As the database has it.
             let set = "default_transaction_read_only";
             assert!(!postgres_session(&config, purpose).contains(set));
-            assert!(mysql_session(&config, purpose).ends_with(", READ WRITE"));
+            assert!(mysql_session(&config, purpose).ends_with(" READ COMMITTED"));
         }
     }
 }

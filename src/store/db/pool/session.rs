@@ -48,10 +48,10 @@ pub(crate) fn postgres_session(config: &DatabaseConfig, purpose: Purpose) -> Str
 }
 
 pub(crate) fn mysql_session(config: &DatabaseConfig, purpose: Purpose) -> String {
-    let access = if purpose.is_read_only() {
-        "READ ONLY"
+    let read_only = if purpose.is_read_only() {
+        ", READ ONLY"
     } else {
-        "READ WRITE"
+        ""
     };
     let (busy, statement) = (config.busy_seconds.max(1), config.statement_seconds);
     // As on PostgreSQL. On MariaDB 0 means no wait at all; MySQL makes it a second.
@@ -59,12 +59,13 @@ pub(crate) fn mysql_session(config: &DatabaseConfig, purpose: Purpose) -> String
         Purpose::Install => 0,
         _ => busy,
     };
-    // MariaDB reads the first comment, MySQL the second. Each statement sees what is committed by
+    // A text that a column cannot hold is an error and not stored as question marks. MariaDB reads
+    // the first comment, MySQL the second. Each statement sees what is committed by
     // then, as on PostgreSQL.
     format!(
-        "SET SESSION innodb_lock_wait_timeout = {busy}, lock_wait_timeout = {lock} \
+        "SET SESSION sql_mode = CONCAT(@@sql_mode, ',STRICT_ALL_TABLES'), innodb_lock_wait_timeout = {busy}, lock_wait_timeout = {lock} \
          /*M! , max_statement_time = {statement}, idle_write_transaction_timeout = {busy} */ \
          /*!80000 , max_execution_time = {statement}000 */; \
-         SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED, {access}"
+         SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED{read_only}"
     )
 }
