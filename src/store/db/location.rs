@@ -59,6 +59,15 @@ impl DatabaseLocation {
         })
     }
 
+    /// The product's name.
+    pub(crate) fn product(&self) -> &'static str {
+        match self.backend {
+            DbBackend::Sqlite => "SQLite",
+            DbBackend::MySql => "MariaDB or MySQL",
+            _ => "PostgreSQL",
+        }
+    }
+
     /// The same for a database that must be there already.
     pub(crate) fn parse_existing(config: &DatabaseConfig) -> Result<Self, CommandError> {
         let location = Self::parse(config)?;
