@@ -52,14 +52,12 @@ impl App {
     /// Puts a server together over an open database.
     ///
     /// # Errors
-    /// Settings that contradict each other, a feed whose epoch cannot be read, or no HTTP client
-    /// for an identity provider's keys.
+    /// A feed whose epoch cannot be read, or no HTTP client for an identity provider's keys.
     pub(crate) async fn new(
         config: Config,
         mut db: Db,
         clock: Clock,
     ) -> Result<Self, CommandError> {
-        config.check().map_err(CommandError::Config)?;
         let stop = CancellationToken::new();
         let metrics = Arc::new(Metrics::default());
         // Before the clones below, which then measure too.

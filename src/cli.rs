@@ -1,24 +1,33 @@
 //! The command line: reads it, runs the command, and turns an error into an exit code.
 
+pub(crate) mod arguments;
+pub(crate) mod check;
+pub(crate) mod command;
 pub(crate) mod output;
+pub(crate) mod refusal;
 pub(crate) mod token;
 
-use std::{env, io, path::PathBuf, process::ExitCode, thread};
+use std::{env, ffi::OsString, io, path::PathBuf, process::ExitCode, thread};
 
-use clap::{Parser, Subcommand};
-use tokio::runtime::{Builder, Runtime};
+use tokio::{
+    runtime::{Builder, Runtime},
+    select,
+};
 
 use crate::{
     cli::{
+        arguments::{Invocation, completions},
+        check::check,
+        command::Command,
         output::{print_changes, print_line},
-        token::TokenCommand,
+        refusal::report_refusal,
     },
-    config::{Config, database::DatabaseConfig, log::LogConfig},
+    config::{Config, database::DatabaseConfig, log::LogFormat},
     demo,
     domain::command_error::CommandError,
     graphql::schema::sdl,
-    log,
-    server::Server,
+    log::{self, TARGET},
+    server::{Server, signal::stopped},
     store::{
         db::{
             backup::{Backup, back_up},
@@ -38,52 +47,16 @@ const STACK_BYTES: usize = 8 * 1024 * 1024;
 /// The variable that sets tokio's number of worker threads.
 const WORKER_THREADS: &str = "TOKIO_WORKER_THREADS";
 
-/// Buildbot's build steps as a GraphQL API: nested queries, writes, and a change feed that never
-/// skips.
-#[derive(Parser, Debug)]
-#[command(version, about)]
-struct Cli {
-    #[command(flatten)]
-    log: LogConfig,
-    #[command(subcommand)]
-    command: Command,
-}
-
-#[derive(Subcommand, Debug)]
-enum Command {
-    /// Serve the API until SIGTERM or SIGINT
-    Serve(Box<Config>),
-    /// Bring the database's schema up to date
-    Migrate(DatabaseConfig),
-    /// Put the change feed into a Buildbot master's database, so that its steps can be subscribed
-    /// to
-    Attach(DatabaseConfig),
-    /// Take the change feed out of a Buildbot master's database again
-    Detach(DatabaseConfig),
-    /// Copy an SQLite database while it is served and written to; the copy is a database of its
-    /// own, whose cursors are new
-    Backup {
-        #[command(flatten)]
-        database: DatabaseConfig,
-        /// The file to make; it must not be there
-        file: PathBuf,
-    },
-    /// Make, list and revoke the tokens that callers show
-    #[command(subcommand)]
-    Token(TokenCommand),
-    /// Print the GraphQL schema
-    Schema,
-}
-
-/// The log's target for why a command failed: operators see the program's name, not a module's.
-const TARGET: &str = "buildbot_graphql";
-
 /// Runs the program.
 #[must_use]
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let given: Vec<OsString> = env::args_os().collect();
+    let Invocation { command, log } = match arguments::read(&given) {
+        Ok(invocation) => invocation,
+        Err(error) => return report_refusal(&error, &given),
+    };
     // Dropped after the runtime, so that the last traces are sent.
-    let _log = log::start(&cli.log);
+    let _log = log.as_ref().map(log::start);
     let runtime = match build_runtime() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -91,7 +64,8 @@ pub fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    match runtime.block_on(run(cli.command)) {
+    let format = log.map_or(LogFormat::Text, |log| log.log_format);
+    match runtime.block_on(run(command, format)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!(target: TARGET, "{error}");
@@ -111,10 +85,11 @@ fn build_runtime() -> io::Result<Runtime> {
     builder.enable_all().thread_stack_size(STACK_BYTES).build()
 }
 
-async fn run(command: Command) -> Result<(), CommandError> {
+async fn run(command: Command, format: LogFormat) -> Result<(), CommandError> {
     match command {
         // Boxed, since a server's futures nest deeper than the compiler's recursion limit.
-        Command::Serve(config) => Box::pin(serve(*config)).await,
+        Command::Serve(arguments) if arguments.check => check(&arguments.config, format).await,
+        Command::Serve(arguments) => Box::pin(serve(arguments.config, format)).await,
         Command::Migrate(database) => run_migrate(&database).await,
         Command::Attach(database) => {
             let changes = attach(&database).await?;
@@ -132,10 +107,14 @@ async fn run(command: Command) -> Result<(), CommandError> {
             print_line(sdl().trim_end());
             Ok(())
         }
+        Command::Completions { shell } => {
+            print_line(&completions(shell));
+            Ok(())
+        }
     }
 }
 
-async fn serve(config: Config) -> Result<(), CommandError> {
+async fn serve(config: Config, format: LogFormat) -> Result<(), CommandError> {
     let is_demo = config.demo;
     let server = Server::open(config).await?;
     // Before the greeting, so that whoever waits for it can already send a signal, and before the
@@ -144,7 +123,11 @@ async fn serve(config: Config) -> Result<(), CommandError> {
     if is_demo {
         demo::run(server.app()).await?;
     }
-    print_line(&server.greeting());
+    let summary = server.summary().await?;
+    summary.log();
+    if format == LogFormat::Text {
+        print_line(&summary.greeting());
+    }
     server.run().await;
     Ok(())
 }
@@ -159,7 +142,11 @@ async fn run_migrate(database: &DatabaseConfig) -> Result<(), CommandError> {
 }
 
 async fn backup(database: &DatabaseConfig, file: PathBuf) -> Result<(), CommandError> {
-    let Backup { bytes, feed } = back_up(database, &file).await?;
+    let Backup { bytes, feed } = select! {
+        copied = back_up(database, &file) => copied?,
+        // What was written until then is removed as the copy is dropped.
+        reason = stopped() => return Err(CommandError::Backup { file: file.display().to_string(), reason }),
+    };
     let feed = match feed {
         None => "It has no change feed.".to_owned(),
         Some(name) => {

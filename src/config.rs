@@ -3,25 +3,31 @@
 pub(crate) mod connection;
 pub(crate) mod database;
 pub(crate) mod feed;
+pub(crate) mod file;
 pub(crate) mod http;
 pub(crate) mod limit;
+pub(crate) mod listen;
 pub(crate) mod log;
 pub(crate) mod origin;
 pub(crate) mod rate;
 pub(crate) mod rest;
+pub(crate) mod rule;
 pub(crate) mod token;
+pub(crate) mod value;
 
-use clap::{Args, Parser};
+use clap::{ArgMatches, Args, Command, FromArgMatches, parser::ValueSource};
 
 use crate::config::{
     connection::ConnectionConfig,
-    database::DatabaseConfig,
+    database::{DEMO_URL, DatabaseConfig},
     feed::FeedConfig,
+    file::FileSetting,
     http::{Anonymous, HttpConfig},
     limit::LimitConfig,
     rate::RateConfig,
     rest::RestConfig,
     token::TokenConfig,
+    value::switch,
 };
 
 /// Every setting of `serve`.
@@ -44,39 +50,55 @@ pub(crate) struct Config {
     #[command(flatten)]
     pub(crate) token: TokenConfig,
     /// Refuse to start on pending migrations instead of applying them
-    #[arg(long, env = "BUILDBOT_GRAPHQL_NO_MIGRATE", value_parser = clap::builder::FalseyValueParser::new())]
+    #[arg(
+        long,
+        env = "BUILDBOT_GRAPHQL_NO_MIGRATE",
+        value_parser = switch,
+        help_heading = "Database",
+    )]
     pub(crate) no_migrate: bool,
     /// Run simulated builders in a database of their own, buildbot-graphql-demo.sqlite unless
     /// --database-url names another, which must be new or made by --demo
-    #[arg(long, env = "BUILDBOT_GRAPHQL_DEMO", value_parser = clap::builder::FalseyValueParser::new())]
+    #[arg(long, env = "BUILDBOT_GRAPHQL_DEMO", value_parser = switch, help_heading = "Database")]
     pub(crate) demo: bool,
 }
 
+/// The flag whose default follows another's.
+const STATEMENT: &str = "statement_seconds";
+
 impl Config {
-    /// Fails where settings contradict each other, with a message that says what to do.
-    pub(crate) fn check(&self) -> Result<(), String> {
-        self.http.check()?;
-        if self.demo && self.database.read_only {
-            let both = "--demo and --read-only: the demo writes builds; give one of the two";
-            return Err(both.to_owned());
+    /// What the command line, its variables and a file say together.
+    ///
+    /// # Errors
+    /// Every rule between flags that is broken, a line each.
+    pub(crate) fn from_matches(
+        matches: &ArgMatches,
+        settings: &[FileSetting],
+    ) -> Result<Self, String> {
+        let config = Self::from_arg_matches(matches);
+        let mut config = config.map_err(|e| file::summary(&e))?;
+        // To clap, a file's settings are defaults.
+        let is_default = matches.value_source(STATEMENT) == Some(ValueSource::DefaultValue);
+        if is_default && !settings.iter().any(|s| s.flag == "statement-seconds") {
+            config.set_statement_seconds();
         }
-        let (statement, operation) = (self.database.statement_seconds, self.limit.max_seconds);
-        if operation > 0 && !(1..operation).contains(&statement) {
-            return Err(format!(
-                "--statement-seconds is {statement} and --max-seconds {operation}: a statement must end before its \
-                 operation does, or the database would go on with what nobody waits for; give \
-                 --statement-seconds from 1 to {}, or --max-seconds 0",
-                operation.max(2) - 1
-            ));
+        if config.demo {
+            let url = &mut config.database.database_url;
+            url.get_or_insert_with(|| DEMO_URL.to_owned());
         }
-        Ok(())
+        let broken = config.broken_rules();
+        if broken.is_empty() {
+            Ok(config)
+        } else {
+            Err(broken.join("\n"))
+        }
     }
 
     /// What callers without a token may do, with the default worked out.
     pub(crate) fn anonymous(&self) -> Anonymous {
         match self.http.anonymous {
             Some(given) => given,
-            None if self.demo && self.http.listen.ip().is_loopback() => Anonymous::Write,
+            None if self.demo && self.http.listen.is_local() => Anonymous::Write,
             None => Anonymous::Read,
         }
     }
@@ -86,12 +108,8 @@ impl Config {
     /// # Errors
     /// The message that the command line would print.
     pub(crate) fn parse(arguments: &[&str]) -> Result<Self, String> {
-        #[derive(Parser)]
-        struct Flags {
-            #[command(flatten)]
-            config: Config,
-        }
-        let flags = Flags::try_parse_from(arguments);
-        flags.map(|flags| flags.config).map_err(|e| e.to_string())
+        let command = Self::augment_args(Command::new("serve"));
+        let matches = command.try_get_matches_from(arguments);
+        Self::from_matches(&matches.map_err(|e| e.to_string())?, &[])
     }
 }

@@ -9,6 +9,9 @@ use tracing_subscriber::{EnvFilter, Layer, Registry, fmt, prelude::*};
 
 use crate::config::log::{LogConfig, LogFormat};
 
+/// The target of what concerns the program as a whole: operators see its name, not a module's.
+pub(crate) const TARGET: &str = "buildbot_graphql";
+
 /// The default filter; `store/db/migrate.rs` logs each migration itself.
 const DEFAULT_FILTER: &str = "info,sea_orm_migration=warn";
 

@@ -14,13 +14,14 @@ use crate::{
     demo,
     domain::{command_error::CommandError, error::Error},
     graphql::api::Api,
-    http::listener::tls::Tls,
+    http::listener::{socket::ListeningSocket, tls::Tls},
     server, service,
     store::db::connect::{PendingMigrations, connect},
 };
 
 pub use crate::{
     auth::{scope::Scope, token::PlainToken},
+    cli::arguments::command as command_line,
     clock::Clock,
     domain::time::format as format_time,
     graphql::schema::sdl,
@@ -85,10 +86,11 @@ impl TestServer {
         let listener = TcpListener::bind("127.0.0.1:0").await;
         let listener = listener.map_err(|e| e.to_string())?;
         let address = listener.local_addr().map_err(|e| e.to_string())?;
+        let listeners = vec![ListeningSocket::Tcp(listener, address)];
         Ok(Self {
             handle: ServerHandle(app),
             address,
-            serving: tokio::spawn(server::serve(api, listener, tls)),
+            serving: tokio::spawn(server::serve(api, listeners, tls)),
         })
     }
 }

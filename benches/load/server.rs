@@ -57,8 +57,8 @@ impl Server {
         let address = loop {
             let line = lines.next_line().await?;
             let line = line.ok_or("the server ended before it listened")?;
-            if let Some((_, rest)) = line.split_once("GraphiQL  http://") {
-                break rest.trim_end_matches("/graphiql").parse()?;
+            if let Some((_, rest)) = line.split_once("GraphQL   http://") {
+                break rest.split('/').next().unwrap_or_default().parse()?;
             }
         };
         let process = Process(child.id().ok_or("the server has ended")?);

@@ -2,13 +2,14 @@
 
 use std::{net::IpAddr, path::PathBuf, time::Duration};
 
-use clap::{Args, value_parser};
+use clap::Args;
 use ipnet::IpNet;
 
-use crate::config::limit::DAY;
+use crate::config::value::{DAY, MOST, whole};
 
 /// Settings of connections.
 #[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "HTTP")]
 pub(crate) struct ConnectionConfig {
     /// Speak TLS with this certificate, a file in PEM that begins with the server's own; it is read
     /// anew on SIGHUP
@@ -16,7 +17,7 @@ pub(crate) struct ConnectionConfig {
         long,
         env = "BUILDBOT_GRAPHQL_TLS_CERT",
         value_name = "FILE",
-        requires = "tls_key"
+        help_heading = "TLS"
     )]
     pub(crate) tls_cert: Option<PathBuf>,
     /// The certificate's private key, a file in PEM; it is read anew on SIGHUP
@@ -24,7 +25,7 @@ pub(crate) struct ConnectionConfig {
         long,
         env = "BUILDBOT_GRAPHQL_TLS_KEY",
         value_name = "FILE",
-        requires = "tls_cert"
+        help_heading = "TLS"
     )]
     pub(crate) tls_key: Option<PathBuf>,
     /// A request's body, or a TLS handshake, that is not all there after so many seconds is given
@@ -33,7 +34,8 @@ pub(crate) struct ConnectionConfig {
         long,
         env = "BUILDBOT_GRAPHQL_READ_TIMEOUT_SECONDS",
         default_value_t = 30,
-        value_parser = value_parser!(u64).range(1..=DAY)
+        value_parser = whole::<u64>(1..=DAY),
+        hide_short_help = true,
     )]
     pub(crate) read_timeout_seconds: u64,
     /// A connection that has sent no whole head of a next request for so many seconds is closed
@@ -41,14 +43,18 @@ pub(crate) struct ConnectionConfig {
         long,
         env = "BUILDBOT_GRAPHQL_IDLE_TIMEOUT_SECONDS",
         default_value_t = 75,
-        value_parser = value_parser!(u64).range(1..=DAY)
+        value_parser = whole::<u64>(1..=DAY),
+        hide_short_help = true,
     )]
     pub(crate) idle_timeout_seconds: u64,
     /// How many connections there may be at once; 0 is without a limit
     #[arg(
         long,
         env = "BUILDBOT_GRAPHQL_MAX_CONNECTIONS",
-        default_value_t = 50_000
+        default_value_t = 50_000,
+        value_parser = whole::<usize>(0..=MOST),
+        help_heading = "Limits",
+        hide_short_help = true,
     )]
     pub(crate) max_connections: usize,
     /// How many connections one address may have at once, a trusted proxy excepted; 0 is without a
@@ -56,7 +62,10 @@ pub(crate) struct ConnectionConfig {
     #[arg(
         long,
         env = "BUILDBOT_GRAPHQL_MAX_CONNECTIONS_PER_ADDRESS",
-        default_value_t = 1_000
+        default_value_t = 1_000,
+        value_parser = whole::<usize>(0..=MOST),
+        help_heading = "Limits",
+        hide_short_help = true,
     )]
     pub(crate) max_connections_per_address: usize,
     /// Proxies whose X-Forwarded-For is believed, such as 127.0.0.1 or 10.0.0.0/8; give several
@@ -66,7 +75,7 @@ pub(crate) struct ConnectionConfig {
         env = "BUILDBOT_GRAPHQL_TRUSTED_PROXY",
         value_name = "NETWORK",
         value_delimiter = ',',
-        value_parser = network
+        value_parser = network,
     )]
     pub(crate) trusted_proxy: Vec<IpNet>,
 }

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use clap::Args;
 
+use crate::config::value::{DAY, switch, whole};
+
 /// Where our database is if no URL is given.
 const DEFAULT_URL: &str = "sqlite://buildbot-graphql.sqlite?mode=rwc";
 /// Where the demo's is: never in a file that holds anything else.
@@ -11,6 +13,7 @@ pub(crate) const DEMO_URL: &str = "sqlite://buildbot-graphql-demo.sqlite?mode=rw
 
 /// Settings of the database.
 #[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Database")]
 pub(crate) struct DatabaseConfig {
     /// The database, on SQLite, PostgreSQL, MariaDB or MySQL: ours, or a Buildbot master's, served
     /// read-only [default: the file buildbot-graphql.sqlite here; buildbot-graphql-demo.sqlite with
@@ -18,23 +21,54 @@ pub(crate) struct DatabaseConfig {
     #[arg(long, env = "BUILDBOT_GRAPHQL_DATABASE_URL")]
     pub(crate) database_url: Option<String>,
     /// How many connections read at once
-    #[arg(long, env = "BUILDBOT_GRAPHQL_READERS", default_value_t = 4)]
+    #[arg(
+        long,
+        env = "BUILDBOT_GRAPHQL_READERS",
+        default_value_t = 4,
+        value_parser = whole::<u32>(1..=10_000),
+        hide_short_help = true,
+    )]
     pub(crate) readers: u32,
     /// How many connections write at once; one on SQLite
-    #[arg(long, env = "BUILDBOT_GRAPHQL_WRITERS", default_value_t = 4)]
+    #[arg(
+        long,
+        env = "BUILDBOT_GRAPHQL_WRITERS",
+        default_value_t = 4,
+        value_parser = whole::<u32>(1..=10_000),
+        hide_short_help = true,
+    )]
     pub(crate) writers: u32,
     /// How many seconds a statement waits for a lock before it gives up as UNAVAILABLE
-    #[arg(long, env = "BUILDBOT_GRAPHQL_BUSY_SECONDS", default_value_t = 10)]
+    #[arg(
+        long,
+        env = "BUILDBOT_GRAPHQL_BUSY_SECONDS",
+        default_value_t = 10,
+        value_parser = whole::<u64>(1..=DAY),
+    )]
     pub(crate) busy_seconds: u64,
     /// How many seconds a connection to PostgreSQL or MariaDB may take, or a free one be waited for
-    #[arg(long, env = "BUILDBOT_GRAPHQL_CONNECT_SECONDS", default_value_t = 5)]
+    #[arg(
+        long,
+        env = "BUILDBOT_GRAPHQL_CONNECT_SECONDS",
+        default_value_t = 5,
+        value_parser = whole::<u64>(1..=DAY),
+        hide_short_help = true,
+    )]
     pub(crate) connect_seconds: u64,
-    /// How many seconds a statement may run, less than --max-seconds; 0 is for ever. On SQLite a
-    /// statement that reads
-    #[arg(long, env = "BUILDBOT_GRAPHQL_STATEMENT_SECONDS", default_value_t = 8)]
+    /// How many seconds a statement may run, on SQLite one that reads; 0 is for ever
+    ///
+    /// It must end before its operation does, so it must be less than --max-seconds, and by default
+    /// it is: where --max-seconds is 8 or less, it is a second less than that.
+    #[arg(
+        long,
+        env = "BUILDBOT_GRAPHQL_STATEMENT_SECONDS",
+        default_value_t = 8,
+        value_parser = whole::<u64>(0..=DAY),
+        hide_short_help = true,
+    )]
     pub(crate) statement_seconds: u64,
     /// Write nothing: mutations are READ_ONLY, no migration is applied and no old event dropped
-    #[arg(long, env = "BUILDBOT_GRAPHQL_READ_ONLY", value_parser = clap::builder::FalseyValueParser::new())]
+    #[arg(long, env = "BUILDBOT_GRAPHQL_READ_ONLY", value_parser = switch)]
     pub(crate) read_only: bool,
 }
 

@@ -1,29 +1,40 @@
 //! Settings of HTTP and WebSockets, and what anonymous callers may do.
 
-use std::net::SocketAddr;
+use clap::{Args, ValueEnum};
 
-use clap::{Args, ValueEnum, value_parser};
-
-use crate::config::{limit::DAY, origin::AllowedOrigin};
+use crate::config::{
+    listen::ListenAddress,
+    origin::AllowedOrigin,
+    value::{DAY, MOST, switch, whole},
+};
 
 /// Settings of HTTP and WebSockets.
 #[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "HTTP")]
 pub(crate) struct HttpConfig {
-    /// The address to listen on; port 0 takes a free one
+    /// Where to listen: an address and a port, such as 127.0.0.1:8020 or localhost:8020; :8020 for
+    /// all addresses, 8020 for this machine alone; or unix:FILE
+    ///
+    /// An IPv6 address stands in brackets. A name stands for each of its addresses. Port 0 takes a free one. The file of a Unix socket can be connected to by its owner and its
+    /// group, and a client counts as 127.0.0.1.
     #[arg(
         long,
         env = "BUILDBOT_GRAPHQL_LISTEN",
-        default_value = "127.0.0.1:8020"
+        default_value = "127.0.0.1:8020",
+        value_name = "ADDRESS"
     )]
-    pub(crate) listen: SocketAddr,
+    pub(crate) listen: ListenAddress,
     /// What callers without a token may do [default: read; write with --demo on a loopback address]
-    #[arg(long, env = "BUILDBOT_GRAPHQL_ANONYMOUS")]
+    #[arg(long, env = "BUILDBOT_GRAPHQL_ANONYMOUS", help_heading = "Tokens")]
     pub(crate) anonymous: Option<Anonymous>,
     /// The largest request body, in bytes; more is refused with 413
     #[arg(
         long,
         env = "BUILDBOT_GRAPHQL_MAX_BODY_BYTES",
-        default_value_t = 1_048_576
+        default_value_t = 1_048_576,
+        value_parser = whole::<usize>(1..=MOST),
+        help_heading = "Limits",
+        hide_short_help = true,
     )]
     pub(crate) max_body_bytes: usize,
     /// Pages of this origin, or of any with *, may open sockets and event streams and read /api
@@ -37,14 +48,20 @@ pub(crate) struct HttpConfig {
     pub(crate) allow_origin: Vec<AllowedOrigin>,
     /// Pages of the origins that --allow-origin names may send cookies, such as those of a proxy
     /// that logs users in; not together with *
-    #[arg(long, env = "BUILDBOT_GRAPHQL_ALLOW_CREDENTIALS", requires = "allow_origin", value_parser = clap::builder::FalseyValueParser::new())]
+    #[arg(
+        long,
+        env = "BUILDBOT_GRAPHQL_ALLOW_CREDENTIALS",
+        value_parser = switch,
+        hide_short_help = true,
+    )]
     pub(crate) allow_credentials: bool,
     /// A connection whose client takes nothing of what waits for it is closed after so many seconds
     #[arg(
         long,
         env = "BUILDBOT_GRAPHQL_WRITE_TIMEOUT_SECONDS",
         default_value_t = 30,
-        value_parser = value_parser!(u64).range(1..=DAY)
+        value_parser = whole::<u64>(1..=DAY),
+        hide_short_help = true,
     )]
     pub(crate) write_timeout_seconds: u64,
     /// A socket on which no `connection_init` has come after so many seconds is closed
@@ -52,7 +69,8 @@ pub(crate) struct HttpConfig {
         long,
         env = "BUILDBOT_GRAPHQL_SOCKET_INIT_SECONDS",
         default_value_t = 10,
-        value_parser = value_parser!(u64).range(1..=DAY)
+        value_parser = whole::<u64>(1..=DAY),
+        hide_short_help = true,
     )]
     pub(crate) socket_init_seconds: u64,
     /// A socket on which nothing has come for so many seconds is pinged, and dropped when nothing
@@ -61,21 +79,28 @@ pub(crate) struct HttpConfig {
         long,
         env = "BUILDBOT_GRAPHQL_SOCKET_PING_SECONDS",
         default_value_t = 15,
-        value_parser = value_parser!(u64).range(1..=DAY)
+        value_parser = whole::<u64>(1..=DAY),
+        hide_short_help = true,
     )]
     pub(crate) socket_ping_seconds: u64,
     /// The largest message of a socket's client, in bytes; more closes the socket with 1009
     #[arg(
         long,
         env = "BUILDBOT_GRAPHQL_MAX_MESSAGE_BYTES",
-        default_value_t = 1_048_576
+        default_value_t = 1_048_576,
+        value_parser = whole::<usize>(1..=MOST),
+        help_heading = "Limits",
+        hide_short_help = true,
     )]
     pub(crate) max_message_bytes: usize,
     /// How many operations may run on one socket at once
     #[arg(
         long,
         env = "BUILDBOT_GRAPHQL_MAX_SOCKET_OPERATIONS",
-        default_value_t = 100
+        default_value_t = 100,
+        value_parser = whole::<usize>(1..=MOST),
+        help_heading = "Limits",
+        hide_short_help = true,
     )]
     pub(crate) max_socket_operations: usize,
 }
@@ -92,18 +117,6 @@ pub(crate) enum Anonymous {
 }
 
 impl HttpConfig {
-    /// Fails where every page could act for whoever is logged in.
-    pub(crate) fn check(&self) -> Result<(), String> {
-        if self.allow_credentials && self.allow_origin.contains(&AllowedOrigin::Any) {
-            return Err(
-                "--allow-credentials is not for --allow-origin '*': any page could act for a user \
-                 who is logged in; name the origins that may"
-                    .to_owned(),
-            );
-        }
-        Ok(())
-    }
-
     /// Whether pages of this origin may use the server: its own pages, by the request's `Host`, and
     /// those that the operator has allowed.
     pub(crate) fn allows_origin(&self, origin: &[u8], host: Option<&[u8]>) -> bool {

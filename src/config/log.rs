@@ -7,23 +7,14 @@ use tracing_subscriber::EnvFilter;
 
 /// What the log has and how it is written, of every command.
 #[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Logs")]
 pub(crate) struct LogConfig {
     /// How the log on standard error is written
-    #[arg(
-        long,
-        env = "BUILDBOT_GRAPHQL_LOG_FORMAT",
-        default_value = "text",
-        global = true
-    )]
+    #[arg(long, env = "BUILDBOT_GRAPHQL_LOG_FORMAT", default_value = "text")]
     pub(crate) log_format: LogFormat,
     /// What the log has, such as `info,buildbot_graphql::access=debug`: levels, of all or by module
     /// [default: `RUST_LOG`, else info]
-    #[arg(
-        long,
-        env = "BUILDBOT_GRAPHQL_LOG",
-        value_name = "FILTER",
-        global = true
-    )]
+    #[arg(long, env = "BUILDBOT_GRAPHQL_LOG", value_name = "FILTER")]
     pub(crate) log: Option<LogFilter>,
 }
 

@@ -5,21 +5,25 @@ use url::{Host, Url};
 
 /// Settings of JWTs.
 #[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Tokens")]
 pub(crate) struct TokenConfig {
     /// Take JWTs that are signed with one of the keys at this URL, the `jwks_uri` of an identity
     /// provider
-    #[arg(
-        long,
-        env = "BUILDBOT_GRAPHQL_JWKS_URL",
-        requires = "jwt_issuer",
-        requires = "jwt_audience"
-    )]
+    #[arg(long, env = "BUILDBOT_GRAPHQL_JWKS_URL")]
     pub(crate) jwks_url: Option<JwksUrl>,
     /// The issuer (iss) of these JWTs
-    #[arg(long, env = "BUILDBOT_GRAPHQL_JWT_ISSUER", requires = "jwks_url", value_parser = NonEmptyStringValueParser::new())]
+    #[arg(
+        long,
+        env = "BUILDBOT_GRAPHQL_JWT_ISSUER",
+        value_parser = NonEmptyStringValueParser::new(),
+    )]
     pub(crate) jwt_issuer: Option<String>,
     /// The audience (aud) that these JWTs are for, or one of it
-    #[arg(long, env = "BUILDBOT_GRAPHQL_JWT_AUDIENCE", requires = "jwks_url", value_parser = NonEmptyStringValueParser::new())]
+    #[arg(
+        long,
+        env = "BUILDBOT_GRAPHQL_JWT_AUDIENCE",
+        value_parser = NonEmptyStringValueParser::new(),
+    )]
     pub(crate) jwt_audience: Option<String>,
     /// The claim with what a JWT may do: a text with spaces or a list; a path such as
     /// `realm_access.roles`
@@ -27,7 +31,8 @@ pub(crate) struct TokenConfig {
         long,
         env = "BUILDBOT_GRAPHQL_JWT_SCOPE_CLAIM",
         default_value = "scope",
-        value_parser = NonEmptyStringValueParser::new()
+        value_parser = NonEmptyStringValueParser::new(),
+        hide_short_help = true,
     )]
     pub(crate) jwt_scope_claim: String,
     /// What stands in that claim where a JWT may read
@@ -35,7 +40,8 @@ pub(crate) struct TokenConfig {
         long,
         env = "BUILDBOT_GRAPHQL_JWT_READ",
         default_value = "buildbot:read",
-        value_parser = NonEmptyStringValueParser::new()
+        value_parser = NonEmptyStringValueParser::new(),
+        hide_short_help = true,
     )]
     pub(crate) jwt_read: String,
     /// What stands in that claim where a JWT may write too
@@ -43,7 +49,8 @@ pub(crate) struct TokenConfig {
         long,
         env = "BUILDBOT_GRAPHQL_JWT_WRITE",
         default_value = "buildbot:write",
-        value_parser = NonEmptyStringValueParser::new()
+        value_parser = NonEmptyStringValueParser::new(),
+        hide_short_help = true,
     )]
     pub(crate) jwt_write: String,
 }

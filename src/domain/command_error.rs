@@ -6,9 +6,6 @@ use crate::domain::error::Error;
 /// read paths.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum CommandError {
-    /// Settings contradict each other.
-    #[error("{0}")]
-    Config(String),
     /// One of the operator's documents cannot be run.
     #[error("--documents {file}: {reason}")]
     Documents {
@@ -93,8 +90,8 @@ pub(crate) enum CommandError {
     /// The address cannot be listened on.
     #[error("cannot listen on {address}: {source}")]
     Listen {
-        /// The address of `--listen`.
-        address: std::net::SocketAddr,
+        /// The address, of those that `--listen` stands for.
+        address: String,
         /// What the system said.
         source: std::io::Error,
     },
@@ -108,6 +105,9 @@ pub(crate) enum CommandError {
         /// What is wrong with it.
         reason: String,
     },
+    /// `serve --check` has found so many faults, which the log has named.
+    #[error("the server would not start: {0} of its settings or surroundings must be mended")]
+    Check(usize),
     /// A service failed while the server was starting.
     #[error("{0}")]
     Service(#[from] Error),

@@ -10,6 +10,22 @@ use tokio_util::sync::CancellationToken;
 
 use crate::http::listener::tls::Tls;
 
+/// Waits for SIGTERM or SIGINT. Returns why a command is not done then.
+pub(crate) async fn stopped() -> String {
+    let signals = signal(SignalKind::terminate())
+        .and_then(|terminate| Ok((terminate, signal(SignalKind::interrupt())?)));
+    match signals {
+        Ok((mut terminate, mut interrupt)) => {
+            select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+            "it was stopped by a signal".to_owned()
+        }
+        Err(error) => error.to_string(),
+    }
+}
+
 /// SIGTERM and SIGINT stop the server after running requests have finished.
 pub(crate) fn stop_on_signal(stop: &CancellationToken) -> io::Result<()> {
     // Registered here and not in the task, so that no signal comes too early and kills the process.

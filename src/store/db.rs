@@ -14,6 +14,7 @@ pub(crate) mod observer;
 pub(crate) mod owner;
 pub(crate) mod partial_file;
 pub(crate) mod pool;
+pub(crate) mod preview;
 pub(crate) mod revision;
 pub(crate) mod schema_status;
 pub(crate) mod statistics;

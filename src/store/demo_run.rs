@@ -44,27 +44,44 @@ impl ActiveModelBehavior for ActiveModel {}
 /// # Errors
 /// `NotDemo` for a database that holds tables and not the mark; nothing is written to it.
 pub(crate) async fn claim(config: &DatabaseConfig) -> Result<(), CommandError> {
-    let location = DatabaseLocation::parse(config)?;
-    let refusal = || CommandError::NotDemo {
-        url: location.display_url.clone(),
-    };
-    if find_owner(&location, config).await? == DatabaseOwner::Buildbot {
-        return Err(refusal());
-    }
     // Only an empty database is opened for writing.
+    if !expect_claimable(config).await? {
+        return Ok(());
+    }
+    let location = DatabaseLocation::parse(config)?;
+    let db = location.open(config, Purpose::Command, 1).await?;
+    let marked = mark(&db).await;
+    close(db).await;
+    match marked.map_err(|e| location.change_error(&e))? {
+        true => Ok(()),
+        false => Err(not_demo(&location)),
+    }
+}
+
+/// Refuses a database that the demo may not fill. Returns whether it is empty.
+///
+/// # Errors
+/// As for `claim`.
+pub(crate) async fn expect_claimable(config: &DatabaseConfig) -> Result<bool, CommandError> {
+    let location = DatabaseLocation::parse(config)?;
+    if find_owner(&location, config).await? == DatabaseOwner::Buildbot {
+        return Err(not_demo(&location));
+    }
     let db = location.open(config, Purpose::Inspect, 1).await?;
     let tables = table_names(&db).await;
     close(db).await;
     let tables = tables.map_err(|e| location.open_error(&e))?;
-    let is_ours = if tables.is_empty() {
-        let db = location.open(config, Purpose::Command, 1).await?;
-        let marked = mark(&db).await;
-        close(db).await;
-        marked.map_err(|e| location.change_error(&e))?
+    if tables.is_empty() || is_marked(&tables) {
+        Ok(tables.is_empty())
     } else {
-        is_marked(&tables)
-    };
-    is_ours.then_some(()).ok_or_else(refusal)
+        Err(not_demo(&location))
+    }
+}
+
+fn not_demo(location: &DatabaseLocation) -> CommandError {
+    CommandError::NotDemo {
+        url: location.display_url.clone(),
+    }
 }
 
 fn is_marked(tables: &[String]) -> bool {

@@ -4,7 +4,7 @@
 use std::{
     fs::{self, File},
     path::{Path, PathBuf},
-    process::Output,
+    process::{Command, Output, Stdio},
     sync::atomic::{AtomicU64, Ordering},
 };
 
@@ -21,6 +21,7 @@ use crate::{
         process::command,
         server::Server,
         sql::Sql,
+        wait_until,
         ws::Ws,
     },
 };
@@ -269,4 +270,38 @@ async fn a_backup_of_a_masters_database_changes_only_its_feed_id() {
         .await
         .unwrap_err();
     assert!(said.contains("write-ahead log"), "{said}");
+}
+
+#[tokio::test]
+async fn a_stopped_backup_leaves_nothing() {
+    if !on_sqlite(ONLY) {
+        return;
+    }
+    let server = Server::start().await;
+    let sql = server.sql().await;
+    server.client().add_build("b").await;
+    // So much that a signal comes before it is copied.
+    sql.run(
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 4000) \
+         INSERT INTO steps (number, name, buildid, state_string, urls_json, hidden) \
+         SELECT i, 'n' || i, 1, hex(zeroblob(10000)), '[]', 0 FROM n",
+    )
+    .await;
+    for signal in ["TERM", "INT"] {
+        let (dir, file) = target();
+        let mut copying = command();
+        copying.args(["backup", "--database-url", &server.database.url]);
+        let child = copying.arg(&file).stderr(Stdio::piped()).spawn().unwrap();
+        let pid = child.id().unwrap().to_string();
+        wait_until(async || !names_in(dir.path()).is_empty()).await;
+        let signal_name = format!("-{signal}");
+        let kill = Command::new("kill").args([&signal_name, &pid]).status();
+        assert!(kill.unwrap().success());
+        let done = timeout(TIMEOUT, child.wait_with_output()).await.unwrap();
+        let Output { status, stderr, .. } = done.unwrap();
+        let said = String::from_utf8(stderr).unwrap();
+        assert_eq!(status.code(), Some(1), "{signal}: {said}");
+        assert!(said.contains("stopped by a signal"), "{said}");
+        assert_eq!(names_in(dir.path()), [""; 0]);
+    }
 }

@@ -23,7 +23,13 @@ use crate::support::{
     ws::Ws,
 };
 
+mod arguments;
+mod check;
+mod config_file;
+mod listen;
+mod man_pages;
 mod shutdown;
+mod start_log;
 mod startup_errors;
 
 /// A temporary folder, a file in it, and that file's database URL.

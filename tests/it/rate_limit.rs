@@ -221,6 +221,7 @@ async fn the_number_of_sockets_per_address_is_limited() {
         .header("sec-websocket-protocol", "graphql-transport-ws");
     let refused = upgrade.send().await.unwrap();
     assert_eq!(refused.status(), 429);
+    assert_eq!(refused.headers()["retry-after"], "10");
     let body: Value = refused.json().await.unwrap();
     let extensions = &body["errors"][0]["extensions"];
     assert_eq!(extensions["code"], "LIMIT_EXCEEDED");
@@ -260,6 +261,16 @@ async fn the_number_of_subscriptions_is_limited() {
     assert_eq!(refused["code"], "LIMIT_EXCEEDED");
     assert_eq!(refused["limit"], "max-subscriptions");
     assert_eq!(refused["max"], 2);
+    // An event stream is refused as for a busy server, not for a wrong request.
+    let client = server.client();
+    let stream = client
+        .http
+        .post(&client.url)
+        .header("accept", "text/event-stream");
+    let body = json!({ "query": "subscription { stepEvents { cursor } }" });
+    let answer = stream.json(&body).send().await.unwrap();
+    assert_eq!(answer.status(), 503);
+    assert!(answer.text().await.unwrap().contains("max-subscriptions"));
     // Ending one subscription lets another start.
     first.send(json!({ "id": "1", "type": "complete" })).await;
     first.send(json!({ "type": "ping" })).await;

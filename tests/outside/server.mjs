@@ -70,7 +70,7 @@ export function binary() {
   return resolve(bin);
 }
 
-// Starts a process. Its origin is on the line that names GraphiQL's address.
+// Starts a process. Its origin is on the line that names GraphQL's address.
 export async function launch(dir, listen, flags) {
   const child = spawn(binary(), ["serve", "--listen", listen, ...flags], { cwd: dir, stdio: ["ignore", "pipe", "pipe"] });
   const log = [];
@@ -82,7 +82,7 @@ export async function launch(dir, listen, flags) {
     for (const stream of [child.stdout, child.stderr]) {
       createInterface({ input: stream }).on("line", (line) => {
         log.push(line);
-        const address = /https?:\/\/[^\s]+\/graphiql/.exec(line);
+        const address = /https?:\/\/[^\s]+\/graphql/.exec(line);
         if (!address) return;
         clearTimeout(timer);
         started(new URL(address[0]).origin);

@@ -5,8 +5,12 @@ use std::{collections::BTreeMap, path::Path};
 use serde::Deserialize;
 
 use crate::{
-    config::limit::LimitConfig, domain::command_error::CommandError,
-    graphql::prepare::documents::Documents,
+    config::limit::LimitConfig,
+    domain::command_error::CommandError,
+    graphql::{
+        prepare::{documents::Documents, type_system::TypeSystem},
+        schema::sdl,
+    },
 };
 
 /// The format of Apollo's manifests, as they name it.
@@ -29,6 +33,18 @@ enum DocumentsFile {
 struct ManifestOperation {
     id: String,
     body: String,
+}
+
+/// Finds out whether the operator's documents can be run, before there is a server.
+///
+/// # Errors
+/// As for `register_documents`.
+pub(crate) fn check_documents(limits: &LimitConfig) -> Result<(), CommandError> {
+    if limits.documents.is_none() {
+        return Ok(());
+    }
+    let mut documents = Documents::new(TypeSystem::read(&sdl())?, limits.clone());
+    register_documents(&mut documents, limits)
 }
 
 /// Registers the operator's documents, if a file of them is configured. Fails if the file

@@ -72,7 +72,7 @@ impl Api {
         resume: Option<String>,
     ) -> Result<BoxStream<'static, Update>, Refusal> {
         let permit = self.app.rate_limiter.acquire_subscription();
-        let permit = permit.map_err(|error| Refusal::from(from_error(&error)))?;
+        let permit = permit.map_err(Refusal::admission)?;
         // Bounds the connections and the memory that simultaneous starts take.
         let opening = self.openings.acquire().await;
         let state = StreamState::default();

@@ -18,7 +18,6 @@ use hyper_util::{
 };
 use tokio::{
     io::{AsyncRead, AsyncWrite},
-    net::{TcpListener, TcpStream},
     select,
     sync::Semaphore,
     time::{Instant, sleep, timeout, timeout_at},
@@ -31,6 +30,7 @@ use crate::{
     http::listener::{
         activity::{Activity, Expiry, WatchedBody},
         deadlines::{ConnectionPermits, DeadlineStream, UnreadBody},
+        socket::{ListeningSocket, Stream},
         tls::Tls,
     },
     metrics::gauge_guard::GaugeGuard,
@@ -92,12 +92,12 @@ impl Listener {
         }
     }
 
-    /// Accepts connections until the server stops.
-    pub(crate) async fn accept(self: &Arc<Self>, listener: TcpListener) {
+    /// Accepts connections until the server stops, and closes the socket then.
+    pub(crate) async fn accept(self: &Arc<Self>, listener: ListeningSocket) {
         let stop = &self.app.stop;
         while let Some(accepted) = stop.run_until_cancelled(listener.accept()).await {
             match accepted {
-                Ok((tcp, peer)) => self.spawn(tcp, peer),
+                Ok((stream, peer)) => self.spawn(stream, peer),
                 Err(error) if is_of_one_connection(error.kind()) => {}
                 Err(error) => {
                     tracing::warn!(%error, "no connection can be taken; it is tried again");
@@ -108,15 +108,15 @@ impl Listener {
         // The system has taken these already, and perhaps their first requests: closed with the
         // listener, they would be lost.
         let end = Instant::now() + LAST_ACCEPT;
-        while let Ok(Ok((tcp, peer))) = timeout_at(end, listener.accept()).await {
-            self.spawn(tcp, peer);
+        while let Ok(Ok((stream, peer))) = timeout_at(end, listener.accept()).await {
+            self.spawn(stream, peer);
         }
     }
 
-    fn spawn(self: &Arc<Self>, tcp: TcpStream, peer: SocketAddr) {
+    fn spawn(self: &Arc<Self>, stream: Stream, peer: SocketAddr) {
         // Without permits the connection is dropped, which closes it.
         if let Some(permits) = self.take_permits(peer) {
-            self.open.spawn(self.clone().serve(tcp, peer, permits));
+            self.open.spawn(self.clone().serve(stream, peer, permits));
         }
     }
 
@@ -142,15 +142,11 @@ impl Listener {
         }
     }
 
-    async fn serve(self: Arc<Self>, tcp: TcpStream, peer: SocketAddr, permits: ConnectionPermits) {
-        // An event is one small frame, which Nagle's algorithm would delay.
-        if let Err(error) = tcp.set_nodelay(true) {
-            tracing::debug!(%error, "a connection without TCP_NODELAY");
-        }
+    async fn serve(self: Arc<Self>, stream: Stream, peer: SocketAddr, permits: ConnectionPermits) {
         let config = &self.app.config;
         let write_timeout = Duration::from_secs(config.http.write_timeout_seconds);
         // Below TLS, so that one deadline covers answers, event streams and sockets alike.
-        let stream = DeadlineStream::new(tcp, write_timeout, permits);
+        let stream = DeadlineStream::new(stream, write_timeout, permits);
         let unread_body = stream.unread_body();
         let Some(tls) = &self.tls else {
             return self.serve_http(stream, peer, unread_body).await;

@@ -1,5 +1,5 @@
-//! A TCP stream with deadlines: drops a client that stops reading, and lets a client that is
-//! rejected in mid-upload still receive the error.
+//! A connection's stream with deadlines: drops a client that stops reading, and lets a client that
+//! is rejected in mid-upload still receive the error.
 
 use std::{
     io::{self, IoSlice},
@@ -14,12 +14,14 @@ use std::{
 
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
-    net::TcpStream,
     sync::OwnedSemaphorePermit,
     time::{Sleep, sleep},
 };
 
-use crate::{metrics::gauge_guard::GaugeGuard, rate_limit::permit::AddressPermit};
+use crate::{
+    http::listener::socket::Stream, metrics::gauge_guard::GaugeGuard,
+    rate_limit::permit::AddressPermit,
+};
 
 /// How long a closing connection discards what the client still sends.
 const LINGER: Duration = Duration::from_secs(2);
@@ -48,7 +50,7 @@ impl UnreadBody {
 
 /// A connection that fails when its client reads nothing for too long.
 pub(crate) struct DeadlineStream {
-    tcp: TcpStream,
+    stream: Stream,
     /// How long the client may read nothing.
     write_timeout: Duration,
     /// Runs while a write is pending. Boxed, because a `Sleep` must be pinned and the stream is
@@ -62,9 +64,9 @@ pub(crate) struct DeadlineStream {
 }
 
 impl DeadlineStream {
-    pub(crate) fn new(tcp: TcpStream, write_timeout: Duration, permits: ConnectionPermits) -> Self {
+    pub(crate) fn new(stream: Stream, write_timeout: Duration, permits: ConnectionPermits) -> Self {
         Self {
-            tcp,
+            stream,
             write_timeout,
             write_deadline: None,
             unread_body: UnreadBody::default(),
@@ -103,7 +105,7 @@ impl DeadlineStream {
         let mut discarded = [0; 4_096];
         loop {
             let mut buffer = ReadBuf::new(&mut discarded);
-            match Pin::new(&mut self.tcp).poll_read(cx, &mut buffer) {
+            match Pin::new(&mut self.stream).poll_read(cx, &mut buffer) {
                 Poll::Ready(Ok(())) if !buffer.filled().is_empty() => {}
                 Poll::Ready(_) => return Poll::Ready(Ok(())),
                 Poll::Pending => break,
@@ -122,7 +124,7 @@ impl AsyncRead for DeadlineStream {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.tcp).poll_read(cx, buffer)
+        Pin::new(&mut self.stream).poll_read(cx, buffer)
     }
 }
 
@@ -132,7 +134,7 @@ impl AsyncWrite for DeadlineStream {
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        let written = Pin::new(&mut self.tcp).poll_write(cx, bytes);
+        let written = Pin::new(&mut self.stream).poll_write(cx, bytes);
         self.apply_deadline(cx, written)
     }
 
@@ -141,21 +143,21 @@ impl AsyncWrite for DeadlineStream {
         cx: &mut Context<'_>,
         bytes: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let written = Pin::new(&mut self.tcp).poll_write_vectored(cx, bytes);
+        let written = Pin::new(&mut self.stream).poll_write_vectored(cx, bytes);
         self.apply_deadline(cx, written)
     }
 
     fn is_write_vectored(&self) -> bool {
-        self.tcp.is_write_vectored()
+        self.stream.is_write_vectored()
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        // No deadline: a `TcpStream` buffers nothing, so its flush never waits.
-        Pin::new(&mut self.tcp).poll_flush(cx)
+        // No deadline: a socket buffers nothing, so its flush never waits.
+        Pin::new(&mut self.stream).poll_flush(cx)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        ready!(Pin::new(&mut self.tcp).poll_shutdown(cx))?;
+        ready!(Pin::new(&mut self.stream).poll_shutdown(cx))?;
         if !self.unread_body.get() {
             return Poll::Ready(Ok(()));
         }

@@ -28,6 +28,9 @@ const WRITE_BUFFER: usize = 8 * 1024;
 /// The version of the protocol, of RFC 6455, which tells a client of another one to try again.
 const VERSION: &str = "13";
 
+/// The seconds after which another socket may be tried: nobody knows when one of the address ends.
+const RETRY_AFTER: HeaderValue = HeaderValue::from_static("10");
+
 /// Returns whether the request asks for a WebSocket.
 pub(crate) fn is_upgrade(headers: &HeaderMap) -> bool {
     headers
@@ -54,8 +57,10 @@ pub(crate) async fn upgrade(
         )
     })?;
     let permit = api.app().rate_limiter.acquire_socket(&context);
-    let permit =
-        permit.map_err(|error| HttpRefusal::from_error(StatusCode::TOO_MANY_REQUESTS, &error))?;
+    let permit = permit.map_err(|error| {
+        HttpRefusal::from_error(StatusCode::TOO_MANY_REQUESTS, &error)
+            .with_header(header::RETRY_AFTER, RETRY_AFTER)
+    })?;
     upgrade.set_selected_protocol(HeaderValue::from_static(protocol.name()));
     Ok(upgrade
         .max_message_size(max_message)

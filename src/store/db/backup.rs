@@ -57,10 +57,7 @@ pub(crate) async fn back_up(config: &DatabaseConfig, file: &Path) -> Result<Back
             let bytes = partial.finish(file).map_err(|e| cannot(e.to_string()))?;
             Ok(Backup { bytes, feed })
         }
-        Err(error) => {
-            partial.discard();
-            Err(cannot(location.words(&error)))
-        }
+        Err(error) => Err(cannot(location.words(&error))),
     }
 }
 

@@ -45,6 +45,11 @@ impl FileAccess {
     }
 }
 
+/// Whether there is no such file, and one can be made.
+pub(crate) fn is_free(file: &Path) -> bool {
+    fs::symlink_metadata(file).is_err() && may_make_files(directory_of(file))
+}
+
 /// Why SQLite cannot open a file; `None` where nothing is found. `advice` is for a file that is not
 /// there.
 pub(crate) fn why_not_opened(file: &Path, may_create: bool, advice: &str) -> Option<String> {

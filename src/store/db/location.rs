@@ -16,7 +16,7 @@ use crate::{
     domain::{command_error::CommandError, read_only::ReadOnlyReason},
     store::db::{
         error_kind::{DbErrorKind, is_not_opened},
-        file_access::{FileAccess, why_not_opened},
+        file_access::{FileAccess, is_free, why_not_opened},
         pool::{open::open, purpose::Purpose},
         watched_file::WatchedFile,
     },
@@ -116,6 +116,15 @@ impl DatabaseLocation {
         }
     }
 
+    /// The product's name.
+    pub(crate) fn product(&self) -> &'static str {
+        match self.backend {
+            DbBackend::Sqlite => "SQLite",
+            DbBackend::MySql => "MariaDB or MySQL",
+            _ => "PostgreSQL",
+        }
+    }
+
     /// The same for a database that must be there already.
     pub(crate) fn parse_existing(config: &DatabaseConfig) -> Result<Self, CommandError> {
         let location = Self::parse(config)?;
@@ -153,6 +162,14 @@ impl DatabaseLocation {
             return Err(DbErr::Custom(reason.to_string()));
         }
         open(&self.url, self.backend, config, purpose, connections).await
+    }
+
+    /// Whether opening it to write would make a file.
+    pub(crate) fn would_make_file(&self) -> bool {
+        let may_make = self.url.contains("mode=rwc");
+        self.file
+            .as_ref()
+            .is_some_and(|file| may_make && is_free(file))
     }
 
     /// Watches the file, which connections have opened; `None` for a server.

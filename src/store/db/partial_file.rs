@@ -10,11 +10,13 @@ use std::{
 /// Only the owner may read it: what is in a database may be secret.
 const PRIVATE: u32 = 0o600;
 
-/// A copy that is being written, locked so that no other backup writes it.
+/// A copy that is being written, locked so that no other backup writes it. Unless it is finished,
+/// it is removed when it is dropped.
 pub(crate) struct PartialFile {
     pub(crate) path: PathBuf,
     /// Holds the lock as long as it is open.
     file: File,
+    is_finished: bool,
 }
 
 impl PartialFile {
@@ -43,33 +45,48 @@ impl PartialFile {
             }
             Err(TryLockError::Error(error)) => return Err(error),
         }
+        // Before anything else can fail, as dropping it removes what is begun.
+        let partial = Self {
+            path,
+            file,
+            is_finished: false,
+        };
         // A file that was left behind has kept its mode.
-        file.set_permissions(Permissions::from_mode(PRIVATE))?;
-        file.set_len(0)?;
-        Ok(Self { path, file })
+        partial
+            .file
+            .set_permissions(Permissions::from_mode(PRIVATE))?;
+        partial.file.set_len(0)?;
+        Ok(partial)
     }
 
     /// Gives the copy its name, for good, and returns its size in bytes.
-    pub(crate) fn finish(self, target: &Path) -> IoResult<u64> {
+    pub(crate) fn finish(mut self, target: &Path) -> IoResult<u64> {
         self.file.sync_all()?;
         let bytes = self.file.metadata()?.len();
         // Checked again, as a rename would overwrite a file made meanwhile.
-        if let Err(error) = expect_free(target) {
-            self.discard();
-            return Err(error);
-        }
+        expect_free(target)?;
         fs::rename(&self.path, target)?;
+        self.is_finished = true;
         // A rename survives a power loss only once its folder is synced.
         if let Some(folder) = self.path.parent() {
             File::open(folder)?.sync_all()?;
         }
         Ok(bytes)
     }
+}
 
-    pub(crate) fn discard(self) {
+impl Drop for PartialFile {
+    fn drop(&mut self) {
+        if self.is_finished {
+            return;
+        }
         if let Err(error) = fs::remove_file(&self.path) {
             tracing::warn!(%error, "what was written could not be removed");
         }
+        // SQLite leaves it where a copy is cut off.
+        let mut journal = self.path.clone().into_os_string();
+        journal.push("-journal");
+        let _ = fs::remove_file(journal);
     }
 }
 

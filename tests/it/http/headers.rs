@@ -130,12 +130,12 @@ async fn credentials_are_allowed_to_named_origins_alone() {
     for (flags, status, about) in [
         (
             &["--allow-origin", "*"][..],
-            1,
+            2,
             "--allow-credentials is not for",
         ),
         (
             &["--allow-origin", "https://a.example,*"],
-            1,
+            2,
             "any page could act",
         ),
         (&[], 2, "--allow-origin"),

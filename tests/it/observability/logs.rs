@@ -131,7 +131,7 @@ async fn every_command_logs_alike_and_a_bad_filter_is_refused() {
         ["--log", "loud,=9"],
         ["--log-format", "xml"],
     ] {
-        let done = command().args(wrong).arg("schema").output().await.unwrap();
+        let done = command().arg("migrate").args(wrong).output().await.unwrap();
         assert_eq!(done.status.code(), Some(2), "{wrong:?}");
         let said = String::from_utf8(done.stderr).unwrap();
         assert!(said.contains(wrong[0]) && said.contains(wrong[1]), "{said}");

@@ -1,14 +1,16 @@
 //! The real binary in its own process, which tests signal and kill.
 
 use std::{
+    io::Cursor,
     net::SocketAddr,
     process::{ExitStatus, Stdio},
     time::Duration,
 };
 
+use serde_json::Value;
 use tokio::{
-    io::{AsyncBufReadExt, BufReader},
-    process::{Child, ChildStderr, Command},
+    io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, BufReader},
+    process::{Child, Command},
     time::timeout,
 };
 
@@ -49,6 +51,24 @@ fn serving(address: &str, database: &Database, flags: &[&str]) -> Command {
     command
 }
 
+/// Reads a JSON log until the server serves. Returns where it listens.
+pub(crate) async fn read_until_served(
+    log: &mut (impl AsyncBufReadExt + Unpin),
+    read: &mut String,
+) -> String {
+    let served = async {
+        loop {
+            let start = read.len();
+            assert_ne!(log.read_line(read).await.unwrap(), 0, "it ended: {read}");
+            let line: Value = serde_json::from_str(&read[start..]).unwrap();
+            if line["message"] == "serving" {
+                return line["listen"].as_str().unwrap().to_owned();
+            }
+        }
+    };
+    timeout(TIMEOUT, served).await.unwrap()
+}
+
 impl Process {
     /// Starts a server over this database that lets everybody write, and waits until it prints its
     /// address.
@@ -66,14 +86,30 @@ impl Process {
         database: &Database,
         flags: &[&str],
         environment: &[(&str, &str)],
-    ) -> (Self, ChildStderr) {
+    ) -> (Self, impl AsyncRead + Unpin) {
         let mut command = serving("127.0.0.1:0", database, flags);
         command
             .envs(environment.iter().copied())
             .stderr(Stdio::piped());
-        let mut process = Self::spawn(&mut command).await;
-        let log = process.child.stderr.take().unwrap();
-        (process, log)
+        let is_json = flags.contains(&"json") || environment.iter().any(|(_, v)| *v == "json");
+        let mut process = if is_json {
+            let child = command.spawn().unwrap();
+            Self {
+                child,
+                address: SocketAddr::from(([0; 4], 0)),
+            }
+        } else {
+            Self::spawn(&mut command).await
+        };
+        let mut log = BufReader::new(process.child.stderr.take().unwrap());
+        let mut read = String::new();
+        if is_json {
+            process.address = read_until_served(&mut log, &mut read)
+                .await
+                .parse()
+                .unwrap();
+        }
+        (process, Cursor::new(read).chain(log))
     }
 
     /// Starts the server of this command.
@@ -82,9 +118,9 @@ impl Process {
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let address = timeout(TIMEOUT, async {
             while let Some(line) = lines.next_line().await.unwrap() {
-                if let Some((_, url)) = line.split_once("GraphiQL  ") {
+                if let Some((_, url)) = line.split_once("GraphQL   ") {
                     let (_, rest) = url.split_once("://").unwrap();
-                    return rest.trim_end_matches("/graphiql").parse().unwrap();
+                    return rest.split('/').next().unwrap().parse().unwrap();
                 }
             }
             panic!("the server ended before it listened");

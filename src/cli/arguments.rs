@@ -1,0 +1,178 @@
+//! The command line's arguments: reads them, with their variables and the file of `--config`.
+
+use std::{ffi::OsString, path::PathBuf};
+
+use clap::{
+    ArgMatches, Args, Command as ClapCommand, CommandFactory, FromArgMatches,
+    error::{ContextKind, ContextValue, Error, ErrorKind},
+};
+use clap_complete::Shell;
+
+use crate::{
+    cli::command::{Cli, Command},
+    config::{
+        Config,
+        file::{FileSetting, apply_settings, read_settings},
+        log::LogConfig,
+    },
+};
+
+/// What every command takes that opens a database.
+#[derive(Args, Debug)]
+pub(crate) struct CommonArguments {
+    /// Read settings from this file, TOML with the names of flags as keys; variables win over it,
+    /// and flags over both
+    #[arg(
+        long,
+        env = "BUILDBOT_GRAPHQL_CONFIG",
+        value_name = "FILE",
+        help_heading = None::<&'static str>,
+    )]
+    config: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) log: LogConfig,
+}
+
+/// What is to be done.
+pub(crate) struct Invocation {
+    pub(crate) command: Command,
+    /// `None` for a command that logs nothing.
+    pub(crate) log: Option<LogConfig>,
+}
+
+/// Flags of a database that only a server takes; other commands open a connection or two.
+const OF_SERVERS: [&str; 4] = ["readers", "writers", "statement_seconds", "read_only"];
+
+/// The commands that open no database.
+const OFFLINE: [&str; 2] = ["schema", "completions"];
+
+/// The commands of the program, with their flags.
+#[must_use]
+pub fn command() -> ClapCommand {
+    Cli::command().mut_subcommands(|command| match command.get_name() {
+        name if OFFLINE.contains(&name) => command,
+        "serve" => complete(command),
+        "backup" => complete(hide(
+            command,
+            &[&OF_SERVERS[..], &["connect_seconds"]].concat(),
+        )),
+        _ => complete(hide(command, &OF_SERVERS)),
+    })
+}
+
+/// Adds what every command has that opens a database.
+fn complete(command: ClapCommand) -> ClapCommand {
+    if command.has_subcommands() {
+        return command.mut_subcommands(complete);
+    }
+    // Not `augment_args(command)`, which would also replace what the command says of itself.
+    let common = CommonArguments::augment_args(ClapCommand::new("common"));
+    let command = command.args(common.get_arguments().cloned());
+    command.mut_args(|arg| {
+        // So that -1 is a wrong value, and not an unknown flag.
+        if arg.get_action().takes_values() && !arg.is_positional() {
+            arg.allow_negative_numbers(true)
+        } else {
+            arg
+        }
+    })
+}
+
+fn hide(command: ClapCommand, names: &[&str]) -> ClapCommand {
+    let command = command.mut_args(|arg| {
+        let is_hidden = names.contains(&arg.get_id().as_str());
+        if is_hidden { arg.hide(true) } else { arg }
+    });
+    command.mut_subcommands(|command| hide(command, names))
+}
+
+/// A script with which a shell completes commands and flags.
+pub(crate) fn completions(shell: Shell) -> String {
+    let mut script = Vec::new();
+    let mut command = command();
+    let name = command.get_name().to_owned();
+    clap_complete::generate(shell, &mut command, name, &mut script);
+    String::from_utf8_lossy(&script).trim_end().to_owned()
+}
+
+/// Reads the arguments, the first being the program's name.
+///
+/// # Errors
+/// What is not understood, or help that was asked for.
+pub(crate) fn read(arguments: &[OsString]) -> Result<Invocation, Error> {
+    let command = command();
+    let read = |command: ClapCommand| {
+        let read = command.clone().try_get_matches_from(arguments);
+        read.map_err(|error| name_variable(error, arguments, &command))
+    };
+    let mut matches = read(command.clone())?;
+    let mut settings = Vec::new();
+    if let Some(path) = innermost(&matches)
+        .try_get_one::<PathBuf>("config")
+        .ok()
+        .flatten()
+    {
+        let serve = command.find_subcommand("serve").unwrap_or(&command);
+        settings = read_settings(path, serve).map_err(refuse)?;
+        matches = read(apply_settings(command, &settings))?;
+    }
+    let leaf = innermost(&matches);
+    let has_log = leaf.try_contains_id("log_format").is_ok();
+    let log = has_log
+        .then(|| LogConfig::from_arg_matches(leaf))
+        .transpose()?;
+    let command = read_command(&matches, &settings)?;
+    Ok(Invocation { command, log })
+}
+
+fn read_command(matches: &ArgMatches, settings: &[FileSetting]) -> Result<Command, Error> {
+    let mut command = Cli::from_arg_matches(matches)?.command;
+    if let Command::Serve(serve) = &mut command {
+        serve.config = Config::from_matches(innermost(matches), settings).map_err(refuse)?;
+    }
+    Ok(command)
+}
+
+/// An error that clap does not know.
+fn refuse(message: String) -> Error {
+    Error::raw(ErrorKind::ValueValidation, message + "\n")
+}
+
+/// The matches of the command itself, such as `list` of `token list`.
+fn innermost(matches: &ArgMatches) -> &ArgMatches {
+    matches
+        .subcommand()
+        .map_or(matches, |(_, inner)| innermost(inner))
+}
+
+/// Names the variable in an error whose value came from there: to clap it is its flag's.
+fn name_variable(mut error: Error, arguments: &[OsString], command: &ClapCommand) -> Error {
+    let Some(ContextValue::String(argument)) = error.get(ContextKind::InvalidArg) else {
+        return error;
+    };
+    let flag = argument.split([' ', '=']).next().unwrap_or_default();
+    let is_given = arguments
+        .iter()
+        .filter_map(|given| given.to_str())
+        .any(|given| {
+            let rest = given.strip_prefix(flag);
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('='))
+        });
+    if !is_given && let Some(variable) = find_variable(flag, command) {
+        error.insert(ContextKind::InvalidArg, ContextValue::String(variable));
+    }
+    error
+}
+
+fn find_variable(flag: &str, command: &ClapCommand) -> Option<String> {
+    let name = flag.strip_prefix("--")?;
+    let arg = command
+        .get_arguments()
+        .find(|arg| arg.get_long() == Some(name));
+    let variable = arg.and_then(|arg| Some(arg.get_env()?.to_str()?.to_owned()));
+    variable.or_else(|| {
+        command
+            .get_subcommands()
+            .find_map(|inner| find_variable(flag, inner))
+    })
+}

@@ -1,0 +1,31 @@
+//! The values that many flags share: whole numbers within a range, and switches.
+
+use std::ops::RangeInclusive;
+
+/// The most that a number of things or bytes may be set to: more than any machine has, and far from
+/// where sums overflow.
+pub(crate) const MOST: u64 = 1_000_000_000_000;
+
+/// The longest time that most durations may be set to, in seconds.
+pub(crate) const DAY: u64 = 86_400;
+
+/// Reads whole numbers within a range; any other text is refused with that range.
+pub(crate) fn whole<T: TryFrom<u64>>(
+    range: RangeInclusive<u64>,
+) -> impl Fn(&str) -> Result<T, String> + Clone + Send + Sync + 'static {
+    move |text| {
+        let given = text.parse().ok().filter(|n| range.contains(n));
+        given
+            .and_then(|n| T::try_from(n).ok())
+            .ok_or_else(|| format!("a whole number from {} to {}", range.start(), range.end()))
+    }
+}
+
+/// Reads a switch's variable; an empty one is as good as none.
+pub(crate) fn switch(text: &str) -> Result<bool, String> {
+    match &*text.to_ascii_lowercase() {
+        "1" | "true" | "yes" | "on" => Ok(true),
+        "" | "0" | "false" | "no" | "off" => Ok(false),
+        _ => Err("true or false".to_owned()),
+    }
+}
