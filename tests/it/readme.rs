@@ -1,5 +1,5 @@
-//! The README's GraphQL examples match what a fresh demo returns, on each database. Its commands are
-//! run by `tests/outside/readme.test.mjs`.
+//! The README's GraphQL examples match what a fresh demo returns, on each database.
+//! `tests/outside/readme.test.mjs` follows the rest of it.
 
 use std::path::Path;
 
