@@ -59,7 +59,10 @@ impl Url {
             }
         }
         if self.name.trim().is_empty() {
-            let rule = format!("1 to {MAX_NAME} characters, not just spaces, got {:?}", self.name);
+            let rule = format!(
+                "1 to {MAX_NAME} characters, not just spaces, got {:?}",
+                self.name
+            );
             return invalid("name", rule);
         }
         match url::Url::parse(&self.url) {
