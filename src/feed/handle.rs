@@ -15,14 +15,13 @@ use crate::{
     clock::Clock,
     config::feed::FeedConfig,
     domain::{
+        bookmark::Bookmark,
         error::{Error, ErrorCode, Result},
-        id::{ChangeId, Position},
+        id::ChangeId,
     },
     feed::{cursor, dispatcher::Dispatcher, epoch::FeedEpoch, sequencer::Sequencer},
     metrics::Metrics,
-    store::{
-        db::database::Db, event, event_reach, feed_install::probe::find_feed_epoch, sequencer,
-    },
+    store::{db::database::Db, event, event_bookmark, feed_install::probe::find_feed_epoch},
 };
 
 /// How many events are read, or dropped, at a time; also how many a subscriber holds in memory
@@ -118,39 +117,39 @@ impl Feed {
         self.epoch().map(drop)
     }
 
-    /// The newest event's position. No change that is committed by now has a later one.
-    pub(crate) async fn position(&self) -> Result<Position> {
+    /// The newest event's bookmark. No change that is committed by now has a later position.
+    pub(crate) async fn newest(&self) -> Result<Bookmark> {
         self.expect_attached().await?;
         self.sequence_all().await?;
-        Ok(event_reach::find(&self.0.db).await?.newest)
+        event_bookmark::newest(&self.0.db.reader).await
     }
 
-    /// The cursor of a position.
-    pub(crate) fn cursor(&self, position: Position) -> String {
+    /// The cursor of a bookmark.
+    pub(crate) fn cursor(&self, bookmark: Bookmark) -> String {
         // If the feed has just been detached, the cursor is one that no feed accepts.
-        cursor::encode(&self.epoch().unwrap_or_default(), position)
+        cursor::encode(&self.epoch().unwrap_or_default(), bookmark)
     }
 
-    /// The position of a change that was just committed; wakes the tail.
+    /// The bookmark of a change that was just committed; wakes the tail.
     ///
     /// # Errors
     /// `WrittenUnread`: the change is written, but its position is not known.
-    pub(crate) async fn sequence(&self, change: ChangeId) -> Result<Position> {
+    pub(crate) async fn sequence(&self, change: ChangeId) -> Result<Bookmark> {
         let begun = Instant::now();
         loop {
             let sequenced = match self.sequence_all().await {
-                Ok(()) => sequencer::position_of(&self.0.db, change).await,
+                Ok(()) => event_bookmark::of_change(&self.0.db, change).await,
                 Err(error) => Err(error),
             };
             match sequenced {
-                Ok(Some(position)) => {
+                Ok(Some(bookmark)) => {
                     self.wake();
-                    return Ok(position);
+                    return Ok(bookmark);
                 }
                 Ok(None) => {}
                 // Pruned since, as where a mutation is repeated with its key. Nothing can be
                 // resumed from there any more, nor from the position before all.
-                Err(Error::FeedDetached) => return Ok(Position::default()),
+                Err(Error::FeedDetached) => return Ok(Bookmark::default()),
                 // Perhaps connections alone were cut.
                 Err(Error::Unavailable) if begun.elapsed() < SEQUENCE_PATIENCE => {
                     sleep(SEQUENCE_PAUSE).await;

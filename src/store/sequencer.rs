@@ -1,19 +1,10 @@
 //! Positions of events: given after the commit, where they are not the ids.
 
-use sea_orm::{
-    ConnectionTrait, DbBackend, QuerySelect, Statement, TransactionTrait, entity::prelude::*,
-};
+use sea_orm::{ConnectionTrait, DbBackend, Statement, TransactionTrait};
 
 use crate::{
-    domain::{
-        error::{Error, Result},
-        id::{ChangeId, Position},
-    },
-    store::{
-        db::database::Db,
-        event::{Column, Entity, unsequenced},
-        position::position_expr,
-    },
+    domain::error::{Error, Result},
+    store::{db::database::Db, event::unsequenced},
 };
 
 /// How many changes get their positions in one transaction.
@@ -87,22 +78,4 @@ async fn sequence_on_mysql(db: &Db) -> Result<u64> {
     }
     txn.commit().await?;
     Ok(changes.len() as u64)
-}
-
-/// The position of a change; `None` until it has one.
-///
-/// # Errors
-/// `FeedDetached` where the change is not, or no longer, in the feed.
-pub(crate) async fn position_of(db: &Db, change: ChangeId) -> Result<Option<Position>> {
-    if db.backend() == DbBackend::Sqlite {
-        return Ok(Some(Position(change.0)));
-    }
-    let position: Option<Option<Position>> = Entity::find()
-        .select_only()
-        .expr_as(position_expr(db.backend()), "position")
-        .filter(Column::Id.eq(change))
-        .into_tuple()
-        .one(&db.reader)
-        .await?;
-    position.ok_or(Error::FeedDetached)
 }

@@ -14,8 +14,8 @@ use tokio::{sync::OwnedSemaphorePermit, time::timeout};
 use crate::{
     auth::request_context::RequestContext,
     domain::{
+        bookmark::Bookmark,
         error::{Error, ErrorCode, Result},
-        id::Position,
     },
     feed::handle::Feed,
     graphql::{
@@ -170,13 +170,14 @@ impl SubscriptionUpdates {
             let Some(mut membership) = membership else {
                 return;
             };
+            let position = |bookmark: Option<Bookmark>| bookmark.map(|at| at.position);
             let mut delivered = state.delivered();
             loop {
                 let event = membership.next().await;
                 match &event {
                     // The backfill has delivered it.
-                    Ok(event) if event.position <= delivered => continue,
-                    Ok(event) => delivered = event.position,
+                    Ok(event) if position(event.bookmark) <= position(delivered) => continue,
+                    Ok(event) => delivered = event.bookmark,
                     Err(_) => {}
                 }
                 let is_last = event.is_err();
@@ -193,9 +194,9 @@ impl SubscriptionUpdates {
     fn update(
         &self,
         event: Result<EncodedEvent, StreamErrors>,
-        delivered: Option<Position>,
+        delivered: Option<Bookmark>,
     ) -> Update {
-        let cursor = delivered.map(|position| self.feed.cursor(position));
+        let cursor = delivered.map(|bookmark| self.feed.cursor(bookmark));
         let mut errors = match event {
             Ok(EncodedEvent { payload, .. }) => return Update::Next { payload, cursor },
             Err(errors) => errors,
