@@ -1,7 +1,12 @@
 //! What a subscriber has missed, or a snapshot, read from the table until it can go on live: steps
 //! 1 to 3 of [`feed`](crate::feed)'s algorithm.
 
-use std::collections::{HashSet, VecDeque};
+use std::{
+    collections::{HashSet, VecDeque},
+    time::{Duration, Instant},
+};
+
+use tokio::time::sleep;
 
 use crate::{
     domain::{
@@ -16,13 +21,16 @@ use crate::{
         handle::{BATCH_SIZE, Feed},
         snapshot::Snapshot,
     },
-    store::{event::Event, event_batch, event_bookmark, event_reach},
+    store::{event::Event, event_batch, event_bookmark, event_reach, sequencer::is_standby},
 };
 
 const TOO_OLD: Error = Error::CursorExpired("the feed does not reach back to this cursor");
-const AHEAD: Error = Error::CursorExpired("the cursor is ahead of the feed");
-const OTHER_EVENT: Error =
-    Error::CursorExpired("the feed has another event in this cursor's place, as after a restore");
+const AHEAD: &str = "the cursor is ahead of the feed";
+const OTHER_EVENT: &str = "the feed has another event in this cursor's place, as after a restore";
+
+/// How long a standby may be behind a cursor, and the pause between two looks.
+const STANDBY_PATIENCE: Duration = Duration::from_secs(5);
+const STANDBY_PAUSE: Duration = Duration::from_millis(50);
 
 /// Where a subscription begins.
 #[derive(Clone, Debug)]
@@ -81,9 +89,9 @@ impl Feed {
                 Ok(backfill)
             }
             StartPosition::After(cursor) => {
-                let at = self.resolve_cursor(&cursor).await?;
                 // Without subscribers, many changes may have been written without a position.
-                self.sequence_all().await?;
+                self.sequence_if_possible().await?;
+                let at = self.resolve_cursor(&cursor).await?;
                 Ok(Backfill::new(self, filter, at))
             }
             StartPosition::Snapshot => {
@@ -96,20 +104,36 @@ impl Feed {
     /// The bookmark of a cursor behind which no event is missing.
     async fn resolve_cursor(&self, cursor: &str) -> Result<Bookmark> {
         let at = cursor::parse(cursor, &self.epoch()?)?;
+        let until = Instant::now() + STANDBY_PATIENCE;
+        loop {
+            match self.check_reach(at).await {
+                // The primary's server gave the cursor.
+                Err(Error::CursorExpired(AHEAD))
+                    if Instant::now() < until && is_standby(&self.0.db).await? =>
+                {
+                    sleep(STANDBY_PAUSE).await;
+                }
+                checked => return checked.map(|()| at),
+            }
+        }
+    }
+
+    /// Checks that the feed has the event of a bookmark, and everything behind it.
+    async fn check_reach(&self, at: Bookmark) -> Result<()> {
         // Most subscribers resume after a short break, and need no query.
         if self.dispatcher().recent_after(at).is_some() {
-            return Ok(at);
+            return Ok(());
         }
         let found = event_bookmark::at(&self.0.db, at.position).await?;
         let reach = event_reach::find(&self.0.db).await?;
         match found {
-            Some(found) if found == at => Ok(at),
+            Some(found) if found == at => Ok(()),
             // Restored, or a failover lost what was committed, and positions were used again.
-            Some(_) => Err(OTHER_EVENT),
+            Some(_) => Err(Error::CursorExpired(OTHER_EVENT)),
             // The database may have been restored from a backup older than the cursor.
-            None if at.position > reach.newest => Err(AHEAD),
+            None if at.position > reach.newest => Err(Error::CursorExpired(AHEAD)),
             // The event was pruned, and none behind it.
-            None if at.position == reach.floor => Ok(at),
+            None if at.position == reach.floor => Ok(()),
             None => Err(TOO_OLD),
         }
     }

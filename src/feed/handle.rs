@@ -45,6 +45,7 @@ pub(crate) struct FeedState {
     epoch_turn: tokio::sync::Mutex<()>,
     dispatcher: Mutex<Dispatcher>,
     sequencer: Sequencer,
+    newest_seen: Mutex<Option<Bookmark>>,
     /// When the tail last read the feed to its end; `None` while there are no subscribers.
     caught_up_at: Mutex<Option<Instant>>,
     pub(crate) metrics: Arc<Metrics>,
@@ -71,6 +72,7 @@ impl Feed {
             epoch_turn: tokio::sync::Mutex::default(),
             dispatcher: Mutex::default(),
             sequencer: Sequencer::default(),
+            newest_seen: Mutex::default(),
             caught_up_at: Mutex::default(),
             metrics,
             wake: Notify::new(),
@@ -120,8 +122,17 @@ impl Feed {
     /// The newest event's bookmark. No change that is committed by now has a later position.
     pub(crate) async fn newest(&self) -> Result<Bookmark> {
         self.expect_attached().await?;
-        self.sequence_all().await?;
-        event_bookmark::newest(&self.0.db.reader).await
+        self.sequence_if_possible().await?;
+        let newest = event_bookmark::newest(&self.0.db.reader).await?;
+        *self.0.newest_seen.lock() = Some(newest);
+        Ok(newest)
+    }
+
+    /// A bookmark that was the newest event's not long ago, as far as is known.
+    pub(crate) fn newest_seen(&self) -> Option<Bookmark> {
+        let dispatcher = self.dispatcher();
+        let dispatched = (!dispatcher.subscribers.is_empty()).then_some(dispatcher.at);
+        dispatched.or(*self.0.newest_seen.lock())
     }
 
     /// The cursor of a bookmark.
@@ -146,7 +157,9 @@ impl Feed {
                     self.wake();
                     return Ok(bookmark);
                 }
-                Ok(None) => {}
+                // Where the database has become read-only since, another server gives it.
+                Ok(None) if begun.elapsed() < SEQUENCE_PATIENCE => sleep(SEQUENCE_PAUSE).await,
+                Ok(None) => return Err(Error::WrittenUnread),
                 // Pruned since, as where a mutation is repeated with its key. Nothing can be
                 // resumed from there any more, nor from the position before all.
                 Err(Error::FeedDetached) => return Ok(Bookmark::default()),
@@ -165,6 +178,15 @@ impl Feed {
     /// Gives every change that is committed by now its position.
     pub(crate) async fn sequence_all(&self) -> Result<()> {
         self.0.sequencer.sequence_all(&self.0.db).await
+    }
+
+    /// The same, for a reader about to begin: it may begin before changes that have no position
+    /// yet, since their events come later.
+    pub(crate) async fn sequence_if_possible(&self) -> Result<()> {
+        match self.sequence_all().await {
+            Err(Error::Unavailable) => Ok(()),
+            done => done,
+        }
     }
 
     /// Makes the tail read at once.

@@ -55,7 +55,7 @@ impl Feed {
         }
         // From here on the included changes have positions, so the backfill meets them, and leaves
         // them out, before the handoff.
-        self.sequence_all().await?;
+        self.sequence_if_possible().await?;
         let now = self.0.clock.now();
         let events = steps.rows.into_iter().map(|step| Event {
             change: ChangeId::default(),

@@ -13,6 +13,7 @@ use crate::{
     store::{
         event_batch,
         event_probe::{self, FeedNews, FeedProbe},
+        sequencer,
     },
 };
 
@@ -99,11 +100,16 @@ impl Tail {
         loop {
             let from = feed.dispatcher().at;
             let batch = event_batch::after(&feed.0.db.watching(), from, BATCH_SIZE).await?;
+            let is_standby = batch.is_behind && sequencer::is_standby(&feed.0.db).await?;
             let mut dispatcher = feed.dispatcher();
             // All subscribers left during the read, and a new one set another bookmark: read again
             // from there.
             if dispatcher.at != from {
                 continue;
+            }
+            // A standby that is behind the one that was read before will catch up.
+            if batch.is_behind && is_standby {
+                return Ok(true);
             }
             if !batch.is_whole {
                 let gone = "the feed has lost events behind this cursor";

@@ -106,8 +106,8 @@ pub(crate) async fn newest_at(db: &Db) -> Result<Option<i64>> {
 pub(crate) async fn unsequenced(
     db: &impl ConnectionTrait,
     limit: Option<u64>,
-) -> Result<Vec<ChangeId>> {
-    Ok(Entity::find()
+) -> Result<Vec<ChangeId>, DbErr> {
+    Entity::find()
         .select_only()
         .column(Column::Id)
         .filter(position_expr(db.get_database_backend()).is_null())
@@ -115,7 +115,7 @@ pub(crate) async fn unsequenced(
         .limit(limit)
         .into_tuple()
         .all(db)
-        .await?)
+        .await
 }
 
 /// The event of this transaction's last change of a step, and the step as the change left it. The

@@ -33,6 +33,8 @@ pub(crate) struct EventBatch {
     pub(crate) last: Option<Bookmark>,
     /// The feed has the event of the given bookmark, and none is missing between it and `last`.
     pub(crate) is_whole: bool,
+    /// The feed does not even reach to the given bookmark.
+    pub(crate) is_behind: bool,
 }
 
 /// About `limit` events behind a bookmark, in order.
@@ -56,6 +58,7 @@ pub(crate) async fn after(db: &Db, from: Bookmark, limit: u64) -> Result<EventBa
         Some(_) => (true, &all[..]),
         None => (from.position == Position::default(), &all[..]),
     };
+    let is_behind = first.is_none() && !is_same;
     let last = rows.last().map(of_row).transpose()?;
     let readable = rows
         .iter()
@@ -66,6 +69,7 @@ pub(crate) async fn after(db: &Db, from: Bookmark, limit: u64) -> Result<EventBa
         events: readable.map(Event::from).collect(),
         is_whole: is_same && last.is_none_or(|last| i64::try_from(rows.len()) == Ok(reaches(last))),
         last,
+        is_behind,
     })
 }
 

@@ -49,6 +49,9 @@ impl Subscription {
         let events = match source.origin() {
             Origin::Own { handoff, resume } => {
                 let start = start(resume.clone(), after, snapshot)?;
+                if let StartPosition::After(cursor) = &start {
+                    state.set_resume(cursor.clone());
+                }
                 let filter = filter.unwrap_or_default().into();
                 let backfill = app.feed.backfill(filter, start);
                 // The stream has no deadline: only its start and each event have one.

@@ -15,6 +15,8 @@ pub(crate) struct StreamState(Arc<Mutex<State>>);
 struct State {
     stage: Stage,
     delivered: Option<Bookmark>,
+    /// The cursor that the client has asked to resume from.
+    resume: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -31,6 +33,16 @@ impl StreamState {
     /// Marks the stream as begun.
     pub(crate) fn open(&self) {
         self.0.lock().stage = Stage::Open;
+    }
+
+    /// Notes where the client asks to resume.
+    pub(crate) fn set_resume(&self, cursor: String) {
+        self.0.lock().resume = Some(cursor);
+    }
+
+    /// Where the client has asked to resume.
+    pub(crate) fn resume(&self) -> Option<String> {
+        self.0.lock().resume.clone()
     }
 
     /// Marks the source as failed: the stream ends with the next response.

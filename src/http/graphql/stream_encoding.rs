@@ -64,6 +64,15 @@ impl StreamEncoding {
         }
     }
 
+    /// What comes after the errors of a stream that its client can resume. A client of event
+    /// streams reconnects where one is cut off without its end.
+    pub(crate) fn interruption(self) -> &'static str {
+        match self {
+            Self::EventStream => "",
+            Self::Multipart => END,
+        }
+    }
+
     /// What comes after the last result.
     pub(crate) fn end(self) -> &'static str {
         match self {

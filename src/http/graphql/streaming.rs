@@ -2,6 +2,7 @@
 
 use std::{convert::Infallible, time::Duration};
 
+use async_graphql::ServerError;
 use axum::{
     body::Body,
     http::{HeaderMap, HeaderName, HeaderValue, header},
@@ -58,6 +59,13 @@ pub(crate) fn once(body: &ResponseBody<'_>, encoding: StreamEncoding) -> Respons
         encoding.end(),
     ]
     .concat();
+    respond(Body::from(text), encoding)
+}
+
+/// Sends why a subscription cannot be resumed for now, without the end.
+pub(crate) fn interrupted(errors: &[ServerError], encoding: StreamEncoding) -> Response {
+    let failure = encoding.failure(&json!(errors).to_string());
+    let text = [encoding.start(), &failure, encoding.interruption()].concat();
     respond(Body::from(text), encoding)
 }
 
@@ -133,6 +141,11 @@ impl ResponseStream {
             Ok(Some(Update::Failed(errors))) => {
                 let errors = json!(errors).to_string();
                 (encoding.failure(&errors) + encoding.end(), true)
+            }
+            // Without the end, so that the client reconnects.
+            Ok(Some(Update::Interrupted(errors, _))) => {
+                let errors = json!(errors).to_string();
+                (encoding.failure(&errors) + encoding.interruption(), true)
             }
             Ok(None) => (encoding.end().to_owned(), true),
         }

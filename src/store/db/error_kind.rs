@@ -50,6 +50,8 @@ mod postgres {
     pub(super) const IDLE_IN_TRANSACTION_SESSION_TIMEOUT: &str = "25P03";
     /// The server has become a standby.
     pub(super) const READ_ONLY_SQL_TRANSACTION: &str = "25006";
+    pub(super) const DISK_FULL: &str = "53100";
+    pub(super) const TAKES_NO_WRITES: [&str; 2] = [READ_ONLY_SQL_TRANSACTION, DISK_FULL];
     /// Classes whose errors pass: lost connections, a lack of resources such as disk, operators who
     /// shut down, failures of the system.
     pub(super) const TRANSIENT_CLASSES: [&str; 4] = ["08", "53", "57P", "58"];
@@ -75,7 +77,15 @@ mod mysql {
     pub(super) const ER_LOCK_DEADLOCK: u16 = 1213;
     pub(super) const ER_OPTION_PREVENTS_STATEMENT: u16 = 1290;
     pub(super) const ER_QUERY_INTERRUPTED: u16 = 1317;
+    pub(super) const ER_CANT_EXECUTE_IN_READ_ONLY_TRANSACTION: u16 = 1792;
     pub(super) const ER_READ_ONLY_MODE: u16 = 1836;
+    pub(super) const TAKES_NO_WRITES: [u16; 5] = [
+        ER_OPTION_PREVENTS_STATEMENT,
+        ER_CANT_EXECUTE_IN_READ_ONLY_TRANSACTION,
+        ER_READ_ONLY_MODE,
+        ER_DISK_FULL,
+        ER_RECORD_FILE_FULL,
+    ];
     /// MariaDB: the connection was killed.
     pub(super) const ER_CONNECTION_KILLED: u16 = 1927;
     /// MariaDB: a statement took too long.
@@ -204,6 +214,24 @@ impl DbErrorKind {
             | ER_RECORD_FILE_FULL => Self::Transient,
             _ => Self::Unexpected,
         }
+    }
+}
+
+/// Whether a database refused a write because it takes none: it is a standby, or its disk is full.
+pub(crate) fn takes_no_writes(error: &DbErr) -> bool {
+    let (DbErr::Exec(RuntimeErr::SqlxError(error)) | DbErr::Query(RuntimeErr::SqlxError(error))) =
+        error
+    else {
+        return false;
+    };
+    let Some(error) = error.as_database_error() else {
+        return false;
+    };
+    match error.try_downcast_ref::<MySqlDatabaseError>() {
+        Some(error) => mysql::TAKES_NO_WRITES.contains(&error.number()),
+        None => error
+            .code()
+            .is_some_and(|code| postgres::TAKES_NO_WRITES.contains(&&*code)),
     }
 }
 

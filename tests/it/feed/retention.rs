@@ -162,7 +162,10 @@ async fn retention_does_not_disturb_a_live_subscriber() {
 /// error's code.
 async fn read_to_error(ws: &mut Ws, mut at: i64) -> (i64, String) {
     loop {
-        let message = ws.receive().await;
+        let message = match ws.receive_or_interruption().await {
+            Ok(message) => message,
+            Err((code, _)) => return (at, code),
+        };
         let event = &message["payload"]["data"]["stepEvents"];
         if event["cursor"].is_string() {
             at += 1;
