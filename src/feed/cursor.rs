@@ -23,17 +23,22 @@ pub(crate) fn encode(epoch: &str, bookmark: Bookmark) -> String {
 /// The bookmark that a cursor names in the feed of this epoch.
 ///
 /// # Errors
-/// `Invalid` for a text that is no cursor, `CursorExpired` for a cursor of another database.
+/// `Invalid` for a text that is no cursor, `CursorExpired` for a cursor of another database or of
+/// a version of this program whose cursors had no mark.
 pub(crate) fn parse(cursor: &str, epoch: &str) -> Result<Bookmark> {
     let invalid = || Error::invalid("after", format!("a cursor of this feed, got {cursor:?}"));
-    let split = cursor.len().checked_sub(POSITION_DIGITS + MARK_DIGITS);
-    let split = split.and_then(|split| cursor.split_at_checked(split));
-    let (found_epoch, digits) = split.ok_or_else(invalid)?;
     // `from_str_radix` would also take a sign and capitals, which do not sort as positions do.
     let is_hex_digit = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
     if !cursor.bytes().all(is_hex_digit) {
         return Err(invalid());
     }
+    if cursor.len() == epoch.len() + POSITION_DIGITS {
+        return Err(Error::CursorExpired(
+            "the cursor is of an earlier version of this server",
+        ));
+    }
+    let split = cursor.len().checked_sub(POSITION_DIGITS + MARK_DIGITS);
+    let (found_epoch, digits) = cursor.split_at(split.ok_or_else(invalid)?);
     let (position, mark) = digits.split_at(POSITION_DIGITS);
     let position = i64::from_str_radix(position, 16).map_err(|_| invalid())?;
     let mark = u32::from_str_radix(mark, 16).map_err(|_| invalid())?;

@@ -33,8 +33,9 @@ pub fn event_cursor(data: &[u8]) {
         match parse(&cursor, EPOCH) {
             Ok(bookmark) => assert_eq!(encode(EPOCH, bookmark), cursor),
             Err(error) if error.code() == ErrorCode::CursorExpired => {
-                assert_eq!(cursor.len(), EPOCH.len() + 24);
-                assert!(!cursor.starts_with(EPOCH), "{cursor}");
+                let is_whole = cursor.len() == EPOCH.len() + 24;
+                assert!(is_whole || cursor.len() == EPOCH.len() + 16, "{cursor}");
+                assert!(!is_whole || !cursor.starts_with(EPOCH), "{cursor}");
             }
             Err(error) => assert_eq!(error.code(), ErrorCode::BadUserInput, "{cursor}"),
         }

@@ -32,7 +32,7 @@ async fn an_invalid_cursor_is_refused() {
         String::new(),
         "x".into(),
         "0".into(),
-        digits.into(),
+        digits[1..].into(),
         format!("{epoch}{}", &digits[1..]),
         format!("{cursor}0"),
         format!(" {cursor}"),
@@ -65,6 +65,9 @@ async fn an_invalid_cursor_is_refused() {
     let newest = position(&json!(newest_cursor(&client).await));
     let ahead = format!("{epoch}{:016x}00000000", newest + 1);
     assert_eq!(refused(&server, &after(&ahead)).await, "CURSOR_EXPIRED");
+    // As they were before cursors had a mark.
+    let old = &ahead[..24];
+    assert_eq!(refused(&server, &after(old)).await, "CURSOR_EXPIRED");
 }
 
 #[tokio::test]
