@@ -131,8 +131,8 @@ impl Feed {
     /// A bookmark that was the newest event's not long ago, as far as is known.
     pub(crate) fn newest_seen(&self) -> Option<Bookmark> {
         let dispatcher = self.dispatcher();
-        let dispatched = (!dispatcher.subscribers.is_empty()).then_some(dispatcher.at);
-        dispatched.or(*self.0.newest_seen.lock())
+        let live = (!dispatcher.subscribers.is_empty()).then_some(dispatcher.at);
+        live.or(*self.0.newest_seen.lock())
     }
 
     /// The cursor of a bookmark.

@@ -208,11 +208,13 @@ impl SocketConnection {
             Some(OperationOutput::Update(Update::Failed(errors))) => {
                 self.session.failed(label, &errors, out);
             }
-            Some(OperationOutput::Update(Update::Interrupted(_, why))) => self.interrupt(&why),
-            Some(OperationOutput::Refused(Refusal {
-                cause: RefusalCause::Interrupted(why),
-                ..
-            })) => self.interrupt(&why),
+            Some(
+                OperationOutput::Update(Update::Interrupted(_, why))
+                | OperationOutput::Refused(Refusal {
+                    cause: RefusalCause::Interrupted(why),
+                    ..
+                }),
+            ) => self.interrupt(&why),
             Some(OperationOutput::Refused(refusal)) => {
                 self.session.failed(label, &refusal.errors, out);
             }

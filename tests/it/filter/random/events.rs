@@ -157,7 +157,10 @@ async fn cursor_before(server: &Server, count: i64) -> String {
     let mut cursor = format!("{}{:016x}{:08x}", &newest[..8], 0, 0);
     ws.subscribe(&after(&cursor)).await;
     while position(&json!(cursor)) < at {
-        cursor = ws.event().await["cursor"].as_str().unwrap().to_owned();
+        ws.event().await["cursor"]
+            .as_str()
+            .unwrap()
+            .clone_into(&mut cursor);
     }
     cursor
 }
