@@ -244,8 +244,8 @@ impl Notes {
     }
 }
 
-/// An event's cursor, its position and the time its write was sent. Searching the text is far cheaper than
-/// parsing JSON, which would dominate the measurement.
+/// An event's cursor, its position and the time its write was sent. Searching the text is far
+/// cheaper than parsing JSON, which would dominate the measurement.
 fn event(message: &str) -> Option<(&str, i64, u64)> {
     let (_, rest) = message.split_once(r#""stepEvents":{"cursor":""#)?;
     let (cursor, rest) = rest.split_once('"')?;
