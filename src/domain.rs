@@ -1,6 +1,7 @@
 //! Values and rules: what an id, a name, a result, a page or a filter is.
 //! No async, no I/O, and no knowledge of SQL or GraphQL.
 
+pub(crate) mod bookmark;
 pub(crate) mod build;
 pub(crate) mod builder;
 pub(crate) mod command_error;

@@ -12,6 +12,8 @@ pub(crate) mod builder_tag;
 pub(crate) mod db;
 pub(crate) mod demo_run;
 pub(crate) mod event;
+pub(crate) mod event_batch;
+pub(crate) mod event_bookmark;
 pub(crate) mod event_probe;
 pub(crate) mod event_reach;
 pub(crate) mod feed_install;

@@ -12,7 +12,7 @@ use tokio::{task::JoinSet, time::sleep};
 use crate::{
     Result,
     socket::{self, Socket},
-    writer::{Clock, DIGITS, position},
+    writer::{Clock, DIGITS, MARK_DIGITS, position},
 };
 
 /// How long a silence may last before missing events count as lost.
@@ -31,6 +31,8 @@ struct Notes {
     /// The positions, in the order in which the first listener to receive them did. All others must
     /// receive the same.
     heard: Vec<i64>,
+    /// Their cursors, without the feed's name.
+    cursors: Vec<Box<str>>,
     /// How many of these positions each listener has received.
     counts: Vec<usize>,
     /// How many of these positions `verdict` has compared with what was written.
@@ -50,6 +52,7 @@ impl Audience {
             clock,
             start,
             heard: Vec::new(),
+            cursors: Vec::new(),
             counts: Vec::new(),
             compared: 0,
             latencies: Vec::new(),
@@ -117,11 +120,11 @@ impl Audience {
     /// The cursor up to which a listener has received everything.
     pub(crate) fn cursor(&self, listener: usize) -> String {
         let notes = self.lock();
-        match notes.last(listener) {
+        match notes.counts[listener].checked_sub(1) {
             None => notes.start.clone(),
-            Some(position) => {
-                let feed = &notes.start[..notes.start.len() - DIGITS];
-                format!("{feed}{position:016x}")
+            Some(last) => {
+                let feed = &notes.start[..notes.start.len() - DIGITS - MARK_DIGITS];
+                format!("{feed}{}", notes.cursors[last])
             }
         }
     }
@@ -218,13 +221,17 @@ impl Notes {
     }
 
     fn note(&mut self, listener: usize, message: &str, now: u64) -> Result<()> {
-        let Some((position, sent)) = event(message) else {
+        let Some((cursor, position, sent)) = event(message) else {
             return Err(format!("not an event: {message}").into());
         };
         let newest = self.heard.last().copied().unwrap_or(0);
         match self.heard.get(self.counts[listener]) {
             Some(expected) if *expected == position => {}
-            None if position > newest => self.heard.push(position),
+            None if position > newest => {
+                self.heard.push(position);
+                let digits = cursor.len() - DIGITS - MARK_DIGITS;
+                self.cursors.push(cursor[digits..].into());
+            }
             Some(expected) => {
                 return Err(format!("heard {position}, when {expected} was next").into());
             }
@@ -237,12 +244,12 @@ impl Notes {
     }
 }
 
-/// An event's position and the time its write was sent. Searching the text is far cheaper than
-/// parsing JSON, which would dominate the measurement.
-fn event(message: &str) -> Option<(i64, u64)> {
+/// An event's cursor, its position and the time its write was sent. Searching the text is far
+/// cheaper than parsing JSON, which would dominate the measurement.
+fn event(message: &str) -> Option<(&str, i64, u64)> {
     let (_, rest) = message.split_once(r#""stepEvents":{"cursor":""#)?;
     let (cursor, rest) = rest.split_once('"')?;
     let (_, rest) = rest.split_once(r#""stateString":"load "#)?;
     let (sent, _) = rest.split_once('"')?;
-    Some((position(cursor)?, sent.parse().ok()?))
+    Some((cursor, position(cursor)?, sent.parse().ok()?))
 }

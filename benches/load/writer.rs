@@ -18,8 +18,10 @@ use tokio::{
 
 use crate::Result;
 
-/// How many hexadecimal digits at the end of a cursor are its position.
+/// How many hexadecimal digits of a cursor are its position.
 pub(crate) const DIGITS: usize = 16;
+/// How many at its end are the mark of its event.
+pub(crate) const MARK_DIGITS: usize = 8;
 
 /// Microseconds since the program started. Each write carries this time, and its receipt is
 /// compared with it.
@@ -38,7 +40,8 @@ impl Clock {
 
 /// The position in a cursor.
 pub(crate) fn position(cursor: &str) -> Option<i64> {
-    let digits = cursor.get(cursor.len().checked_sub(DIGITS)?..)?;
+    let end = cursor.len().checked_sub(MARK_DIGITS)?;
+    let digits = cursor.get(end.checked_sub(DIGITS)?..end)?;
     i64::from_str_radix(digits, 16).ok()
 }
 

@@ -1,10 +1,16 @@
 //! What a subscriber has missed, or a snapshot, read from the table until it can go on live: steps
 //! 1 to 3 of [`feed`](crate::feed)'s algorithm.
 
-use std::collections::{HashSet, VecDeque};
+use std::{
+    collections::{HashSet, VecDeque},
+    time::{Duration, Instant},
+};
+
+use tokio::time::sleep;
 
 use crate::{
     domain::{
+        bookmark::Bookmark,
         error::{Error, Result},
         event::EventKind,
         id::{ChangeId, Position},
@@ -15,13 +21,16 @@ use crate::{
         handle::{BATCH_SIZE, Feed},
         snapshot::Snapshot,
     },
-    store::{
-        event::{self, Event},
-        event_reach,
-    },
+    store::{event::Event, event_batch, event_bookmark, event_reach, sequencer::is_standby},
 };
 
 const TOO_OLD: Error = Error::CursorExpired("the feed does not reach back to this cursor");
+const AHEAD: &str = "the cursor is ahead of the feed";
+const OTHER_EVENT: &str = "the feed has another event in this cursor's place, as after a restore";
+
+/// How long a standby may be behind a cursor, and the pause between two looks.
+const STANDBY_PATIENCE: Duration = Duration::from_secs(5);
+const STANDBY_PAUSE: Duration = Duration::from_millis(50);
 
 /// Where a subscription begins.
 #[derive(Clone, Debug)]
@@ -40,9 +49,9 @@ pub(crate) struct Backfill {
     feed: Feed,
     filter: EventFilter,
     /// Everything up to here was read.
-    at: Position,
+    at: Bookmark,
     /// See [`delivered`](Self::delivered).
-    delivered: Option<Position>,
+    delivered: Option<Bookmark>,
     /// Events that were read and not yet taken.
     ready: VecDeque<Event>,
     /// Changes behind `at` that the snapshot already showed.
@@ -73,16 +82,16 @@ impl Feed {
         self.expect_attached().await?;
         match start {
             StartPosition::Now => {
-                let at = self.position().await?;
+                let at = self.newest().await?;
                 let mut backfill = Backfill::new(self, filter, at);
-                // `at` is the newest position, so there is nothing to catch up with.
+                // `at` is the newest event's, so there is nothing to catch up with.
                 backfill.phase = Phase::CaughtUp;
                 Ok(backfill)
             }
             StartPosition::After(cursor) => {
-                let at = self.resolve_cursor(&cursor).await?;
                 // Without subscribers, many changes may have been written without a position.
-                self.sequence_all().await?;
+                self.sequence_if_possible().await?;
+                let at = self.resolve_cursor(&cursor).await?;
                 Ok(Backfill::new(self, filter, at))
             }
             StartPosition::Snapshot => {
@@ -92,28 +101,47 @@ impl Feed {
         }
     }
 
-    /// The position of a cursor behind which no event is missing.
-    async fn resolve_cursor(&self, cursor: &str) -> Result<Position> {
+    /// The bookmark of a cursor behind which no event is missing.
+    async fn resolve_cursor(&self, cursor: &str) -> Result<Bookmark> {
         let at = cursor::parse(cursor, &self.epoch()?)?;
+        let until = Instant::now() + STANDBY_PATIENCE;
+        loop {
+            match self.check_reach(at).await {
+                // The primary's server gave the cursor.
+                Err(Error::CursorExpired(AHEAD))
+                    if Instant::now() < until && is_standby(&self.0.db).await? =>
+                {
+                    sleep(STANDBY_PAUSE).await;
+                }
+                checked => return checked.map(|()| at),
+            }
+        }
+    }
+
+    /// Checks that the feed has the event of a bookmark, and everything behind it.
+    async fn check_reach(&self, at: Bookmark) -> Result<()> {
         // Most subscribers resume after a short break, and need no query.
         if self.dispatcher().recent_after(at).is_some() {
-            return Ok(at);
+            return Ok(());
         }
+        let found = event_bookmark::at(&self.0.db, at.position).await?;
         let reach = event_reach::find(&self.0.db).await?;
-        if at < reach.floor {
-            return Err(TOO_OLD);
+        match found {
+            Some(found) if found == at => Ok(()),
+            // Restored, or a failover lost what was committed, and positions were used again.
+            Some(_) => Err(Error::CursorExpired(OTHER_EVENT)),
+            // The database may have been restored from a backup older than the cursor.
+            None if at.position > reach.newest => Err(Error::CursorExpired(AHEAD)),
+            // The event was pruned, and none behind it.
+            None if at.position == reach.floor => Ok(()),
+            None => Err(TOO_OLD),
         }
-        // The database may have been restored from a backup older than the cursor.
-        if at > reach.newest {
-            return Err(Error::CursorExpired("the cursor is ahead of the feed"));
-        }
-        Ok(at)
     }
 }
 
 impl Backfill {
-    /// Reads the events behind a position.
-    pub(crate) fn new(feed: &Feed, filter: EventFilter, at: Position) -> Self {
+    /// Reads the events behind a bookmark.
+    pub(crate) fn new(feed: &Feed, filter: EventFilter, at: Bookmark) -> Self {
         Self {
             feed: feed.clone(),
             filter,
@@ -131,7 +159,7 @@ impl Backfill {
             delivered: None,
             ready: snapshot.events,
             included: snapshot.included,
-            ..Self::new(feed, filter, snapshot.position)
+            ..Self::new(feed, filter, snapshot.bookmark)
         }
     }
 
@@ -145,7 +173,7 @@ impl Backfill {
             if let Some(event) = self.ready.pop_front() {
                 // A subscriber that resumed from the middle of a snapshot would miss its rest.
                 let is_resumable = event.kind != EventKind::Snapshot || self.ready.is_empty();
-                self.delivered = is_resumable.then_some(event.position);
+                self.delivered = is_resumable.then_some(event.bookmark);
                 return Ok(Some(event));
             }
             match self.phase {
@@ -155,7 +183,7 @@ impl Backfill {
                         self.phase = Phase::CaughtUp;
                     }
                 }
-                Phase::HandedOff(from) if from > self.at => {
+                Phase::HandedOff(from) if from > self.at.position => {
                     // The dispatcher has read these events: if they are missing, they were pruned.
                     if self.read().await? == 0 {
                         return Err(TOO_OLD);
@@ -184,13 +212,13 @@ impl Backfill {
     }
 
     /// Everything up to here was read.
-    pub(crate) fn at(&self) -> Position {
+    pub(crate) fn at(&self) -> Bookmark {
         self.at
     }
 
     /// A subscriber that has taken every event so far has everything up to here, and may resume
     /// from here; `None` in the middle of a snapshot.
-    pub(crate) fn delivered(&self) -> Option<Position> {
+    pub(crate) fn delivered(&self) -> Option<Bookmark> {
         self.delivered
     }
 
@@ -204,15 +232,15 @@ impl Backfill {
         {
             return Ok(advanced);
         }
-        let batch = event::after(&self.feed.0.db, self.at, BATCH_SIZE).await?;
+        let batch = event_batch::after(&self.feed.0.db, self.at, BATCH_SIZE).await?;
         // Checked after the read: what is not pruned by now was not missing from the batch.
-        if !batch.is_whole || event_reach::find(&self.feed.0.db).await?.floor > self.at {
+        if !batch.is_whole || event_reach::find(&self.feed.0.db).await?.floor > self.at.position {
             return Err(TOO_OLD);
         }
         let Some(last) = batch.last else {
             return Ok(0);
         };
-        let advanced = last.0.abs_diff(self.at.0);
+        let advanced = last.position.0.abs_diff(self.at.position.0);
         self.at = last;
         let (filter, included) = (&self.filter, &self.included);
         let is_wanted = |event: &Event| filter.matches(event) && !included.contains(&event.change);
@@ -227,8 +255,8 @@ impl Backfill {
         let recent = dispatcher.recent_after(self.at)?;
         let matching = recent.filter(|event| self.filter.matches(event));
         self.ready.extend(matching.cloned());
-        let advanced = dispatcher.position.0.abs_diff(self.at.0);
-        self.at = dispatcher.position;
+        let advanced = dispatcher.at.position.0.abs_diff(self.at.position.0);
+        self.at = dispatcher.at;
         Some(advanced)
     }
 }

@@ -4,15 +4,16 @@ use std::collections::HashMap;
 
 use crate::{
     domain::{
+        bookmark::Bookmark,
         error::Error,
-        id::{BuildId, BuilderId, Position, StepId},
+        id::{BuildId, BuilderId, StepId},
     },
     feed::{
         byte_queue,
         event_filter::EventFilter,
         recent::{self, RecentEvents},
     },
-    store::event::{Event, EventBatch},
+    store::event::Event,
 };
 
 /// The subscribers, and how far the feed was dispatched to them.
@@ -20,29 +21,29 @@ use crate::{
 pub(crate) struct Dispatcher {
     pub(crate) subscribers: Subscribers,
     /// Every event up to here was dispatched; meaningless while there are no subscribers.
-    pub(crate) position: Position,
-    /// The events that were dispatched last, up to `position`.
+    pub(crate) at: Bookmark,
+    /// The events that were dispatched last, up to `at`.
     recent: RecentEvents,
 }
 
 impl Dispatcher {
-    /// The events behind a position, up to the newest that was dispatched; `None` where only the
+    /// The events behind a bookmark, up to the newest that was dispatched; `None` where only the
     /// table has them all.
-    pub(crate) fn recent_after(&self, position: Position) -> Option<impl Iterator<Item = &Event>> {
+    pub(crate) fn recent_after(&self, bookmark: Bookmark) -> Option<impl Iterator<Item = &Event>> {
         // Without subscribers the tail stops, so newer events may be missing from memory.
-        let is_known = !self.subscribers.is_empty() && position <= self.position;
-        self.recent.after(position).filter(|_| is_known)
+        let is_known = !self.subscribers.is_empty();
+        self.recent.after(bookmark).filter(|_| is_known)
     }
 
     /// Adds a subscriber that has read everything up to `read`. Its queue gets the events behind
-    /// the dispatcher's position.
+    /// the dispatcher's bookmark.
     pub(crate) fn register(
         &mut self,
         filter: &EventFilter,
-        read: Position,
+        read: Bookmark,
         queue: byte_queue::Sender<Event, Error>,
     ) -> SubscriberKey {
-        // The tail stops without subscribers, so `position` is old; the first one brings its own.
+        // The tail stops without subscribers, so `at` is old; the first one brings its own.
         if self.subscribers.is_empty() {
             self.restart_at(read);
         }
@@ -50,32 +51,19 @@ impl Dispatcher {
         self.subscribers.insert(Subscriber { filter, queue })
     }
 
-    /// Dispatches the events behind `position` up to `last`.
-    pub(crate) fn dispatch(&mut self, batch: &EventBatch, last: Position) {
-        // A hole is a loss: retention overtook the tail, or the file was replaced.
-        if !batch.is_whole {
-            let from = self.position.0;
-            tracing::error!(
-                from,
-                to = last.0,
-                "the feed has a hole; subscribers are cut off"
-            );
-            let gone = "the feed has lost events behind this cursor";
-            self.subscribers.end(&Error::CursorExpired(gone));
-            self.restart_at(last);
-            return;
-        }
-        // Not the last event's position: unreadable rows, which are no events, have one too.
-        self.position = last;
-        for event in &batch.events {
+    /// Dispatches the events behind `at`, up to `last`.
+    pub(crate) fn dispatch(&mut self, events: &[Event], last: Bookmark) {
+        // Not the last event's: unreadable rows, which are no events, have one too.
+        self.at = last;
+        for event in events {
             self.subscribers.dispatch(event);
             self.recent.push(event);
         }
     }
 
-    fn restart_at(&mut self, position: Position) {
-        self.position = position;
-        self.recent = RecentEvents::starting_after(position);
+    fn restart_at(&mut self, bookmark: Bookmark) {
+        self.at = bookmark;
+        self.recent = RecentEvents::starting_after(bookmark);
     }
 }
 

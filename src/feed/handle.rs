@@ -15,14 +15,13 @@ use crate::{
     clock::Clock,
     config::feed::FeedConfig,
     domain::{
+        bookmark::Bookmark,
         error::{Error, ErrorCode, Result},
-        id::{ChangeId, Position},
+        id::ChangeId,
     },
     feed::{cursor, dispatcher::Dispatcher, epoch::FeedEpoch, sequencer::Sequencer},
     metrics::Metrics,
-    store::{
-        db::database::Db, event, event_reach, feed_install::probe::find_feed_epoch, sequencer,
-    },
+    store::{db::database::Db, event, event_bookmark, feed_install::probe::find_feed_epoch},
 };
 
 /// How many events are read, or dropped, at a time; also how many a subscriber holds in memory
@@ -46,6 +45,7 @@ pub(crate) struct FeedState {
     epoch_turn: tokio::sync::Mutex<()>,
     dispatcher: Mutex<Dispatcher>,
     sequencer: Sequencer,
+    newest_seen: Mutex<Option<Bookmark>>,
     /// When the tail last read the feed to its end; `None` while there are no subscribers.
     caught_up_at: Mutex<Option<Instant>>,
     pub(crate) metrics: Arc<Metrics>,
@@ -72,6 +72,7 @@ impl Feed {
             epoch_turn: tokio::sync::Mutex::default(),
             dispatcher: Mutex::default(),
             sequencer: Sequencer::default(),
+            newest_seen: Mutex::default(),
             caught_up_at: Mutex::default(),
             metrics,
             wake: Notify::new(),
@@ -118,39 +119,50 @@ impl Feed {
         self.epoch().map(drop)
     }
 
-    /// The newest event's position. No change that is committed by now has a later one.
-    pub(crate) async fn position(&self) -> Result<Position> {
+    /// The newest event's bookmark. No change that is committed by now has a later position.
+    pub(crate) async fn newest(&self) -> Result<Bookmark> {
         self.expect_attached().await?;
-        self.sequence_all().await?;
-        Ok(event_reach::find(&self.0.db).await?.newest)
+        self.sequence_if_possible().await?;
+        let newest = event_bookmark::newest(self.0.db.reader()?).await?;
+        *self.0.newest_seen.lock() = Some(newest);
+        Ok(newest)
     }
 
-    /// The cursor of a position.
-    pub(crate) fn cursor(&self, position: Position) -> String {
+    /// A bookmark that was the newest event's not long ago, as far as is known.
+    pub(crate) fn newest_seen(&self) -> Option<Bookmark> {
+        let dispatcher = self.dispatcher();
+        let live = (!dispatcher.subscribers.is_empty()).then_some(dispatcher.at);
+        live.or(*self.0.newest_seen.lock())
+    }
+
+    /// The cursor of a bookmark.
+    pub(crate) fn cursor(&self, bookmark: Bookmark) -> String {
         // If the feed has just been detached, the cursor is one that no feed accepts.
-        cursor::encode(&self.epoch().unwrap_or_default(), position)
+        cursor::encode(&self.epoch().unwrap_or_default(), bookmark)
     }
 
-    /// The position of a change that was just committed; wakes the tail.
+    /// The bookmark of a change that was just committed; wakes the tail.
     ///
     /// # Errors
     /// `WrittenUnread`: the change is written, but its position is not known.
-    pub(crate) async fn sequence(&self, change: ChangeId) -> Result<Position> {
+    pub(crate) async fn sequence(&self, change: ChangeId) -> Result<Bookmark> {
         let begun = Instant::now();
         loop {
             let sequenced = match self.sequence_all().await {
-                Ok(()) => sequencer::position_of(&self.0.db, change).await,
+                Ok(()) => event_bookmark::of_change(&self.0.db, change).await,
                 Err(error) => Err(error),
             };
             match sequenced {
-                Ok(Some(position)) => {
+                Ok(Some(bookmark)) => {
                     self.wake();
-                    return Ok(position);
+                    return Ok(bookmark);
                 }
-                Ok(None) => {}
+                // Where the database has become read-only since, another server gives it.
+                Ok(None) if begun.elapsed() < SEQUENCE_PATIENCE => sleep(SEQUENCE_PAUSE).await,
+                Ok(None) => return Err(Error::WrittenUnread),
                 // Pruned since, as where a mutation is repeated with its key. Nothing can be
                 // resumed from there any more, nor from the position before all.
-                Err(Error::FeedDetached) => return Ok(Position::default()),
+                Err(Error::FeedDetached) => return Ok(Bookmark::default()),
                 // Perhaps connections alone were cut.
                 Err(Error::Unavailable) if begun.elapsed() < SEQUENCE_PATIENCE => {
                     sleep(SEQUENCE_PAUSE).await;
@@ -166,6 +178,15 @@ impl Feed {
     /// Gives every change that is committed by now its position.
     pub(crate) async fn sequence_all(&self) -> Result<()> {
         self.0.sequencer.sequence_all(&self.0.db).await
+    }
+
+    /// The same, for a reader about to begin: it may begin before changes that have no position
+    /// yet, since their events come later.
+    pub(crate) async fn sequence_if_possible(&self) -> Result<()> {
+        match self.sequence_all().await {
+            Err(Error::Unavailable) => Ok(()),
+            done => done,
+        }
     }
 
     /// Makes the tail read at once.

@@ -3,8 +3,8 @@
 
 use crate::{
     domain::{
+        bookmark::Bookmark,
         error::{Error, Result},
-        id::Position,
     },
     feed::{
         backfill::Backfill, byte_queue, dispatcher::SubscriberKey, event_filter::EventFilter,
@@ -18,18 +18,18 @@ use crate::{
 struct Registration {
     feed: Feed,
     key: SubscriberKey,
-    /// Events behind this position come through the queue.
-    from: Position,
+    /// Events behind this bookmark come through the queue.
+    from: Bookmark,
     queue: byte_queue::Receiver<Event, Error>,
 }
 
 impl Registration {
-    fn new(feed: &Feed, filter: &EventFilter, read: Position) -> Self {
+    fn new(feed: &Feed, filter: &EventFilter, read: Bookmark) -> Self {
         let (sender, queue) = byte_queue::queue(feed.0.config.feed_queue_bytes);
         // One lock for both: no event may be dispatched between registering and reading `from`.
         let mut dispatcher = feed.dispatcher();
         let key = dispatcher.register(filter, read, sender);
-        let from = dispatcher.position;
+        let from = dispatcher.at;
         drop(dispatcher);
         // The tail sleeps while there are no subscribers.
         feed.wake();
@@ -48,26 +48,26 @@ impl Drop for Registration {
     }
 }
 
-/// The events behind a position, live.
+/// The events behind a bookmark, live.
 #[derive(Debug)]
 pub(crate) struct LiveEvents {
     /// Reads what is not, or no longer, in the queue.
     backfill: Backfill,
     /// `None` after an overflow, until the backfill has caught up again.
     registration: Option<Registration>,
-    delivered: Position,
+    delivered: Bookmark,
     /// What [`wait`](Self::wait) has waited for.
     ready: Option<Result<Event>>,
 }
 
 impl Feed {
     /// Subscribes to the events that match, for a reader of everything up to `read`.
-    pub(crate) fn subscribe(&self, filter: EventFilter, read: Position) -> LiveEvents {
+    pub(crate) fn subscribe(&self, filter: EventFilter, read: Bookmark) -> LiveEvents {
         let registration = Registration::new(self, &filter, read);
         let from = registration.from;
         // The caller itself reads the events between `read` and `from`.
         let mut backfill = Backfill::new(self, filter, from);
-        backfill.hand_off(from);
+        backfill.hand_off(from.position);
         LiveEvents {
             backfill,
             registration: Some(registration),
@@ -79,7 +79,7 @@ impl Feed {
 
 impl LiveEvents {
     /// Every event up to here has been taken, or does not match.
-    pub(crate) fn delivered(&self) -> Position {
+    pub(crate) fn delivered(&self) -> Bookmark {
         self.delivered
     }
 
@@ -99,7 +99,7 @@ impl LiveEvents {
         self.wait().await;
         // `wait` has filled `ready`, so the fallback is never used.
         let event = self.ready.take().unwrap_or(Err(Error::Unavailable))?;
-        self.delivered = event.position;
+        self.delivered = event.bookmark;
         Ok(event)
     }
 
@@ -109,16 +109,19 @@ impl LiveEvents {
                 return Ok(event);
             }
             // The backfill's `at` stays at the handoff; events from the queue are past it.
-            self.delivered = self.delivered.max(self.backfill.at());
+            let read = self.backfill.at();
+            if read.position > self.delivered.position {
+                self.delivered = read;
+            }
             let (feed, filter) = (self.backfill.feed(), self.backfill.filter());
             let Some(registration) = &mut self.registration else {
                 let registration = Registration::new(feed, filter, self.delivered);
-                self.backfill.hand_off(registration.from);
+                self.backfill.hand_off(registration.from.position);
                 self.registration = Some(registration);
                 continue;
             };
             match registration.queue.next().await {
-                Ok(event) if event.position > self.delivered => return Ok(event),
+                Ok(event) if event.bookmark.position > self.delivered.position => return Ok(event),
                 // The backfill has read it already.
                 Ok(_) => {}
                 // The table still has what the queue could not hold.

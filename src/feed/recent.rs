@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use crate::{domain::id::Position, store::event::Event};
+use crate::{domain::bookmark::Bookmark, store::event::Event};
 
 /// How many bytes of events are kept.
 const MAX_BYTES: usize = 1 << 20;
@@ -12,7 +12,7 @@ const EVENT_BYTES: usize = 256;
 /// Every readable event behind `floor`.
 #[derive(Debug, Default)]
 pub(crate) struct RecentEvents {
-    floor: Position,
+    floor: Bookmark,
     events: VecDeque<Event>,
     bytes: usize,
 }
@@ -24,10 +24,10 @@ pub(crate) fn size(event: &Event) -> usize {
 }
 
 impl RecentEvents {
-    /// The events behind this position, of which there are none yet.
-    pub(crate) fn starting_after(position: Position) -> Self {
+    /// The events behind this bookmark, of which there are none yet.
+    pub(crate) fn starting_after(floor: Bookmark) -> Self {
         Self {
-            floor: position,
+            floor,
             ..Self::default()
         }
     }
@@ -40,16 +40,17 @@ impl RecentEvents {
             && let Some(oldest) = self.events.pop_front()
         {
             self.bytes -= size(&oldest);
-            self.floor = oldest.position;
+            self.floor = oldest.bookmark;
         }
     }
 
-    /// The events behind a position, if all of them are here.
-    pub(crate) fn after(&self, position: Position) -> Option<impl Iterator<Item = &Event>> {
+    /// The events behind a bookmark, if its own and all of them are here.
+    pub(crate) fn after(&self, bookmark: Bookmark) -> Option<impl Iterator<Item = &Event>> {
         // Events are in order of their positions.
-        let first = self
+        let next = self
             .events
-            .partition_point(|event| event.position <= position);
-        (self.floor <= position).then(|| self.events.range(first..))
+            .partition_point(|event| event.bookmark.position <= bookmark.position);
+        let last = next.checked_sub(1).map(|last| self.events[last].bookmark);
+        (last.unwrap_or(self.floor) == bookmark).then(|| self.events.range(next..))
     }
 }

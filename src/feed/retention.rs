@@ -28,7 +28,7 @@ impl Feed {
         let mut pruned = 0;
         loop {
             // Read for each batch, as other writers move the end of the feed.
-            let up_to = Position(self.position().await?.0 - config.feed_keep_events);
+            let up_to = Position(self.newest().await?.position.0 - config.feed_keep_events);
             let dropped = event_reach::prune(&self.0.db, up_to, before, BATCH_SIZE).await?;
             pruned += dropped;
             if dropped < BATCH_SIZE {

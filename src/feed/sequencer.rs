@@ -1,25 +1,33 @@
 //! Gives committed changes their positions: one pass at a time, shared by all who wait for one.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::{
+    sync::atomic::{AtomicU64, Ordering},
+    time::Duration,
+};
 
-use tokio::sync::Mutex;
+use tokio::{sync::Mutex, time::Instant};
 
 use crate::{
     domain::error::{Error, Result},
     store::{db::database::Db, sequencer},
 };
 
+/// How long nothing is tried after a database took no write: each try leaves a line in its log.
+const PAUSE: Duration = Duration::from_secs(1);
+
 /// Numbers passes from 1: the last one that has begun, that succeeded and that failed.
 #[derive(Debug, Default)]
 pub(crate) struct Sequencer {
-    turn: Mutex<()>,
+    /// When the next pass may begin, where the database took no write.
+    turn: Mutex<Option<Instant>>,
     begun: AtomicU64,
     done: AtomicU64,
     failed: AtomicU64,
 }
 
 impl Sequencer {
-    /// Gives every change that is committed by now its position.
+    /// Gives every change that is committed by now its position. Where the database takes no
+    /// writes, as a standby, another server gives them.
     pub(crate) async fn sequence_all(&self, db: &Db) -> Result<()> {
         // Where nothing can be written, another server gives the positions.
         let is_read_only = matches!(db.feed_writability(), Err(Error::ReadOnly(_)));
@@ -28,7 +36,7 @@ impl Sequencer {
         }
         // A pass that has begun may have looked before the caller's change was committed.
         let wanted = self.begun.load(Ordering::Acquire) + 1;
-        let _turn = self.turn.lock().await;
+        let mut next = self.turn.lock().await;
         if self.done.load(Ordering::Acquire) >= wanted {
             return Ok(());
         }
@@ -36,6 +44,9 @@ impl Sequencer {
         // the other, the waits would add up.
         if self.failed.load(Ordering::Acquire) >= wanted {
             return Err(Error::Unavailable);
+        }
+        if next.is_some_and(|next| Instant::now() < next) {
+            return Ok(());
         }
         let pass = self.begun.fetch_add(1, Ordering::AcqRel) + 1;
         let sequenced = sequencer::sequence_changes(db).await;
@@ -45,6 +56,8 @@ impl Sequencer {
             &self.failed
         };
         ended.store(pass, Ordering::Release);
-        sequenced
+        let takes_writes = sequenced?;
+        *next = (!takes_writes).then(|| Instant::now() + PAUSE);
+        Ok(())
     }
 }

@@ -7,10 +7,11 @@ use std::{
 
 use crate::{
     domain::{
+        bookmark::Bookmark,
         error::{Error, Result},
         event::EventKind,
         filter::Direction,
-        id::{ChangeId, Position},
+        id::ChangeId,
         step::StepField,
     },
     feed::{event_filter::EventFilter, handle::Feed},
@@ -23,8 +24,8 @@ use crate::{
 /// The steps of one moment.
 #[derive(Debug)]
 pub(crate) struct Snapshot {
-    /// The feed's newest position at that moment.
-    pub(crate) position: Position,
+    /// The newest event's at that moment.
+    pub(crate) bookmark: Bookmark,
     pub(crate) events: VecDeque<Event>,
     /// Changes that the steps already show, but whose positions come after the snapshot's.
     pub(crate) included: HashSet<ChangeId>,
@@ -40,7 +41,7 @@ impl Feed {
         let order = vec![(StepField::Stepid, Direction::Asc)];
         let (steps, builder) = (filter.step_filter(), filter.builderid);
         let StepSnapshot {
-            position,
+            bookmark,
             ahead,
             steps,
         } = read_snapshot(&self.0.db, &steps, builder, &order, max).await?;
@@ -54,18 +55,18 @@ impl Feed {
         }
         // From here on the included changes have positions, so the backfill meets them, and leaves
         // them out, before the handoff.
-        self.sequence_all().await?;
+        self.sequence_if_possible().await?;
         let now = self.0.clock.now();
         let events = steps.rows.into_iter().map(|step| Event {
             change: ChangeId::default(),
-            position,
+            bookmark,
             kind: EventKind::Snapshot,
             occurred_at: now,
             builderid: filter.builderid,
             step: Arc::new(step),
         });
         Ok(Snapshot {
-            position,
+            bookmark,
             events: events.collect(),
             included: ahead.into_iter().collect(),
         })

@@ -11,8 +11,9 @@ use crate::{
     domain::error::{Error, Result},
     feed::handle::{BATCH_SIZE, Feed},
     store::{
-        event,
+        event_batch,
         event_probe::{self, FeedNews, FeedProbe},
+        sequencer,
     },
 };
 
@@ -89,7 +90,7 @@ impl Tail {
     /// Reads and dispatches all new events, if there may be any. Returns whether it has read.
     async fn poll(feed: &Feed, probe: &mut FeedProbe, is_due: bool) -> Result<bool> {
         if !is_due {
-            let position = feed.dispatcher().position;
+            let position = feed.dispatcher().at.position;
             match event_probe::probe(&feed.0.db, position, probe).await? {
                 FeedNews::None => return Ok(false),
                 FeedNews::Some => {}
@@ -97,18 +98,31 @@ impl Tail {
             }
         }
         loop {
-            let from = feed.dispatcher().position;
-            let batch = event::after(&feed.0.db.watching(), from, BATCH_SIZE).await?;
+            let from = feed.dispatcher().at;
+            let batch = event_batch::after(&feed.0.db.watching(), from, BATCH_SIZE).await?;
+            let is_standby = batch.is_behind && sequencer::is_standby(&feed.0.db).await?;
+            let mut dispatcher = feed.dispatcher();
+            // All subscribers left during the read, and a new one set another bookmark: read again
+            // from there.
+            if dispatcher.at != from {
+                continue;
+            }
+            // A standby that is behind the one that was read before will catch up.
+            if batch.is_behind && is_standby {
+                return Ok(true);
+            }
+            if !batch.is_whole {
+                let gone = "the feed has lost events behind this cursor";
+                tracing::error!(from = from.position.0, "{gone}; subscribers are cut off");
+                dispatcher.subscribers.end(&Error::CursorExpired(gone));
+                // The next subscriber sets the bookmark from which to go on.
+                return Ok(true);
+            }
             let Some(last) = batch.last else {
                 return Ok(true);
             };
-            let mut dispatcher = feed.dispatcher();
-            // Otherwise all subscribers left during the read, and a new one set another position:
-            // read again from there.
-            if dispatcher.position == from {
-                feed.0.metrics.feed_position.set(last.0);
-                dispatcher.dispatch(&batch, last);
-            }
+            feed.0.metrics.feed_position.set(last.position.0);
+            dispatcher.dispatch(&batch.events, last);
         }
     }
 

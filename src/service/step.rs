@@ -1,4 +1,4 @@
-//! The update methods of steps. Each returns the step after the update, and the position of the
+//! The update methods of steps. Each returns the step after the update, and the bookmark of the
 //! event that the update caused.
 //!
 //! Each fails with `NotFound` for its step or build, `Invalid` for its arguments, and
@@ -9,9 +9,10 @@ use futures_util::future::BoxFuture;
 use crate::{
     app::App,
     domain::{
+        bookmark::Bookmark,
         error::{Error, Result},
         event::EventKind,
-        id::{BuildId, ChangeId, Position, StepId},
+        id::{BuildId, ChangeId, StepId},
         results::Results,
         state_string::check_state_string,
         step::check_step_name,
@@ -25,8 +26,8 @@ use crate::{
     },
 };
 
-/// A step after an update, and the position of the event that the update caused.
-pub(crate) type Updated = (Model, Position);
+/// A step after an update, and the bookmark of the event that the update caused.
+pub(crate) type Updated = (Model, Bookmark);
 
 /// Adds a step to a build, under the first free form of its name.
 pub(crate) async fn new_step(

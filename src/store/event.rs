@@ -1,23 +1,22 @@
-//! The rows of the change feed: read in order, and marked with the kind that the writer meant.
+//! The rows of the change feed, and marking them with the kind that the writer meant.
 
 use std::sync::Arc;
 
 use sea_orm::{
-    ConnectionTrait, DbBackend, FromQueryResult, JoinType, QueryOrder, QuerySelect, QueryTrait,
-    entity::prelude::*, sea_query::ExprTrait,
+    ConnectionTrait, DbBackend, QueryOrder, QuerySelect, entity::prelude::*, sea_query::ExprTrait,
 };
 
 use crate::{
     domain::{
+        bookmark::Bookmark,
         error::{Error, Result},
         event::EventKind,
-        id::{BuildId, BuilderId, ChangeId, Position, StepId},
+        id::{BuildId, BuilderId, ChangeId, StepId},
     },
     store::{
         build,
         db::{database::Db, transaction::Txn},
         position::position_expr,
-        query::rows,
         step,
         unchecked_int::UncheckedInt,
     },
@@ -60,7 +59,7 @@ impl ActiveModelBehavior for ActiveModel {}
 #[derive(Clone, Debug)]
 pub(crate) struct Event {
     pub(crate) change: ChangeId,
-    pub(crate) position: Position,
+    pub(crate) bookmark: Bookmark,
     pub(crate) kind: EventKind,
     /// When, in seconds since the epoch.
     pub(crate) occurred_at: i64,
@@ -88,67 +87,6 @@ impl From<Model> for step::Model {
     }
 }
 
-/// Events read together.
-#[derive(Clone, Debug)]
-pub(crate) struct EventBatch {
-    /// The readable ones, in order.
-    pub(crate) events: Vec<Event>,
-    /// The position of the last row, readable or not; `None` if there are none.
-    pub(crate) last: Option<Position>,
-    /// No event is missing between the given position and `last`.
-    pub(crate) is_whole: bool,
-}
-
-/// At most `limit` events behind a position, in order.
-pub(crate) async fn after(db: &Db, position: Position, limit: u64) -> Result<EventBatch> {
-    let column = position_expr(db.backend());
-    let query = Entity::find()
-        .expr_as(column.clone(), "position")
-        .column(build::Column::Builderid)
-        // An outer join, as an event may be of a build that has no row.
-        .join(JoinType::LeftJoin, Relation::Build.def())
-        .filter(column.clone().gt(position))
-        .order_by_asc(column)
-        .limit(limit)
-        .into_query();
-    let rows = rows::query(db, query).await?;
-    let last: Option<Position> = rows
-        .last()
-        .map(|row| row.try_get("", "position"))
-        .transpose()?;
-    let readable = rows
-        .iter()
-        .filter_map(|row| rows::if_readable(PositionedRow::from_query_result(row, "")));
-    Ok(EventBatch {
-        events: readable.map(Event::from).collect(),
-        // Positions have no gaps, so n rows reach n positions further.
-        is_whole: last.is_none_or(|last| i64::try_from(rows.len()) == Ok(last.0 - position.0)),
-        last,
-    })
-}
-
-/// An event with its position and its builder.
-#[derive(FromQueryResult)]
-struct PositionedRow {
-    #[sea_orm(nested)]
-    event: Model,
-    position: Position,
-    builderid: Option<BuilderId>,
-}
-
-impl From<PositionedRow> for Event {
-    fn from(row: PositionedRow) -> Self {
-        Self {
-            change: row.event.id,
-            position: row.position,
-            kind: EventKind::from_code(row.event.kind),
-            occurred_at: row.event.occurred_at,
-            builderid: row.builderid,
-            step: Arc::new(row.event.into()),
-        }
-    }
-}
-
 /// When the newest event happened, in seconds since the epoch; `None` if there is none.
 pub(crate) async fn newest_at(db: &Db) -> Result<Option<i64>> {
     let column = position_expr(db.backend());
@@ -168,8 +106,8 @@ pub(crate) async fn newest_at(db: &Db) -> Result<Option<i64>> {
 pub(crate) async fn unsequenced(
     db: &impl ConnectionTrait,
     limit: Option<u64>,
-) -> Result<Vec<ChangeId>> {
-    Ok(Entity::find()
+) -> Result<Vec<ChangeId>, DbErr> {
+    Entity::find()
         .select_only()
         .column(Column::Id)
         .filter(position_expr(db.get_database_backend()).is_null())
@@ -177,7 +115,7 @@ pub(crate) async fn unsequenced(
         .limit(limit)
         .into_tuple()
         .all(db)
-        .await?)
+        .await
 }
 
 /// The event of this transaction's last change of a step, and the step as the change left it. The

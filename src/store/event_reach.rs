@@ -1,8 +1,7 @@
 //! How far the change feed reaches back, and dropping its oldest events.
 
 use sea_orm::{
-    ConnectionTrait, FromQueryResult, QueryOrder, QuerySelect, Statement, entity::prelude::*,
-    sea_query::ExprTrait,
+    FromQueryResult, QueryOrder, QuerySelect, Statement, entity::prelude::*, sea_query::ExprTrait,
 };
 
 use crate::{
@@ -32,12 +31,7 @@ struct Ends {
 
 /// How far the feed reaches now.
 pub(crate) async fn find(db: &Db) -> Result<FeedReach> {
-    find_in(db.reader()?).await
-}
-
-/// How far the feed reaches as a connection or a transaction sees it.
-pub(crate) async fn find_in(db: &impl ConnectionTrait) -> Result<FeedReach> {
-    let backend = db.get_database_backend();
+    let backend = db.backend();
     let position = position_column(backend);
     // Two look-ups at the ends of the key; one query for both ends would read the whole table.
     let statement = Statement::from_string(
@@ -47,7 +41,7 @@ pub(crate) async fn find_in(db: &impl ConnectionTrait) -> Result<FeedReach> {
              (SELECT MAX({position}) FROM graphql_step_events) AS newest"
         ),
     );
-    let ends = Ends::find_by_statement(statement).one(db).await?;
+    let ends = Ends::find_by_statement(statement).one(db.reader()?).await?;
     let (oldest, newest) = ends.map_or((None, None), |ends| (ends.oldest, ends.newest));
     Ok(FeedReach {
         floor: Position(oldest.map_or(0, |id| id - 1)),

@@ -1,18 +1,13 @@
 //! Positions of events: given after the commit, where they are not the ids.
 
-use sea_orm::{
-    ConnectionTrait, DbBackend, QuerySelect, Statement, TransactionTrait, entity::prelude::*,
-};
+use sea_orm::{ConnectionTrait, DbBackend, DbErr, Statement, TransactionTrait, TryGetable};
 
 use crate::{
-    domain::{
-        error::{Error, Result},
-        id::{ChangeId, Position},
-    },
+    domain::error::{Error, Result},
     store::{
-        db::database::Db,
-        event::{Column, Entity, unsequenced},
-        position::position_expr,
+        db::{database::Db, error_kind::DbErrorKind},
+        event::unsequenced,
+        unchecked_int::UncheckedInt,
     },
 };
 
@@ -23,22 +18,46 @@ const BATCH: u64 = 500;
 ///
 /// The row of `graphql_feed` is locked until the commit, so positions are given in the order in
 /// which they become visible, without gaps. No writer of steps waits for that row.
-pub(crate) async fn sequence_changes(db: &Db) -> Result<()> {
+///
+/// Returns false where the database takes no writes: on a standby, positions come from the primary.
+pub(crate) async fn sequence_changes(db: &Db) -> Result<bool> {
     loop {
         let sequenced = match db.backend() {
-            DbBackend::Sqlite => return Ok(()),
-            DbBackend::Postgres => sequence_on_postgres(db).await?,
-            _ => sequence_on_mysql(db).await?,
+            DbBackend::Sqlite => return Ok(true),
+            DbBackend::Postgres => sequence_on_postgres(db).await,
+            _ => sequence_on_mysql(db).await,
         };
-        if sequenced < BATCH {
-            return Ok(());
+        match sequenced {
+            Ok(Some(BATCH..)) => {}
+            Ok(Some(_)) => return Ok(true),
+            Ok(None) => return Err(Error::FeedDetached),
+            Err(error) => {
+                return match DbErrorKind::of(&error) {
+                    DbErrorKind::ReadOnly(_) | DbErrorKind::DiskFull => Ok(false),
+                    _ => Err(error.into()),
+                };
+            }
         }
     }
 }
 
+/// Whether the database is a standby, which may be behind what another server has told.
+pub(crate) async fn is_standby(db: &Db) -> Result<bool> {
+    let sql = match db.backend() {
+        DbBackend::Sqlite => return Ok(false),
+        DbBackend::Postgres => "SELECT CAST(pg_is_in_recovery() AS int) AS standby",
+        _ => "SELECT CAST(@@global.read_only AS SIGNED) AS standby",
+    };
+    let statement = Statement::from_string(db.backend(), sql);
+    let row = db.watcher.query_one_raw(statement).await?;
+    let standby = row.map(|row| UncheckedInt::try_get(&row, "", "standby"));
+    let standby = standby.transpose().map_err(DbErr::from)?;
+    Ok(standby.is_some_and(|standby| standby.int() == Some(1)))
+}
+
 /// Sends both statements in one message: they are one transaction, which the database ends even if
 /// this process dies. The second sees what was committed when the first got the lock.
-async fn sequence_on_postgres(db: &Db) -> Result<u64> {
+async fn sequence_on_postgres(db: &Db) -> Result<Option<u64>, DbErr> {
     // `feed.position` is the old one: a statement does not see the changes of its own `moved`.
     let done = db
         .watcher
@@ -58,17 +77,20 @@ async fn sequence_on_postgres(db: &Db) -> Result<u64> {
         ))
         .await?;
     // The row that was locked counts as one.
-    Ok(done.rows_affected().saturating_sub(1))
+    Ok(done.rows_affected().checked_sub(1))
 }
 
-async fn sequence_on_mysql(db: &Db) -> Result<u64> {
+/// `None` where the feed has no row.
+async fn sequence_on_mysql(db: &Db) -> Result<Option<u64>, DbErr> {
     let txn = db.watcher.begin().await?;
     let statement = Statement::from_string(
         txn.get_database_backend(),
         "SELECT position FROM graphql_feed FOR UPDATE",
     );
-    let feed = txn.query_one_raw(statement).await?;
-    let position: i64 = feed.ok_or(Error::FeedDetached)?.try_get("", "position")?;
+    let Some(feed) = txn.query_one_raw(statement).await? else {
+        return Ok(None);
+    };
+    let position: i64 = feed.try_get("", "position")?;
     // Read without locks, so that this does not wait for open transactions.
     let changes = unsequenced(&txn, Some(BATCH)).await?;
     if !changes.is_empty() {
@@ -86,23 +108,5 @@ async fn sequence_on_mysql(db: &Db) -> Result<u64> {
         .await?;
     }
     txn.commit().await?;
-    Ok(changes.len() as u64)
-}
-
-/// The position of a change; `None` until it has one.
-///
-/// # Errors
-/// `FeedDetached` where the change is not, or no longer, in the feed.
-pub(crate) async fn position_of(db: &Db, change: ChangeId) -> Result<Option<Position>> {
-    if db.backend() == DbBackend::Sqlite {
-        return Ok(Some(Position(change.0)));
-    }
-    let position: Option<Option<Position>> = Entity::find()
-        .select_only()
-        .expr_as(position_expr(db.backend()), "position")
-        .filter(Column::Id.eq(change))
-        .into_tuple()
-        .one(db.reader()?)
-        .await?;
-    position.ok_or(Error::FeedDetached)
+    Ok(Some(changes.len() as u64))
 }

@@ -8,9 +8,10 @@ use sea_orm::{
 
 use crate::{
     domain::{
+        bookmark::Bookmark,
         error::Result,
         filter::{Filter, Order},
-        id::{BuilderId, ChangeId, Position},
+        id::{BuilderId, ChangeId},
         page::Rows,
         step::StepField,
     },
@@ -18,7 +19,7 @@ use crate::{
         build,
         db::{database::Db, dialect::SqlDialect},
         event::unsequenced,
-        event_reach,
+        event_bookmark,
         query::{filter::condition, order::order_by, rows::read},
         step,
     },
@@ -27,8 +28,8 @@ use crate::{
 /// Steps as they are at one moment of the feed.
 #[derive(Clone, Debug)]
 pub(crate) struct StepSnapshot {
-    /// The newest event's position.
-    pub(crate) position: Position,
+    /// The newest event's.
+    pub(crate) bookmark: Bookmark,
     /// Changes that the steps show already and that have no position yet: they will get positions
     /// after the newest.
     pub(crate) ahead: Vec<ChangeId>,
@@ -48,7 +49,7 @@ pub(crate) async fn read_snapshot(
     // The transaction reads one moment, that of its first read. SQLite's do so by default.
     let level = (!is_sqlite).then_some(IsolationLevel::RepeatableRead);
     let txn = db.reader()?.begin_with_config(level, None).await?;
-    let position = event_reach::find_in(&txn).await?.newest;
+    let bookmark = event_bookmark::newest(&txn).await?;
     // On SQLite a change has its position from the start.
     let ahead = if is_sqlite {
         Vec::new()
@@ -62,7 +63,7 @@ pub(crate) async fn read_snapshot(
     let rows = txn.query_all_raw(dialect.backend.build(&select)).await?;
     txn.commit().await?;
     Ok(StepSnapshot {
-        position,
+        bookmark,
         ahead,
         steps: read(rows.iter(), size),
     })

@@ -332,7 +332,7 @@ async fn retention_drops_events_but_no_rows() {
     // Positions are neither repeated nor skipped.
     let positions: Vec<i64> = cursors
         .iter()
-        .map(|c| i64::from_str_radix(&c[8..], 16).unwrap())
+        .map(|c| i64::from_str_radix(&c[8..24], 16).unwrap())
         .collect();
     assert_eq!(positions, (1..=30).collect::<Vec<_>>());
     assert_eq!(

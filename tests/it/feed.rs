@@ -12,6 +12,7 @@ mod cursor;
 mod filter;
 mod foreign_writes;
 mod live;
+mod restored;
 mod retention;
 mod shared_subscription;
 mod slow_clients;
@@ -35,7 +36,7 @@ pub(crate) fn after(cursor: &str) -> String {
 /// The event row that a cursor names. Cursors are opaque to clients.
 pub(crate) fn position(cursor: &Value) -> i64 {
     let cursor = cursor.as_str().unwrap();
-    i64::from_str_radix(&cursor[cursor.len() - 16..], 16).unwrap()
+    i64::from_str_radix(&cursor[8..24], 16).unwrap()
 }
 
 /// The next events, this many.

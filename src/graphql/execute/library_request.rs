@@ -38,8 +38,8 @@ impl Api {
         let app = &self.app;
         // Read before anything else: a subscription that starts from it misses nothing.
         let cursor = if operation.has_root_field("eventCursor") {
-            let position = app.feed.position().await;
-            position.map(|position| EventCursor(app.feed.cursor(position)))
+            let newest = app.feed.newest().await;
+            newest.map(|newest| EventCursor(app.feed.cursor(newest)))
         } else {
             // Never sent: no field reads it.
             Err(Error::invalid("eventCursor", "not asked for"))

@@ -6,7 +6,10 @@ use std::sync::Arc;
 use async_graphql::{Response, ServerError};
 use futures_util::stream::BoxStream;
 
-use crate::{domain::error::Error, graphql::execute::errors::from_error};
+use crate::{
+    domain::error::{Error, ErrorCode},
+    graphql::execute::errors::from_error,
+};
 
 /// The outcome of an operation.
 pub(crate) enum Outcome {
@@ -32,6 +35,17 @@ pub(crate) enum RefusalCause {
     Request,
     /// The caller or its rate: every transport reports this in its own terms.
     Admission(Error),
+    /// A subscription that was to be resumed cannot be yet.
+    Interrupted(Interruption),
+}
+
+/// A subscription ends through no fault of its client, which can resume it. Each transport ends it
+/// in a way that makes clients do so by themselves.
+#[derive(Clone, Debug)]
+pub(crate) struct Interruption {
+    pub(crate) code: ErrorCode,
+    /// Where to resume; `None` for a client that begins afresh, with a snapshot.
+    pub(crate) cursor: Option<String>,
 }
 
 impl Refusal {
@@ -78,4 +92,6 @@ pub(crate) enum Update {
     },
     /// The stream ends here, with these errors.
     Failed(Vec<ServerError>),
+    /// The same, where the client can resume.
+    Interrupted(Vec<ServerError>, Interruption),
 }

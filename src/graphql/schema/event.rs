@@ -50,7 +50,7 @@ pub(crate) struct StepEvent {
 impl StepEvent {
     pub(crate) fn new(feed: &Feed, event: Event) -> Self {
         Self {
-            cursor: EventCursor(feed.cursor(event.position)),
+            cursor: EventCursor(feed.cursor(event.bookmark)),
             kind: event.kind.into(),
             occurred_at: DateTime(event.occurred_at),
             step: Step(event.step),

@@ -36,10 +36,10 @@ pub(crate) struct StepPayload {
 }
 
 impl StepPayload {
-    fn new(feed: &Feed, (step, position): service::step::Updated) -> Self {
+    fn new(feed: &Feed, (step, bookmark): service::step::Updated) -> Self {
         Self {
             step: Step(step.into()),
-            cursor: EventCursor(feed.cursor(position)),
+            cursor: EventCursor(feed.cursor(bookmark)),
         }
     }
 }

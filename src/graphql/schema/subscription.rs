@@ -53,6 +53,9 @@ impl Subscription {
         let events = match source.origin() {
             Origin::Own { handoff, resume } => {
                 let start = start(resume.clone(), after, snapshot)?;
+                if let StartPosition::After(cursor) = &start {
+                    state.set_resume(cursor.clone());
+                }
                 let filter = filter.unwrap_or_default().read()?;
                 let backfill = async {
                     log_unknown_ids(&app.db, &filter).await;

@@ -7,8 +7,8 @@ use futures_util::stream::{Stream, StreamExt};
 
 use crate::{
     domain::{
+        bookmark::Bookmark,
         error::{Error, ErrorCode, Result},
-        id::Position,
     },
     graphql::{
         execute::{
@@ -25,7 +25,7 @@ use crate::{
 pub(crate) struct EncodedEvent {
     pub(crate) payload: Arc<str>,
     /// A client with this event has everything up to here; `None` within a snapshot.
-    pub(crate) position: Option<Position>,
+    pub(crate) bookmark: Option<Bookmark>,
 }
 
 /// Why a stream ends.
@@ -54,7 +54,7 @@ impl PreparedOperation {
             let payload = payload.map_err(|e| vec![from_error(&Error::internal(e))])?;
             Ok(EncodedEvent {
                 payload: payload.into(),
-                position: state.delivered(),
+                bookmark: state.delivered(),
             })
         })
     }

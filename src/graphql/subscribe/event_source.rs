@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use tokio::{sync::Mutex, time::timeout};
 
 use crate::{
-    domain::{error::Result, id::Position},
+    domain::{bookmark::Bookmark, error::Result, id::Position},
     feed::{backfill::Backfill, event_filter::EventFilter, live_events::LiveEvents},
     graphql::subscribe::stream_state::StreamState,
     store::event::Event,
@@ -18,7 +18,7 @@ const IDLE: Duration = Duration::from_secs(1);
 pub(crate) trait Handoff: Send + Sync {
     /// Joins a subscriber that has read everything up to `read` to the live events; returns the
     /// position after which it gets them.
-    fn join(&self, filter: &EventFilter, read: Position) -> Position;
+    fn join(&self, filter: &EventFilter, read: Bookmark) -> Position;
 }
 
 /// The source of one stream, and the state that the stream's reader sees.
@@ -72,7 +72,7 @@ pub(crate) enum EventStream {
 impl EventStream {
     /// The next event, and the position up to which everything is then delivered. Without an event,
     /// the stream ends.
-    pub(crate) async fn next(&mut self) -> Result<(Option<Event>, Option<Position>)> {
+    pub(crate) async fn next(&mut self) -> Result<(Option<Event>, Option<Bookmark>)> {
         match self {
             Self::Own(backfill, handoff) => loop {
                 let event = backfill.next().await?;

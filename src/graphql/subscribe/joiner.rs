@@ -7,7 +7,7 @@ use parking_lot::Mutex;
 
 use crate::{
     auth::request_context::RequestContext,
-    domain::{error::Error, id::Position},
+    domain::{bookmark::Bookmark, error::Error, id::Position},
     feed::event_filter::EventFilter,
     graphql::{
         api::Api,
@@ -59,12 +59,12 @@ impl Joiner {
     }
 
     /// Opens a shared subscription to the events after `read`, and spawns its task.
-    fn open(&self, filter: &EventFilter, read: Position) -> Arc<SharedSubscription> {
+    fn open(&self, filter: &EventFilter, read: Bookmark) -> Arc<SharedSubscription> {
         let app = self.api.app();
         let events = app.feed.subscribe(filter.clone(), read);
         let subscription = Arc::new(SharedSubscription::new(
             self.key.clone(),
-            events.delivered(),
+            events.delivered().position,
             self.lagged(),
             app.metrics.feed_lagged.clone(),
             // A child: it ends with the server, and cancelling it leaves the server running.
@@ -93,7 +93,7 @@ impl Joiner {
 }
 
 impl Handoff for Joiner {
-    fn join(&self, filter: &EventFilter, read: Position) -> Position {
+    fn join(&self, filter: &EventFilter, read: Bookmark) -> Position {
         let app = self.api.app();
         let (membership, live_from) = self.api.subscriptions.join(
             &self.key,

@@ -177,8 +177,8 @@ impl SharedSubscription {
             return Some(next);
         }
         // Set only at the end: a member that joined meanwhile has a later id, and got these too.
-        let last = events.last().and_then(|event| event.position);
-        members.dispatched = last.unwrap_or(members.dispatched);
+        let last = events.last().and_then(|event| event.bookmark);
+        members.dispatched = last.map_or(members.dispatched, |last| last.position);
         None
     }
 }

@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use async_graphql::Response;
+use async_graphql::{Response, ServerError};
 use asynk_strim::stream_fn;
 use futures_util::stream::{self, BoxStream, Stream, StreamExt};
 use tokio::{sync::OwnedSemaphorePermit, time::timeout};
@@ -14,15 +14,15 @@ use tokio::{sync::OwnedSemaphorePermit, time::timeout};
 use crate::{
     auth::request_context::RequestContext,
     domain::{
+        bookmark::Bookmark,
         error::{Error, ErrorCode, Result},
-        id::Position,
     },
     feed::handle::Feed,
     graphql::{
         api::Api,
         execute::{
             errors::{ErrorSigner, classify, from_error},
-            outcome::{Outcome, Refusal, Update},
+            outcome::{Interruption, Outcome, Refusal, RefusalCause, Update},
             panic_boundary::catch_stream,
         },
         prepare::{operation::PreparedOperation, type_system::TypeSystem},
@@ -93,7 +93,7 @@ impl Api {
             own.next().await
         };
         if let Some(refusal) = refusal(first.as_ref(), &state) {
-            return Err(refusal);
+            return Err(resumable(refusal, &state, &self.app.feed));
         }
         let updates = SubscriptionUpdates {
             types: self.types.clone(),
@@ -120,6 +120,44 @@ fn refusal(first: Option<&Result<Response>>, state: &StreamState) -> Option<Refu
     let mut errors = response.errors.clone();
     classify(&mut errors, ErrorCode::BadUserInput.into());
     Some(Refusal::request(errors))
+}
+
+/// Tells a client whose subscription cannot begin for now where to begin later. One that resumes
+/// is to try again by itself; one that begins is told why it cannot.
+fn resumable(mut refusal: Refusal, state: &StreamState, feed: &Feed) -> Refusal {
+    let Some(code) = interruption_code(&refusal.errors) else {
+        return refusal;
+    };
+    let resume = state.resume();
+    let newest = || feed.newest_seen().map(|newest| feed.cursor(newest));
+    if let Some(cursor) = resume.clone().or_else(newest) {
+        set_cursor(&mut refusal.errors, &cursor);
+    }
+    if let Some(cursor) = resume {
+        let cursor = Some(cursor);
+        refusal.cause = RefusalCause::Interrupted(Interruption { code, cursor });
+    }
+    refusal
+}
+
+/// The code of errors that only interrupt a subscription.
+fn interruption_code(errors: &[ServerError]) -> Option<ErrorCode> {
+    errors.iter().find_map(|error| {
+        let code = error.source::<Error>()?.code();
+        let interrupts = matches!(
+            code,
+            ErrorCode::Unavailable | ErrorCode::FeedLagged | ErrorCode::FeedDetached
+        );
+        interrupts.then_some(code)
+    })
+}
+
+/// Says where to resume.
+fn set_cursor(errors: &mut [ServerError], cursor: &str) {
+    for error in errors {
+        let extensions = error.extensions.get_or_insert_default();
+        extensions.set("cursor", cursor);
+    }
 }
 
 /// What a subscription holds while it lasts.
@@ -170,13 +208,14 @@ impl SubscriptionUpdates {
             let Some(mut membership) = membership else {
                 return;
             };
+            let position = |bookmark: Option<Bookmark>| bookmark.map(|at| at.position);
             let mut delivered = state.delivered();
             loop {
                 let event = membership.next().await;
                 match &event {
                     // The backfill has delivered it.
-                    Ok(event) if event.position <= delivered => continue,
-                    Ok(event) => delivered = event.position,
+                    Ok(event) if position(event.bookmark) <= position(delivered) => continue,
+                    Ok(event) => delivered = event.bookmark,
                     Err(_) => {}
                 }
                 let is_last = event.is_err();
@@ -193,22 +232,27 @@ impl SubscriptionUpdates {
     fn update(
         &self,
         event: Result<EncodedEvent, StreamErrors>,
-        delivered: Option<Position>,
+        delivered: Option<Bookmark>,
     ) -> Update {
-        let cursor = delivered.map(|position| self.feed.cursor(position));
+        // Without a feed, nothing can be resumed.
+        let delivered = delivered.filter(|_| self.feed.is_attached());
+        let cursor = delivered.map(|bookmark| self.feed.cursor(bookmark));
         let mut errors = match event {
             Ok(EncodedEvent { payload, .. }) => return Update::Next { payload, cursor },
             Err(errors) => errors,
         };
         self.signer.sign(&mut errors);
-        for error in &mut errors {
-            // Resuming from an expired cursor would only fail again.
-            let is_expired = matches!(error.source::<Error>(), Some(Error::CursorExpired(_)));
-            if let Some(cursor) = cursor.as_deref().filter(|_| !is_expired) {
-                let extensions = error.extensions.get_or_insert_default();
-                extensions.set("cursor", cursor);
-            }
+        let is_expired =
+            |e: &ServerError| matches!(e.source::<Error>(), Some(Error::CursorExpired(_)));
+        // Resuming from an expired cursor would only fail again.
+        if let Some(cursor) = cursor.as_deref()
+            && !errors.iter().any(is_expired)
+        {
+            set_cursor(&mut errors, cursor);
         }
-        Update::Failed(errors)
+        match interruption_code(&errors) {
+            Some(code) => Update::Interrupted(errors, Interruption { code, cursor }),
+            None => Update::Failed(errors),
+        }
     }
 }

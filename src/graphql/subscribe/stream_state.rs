@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-use crate::domain::id::Position;
+use crate::domain::bookmark::Bookmark;
 
 /// The state of one stream. Cheap to clone.
 #[derive(Clone, Default)]
@@ -14,7 +14,9 @@ pub(crate) struct StreamState(Arc<Mutex<State>>);
 #[derive(Default)]
 struct State {
     stage: Stage,
-    delivered: Option<Position>,
+    delivered: Option<Bookmark>,
+    /// The cursor that the client has asked to resume from.
+    resume: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -33,13 +35,23 @@ impl StreamState {
         self.0.lock().stage = Stage::Open;
     }
 
+    /// Notes where the client asks to resume.
+    pub(crate) fn set_resume(&self, cursor: String) {
+        self.0.lock().resume = Some(cursor);
+    }
+
+    /// Where the client has asked to resume.
+    pub(crate) fn resume(&self) -> Option<String> {
+        self.0.lock().resume.clone()
+    }
+
     /// Marks the source as failed: the stream ends with the next response.
     pub(crate) fn fail(&self) {
         self.0.lock().stage = Stage::Failed;
     }
 
     /// A client with the next response has everything up to here; `None` within a snapshot.
-    pub(crate) fn set_delivered(&self, delivered: Option<Position>) {
+    pub(crate) fn set_delivered(&self, delivered: Option<Bookmark>) {
         self.0.lock().delivered = delivered;
     }
 
@@ -48,8 +60,8 @@ impl StreamState {
         self.0.lock().stage == Stage::Open
     }
 
-    /// The position up to which everything is delivered; `None` within a snapshot.
-    pub(crate) fn delivered(&self) -> Option<Position> {
+    /// How far the client has everything; `None` within a snapshot.
+    pub(crate) fn delivered(&self) -> Option<Bookmark> {
         self.0.lock().delivered
     }
 }

@@ -144,6 +144,7 @@ async fn respond(
             RefusalCause::Request => {
                 streaming::once(&ResponseBody::refused(&refusal.errors), encoding)
             }
+            RefusalCause::Interrupted(_) => streaming::interrupted(&refusal.errors, encoding),
         },
     })
 }

@@ -40,7 +40,7 @@ pub(crate) fn refused_with(
 ) -> Response {
     let status = match &refusal.cause {
         RefusalCause::Admission(error) => status_of(error.code()),
-        RefusalCause::Request => status,
+        RefusalCause::Request | RefusalCause::Interrupted(_) => status,
     };
     let media = match status {
         // Apollo Client reads the GraphQL media type as a result, whatever the status, and does

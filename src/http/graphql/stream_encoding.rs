@@ -15,9 +15,9 @@ pub(crate) enum StreamEncoding {
 const COMPLETE: &str = "event: complete\ndata:\n\n";
 /// A comment, which keeps a quiet connection open and which clients ignore.
 const COMMENT: &str = ":\n\n";
-/// What ends a stream that the server's stop cuts off: a comment, and in how many milliseconds the
-/// client should reconnect, which it does because there is no `complete`.
-const INTERRUPTION: &str = ": the server is stopping\nretry: 1000\n\n";
+/// In how many milliseconds the client of a stream that is cut off should reconnect. It does so
+/// because there is no `complete`.
+const RETRY: &str = "retry: 1000\n\n";
 /// What comes before the first part and ends each one. A part is read once its end is there, so
 /// the next boundary is sent along with it.
 const BOUNDARY: &str = "\r\n---";
@@ -59,12 +59,12 @@ impl StreamEncoding {
         }
     }
 
-    /// The end of a stream that the server's stop cuts off. An event stream holds no errors then,
-    /// since they would end the client's subscription.
-    pub(crate) fn interruption(self, errors: &str) -> String {
+    /// The end of a stream that the server's stop cuts off. An event stream only gets a comment,
+    /// since nothing has gone wrong.
+    pub(crate) fn stop(self, errors: &str) -> String {
         match self {
-            Self::EventStream => INTERRUPTION.to_owned(),
-            Self::Multipart => self.failure(errors) + self.end(),
+            Self::EventStream => format!(": the server is stopping\n{RETRY}"),
+            Self::Multipart => self.failure(errors) + END,
         }
     }
 
@@ -73,6 +73,14 @@ impl StreamEncoding {
         match self {
             Self::EventStream => COMMENT.to_owned(),
             Self::Multipart => part("{}"),
+        }
+    }
+
+    /// What comes after the errors of a stream that its client can resume.
+    pub(crate) fn interruption(self) -> &'static str {
+        match self {
+            Self::EventStream => RETRY,
+            Self::Multipart => END,
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::{convert::Infallible, time::Duration};
 
+use async_graphql::ServerError;
 use axum::{
     body::Body,
     http::{HeaderMap, HeaderName, HeaderValue, header},
@@ -62,6 +63,13 @@ pub(crate) fn once(body: &ResponseBody<'_>, encoding: StreamEncoding) -> Respons
     respond(Body::from(text), encoding)
 }
 
+/// Sends why a subscription cannot be resumed for now, without the end.
+pub(crate) fn interrupted(errors: &[ServerError], encoding: StreamEncoding) -> Response {
+    let failure = encoding.failure(&json!(errors).to_string());
+    let text = [encoding.start(), &failure, encoding.interruption()].concat();
+    respond(Body::from(text), encoding)
+}
+
 /// Streams a subscription until it ends, the caller's token becomes invalid, or the server stops.
 /// In the last case its end says so, so that the client reconnects.
 pub(crate) fn stream(
@@ -88,7 +96,7 @@ pub(crate) fn stream(
         let next = async move {
             let mut stream = stream?;
             let next = stop.run_until_cancelled(stream.next()).await;
-            let (text, is_last) = next.unwrap_or_else(|| (stream.interruption(), true));
+            let (text, is_last) = next.unwrap_or_else(|| (stream.stopped(), true));
             Some((text, (!is_last).then_some(stream)))
         };
         next.instrument(span.clone())
@@ -116,13 +124,13 @@ struct ResponseStream {
 
 impl ResponseStream {
     /// Returns the last text of a stream that ends because the server stops.
-    fn interruption(&self) -> String {
+    fn stopped(&self) -> String {
         let error = request_error(
             "the server is stopping; subscribe again with after: the last cursor",
             ErrorCode::Unavailable.into(),
         );
         let errors = json!([self.signer.signed(error)]).to_string();
-        self.encoding.interruption(&errors)
+        self.encoding.stop(&errors)
     }
 
     /// Returns the next text to send, and whether it is the last.
@@ -144,6 +152,11 @@ impl ResponseStream {
             Ok(Some(Update::Failed(errors))) => {
                 let errors = json!(errors).to_string();
                 (encoding.failure(&errors) + encoding.end(), true)
+            }
+            // Without the end, so that the client reconnects.
+            Ok(Some(Update::Interrupted(errors, _))) => {
+                let errors = json!(errors).to_string();
+                (encoding.failure(&errors) + encoding.interruption(), true)
             }
             Ok(None) => (encoding.end().to_owned(), true),
         }

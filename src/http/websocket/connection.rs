@@ -7,7 +7,7 @@
 
 use std::pin::pin;
 
-use axum::extract::ws::{Message, WebSocket, close_code};
+use axum::extract::ws::{Message, WebSocket};
 use futures_util::{
     StreamExt,
     stream::{FuturesUnordered, StreamFuture},
@@ -17,10 +17,14 @@ use tokio::{
     task::coop::consume_budget,
     time::{Instant, sleep_until},
 };
+use tokio_util::sync::CancellationToken;
 
 use crate::{
     auth::{request_context::RequestContext, token_lease::TokenLease},
-    graphql::{api::Api, execute::outcome::Update},
+    graphql::{
+        api::Api,
+        execute::outcome::{Interruption, Refusal, RefusalCause, Update},
+    },
     http::websocket::{
         liveness::{Expired, Liveness},
         operation::{OperationOutput, RunningOperation},
@@ -76,6 +80,10 @@ struct SocketConnection {
     /// Completes when the caller's token becomes invalid.
     lease: TokenLease,
     liveness: Liveness,
+    /// Cancelled once no subscription may begin: the server stops, or the socket is to close.
+    stopping: CancellationToken,
+    /// Why the socket is closed once it has stopped.
+    closing: Option<CloseReason>,
 }
 
 impl SocketConnection {
@@ -90,6 +98,8 @@ impl SocketConnection {
             // Replaced when `connection_init` settles who the caller is.
             lease: TokenLease::always(),
             liveness: Liveness::new(config, Instant::now()),
+            stopping: api.app().stop.child_token(),
+            closing: None,
             api,
         }
     }
@@ -106,7 +116,7 @@ impl SocketConnection {
                 biased;
                 () = clock.as_mut() => self.on_deadline(),
                 () = stopped.as_mut(), if !self.session.is_stopping() => {
-                    self.stop();
+                    self.stop(CloseReason::going_away());
                     None
                 }
                 why = &mut self.lease => Some(ConnectionEnd::Close(CloseReason::forbidden(&why))),
@@ -120,9 +130,11 @@ impl SocketConnection {
             if let Some(end) = end {
                 return end;
             }
-            if self.session.is_stopping() && self.running.is_empty() && self.held.is_empty() {
-                let going = CloseReason::new(close_code::AWAY, "the server is going down");
-                return ConnectionEnd::Close(going);
+            if self.running.is_empty()
+                && self.held.is_empty()
+                && let Some(reason) = self.closing.take()
+            {
+                return ConnectionEnd::Close(reason);
             }
             // Each message moves the deadline back, and there are many: the timer is not reset for
             // that, only once it fires.
@@ -134,13 +146,22 @@ impl SocketConnection {
     }
 
     /// Begins to stop: subscriptions end, and what queries and mutations answer is still sent.
-    fn stop(&mut self) {
+    fn stop(&mut self, reason: CloseReason) {
         self.session.stop();
+        self.stopping.cancel();
+        self.closing = Some(reason);
         self.held.retain(|operation| !operation.is_streaming());
         self.running = std::mem::take(&mut self.running)
             .into_iter()
             .filter(|next| next.get_ref().is_some_and(|o| !o.is_streaming()))
             .collect();
+    }
+
+    /// Closes the socket for a subscription that its client is to resume, unless it closes already.
+    fn interrupt(&mut self, why: &Interruption) {
+        if self.closing.is_none() {
+            self.stop(CloseReason::interrupted(why));
+        }
     }
 
     fn next_deadline(&self) -> Instant {
@@ -187,6 +208,13 @@ impl SocketConnection {
             Some(OperationOutput::Update(Update::Failed(errors))) => {
                 self.session.failed(label, &errors, out);
             }
+            Some(
+                OperationOutput::Update(Update::Interrupted(_, why))
+                | OperationOutput::Refused(Refusal {
+                    cause: RefusalCause::Interrupted(why),
+                    ..
+                }),
+            ) => self.interrupt(&why),
             Some(OperationOutput::Refused(refusal)) => {
                 self.session.failed(label, &refusal.errors, out);
             }
@@ -227,7 +255,8 @@ impl SocketConnection {
             Message::Text(text) => match self.session.receive(&text, &mut self.transport.outbox) {
                 Ok(Some(SessionRequest::Init(authorization))) => self.on_init(&authorization).await,
                 Ok(Some(SessionRequest::Start(start))) => {
-                    let operation = RunningOperation::new(self.api.clone(), *start);
+                    let stopping = self.stopping.clone();
+                    let operation = RunningOperation::new(self.api.clone(), *start, stopping);
                     self.running.push(operation.into_future());
                     None
                 }

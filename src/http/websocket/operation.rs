@@ -11,6 +11,7 @@ use futures_util::{
     future::{BoxFuture, Pending, pending},
     stream::{self, Abortable, BoxStream},
 };
+use tokio_util::sync::CancellationToken;
 use tracing::Span;
 
 use crate::{
@@ -57,7 +58,7 @@ enum OperationStage {
 }
 
 impl RunningOperation {
-    pub(crate) fn new(api: Api, start: StartRequest) -> Self {
+    pub(crate) fn new(api: Api, start: StartRequest, stopping: CancellationToken) -> Self {
         let span = socket_span(&start.context);
         let StartRequest {
             label,
@@ -67,7 +68,8 @@ impl RunningOperation {
         } = start;
         // A panic must end this operation alone, not the socket's task.
         let panicked = |error| Outcome::Refused(from_error(&error).into());
-        let begin = catch(begin(api, operation, context)).map(move |r| r.unwrap_or_else(panicked));
+        let begin = catch(begin(api, operation, context, stopping))
+            .map(move |r| r.unwrap_or_else(panicked));
         Self {
             label,
             ending: Abortable::new(pending(), ending),
@@ -87,14 +89,19 @@ impl RunningOperation {
     }
 }
 
-async fn begin(api: Api, request: OperationRequest, context: RequestContext) -> Outcome {
+async fn begin(
+    api: Api,
+    request: OperationRequest,
+    context: RequestContext,
+    stopping: CancellationToken,
+) -> Outcome {
     // The token may have been revoked since the socket was opened.
     let caller = api.app().access.revalidate(&context.caller).await;
     let context = context.with_caller(caller);
     match api.prepare(request, &context) {
         Ok(operation) => match api.run(operation, &context, None).await {
-            // It would keep a stopping server's socket open.
-            Outcome::Stream(_) if api.app().stop.is_cancelled() => {
+            // It would keep a stopping socket open.
+            Outcome::Stream(_) if stopping.is_cancelled() => {
                 Outcome::Stream(stream::empty().boxed())
             }
             outcome => outcome,

@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
+use axum::extract::ws::close_code;
 use serde_json::{Map, Value as Json, json};
 
-use crate::domain::error::Error;
+use crate::{domain::error::Error, graphql::execute::outcome::Interruption};
 
 /// The longest id of an operation, in bytes. It is bounded because every message repeats it.
 const MAX_ID: usize = 256;
@@ -75,6 +76,23 @@ impl CloseReason {
     /// The caller may not use the server, or may no longer.
     pub(crate) fn forbidden(why: &Error) -> Self {
         Self::new(4403, why.to_string())
+    }
+
+    /// A subscription cannot go on for now. Clients reconnect at this code ("try again later") and
+    /// resume all their subscriptions; none retries after an `error` message.
+    pub(crate) fn interrupted(why: &Interruption) -> Self {
+        let code = why.code.name();
+        Self::new(
+            close_code::AGAIN,
+            match &why.cursor {
+                Some(cursor) => format!("{code}: subscribe again with after: {cursor}"),
+                None => format!("{code}: subscribe again"),
+            },
+        )
+    }
+
+    pub(crate) fn going_away() -> Self {
+        Self::new(close_code::AWAY, "the server is going down")
     }
 
     pub(crate) fn init_timeout() -> Self {

@@ -176,3 +176,40 @@ async fn a_blocked_feed_shows_in_metrics_and_readiness() {
         sleep(Duration::from_millis(20)).await;
     }
 }
+
+#[tokio::test]
+async fn a_subscription_that_cannot_begin_says_where_to_begin_later() {
+    if kind() != Kind::Postgres {
+        return;
+    }
+    let flags = ["--anonymous", "write", "--busy-seconds", "1"];
+    let server = Server::with_flags(&flags).await;
+    let client = server.client();
+    let build = client.add_build("b").await;
+    client.new_step(build, "s").await;
+    let newest = newest_cursor(&client).await;
+    let mut idle = server.ws().await;
+    let foreign = server.sql().await;
+    foreign
+        .run("BEGIN; LOCK TABLE graphql_step_events IN ACCESS EXCLUSIVE MODE")
+        .await;
+    // One that begins is told so, and its socket stays.
+    idle.subscribe("").await;
+    let message = idle.receive().await;
+    assert_eq!(message["type"], "error", "{message:#}");
+    let extensions = &message["payload"][0]["extensions"];
+    assert_eq!(extensions["code"], "UNAVAILABLE");
+    assert_eq!(extensions["cursor"], newest.as_str());
+    // One that resumes is to try again by itself.
+    let mut resuming = server.ws().await;
+    resuming.subscribe(&after(&newest)).await;
+    let interruption = resuming.receive_or_interruption().await.unwrap_err();
+    assert_eq!(
+        interruption,
+        ("UNAVAILABLE".to_owned(), Some(newest.clone()))
+    );
+    foreign.run("COMMIT").await;
+    idle.subscribe(&after(&newest)).await;
+    let next = client.new_step(build, "next").await.1;
+    assert_eq!(idle.event().await["cursor"], next.as_str());
+}

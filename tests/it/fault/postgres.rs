@@ -11,11 +11,16 @@ use tokio::{
 };
 
 use super::{Load, free_address, free_port, serve};
-use crate::support::{
-    TIMEOUT,
-    client::Client,
-    database::{Database, Kind, kind},
-    sql::Sql,
+use crate::{
+    feed::{after, newest_cursor},
+    support::{
+        TIMEOUT,
+        client::Client,
+        database::{Database, Kind, kind},
+        process::Process,
+        sql::Sql,
+        ws::Ws,
+    },
 };
 
 /// A PostgreSQL server for one test.
@@ -161,6 +166,85 @@ impl Drop for Postgres {
             .stdout(std::process::Stdio::null());
         // Best effort: the folder is removed in any case.
         let _ = command.status();
+    }
+}
+
+/// Sets a step's state until it succeeds; returns the cursor.
+async fn write(client: &Client, stepid: i64, state: &str) -> String {
+    let set = "mutation($s: Int!, $t: String!) { \
+         setStepStateString(stepid: $s, stateString: $t) { cursor } }";
+    let written = async {
+        loop {
+            let variables = json!({ "s": stepid, "t": state });
+            if let Ok(answer) = client.try_execute(set, variables).await
+                && let Some(cursor) = answer["data"]["setStepStateString"]["cursor"].as_str()
+            {
+                return cursor.to_owned();
+            }
+            sleep(Duration::from_millis(50)).await;
+        }
+    };
+    timeout(TIMEOUT, written).await.expect("nothing is written")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_standby_tells_events_and_its_promotion_tells_what_was_lost() {
+    if kind() != Kind::Postgres {
+        return;
+    }
+    let primary = Postgres::start().await;
+    let database = Database::on(&primary.url()).await;
+    let server = Process::start(&database, &[]).await;
+    let client = Client::new(server.address);
+    let build = client.add_build("b").await;
+    let (stepid, early) = client.new_step(build, "s").await;
+    let standby = primary.standby().await;
+    let (from, to) = (format!(":{}/", primary.port), format!(":{}/", standby.port));
+    let there = database.by(database.url.replace(&from, &to));
+    let replica = Process::start(&there, &[]).await;
+    let reader = Client::new(replica.address);
+    assert_eq!(newest_cursor(&reader).await, early);
+    let subscribe = async |arguments: &str| {
+        let mut ws = Ws::connect(replica.address).await;
+        ws.subscribe(arguments).await;
+        ws
+    };
+    let mut sockets = [
+        subscribe(&after(&early)).await,
+        subscribe("").await,
+        subscribe("(snapshot: true)").await,
+    ];
+    assert_eq!(sockets[2].event().await["kind"], "SNAPSHOT");
+    for state in ["a", "b", "c"] {
+        let cursor = client.set_state(stepid, state).await;
+        // Taken at once, though the standby may not have it yet.
+        subscribe(&after(&cursor)).await;
+        for ws in &mut sockets {
+            assert_eq!(ws.event().await["cursor"], cursor.as_str());
+        }
+    }
+    standby.kill().await;
+    let mut lost = Vec::new();
+    for state in ["lost 1", "lost 2", "lost 3"] {
+        lost.push(client.set_state(stepid, state).await);
+    }
+    primary.kill().await;
+    standby.up().await;
+    standby.promote().await;
+    let mut kept = Vec::new();
+    for state in ["kept 1", "kept 2", "kept 3", "kept 4", "kept 5"] {
+        kept.push(write(&reader, stepid, state).await);
+    }
+    for cursor in &lost {
+        let mut ws = subscribe(&after(cursor)).await;
+        assert_eq!(ws.stream_error().await.0, "CURSOR_EXPIRED");
+    }
+    let mut ws = subscribe(&after(&early)).await;
+    for _ in ["a", "b", "c"] {
+        ws.event().await;
+    }
+    for cursor in &kept {
+        assert_eq!(ws.event().await["cursor"], cursor.as_str());
     }
 }
 

@@ -27,12 +27,12 @@ async fn an_invalid_cursor_is_refused() {
     let client = server.client();
     let build = client.add_build("b").await;
     let (stepid, cursor) = client.new_step(build, "s").await;
-    let (epoch, digits) = cursor.split_at(cursor.len() - 16);
+    let (epoch, digits) = cursor.split_at(8);
     let garbage = [
         String::new(),
         "x".into(),
         "0".into(),
-        digits.into(),
+        digits[1..].into(),
         format!("{epoch}{}", &digits[1..]),
         format!("{cursor}0"),
         format!(" {cursor}"),
@@ -62,11 +62,12 @@ async fn an_invalid_cursor_is_refused() {
         }
     }
     assert!(let_in.is_empty(), "{let_in:#?}");
-    let ahead = format!(
-        "{epoch}{:016x}",
-        position(&json!(newest_cursor(&client).await)) + 1
-    );
+    let newest = position(&json!(newest_cursor(&client).await));
+    let ahead = format!("{epoch}{:016x}00000000", newest + 1);
     assert_eq!(refused(&server, &after(&ahead)).await, "CURSOR_EXPIRED");
+    // As they were before cursors had a mark.
+    let old = &ahead[..24];
+    assert_eq!(refused(&server, &after(old)).await, "CURSOR_EXPIRED");
 }
 
 #[tokio::test]

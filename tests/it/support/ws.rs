@@ -142,7 +142,21 @@ impl Ws {
         message["payload"]["data"]["stepEvents"].take()
     }
 
-    /// The code and cursor of the error that ends the stream. Earlier events are skipped.
+    /// The next message, or the code and cursor of the interruption for which the server closes
+    /// the socket.
+    pub(crate) async fn receive_or_interruption(
+        &mut self,
+    ) -> Result<Value, (String, Option<String>)> {
+        self.message_or_close().await.map_err(|(code, reason)| {
+            assert_eq!(code, 1013, "{reason}");
+            let (code, advice) = reason.split_once(": subscribe again").unwrap();
+            let cursor = advice.strip_prefix(" with after: ").map(str::to_owned);
+            (code.to_owned(), cursor)
+        })
+    }
+
+    /// The code and cursor of the error or the close that ends the stream. Earlier events are
+    /// skipped.
     pub(crate) async fn stream_error(&mut self) -> (String, Option<String>) {
         // The server's pings never end.
         timeout(TIMEOUT, self.find_stream_error())
@@ -152,7 +166,10 @@ impl Ws {
 
     async fn find_stream_error(&mut self) -> (String, Option<String>) {
         loop {
-            let message = self.receive().await;
+            let message = match self.receive_or_interruption().await {
+                Ok(message) => message,
+                Err(interruption) => return interruption,
+            };
             let error = match message["type"].as_str() {
                 Some("next") => &message["payload"]["errors"][0],
                 Some("error") => &message["payload"][0],

@@ -63,11 +63,11 @@ export async function listenToTheirs(master) {
   return { events, close: () => socket.terminate() };
 }
 
-// Our events: `events` of { kind, step, at, cursor }, and `error` if the subscription failed. It reconnects by itself
+// Our events: `events` of { kind, step, at, cursor }, `error` if the subscription failed, and why sockets were closed. It reconnects by itself
 // with its last cursor until it is closed.
 export async function listenToOurs(ours, after = undefined) {
   const from = after ?? (await ours.cursor());
-  const heard = { events: [], error: null, ended: false, connections: 0, close: () => client.dispose() };
+  const heard = { events: [], error: null, ended: false, connections: 0, closes: [], close: () => client.dispose() };
   const variables = { after: from };
   const client = createClient({
     url: `${ours.origin.replace("http", "ws")}/graphql`,
@@ -75,7 +75,7 @@ export async function listenToOurs(ours, after = undefined) {
     retryAttempts: 1000,
     retryWait: () => sleep(50),
     shouldRetry: () => true,
-    on: { connected: () => (heard.connections += 1) },
+    on: { connected: () => (heard.connections += 1), closed: ({ reason }) => heard.closes.push(reason) },
   });
   client.subscribe({ query: EVENTS, variables }, {
     next({ data, errors }) {

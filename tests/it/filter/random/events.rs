@@ -11,7 +11,7 @@ use super::{
 
 use crate::filter::seed::rows as read;
 use crate::{
-    feed::newest_cursor,
+    feed::{after, newest_cursor, position},
     support::{server::Server, ws::Ws},
 };
 
@@ -115,12 +115,8 @@ impl FilteredEvents {
             .collect();
 
         // The newest event is the last one of the transaction that wrote the rows.
-        let client = server.client();
-        let newest = newest_cursor(&client).await;
-        let (feed, position) = newest.split_at(newest.len() - 16);
-        let position =
-            i64::from_str_radix(position, 16).unwrap() - i64::try_from(steps.len()).unwrap();
-        let start = format!("{feed}{position:016x}");
+        let written = i64::try_from(steps.len()).unwrap();
+        let start = cursor_before(server, written).await;
 
         for arguments in [json!({ "after": start }), json!({ "snapshot": true })] {
             let mut ws = server.ws().await;
@@ -151,6 +147,22 @@ impl FilteredEvents {
             }
         }
     }
+}
+
+/// The cursor of the event before the newest ones, this many.
+async fn cursor_before(server: &Server, count: i64) -> String {
+    let newest = newest_cursor(&server.client()).await;
+    let at = position(&json!(newest)) - count;
+    let mut ws = server.ws().await;
+    let mut cursor = format!("{}{:016x}{:08x}", &newest[..8], 0, 0);
+    ws.subscribe(&after(&cursor)).await;
+    while position(&json!(cursor)) < at {
+        ws.event().await["cursor"]
+            .as_str()
+            .unwrap()
+            .clone_into(&mut cursor);
+    }
+    cursor
 }
 
 async fn subscribe(ws: &mut Ws, filter: &Value, arguments: &Value) {
