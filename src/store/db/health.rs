@@ -45,8 +45,8 @@ pub(crate) async fn run(db: Db, stop: CancellationToken) {
             }
         }
     };
-    stop.run_until_cancelled(async { tokio::join!(look, shorten_log) })
-        .await;
+    let both = Box::pin(async { tokio::join!(look, shorten_log) });
+    stop.run_until_cancelled(both).await;
 }
 
 impl Db {

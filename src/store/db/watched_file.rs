@@ -117,13 +117,13 @@ impl WatchedFile {
         if is_other(&self.path, self.opened, self.is_immutable) {
             return true;
         }
-        beside.iter_mut().any(|(path, known)| match known {
-            Some(known) => is_other(path, *known, false),
-            None => {
-                *known = identify(path, false).ok();
-                // Somebody writes to what was to stay as it is.
-                self.is_immutable && known.is_some()
+        beside.iter_mut().any(|(path, known)| {
+            if let Some(known) = known {
+                return is_other(path, *known, false);
             }
+            *known = identify(path, false).ok();
+            // Somebody writes to what was to stay as it is.
+            self.is_immutable && known.is_some()
         })
     }
 }

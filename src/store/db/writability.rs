@@ -64,9 +64,10 @@ impl Writability {
         let text = |error: &Error| error.to_string();
         let known = obstacle.as_ref().map(|(error, _)| text(error));
         if known != found.map(text) {
-            match found {
-                Some(why) => tracing::warn!(%why, "the database takes no writes"),
-                None => tracing::info!("the database takes writes again"),
+            if let Some(why) = found {
+                tracing::warn!(%why, "the database takes no writes");
+            } else {
+                tracing::info!("the database takes writes again");
             }
         }
         *obstacle = found.map(|error| (error.clone(), Instant::now()));
