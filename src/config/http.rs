@@ -15,8 +15,9 @@ pub(crate) struct HttpConfig {
     /// Where to listen: an address and a port, such as 127.0.0.1:8020 or localhost:8020; :8020 for
     /// all addresses, 8020 for this machine alone; or unix:FILE
     ///
-    /// An IPv6 address stands in brackets. A name stands for each of its addresses. Port 0 takes a free one. The file of a Unix socket can be connected to by its owner and its
-    /// group, and a client counts as 127.0.0.1.
+    /// An IPv6 address stands in brackets. A name stands for each of its addresses. Port 0 takes a
+    /// free one. The file of a Unix socket can be connected to by its owner and its group, and a
+    /// client counts as 127.0.0.1.
     #[arg(
         long,
         env = "BUILDBOT_GRAPHQL_LISTEN",
