@@ -43,31 +43,37 @@ pub(crate) struct Invocation {
 /// Flags of a database that only a server takes; other commands open a connection or two.
 const OF_SERVERS: [&str; 4] = ["readers", "writers", "statement_seconds", "read_only"];
 
+/// What every command takes, and what those hide that open no database.
+const COMMON: [&str; 3] = ["config", "log", "log_format"];
+
 /// The commands that open no database.
 const OFFLINE: [&str; 2] = ["schema", "completions"];
 
 /// The commands of the program, with their flags.
 #[must_use]
 pub fn command() -> ClapCommand {
-    Cli::command().mut_subcommands(|command| match command.get_name() {
-        name if OFFLINE.contains(&name) => command,
-        "serve" => complete(command),
-        "backup" => complete(hide(
+    // Not `augment_args(command)`, which would also replace what the program says of itself.
+    let common = CommonArguments::augment_args(ClapCommand::new("common"));
+    let common = common.get_arguments().cloned();
+    // Global, so that they may stand before the command too.
+    let mut command = Cli::command().args(common.map(|arg| arg.global(true)));
+    // Gives each command the global ones, which some of them hide.
+    command.build();
+    command.mut_subcommands(|command| match command.get_name() {
+        "serve" => take_negative_numbers(command),
+        "backup" => take_negative_numbers(hide(
             command,
             &[&OF_SERVERS[..], &["connect_seconds"]].concat(),
         )),
-        _ => complete(hide(command, &OF_SERVERS)),
+        name if OFFLINE.contains(&name) => hide(command, &COMMON),
+        _ => take_negative_numbers(hide(command, &OF_SERVERS)),
     })
 }
 
-/// Adds what every command has that opens a database.
-fn complete(command: ClapCommand) -> ClapCommand {
+fn take_negative_numbers(command: ClapCommand) -> ClapCommand {
     if command.has_subcommands() {
-        return command.mut_subcommands(complete);
+        return command.mut_subcommands(take_negative_numbers);
     }
-    // Not `augment_args(command)`, which would also replace what the command says of itself.
-    let common = CommonArguments::augment_args(ClapCommand::new("common"));
-    let command = command.args(common.get_arguments().cloned());
     command.mut_args(|arg| {
         // So that -1 is a wrong value, and not an unknown flag.
         if arg.get_action().takes_values() && !arg.is_positional() {
