@@ -29,7 +29,6 @@ impl Sequencer {
     /// Gives every change that is committed by now its position. Where the database takes no
     /// writes, as a standby, another server gives them.
     pub(crate) async fn sequence_all(&self, db: &Db) -> Result<()> {
-        // Where nothing can be written, another server gives the positions.
         let is_read_only = matches!(db.feed_writability(), Err(Error::ReadOnly(_)));
         if !db.needs_sequencing() || is_read_only {
             return Ok(());

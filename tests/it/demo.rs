@@ -145,7 +145,8 @@ async fn two_demos_start_together() {
 
 #[tokio::test]
 async fn state_strings_count() {
-    let server = Process::start(&Database::fresh().await, &["--demo"]).await;
+    let database = Database::fresh().await;
+    let server = Process::start(&database, &["--demo"]).await;
     let mut ws = Ws::connect(server.address).await;
     ws.subscribe("").await;
     loop {
@@ -163,7 +164,8 @@ async fn state_strings_count() {
 
 #[tokio::test]
 async fn the_history_is_as_people_have_it() {
-    let server = Process::start(&Database::fresh().await, &["--demo"]).await;
+    let database = Database::fresh().await;
+    let server = Process::start(&database, &["--demo"]).await;
     let client = Client::new(server.address);
     let query = "{ builders { nodes { name description tags builds(first: 5) {
         nodes { results stateString steps { results } } } } } }";

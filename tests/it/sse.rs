@@ -247,6 +247,7 @@ async fn an_interrupted_stream_sends_its_error_and_breaks_off() {
     let errors = errors.await.expect("a queue of one was never full");
     assert_eq!(errors[0]["extensions"]["code"], "FEED_LAGGED");
     assert!(errors[0]["extensions"]["cursor"].is_string());
+    assert_eq!(stream.block().await.as_deref(), Some("retry: 1000"));
     assert_eq!(stream.next().await, None);
 }
 

@@ -100,6 +100,18 @@ async fn a_wrong_variable_is_named() {
 }
 
 #[tokio::test]
+async fn what_every_command_takes_may_stand_before_it() {
+    let url = ["--database-url", "sqlite:nowhere/x.sqlite"];
+    let (code, stdout, log) = run(&[&["--log-format", "json", "migrate"], &url[..]].concat()).await;
+    assert_eq!((code, &*stdout), (Some(1), ""));
+    let line: serde_json::Value = serde_json::from_str(log.trim()).expect(&log);
+    assert_eq!(line["level"], "ERROR", "{line}");
+    let (code, _, log) = run(&["--config", "nowhere.toml", "migrate"]).await;
+    assert_eq!(code, Some(2));
+    assert!(log.contains("nowhere.toml"), "{log}");
+}
+
+#[tokio::test]
 async fn an_empty_switch_is_off() {
     for (value, code) in [("", 0), ("off", 0), ("TRUE", 1)] {
         // A missing database that may not be migrated is refused.

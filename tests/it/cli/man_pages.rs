@@ -20,16 +20,20 @@ fn pages(dir: &Path) -> BTreeMap<String, String> {
 #[test]
 fn man_pages_are_up_to_date() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("packaging/man");
+    let dir = tempfile::tempdir().unwrap();
+    clap_mangen::generate_to(command_line(), dir.path()).unwrap();
+    let mut wanted = pages(dir.path());
+    // The command `help` says of itself what its name says.
+    wanted.retain(|name, _| !name.contains("-help"));
     if std::env::var_os(UPDATE).is_some() {
-        fs::create_dir_all(&folder).unwrap();
         for name in pages(&folder).keys() {
             fs::remove_file(folder.join(name)).unwrap();
         }
-        clap_mangen::generate_to(command_line(), &folder).unwrap();
+        for (name, text) in &wanted {
+            fs::write(folder.join(name), text).unwrap();
+        }
     }
-    let dir = tempfile::tempdir().unwrap();
-    clap_mangen::generate_to(command_line(), dir.path()).unwrap();
-    let (wanted, got) = (pages(dir.path()), pages(&folder));
+    let got = pages(&folder);
     let names = |pages: &BTreeMap<String, String>| pages.keys().cloned().collect::<Vec<_>>();
     assert_eq!(names(&got), names(&wanted), "run it with {UPDATE}=1");
     for (name, text) in wanted {

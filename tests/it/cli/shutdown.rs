@@ -129,7 +129,8 @@ async fn acknowledged_writes_are_kept_and_nothing_is_half_written() {
 /// A proxy keeps connections, and may send a request just as the server stops: none is lost.
 #[tokio::test(flavor = "multi_thread")]
 async fn kept_connections_are_told_to_close_before_they_do() {
-    let mut server = Process::start(&Database::fresh().await, &[]).await;
+    let database = Database::fresh().await;
+    let mut server = Process::start(&database, &[]).await;
     let clients: Vec<_> = (0..16)
         .map(|_| tokio::spawn(ask_until_told_to_close(server.address)))
         .collect();

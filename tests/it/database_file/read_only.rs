@@ -171,7 +171,7 @@ async fn a_read_only_command_makes_and_changes_nothing() {
         assert!(!database.file().exists());
     }
     let (code, _, log) = run(&["serve", "--demo", "--read-only", "--database-url", url]).await;
-    assert_eq!(code, Some(1));
+    assert_eq!(code, Some(2));
     assert!(log.contains("--demo and --read-only"), "{log}");
     closed(&database).await;
     let (_dir, master) = master_file();
