@@ -23,7 +23,14 @@ export const startServer = () => start(["--anonymous", "write"]);
 // With these flags of `serve`.
 export async function start(flags) {
   const dir = mkdtempSync(join(tmpdir(), "outside-test-"));
-  return startIn(dir, flags);
+  const server = await startIn(dir, flags);
+  return {
+    ...server,
+    cleanUp() {
+      server.cleanUp();
+      rmSync(dir, { recursive: true, force: true });
+    },
+  };
 }
 
 async function startIn(dir, flags) {
@@ -59,7 +66,6 @@ async function startIn(dir, flags) {
     },
     cleanUp() {
       if (child.exitCode === null) child.kill("SIGKILL");
-      rmSync(dir, { recursive: true, force: true });
     },
   };
 }
