@@ -52,10 +52,8 @@ pub(crate) async fn claim(config: &DatabaseConfig) -> Result<(), CommandError> {
     let db = location.open(config, Purpose::Command, 1).await?;
     let marked = mark(&db).await;
     close(db).await;
-    match marked.map_err(|e| location.change_error(&e))? {
-        true => Ok(()),
-        false => Err(not_demo(&location)),
-    }
+    let is_marked = marked.map_err(|e| location.change_error(&e))?;
+    is_marked.then_some(()).ok_or_else(|| not_demo(&location))
 }
 
 /// Refuses a database that the demo may not fill. Returns whether it is empty.
