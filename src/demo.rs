@@ -17,11 +17,15 @@ use crate::{
     clock::Clock,
     demo::{
         builders::BUILDERS,
-        cleanup::end_interrupted_builds,
+        cleanup::{end_build, end_interrupted_builds},
         script::SimulatedBuilder,
         simulation::{Simulation, Timeline},
     },
-    domain::{error::Result, filter::Filter, id::BuilderId},
+    domain::{
+        error::Result,
+        filter::Filter,
+        id::{BuildId, BuilderId},
+    },
     service::{
         builder::{find_builder, update_builder_info},
         writer::Writer,
@@ -70,8 +74,9 @@ pub(crate) async fn add_history(app: &App) -> Result<()> {
             if !is_there && !app.stop.is_cancelled() {
                 let clock = Clock::fixed(start);
                 let past = app.with_clock(clock.clone());
-                let simulation = Simulation::new(past, Timeline::Simulated(clock));
-                simulation.run_build(builder).await?;
+                let simulation = Simulation::new(past, Timeline::Simulated(clock), None);
+                let build = simulation.begin_build(builder).await?;
+                simulation.run_build(builder, &build).await?;
             }
             start += HISTORY_STAGGER;
         }
@@ -94,23 +99,46 @@ async fn add_builders(app: &App) -> Result<Vec<BuilderId>> {
     Ok(ids)
 }
 
+/// Runs builds of a builder one after the other.
 async fn run_builds(app: App, run: i32, builder: &SimulatedBuilder, delay: Duration) {
     let stop = app.stop.clone();
     let mut pause = delay;
-    let simulation = Simulation::new(app.clone(), Timeline::Real);
+    let mut broken = None;
+    let simulation = Simulation::new(app.clone(), Timeline::Real, Some(run));
     while stop.run_until_cancelled(sleep(pause)).await.is_some() {
-        let done = match demo_run::is_newest(&app.db, run).await {
-            Ok(true) => simulation.run_build(builder).await,
-            Ok(false) => {
-                let builder = builder.name;
-                tracing::info!(builder, "another server runs the demo in this database now");
-                return;
-            }
-            Err(error) => Err(error),
-        };
+        let done = run_next(&app, &simulation, builder, &mut broken).await;
+        if matches!(demo_run::is_newest(&app.db, run).await, Ok(false)) {
+            let builder = builder.name;
+            tracing::info!(builder, "another server runs the demo in this database now");
+            return;
+        }
         if let Err(error) = done {
             tracing::warn!(%error, builder = builder.name, "a simulated build broke off");
         }
         pause = BUILD_PAUSE;
     }
+    if let Some(build) = broken
+        && let Err(error) = end_build(&app, build).await
+    {
+        tracing::warn!(%error, %build, "a simulated build could not be ended");
+    }
+}
+
+/// Runs a build, after ending the one that broke off before. Leaves its own in `broken` if it
+/// breaks off.
+async fn run_next(
+    app: &App,
+    simulation: &Simulation,
+    builder: &SimulatedBuilder,
+    broken: &mut Option<BuildId>,
+) -> Result<()> {
+    if let Some(build) = *broken {
+        end_build(app, build).await?;
+        *broken = None;
+    }
+    let build = simulation.begin_build(builder).await?;
+    *broken = Some(build.id);
+    simulation.run_build(builder, &build).await?;
+    *broken = None;
+    Ok(())
 }

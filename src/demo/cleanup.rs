@@ -22,8 +22,8 @@ use crate::{
     store::{build, builder, step},
 };
 
-/// Finishes every running build of the demo's builders, after its open steps, with RETRY, as
-/// Buildbot does with its own. Builds of other builders are their owners'.
+/// Finishes every running build of the demo's builders with RETRY, as Buildbot does with its own.
+/// Builds of other builders are their owners'.
 pub(crate) async fn end_interrupted_builds(app: &App) -> Result<()> {
     let running = running_builds(app).await?;
     loop {
@@ -57,7 +57,8 @@ async fn running_builds(app: &App) -> Result<PageArgs<BuildField>> {
     })
 }
 
-async fn end_build(app: &App, id: BuildId) -> Result<()> {
+/// Finishes a build, after its open steps, with RETRY.
+pub(crate) async fn end_build(app: &App, id: BuildId) -> Result<()> {
     let writer = Writer::local();
     let open_steps = StepsArgs {
         filter: Filter::Field(StepField::CompleteAt, Test::IsNull),

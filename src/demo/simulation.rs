@@ -13,12 +13,13 @@ use crate::{
         summary::{self, severity},
     },
     domain::{
-        error::Result,
+        error::{Error, Result},
         id::{BuildId, StepId},
         results::Results,
         url::Url,
     },
     service::{self, writer::Writer},
+    store::{build, demo_run},
 };
 
 /// How long a step waits for its lock, in seconds.
@@ -36,22 +37,44 @@ pub(crate) struct Simulation {
     app: App,
     writer: Writer,
     timeline: Timeline,
+    /// The demo's run, of builds in real time. Once there is a later one, they break off: that one
+    /// has ended them.
+    run: Option<i32>,
 }
 
 impl Simulation {
-    pub(crate) fn new(app: App, timeline: Timeline) -> Self {
+    pub(crate) fn new(app: App, timeline: Timeline, run: Option<i32>) -> Self {
         Self {
             app,
             writer: Writer::local(),
             timeline,
+            run,
         }
     }
 
-    /// Runs a build of this builder, from its first step to its results.
-    pub(crate) async fn run_build(&self, builder: &SimulatedBuilder) -> Result<()> {
+    /// Fails where a later run has begun.
+    async fn expect_newest(&self) -> Result<()> {
+        match self.run {
+            Some(run) if !demo_run::is_newest(&self.app.db, run).await? => Err(Error::Conflict),
+            _ => Ok(()),
+        }
+    }
+
+    /// Begins a build of this builder.
+    pub(crate) async fn begin_build(&self, builder: &SimulatedBuilder) -> Result<build::Model> {
+        self.expect_newest().await?;
         let (app, writer) = (&self.app, &self.writer);
         let row = service::builder::find_builder(app, writer, builder.name).await?;
-        let build = service::build::add_build(app, writer, row.id).await?;
+        service::build::add_build(app, writer, row.id).await
+    }
+
+    /// Runs a build of this builder, from its first step to its results.
+    pub(crate) async fn run_build(
+        &self,
+        builder: &SimulatedBuilder,
+        build: &build::Model,
+    ) -> Result<()> {
+        let (app, writer) = (&self.app, &self.writer);
         self.set_build_state(build.id, "building").await?;
         let mut dice = Dice::new(build.id);
         let mut worst = Results::Success;
@@ -61,6 +84,7 @@ impl Simulation {
                 worst = Results::Retry;
                 break;
             }
+            self.expect_newest().await?;
             let planned = planned_results(step, build.number, &mut dice);
             let results = if step.always_runs || severity(worst) < severity(Results::Failure) {
                 self.run_step(build.id, step, planned).await?
@@ -77,6 +101,7 @@ impl Simulation {
                 worst = results;
             }
         }
+        self.expect_newest().await?;
         let summary = summary::of_build(worst, &causes);
         self.set_build_state(build.id, &summary).await?;
         service::build::finish_build(app, writer, build.id, worst).await?;
@@ -94,7 +119,7 @@ impl Simulation {
         service::step::start_step(app, writer, step.id, None, !script.needs_lock).await?;
         if script.needs_lock {
             self.set_state(step.id, "waiting for a lock").await?;
-            self.wait(LOCK_SECONDS).await;
+            self.wait(LOCK_SECONDS).await?;
             service::step::set_step_locks_acquired_at(app, writer, step.id, None).await?;
         }
         self.work(step.id, script).await?;
@@ -132,13 +157,11 @@ impl Simulation {
     /// Takes a step's time. In real time its state string says each second how far it is.
     async fn work(&self, stepid: StepId, script: &SimulatedStep) -> Result<()> {
         if let Timeline::Simulated(_) = self.timeline {
-            self.wait(script.seconds).await;
-            return Ok(());
+            return self.wait(script.seconds).await;
         }
         let Some(total) = script.total else {
             self.set_state(stepid, script.doing).await?;
-            self.wait(script.seconds).await;
-            return Ok(());
+            return self.wait(script.seconds).await;
         };
         for second in 0..script.seconds {
             if self.app.stop.is_cancelled() {
@@ -147,19 +170,23 @@ impl Simulation {
             let count = total * second / script.seconds;
             let text = format!("{} {count} of {total}", script.doing);
             self.set_state(stepid, &text).await?;
-            self.wait(1).await;
+            self.wait(1).await?;
         }
         Ok(())
     }
 
-    /// Lets so much time go by, unless the server stops.
-    async fn wait(&self, seconds: u32) {
+    /// Lets so much time go by, unless the server stops. Fails where a later run has begun.
+    async fn wait(&self, seconds: u32) -> Result<()> {
         match &self.timeline {
             Timeline::Real => {
                 let time = Duration::from_secs(seconds.into());
                 self.app.stop.run_until_cancelled(sleep(time)).await;
+                self.expect_newest().await
             }
-            Timeline::Simulated(clock) => clock.set(clock.now() + i64::from(seconds)),
+            Timeline::Simulated(clock) => {
+                clock.set(clock.now() + i64::from(seconds));
+                Ok(())
+            }
         }
     }
 

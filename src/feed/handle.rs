@@ -21,7 +21,9 @@ use crate::{
     },
     feed::{cursor, dispatcher::Dispatcher, epoch::FeedEpoch, sequencer::Sequencer},
     metrics::Metrics,
-    store::{db::database::Db, event, event_bookmark, feed_install::probe::find_feed_epoch},
+    store::{
+        db::database::Db, event, event_bookmark, event_reach, feed_install::probe::find_feed_epoch,
+    },
 };
 
 /// How many events are read, or dropped, at a time; also how many a subscriber holds in memory
@@ -160,9 +162,7 @@ impl Feed {
                 // Where the database has become read-only since, another server gives it.
                 Ok(None) if begun.elapsed() < SEQUENCE_PATIENCE => sleep(SEQUENCE_PAUSE).await,
                 Ok(None) => return Err(Error::WrittenUnread),
-                // Pruned since, as where a mutation is repeated with its key. Nothing can be
-                // resumed from there any more, nor from the position before all.
-                Err(Error::FeedDetached) => return Ok(Bookmark::default()),
+                Err(Error::FeedDetached) => return self.find_pruned(change).await,
                 // Perhaps connections alone were cut.
                 Err(Error::Unavailable) if begun.elapsed() < SEQUENCE_PATIENCE => {
                     sleep(SEQUENCE_PAUSE).await;
@@ -173,6 +173,18 @@ impl Feed {
                 }
             }
         }
+    }
+
+    /// The bookmark of a change that is not in the feed. It was pruned since, as where a mutation
+    /// is repeated with its key: nothing can be resumed from there any more, nor from the position
+    /// before all. Or else the file was overwritten, and what was written is not in it.
+    async fn find_pruned(&self, change: ChangeId) -> Result<Bookmark> {
+        let db = &self.0.db;
+        if !db.needs_sequencing() && event_reach::find(db).await?.newest.0 < change.0 {
+            db.lose_file();
+            return Err(Error::WrittenUnread);
+        }
+        Ok(Bookmark::default())
     }
 
     /// Gives every change that is committed by now its position.

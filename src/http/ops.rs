@@ -44,7 +44,7 @@ pub(crate) async fn readyz(State(api): State<Api>) -> (StatusCode, Json<Value>) 
     let schema = timeout(PROBE_TIMEOUT, probe).await;
     let schema = schema.unwrap_or(Err(Error::Unavailable));
     let feed = match (app.feed.epoch(), app.feed.is_stale()) {
-        _ if let Err(gone @ Error::FileGone) = &schema => gone.to_string(),
+        _ if let Err(why) = &schema => why.to_string(),
         (Err(why), _) => format!("detached: {why}"),
         (Ok(_), true) => "stale: the database does not let it be read".to_owned(),
         (Ok(_), false) => "ok".to_owned(),
@@ -56,16 +56,16 @@ pub(crate) async fn readyz(State(api): State<Api>) -> (StatusCode, Json<Value>) 
     } else {
         StatusCode::SERVICE_UNAVAILABLE
     };
-    let (database, migrations) = match schema {
-        Ok(status) => ("ok".to_owned(), status.to_string()),
-        Err(error) => (error.to_string(), "unknown".to_owned()),
+    let (database, migrations, writability) = match schema {
+        Ok(status) => ("ok".to_owned(), status.to_string(), app.db.writability()),
+        Err(error) => (error.to_string(), "unknown".to_owned(), Err(error)),
     };
     (
         status,
         Json(json!({
             "database": database,
             "migrations": migrations,
-            "writable": writable(app.db.writability()),
+            "writable": writable(writability),
             "feed": feed,
         })),
     )

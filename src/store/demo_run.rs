@@ -59,11 +59,17 @@ pub(crate) async fn claim(config: &DatabaseConfig) -> Result<(), CommandError> {
 /// Refuses a database that the demo may not fill. Returns whether it is empty.
 ///
 /// # Errors
-/// As for `claim`.
+/// As for `claim`, and where nothing can be written.
 pub(crate) async fn expect_claimable(config: &DatabaseConfig) -> Result<bool, CommandError> {
     let location = DatabaseLocation::parse(config)?;
     if find_owner(&location, config).await? == DatabaseOwner::Buildbot {
         return Err(not_demo(&location));
+    }
+    if let Some(reason) = location.read_only {
+        return Err(CommandError::Change {
+            url: location.display_url,
+            reason: reason.to_string(),
+        });
     }
     let db = location.open(config, Purpose::Inspect, 1).await?;
     let tables = table_names(&db).await;

@@ -3,9 +3,17 @@
 
 mod database;
 
-use serde_json::{Value, json};
+use std::time::Duration;
 
-use crate::support::{TIMEOUT, client::Client, database::Database, process::Process, ws::Ws};
+use serde_json::{Value, json};
+use tokio::{
+    io::{AsyncBufReadExt, BufReader},
+    time::sleep,
+};
+
+use crate::support::{
+    TIMEOUT, client::Client, database::Database, process::Process, sql::Sql, ws::Ws,
+};
 
 /// Stops a server and waits for its end.
 pub(crate) async fn stop(mut server: Process, signal: &str) {
@@ -116,9 +124,43 @@ async fn a_second_demo_takes_over() {
     let database = Database::fresh().await;
     let first = Process::start(&database, &["--demo"]).await;
     let second = Process::start(&database, &["--demo"]).await;
+    let client = Client::new(second.address);
+    let query = "{ builds(last: 100, where: { complete: true }) {
+        nodes { number steps(where: { complete: false }) { name } } } }";
+    // The first goes on with none of its builds, which the second has ended.
+    for _ in 0..10 {
+        let data = client.data(query, json!({})).await;
+        let builds = data["builds"]["nodes"].as_array().unwrap();
+        let open = builds.iter().find(|build| build["steps"] != json!([]));
+        assert_eq!(open, None);
+        sleep(Duration::from_millis(300)).await;
+    }
     stop(first, "TERM").await;
     until_all_run(&second).await;
     stop(second, "TERM").await;
+    let (running, _) = left_in(&database).await;
+    assert_eq!(running, Vec::<Value>::new());
+}
+
+/// A build that breaks off, as where another program holds the file, ends before the server does.
+#[tokio::test]
+async fn a_build_that_broke_off_ends_with_the_server() {
+    let database = Database::fresh().await;
+    let flags = ["--demo", "--busy-seconds", "1"];
+    let (server, log) = Process::logging(&database, &flags, &[]).await;
+    until_all_run(&server).await;
+    let other = Sql::open(&database).await;
+    other.block_writers().await;
+    let mut lines = BufReader::new(log).lines();
+    while !lines
+        .next_line()
+        .await
+        .unwrap()
+        .unwrap()
+        .contains("broke off")
+    {}
+    other.run("ROLLBACK").await;
+    stop(server, "TERM").await;
     let (running, _) = left_in(&database).await;
     assert_eq!(running, Vec::<Value>::new());
 }

@@ -51,7 +51,7 @@ const MAX_RESETS: usize = 20;
 /// How long an idle connection may take to end once it was asked to.
 const LINGER: Duration = Duration::from_secs(2);
 /// How long idle connections stay open once the server stops, for requests that are on their way.
-const LAST_REQUEST: Duration = Duration::from_secs(1);
+const LAST_REQUEST: Duration = Duration::from_secs(2);
 /// How long connections are still accepted once the server stops.
 const LAST_ACCEPT: Duration = Duration::from_millis(100);
 /// The pause after `accept` has failed, such as with `EMFILE`, which lasts until files are closed.

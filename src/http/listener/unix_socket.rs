@@ -8,6 +8,7 @@ use std::{
     path::{Path, PathBuf, absolute},
 };
 
+use rustix::fs::{Access, AtFlags, CWD, accessat};
 use socket2::{Domain, SockAddr, Socket, Type};
 use tokio::net::UnixListener;
 
@@ -54,12 +55,11 @@ pub(crate) fn check(path: &Path) -> io::Result<()> {
     SockAddr::unix(&path)?;
     is_stale(&path)?;
     let folder = path.parent().unwrap_or(&path);
-    let folder = fs::metadata(folder)?;
-    if folder.is_dir() {
-        Ok(())
-    } else {
-        Err(ErrorKind::NotADirectory.into())
+    if !fs::metadata(folder)?.is_dir() {
+        return Err(ErrorKind::NotADirectory.into());
     }
+    let rights = Access::WRITE_OK | Access::EXEC_OK;
+    Ok(accessat(CWD, folder, rights, AtFlags::EACCESS)?)
 }
 
 /// Whether a path has the file of a server that is gone. `false` where there is none.

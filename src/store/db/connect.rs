@@ -106,10 +106,7 @@ async fn apply(
     names: &[String],
 ) -> Result<Vec<String>, CommandError> {
     if let Err(why) = db.require_writable() {
-        return Err(CommandError::Change {
-            url: location.display_url.clone(),
-            reason: format!("it has pending migrations: {}; {why}", names.join(", ")),
-        });
+        return Err(location.pending_error(names, &why));
     }
     apply_migrations(location, db).await
 }

@@ -67,6 +67,13 @@ impl Db {
         self.file.as_ref().map_or(Ok(()), |file| file.look())
     }
 
+    /// Notes that what was written is not in the file: somebody has written over it.
+    pub(crate) fn lose_file(&self) {
+        if let Some(file) = &self.file {
+            file.lose();
+        }
+    }
+
     /// Fails where builders, builds and steps are not to be written. A full disk does not count: it
     /// may have room for the next write.
     ///

@@ -22,7 +22,7 @@ pub(crate) enum DbErrorKind {
     ReadOnly(ReadOnlyReason),
     /// There is no room on its disk.
     DiskFull,
-    /// The SQLite file is no longer where it was.
+    /// The SQLite file is no longer where it was, or was overwritten.
     FileGone,
     /// The database's character set lacks a character.
     MissingCharacter,
@@ -47,6 +47,9 @@ mod sqlite {
     pub(super) const IOERR: i32 = 10;
     /// The disk is full.
     pub(super) const FULL: i32 = 13;
+    /// The file makes no sense any more: it was overwritten, or its disk is broken.
+    pub(super) const CORRUPT: i32 = 11;
+    pub(super) const NOTADB: i32 = 26;
     /// The file, or one beside it, cannot be opened.
     pub(super) const CANTOPEN: i32 = 14;
 }
@@ -156,14 +159,15 @@ impl DbErrorKind {
 
     fn of_sqlite(code: i32, message: &str) -> Self {
         use sqlite::{
-            BUSY, CANTOPEN, ERROR, FULL, INTERRUPT, IOERR, LOCKED, PRIMARY, READONLY,
-            READONLY_DBMOVED,
+            BUSY, CANTOPEN, CORRUPT, ERROR, FULL, INTERRUPT, IOERR, LOCKED, NOTADB, PRIMARY,
+            READONLY, READONLY_DBMOVED,
         };
         match code & PRIMARY {
             // No conflict, which is retried at once: SQLite has waited for its busy timeout.
             BUSY | LOCKED | INTERRUPT | IOERR | CANTOPEN => Self::Transient,
             FULL => Self::DiskFull,
             READONLY if code == READONLY_DBMOVED => Self::FileGone,
+            CORRUPT | NOTADB => Self::FileGone,
             READONLY => Self::ReadOnly(ReadOnlyReason::File),
             // Matched by its text, as SQLite has no code for a missing table; the text has been the
             // same throughout SQLite 3.
@@ -304,7 +308,10 @@ impl From<DbErr> for Error {
                 tracing::warn!(%error, "the database has no room");
                 Self::DiskFull
             }
-            DbErrorKind::FileGone => Self::FileGone,
+            DbErrorKind::FileGone => {
+                tracing::warn!(%error, "the database's file is not what it was");
+                Self::FileGone
+            }
             DbErrorKind::MissingCharacter => {
                 tracing::debug!(%error, "the database cannot hold a text");
                 Self::invalid(

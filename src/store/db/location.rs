@@ -1,6 +1,7 @@
 //! Where a database is: its URL, and what errors call it.
 
 use std::{
+    fmt::Display,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -52,9 +53,10 @@ impl DatabaseLocation {
             "mysql" | "mariadb" => (DbBackend::MySql, format!("mysql:{rest}")),
             // Only the scheme: the rest may hold a password.
             _ => {
+                let got = if rest.is_empty() { "" } else { "the scheme " };
                 return Err(CommandError::Url(format!(
                     "a URL such as sqlite://buildbot-graphql.sqlite?mode=rwc, postgres://user:password@host/database or \
-                     mysql://user:password@host/database, got one of {scheme:?}"
+                     mysql://user:password@host/database, got {got}{scheme:?}"
                 )));
             }
         };
@@ -205,6 +207,15 @@ impl DatabaseLocation {
             _ => None,
         };
         why.unwrap_or_else(|| database_words(error))
+    }
+
+    /// The error of a database that cannot be migrated, for this reason.
+    pub(crate) fn pending_error(&self, names: &[String], why: &impl Display) -> CommandError {
+        let names = names.join(", ");
+        CommandError::Change {
+            url: self.display_url.clone(),
+            reason: format!("it has pending migrations: {names}; {why}"),
+        }
     }
 
     /// The error of a database that cannot be changed.

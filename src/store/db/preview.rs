@@ -48,6 +48,9 @@ pub(crate) async fn preview(
     }
     let pending = pending.map_err(|e| location.open_error(&e))?;
     refuse_pending(&url, &pending, applies_migrations)?;
+    if let Some(reason) = location.read_only.filter(|_| !pending.is_empty()) {
+        return Err(location.pending_error(&pending, &reason));
+    }
     Ok(DatabasePreview::Ours { url, pending })
 }
 

@@ -41,6 +41,8 @@ struct LastLook {
     /// The files of `BESIDE`, as they were first seen.
     beside: [(PathBuf, Option<FileId>); 2],
     is_gone: bool,
+    /// It was overwritten in place, so what connections have read of it may be of either file.
+    is_lost: bool,
 }
 
 impl WatchedFile {
@@ -61,6 +63,7 @@ impl WatchedFile {
             last: Mutex::new(LastLook {
                 beside,
                 is_gone: false,
+                is_lost: false,
             }),
         })
     }
@@ -83,7 +86,7 @@ impl WatchedFile {
     /// `FileGone`. The file may come back: then this succeeds again.
     pub(crate) fn look(&self) -> Result<()> {
         let mut last = self.last.lock();
-        let is_gone = self.is_changed(&mut last.beside);
+        let is_gone = last.is_lost || self.is_changed(&mut last.beside);
         if is_gone != last.is_gone {
             let file = self.path.display();
             if is_gone {
@@ -98,6 +101,13 @@ impl WatchedFile {
             return Err(Error::FileGone);
         }
         Ok(())
+    }
+
+    /// Notes that it was overwritten. It is gone until the server is started again.
+    pub(crate) fn lose(&self) {
+        self.last.lock().is_lost = true;
+        // Logs it.
+        let _ = self.look();
     }
 
     /// The bytes of the write-ahead log; 0 where there is none.

@@ -157,6 +157,39 @@ async fn another_file_in_its_place_is_left_alone() {
     assert_eq!(found["builders"]["nodes"], json!([{ "name": "theirs" }]));
 }
 
+/// As `cp` over it does, which leaves the inode as it is.
+#[tokio::test]
+async fn what_is_written_into_a_file_that_was_overwritten_is_not_acknowledged() {
+    let dir = TempDir::new().unwrap();
+    let file = dir.path().join("steps.sqlite");
+    let start = async || {
+        let flags = ["--anonymous", "write", "--rate-points", "0"];
+        Server::on(Database::at(&file), &flags, Clock::System, None).await
+    };
+    let server = start().await;
+    let build = server.client().add_build("b").await;
+    server.stop().await;
+    let copy = fs::read(&file).unwrap();
+    let server = start().await;
+    for _ in 0..400 {
+        server.client().new_step(build, "s").await;
+    }
+    // Folds the log into the file.
+    server.stop().await;
+    let server = start().await;
+    let (stepid, _) = server.client().new_step(build, "s").await;
+    fs::write(&file, copy).unwrap();
+    let set =
+        "mutation($s: Int!) { setStepStateString(stepid: $s, stateString: \"x\") { cursor } }";
+    let add = "mutation($s: Int!) { newStep(buildid: $s, name: \"lost\") { cursor } }";
+    for (mutation, id) in [(add, build), (set, stepid)] {
+        let (code, message) = server.client().error(mutation, json!({ "s": id })).await;
+        let codes = ["OUTCOME_UNKNOWN", "UNAVAILABLE"];
+        assert!(codes.contains(&&*code), "{code}: {message}");
+    }
+    unavailable(&server, "overwritten").await;
+}
+
 #[tokio::test]
 async fn a_masters_file_is_watched_too() {
     let (dir, file) = crate::database_file::master_file();
