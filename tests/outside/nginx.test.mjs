@@ -179,12 +179,13 @@ test("two servers are restarted in turn under load, and no request notices", { t
   // Crossed with the closing of their kept connections: nginx cannot know whether they were done.
   const unknown = new Set();
   let running = true;
+  let socket, stream;
   try {
     const { buildid, stepid, after } = await newBuild(balanced.origin);
     const said = new Set();
     const mutation = (state) => ({ query: MUTATION, variables: { step: stepid, state } });
-    const socket = subscribe(`${balanced.origin}/graphql`, { build: buildid, after });
-    const stream = follow(`${balanced.origin}/graphql`, { build: buildid, after });
+    socket = subscribe(`${balanced.origin}/graphql`, { build: buildid, after });
+    stream = follow(`${balanced.origin}/graphql`, { build: buildid, after });
     const send = async (method, path, headers, body, acknowledged) => {
       const { status, text } = await request(agent, method, `${balanced.origin}${path}`, headers, body);
       answers += 1;
@@ -220,10 +221,11 @@ test("two servers are restarted in turn under load, and no request notices", { t
       await until(() => heard().length >= said.size, () => `${said.size} events, heard ${heard().length}`);
       assert.deepEqual(heard().toSorted(), [...said].toSorted());
     }
-    await socket.dispose();
-    await stream.end();
   } finally {
     running = false;
+    // What is open would keep the tests from ending.
+    await socket?.dispose();
+    await stream?.end();
     agent.destroy();
     await balanced.stop();
     second.cleanUp();
