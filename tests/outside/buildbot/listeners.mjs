@@ -63,11 +63,13 @@ export async function listenToTheirs(master) {
   return { events, close: () => socket.terminate() };
 }
 
-// Our events: `events` of { kind, step, at, cursor }, `error` if the subscription failed, and why sockets were closed. It reconnects by itself
-// with its last cursor until it is closed.
+// Our events: `events` of { kind, step, at, cursor }, `error` if the subscription failed, and `closes`, why sockets were
+// closed. It reconnects by itself with its last cursor until it is closed.
 export async function listenToOurs(ours, after = undefined) {
   const from = after ?? (await ours.cursor());
-  const heard = { events: [], error: null, ended: false, connections: 0, closes: [], close: () => client.dispose() };
+  // A client that is just connecting to a server that is gone fails then.
+  const close = async () => client.dispose().catch(() => {});
+  const heard = { events: [], error: null, ended: false, connections: 0, closes: [], close };
   const variables = { after: from };
   const client = createClient({
     url: `${ours.origin.replace("http", "ws")}/graphql`,
