@@ -56,7 +56,7 @@ pub fn main() -> ExitCode {
         Err(error) => return report_refusal(&error, &given),
     };
     // Dropped after the runtime, so that the last traces are sent.
-    let _log = log.as_ref().map(log::start);
+    let _log = log::start(&log);
     let runtime = match build_runtime() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -64,8 +64,7 @@ pub fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    let format = log.map_or(LogFormat::Text, |log| log.log_format);
-    match runtime.block_on(run(command, format)) {
+    match runtime.block_on(run(command, log.log_format)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!(target: TARGET, "{error}");

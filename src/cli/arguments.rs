@@ -17,7 +17,7 @@ use crate::{
     },
 };
 
-/// What every command takes that opens a database.
+/// What every command takes; those that open no database hide it.
 #[derive(Args, Debug)]
 pub(crate) struct CommonArguments {
     /// Read settings from this file, TOML with the names of flags as keys; variables win over it,
@@ -36,14 +36,13 @@ pub(crate) struct CommonArguments {
 /// What is to be done.
 pub(crate) struct Invocation {
     pub(crate) command: Command,
-    /// `None` for a command that logs nothing.
-    pub(crate) log: Option<LogConfig>,
+    pub(crate) log: LogConfig,
 }
 
 /// Flags of a database that only a server takes; other commands open a connection or two.
 const OF_SERVERS: [&str; 4] = ["readers", "writers", "statement_seconds", "read_only"];
 
-/// What every command takes, and what those hide that open no database.
+/// The names of `CommonArguments`.
 const COMMON: [&str; 3] = ["config", "log", "log_format"];
 
 /// The commands that open no database.
@@ -113,20 +112,12 @@ pub(crate) fn read(arguments: &[OsString]) -> Result<Invocation, Error> {
     };
     let mut matches = read(command.clone())?;
     let mut settings = Vec::new();
-    if let Some(path) = innermost(&matches)
-        .try_get_one::<PathBuf>("config")
-        .ok()
-        .flatten()
-    {
+    if let Some(path) = innermost(&matches).get_one::<PathBuf>("config") {
         let serve = command.find_subcommand("serve").unwrap_or(&command);
         settings = read_settings(path, serve).map_err(refuse)?;
         matches = read(apply_settings(command, &settings))?;
     }
-    let leaf = innermost(&matches);
-    let has_log = leaf.try_contains_id("log_format").is_ok();
-    let log = has_log
-        .then(|| LogConfig::from_arg_matches(leaf))
-        .transpose()?;
+    let log = LogConfig::from_arg_matches(innermost(&matches))?;
     let command = read_command(&matches, &settings)?;
     Ok(Invocation { command, log })
 }

@@ -74,9 +74,11 @@ impl Api {
             // An operation that panicked had begun, and earlier fields may have committed.
             Err(error @ Error::Internal(_)) => Ok(Response::from_errors(vec![from_error(&error)])),
             // Of the idempotency key, which is claimed before anything is executed.
-            Err(
-                error @ (Error::KeyReused | Error::Unavailable | Error::FileGone | Error::DiskFull),
-            ) => Err(Refusal::admission(error)),
+            Err(error)
+                if matches!(error, Error::KeyReused) || error.code() == ErrorCode::Unavailable =>
+            {
+                Err(Refusal::admission(error))
+            }
             Err(error) => Err(from_error(&error).into()),
         }
     }
