@@ -17,7 +17,7 @@ use crate::{
     domain::{command_error::CommandError, read_only::ReadOnlyReason},
     store::db::{
         error_kind::{DbErrorKind, is_not_opened},
-        file_access::{FileAccess, is_free, why_not_opened},
+        file_access::{FileAccess, is_free, make_private, why_not_opened},
         pool::{open::open, purpose::Purpose},
         watched_file::WatchedFile,
     },
@@ -162,6 +162,9 @@ impl DatabaseLocation {
         );
         if let Some(reason) = self.read_only.filter(|_| writes) {
             return Err(DbErr::Custom(reason.to_string()));
+        }
+        if let Some(file) = self.file.as_ref().filter(|_| self.url.contains("mode=rwc")) {
+            make_private(file);
         }
         open(&self.url, self.backend, config, purpose, connections).await
     }
