@@ -51,8 +51,11 @@ impl PartialFile {
             copy.as_file().lock()?;
             // Another backup may have taken it for abandoned before it was locked.
             if copy.as_file().metadata()?.nlink() > 0 {
-                let _journal = Journal(journal_of(copy.path()));
-                return Ok(Self { copy, _journal });
+                let journal = Journal(journal_of(copy.path()));
+                return Ok(Self {
+                    copy,
+                    _journal: journal,
+                });
             }
         }
     }
