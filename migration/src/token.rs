@@ -13,8 +13,8 @@ pub const TABLE: &str = "graphql_tokens";
 pub const EXPIRES_AT: &str = "expires_at";
 
 /// A token's name, the SHA-256 of its text in hexadecimal, what it may do, and when it was made and
-/// expires, if ever, in seconds since the epoch. Without a number of its own: Buildbot's file would get an
-/// `sqlite_sequence`, which could not be taken out again.
+/// expires, if ever, in seconds since the epoch. Without a number of its own: Buildbot's file would
+/// get an `sqlite_sequence`, which could not be taken out again.
 #[must_use]
 pub fn tokens(backend: DbBackend) -> FeedObject {
     let mut hash = ColumnDef::new("hash").string_len(64).not_null().take();

@@ -1,6 +1,6 @@
 //! The public keys of an identity provider: fetched at the start, every few minutes, and when a
-//! token names an unknown one. A failed fetch leaves the keys of the last successful one, until they
-//! are too old.
+//! token names an unknown one. A failed fetch leaves the keys of the last successful one, until
+//! they are too old.
 
 use std::{sync::Arc, time::Duration};
 

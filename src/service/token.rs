@@ -14,7 +14,8 @@ use crate::{
 /// The longest name, in characters.
 const MAX_NAME: usize = 64;
 
-/// Creates a token, which may expire after so many seconds. Also returns what was added to the database for it.
+/// Creates a token, which may expire after so many seconds. Also returns what was added to the
+/// database for it.
 ///
 /// # Errors
 /// The name is taken or breaks a rule, or the database cannot be written to.

@@ -55,8 +55,8 @@ pub(crate) async fn hashes(db: &Db) -> Result<Vec<String>> {
     Ok(or_none(hashes.into_tuple().all(db.reader()?).await)?)
 }
 
-/// Runs a query. In a Buildbot master's database the table may be an earlier version's, whose tokens
-/// never expire.
+/// Runs a query. In a Buildbot master's database the table may be an earlier version's, whose
+/// tokens never expire.
 async fn find(query: Select<Entity>, db: &DatabaseConnection) -> Result<Vec<Model>, DbErr> {
     let found = match query.clone().all(db).await {
         Err(error) if DbErrorKind::of(&error) == DbErrorKind::MissingColumn => {

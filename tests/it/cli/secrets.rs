@@ -5,7 +5,11 @@ use std::{fs, os::unix::fs::PermissionsExt, path::Path};
 use futures_util::future::join_all;
 
 use super::run;
-use crate::support::process::command;
+use crate::support::{
+    database::{Database, Kind, kind},
+    process::command,
+    sql::Sql,
+};
 
 /// Runs a command with this environment, and returns all that it says.
 async fn said(args: &[&str], environment: &[(String, String)]) -> String {
@@ -210,4 +214,25 @@ async fn a_file_with_a_secret_that_others_may_read_is_warned_of() {
     }
     let args = ["migrate", "--config", &*text(&without)];
     assert_eq!(warning(&without, 0o644, &args).await, None);
+}
+
+/// What is shown nowhere is sent all the same. PostgreSQL's test server asks for no password.
+#[tokio::test]
+async fn the_password_reaches_the_server() {
+    if kind() != Kind::Mariadb {
+        return;
+    }
+    let database = Database::fresh().await;
+    let (server, name) = database.url.rsplit_once('/').unwrap();
+    let (_, location) = server.split_once('@').unwrap();
+    let sql = Sql::open(&database).await;
+    sql.run("CREATE OR REPLACE USER secretive@localhost IDENTIFIED BY 'hunt/er@2'")
+        .await;
+    sql.run(&format!("GRANT ALL ON {name}.* TO secretive@localhost"))
+        .await;
+    for (password, expected) in [("hunt%2Fer%402", 0), ("hunt%2Fer%403", 1), ("", 1)] {
+        let url = format!("mysql://secretive:{password}@{location}/{name}");
+        let (code, _, stderr) = run(&["migrate", "--database-url", &url]).await;
+        assert_eq!(code, Some(expected), "{url}: {stderr}");
+    }
 }

@@ -180,3 +180,22 @@ async fn a_masters_table_of_an_earlier_version_gets_the_column() {
     let new = Client::with_token(server.address, new);
     wait_until(async || new.execute(QUERY, json!({})).await["errors"].is_array()).await;
 }
+
+/// Our own table of an earlier version is migrated, and its tokens never expire.
+#[tokio::test]
+async fn our_table_of_an_earlier_version_is_migrated() {
+    let database = Database::fresh().await;
+    let (_, printed, _) = token(&database, "old", "1h").await;
+    let sql = Sql::open(&database).await;
+    sql.run("ALTER TABLE graphql_tokens DROP COLUMN expires_at")
+        .await;
+    sql.run("DELETE FROM graphql_migrations WHERE version = 'm0005_token_expiry'")
+        .await;
+    let list = ["token", "list", "--database-url", &database.url];
+    assert!(run(&list).await.1.ends_with("  write  old\n"));
+    let migrate = ["migrate", "--database-url", &database.url];
+    assert_eq!(run(&migrate).await.1, "Applied m0005_token_expiry.\n");
+    let server = Server::on(database, &["--anonymous", "none"], Clock::System, None).await;
+    let client = Client::with_token(server.address, printed.trim());
+    client.data(QUERY, json!({})).await;
+}
