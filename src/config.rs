@@ -12,6 +12,7 @@ pub(crate) mod origin;
 pub(crate) mod rate;
 pub(crate) mod rest;
 pub(crate) mod rule;
+pub(crate) mod secret_file;
 pub(crate) mod token;
 pub(crate) mod value;
 

@@ -167,7 +167,7 @@ impl ServerHandle {
     /// # Errors
     /// The name is taken or breaks a rule, or the database fails.
     pub async fn create_token(&self, name: &str, scope: Scope) -> Result<String, String> {
-        let created = service::token::create(&self.0.config.database, name, scope).await;
+        let created = service::token::create(&self.0.config.database, name, scope, None).await;
         let (token, _) = created.map_err(|e| e.to_string())?;
         Ok(token.reveal().to_owned())
     }

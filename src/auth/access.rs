@@ -1,7 +1,7 @@
 //! Finds out who is calling. A stored token is looked up for each request, so that a revoked one
 //! can do nothing from then on.
 
-use std::{sync::Arc, time::Duration};
+use std::{future::pending, sync::Arc, time::Duration};
 
 use futures_util::future::join;
 use tokio::time::sleep;
@@ -12,10 +12,11 @@ use crate::{
         authorization::{token_from_headers, token_from_payload},
         caller::{Caller, Identity, Validity},
         jwt::JwtVerification,
-        rejection::{JWT_EXPIRED, MALFORMED, REVOKED, UNKNOWN},
+        rejection::{EXPIRED, JWT_EXPIRED, MALFORMED, REVOKED, UNKNOWN},
         scope::Scope,
         token::{PlainToken, TokenHash},
         token_lease::{TokenLease, TokenLeases},
+        verifying_key::VerifyingKey,
     },
     clock::Clock,
     config::{Config, http::Anonymous},
@@ -114,23 +115,33 @@ impl Access {
             self.0.leases.end(&hash);
             return Err(otherwise);
         };
+        let expires_at = row.expires_at;
+        // A token expires in real time, whichever clock dates the writes.
+        if expires_at.is_some_and(|end| end <= Clock::System.now()) {
+            return Err(EXPIRED);
+        }
         Ok(Caller {
             may: Ok(scope),
             identity: Some(Identity::Token(row.name.into())),
-            validity: Validity::Stored(hash),
+            validity: Validity::Stored { hash, expires_at },
         })
     }
 
     /// Authenticates the same caller again, before it does something more on an open socket.
     pub(crate) async fn revalidate(&self, caller: &Caller) -> Caller {
         match &caller.validity {
-            Validity::Stored(hash) => {
+            Validity::Stored { hash, .. } => {
                 let found = self.find_stored(hash.clone(), REVOKED).await;
                 found.unwrap_or_else(Caller::rejected)
             }
-            // A JWT expires in real time, whichever clock dates the writes.
-            Validity::Until(end) if *end <= Clock::System.now() => Caller::rejected(JWT_EXPIRED),
-            Validity::Always | Validity::Until(_) => caller.clone(),
+            Validity::Signed { end, .. } if *end <= Clock::System.now() => {
+                Caller::rejected(JWT_EXPIRED)
+            }
+            Validity::Signed { key, .. } => match self.check_key(key) {
+                Ok(()) => caller.clone(),
+                Err(why) => Caller::rejected(why),
+            },
+            Validity::Always => caller.clone(),
         }
     }
 
@@ -138,8 +149,29 @@ impl Access {
     pub(crate) fn lease(&self, caller: &Caller) -> TokenLease {
         match &caller.validity {
             Validity::Always => TokenLease::always(),
-            Validity::Stored(hash) => self.0.leases.lease(hash, REVOKED),
-            Validity::Until(end) => TokenLease::until(*end, JWT_EXPIRED),
+            Validity::Stored { hash, expires_at } => {
+                let stored = self.0.leases.lease(hash, REVOKED);
+                match expires_at {
+                    Some(end) => stored.or(TokenLease::until(*end, EXPIRED)),
+                    None => stored,
+                }
+            }
+            Validity::Signed { end, key } => {
+                let (access, key) = (self.clone(), key.clone());
+                let lost = async move { access.key_lost(&key).await };
+                TokenLease::until(*end, JWT_EXPIRED).or(lost)
+            }
+        }
+    }
+
+    fn check_key(&self, key: &VerifyingKey) -> Result<()> {
+        self.0.jwt.as_ref().map_or(Ok(()), |jwt| jwt.check_key(key))
+    }
+
+    async fn key_lost(&self, key: &VerifyingKey) -> Error {
+        match &self.0.jwt {
+            Some(jwt) => jwt.key_lost(key).await,
+            None => pending().await,
         }
     }
 

@@ -17,6 +17,7 @@ pub(crate) mod pool;
 pub(crate) mod preview;
 pub(crate) mod revision;
 pub(crate) mod schema_status;
+pub(crate) mod server_url;
 pub(crate) mod statistics;
 pub(crate) mod transaction;
 pub(crate) mod watched_file;

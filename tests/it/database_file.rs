@@ -2,6 +2,7 @@
 
 mod gone;
 mod not_opened;
+mod private;
 mod read_only;
 mod write_ahead_log;
 

@@ -19,7 +19,8 @@ use tokio_rustls::{
 };
 
 use crate::{
-    config::connection::ConnectionConfig, domain::command_error::CommandError,
+    config::{connection::ConnectionConfig, secret_file::warn_if_exposed},
+    domain::command_error::CommandError,
     http::listener::deadlines::DeadlineStream,
 };
 
@@ -82,6 +83,7 @@ fn load(cert: &Path, key: &Path) -> Result<Arc<ServerConfig>, CommandError> {
     if chain.is_empty() {
         return Err(cert_error(&"there is no certificate in it"));
     }
+    warn_if_exposed(key);
     let private = PrivateKeyDer::from_pem_file(key).map_err(|e| key_error(&e))?;
     let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()
