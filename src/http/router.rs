@@ -53,7 +53,15 @@ pub(crate) fn router(api: &Api, tls: Option<Tls>) -> Router {
         .layer(panic_boundary::rest())
         // Refuses pages of other origins.
         .layer(cors(&cors::REST));
-    let routes = authenticated(api, graphql.with_state(api.clone()).merge(rest)).merge(pages(&app));
+    let limited = graphql
+        .with_state(api.clone())
+        .merge(rest)
+        // Inside authentication, because points are counted per caller.
+        .layer(from_fn_with_state(
+            api.clone(),
+            response_headers::rate_limit,
+        ));
+    let routes = authenticated(api, limited).merge(pages(&app));
     if app.config.http.ops_listen.is_some() {
         outermost(api, tls, routes.merge(health()))
     } else {
@@ -71,9 +79,8 @@ fn ops(api: &Api) -> Router {
     let metrics = routing::get(ops::metrics).with_state(state.clone());
     let ready = routing::get(ops::readyz).with_state(state);
     let ready = Router::new().route("/readyz", ready).layer(no_store());
-    authenticated(api, Router::new().route("/metrics", metrics))
-        .merge(ready)
-        .merge(health())
+    let metrics = Router::new().route("/metrics", metrics).layer(no_store());
+    authenticated(api, metrics).merge(ready).merge(health())
 }
 
 fn health() -> Router {
@@ -84,14 +91,8 @@ fn health() -> Router {
 
 /// Adds the layers of routes that want to know who is calling.
 fn authenticated(api: &Api, routes: Router) -> Router {
-    routes
-        // Inside authentication, because points are counted per caller.
-        .layer(from_fn_with_state(
-            api.clone(),
-            response_headers::rate_limit,
-        ))
-        // Inserts the context that all of these routes extract.
-        .layer(from_fn_with_state(api.clone(), authenticate))
+    // Inserts the context that all of these routes extract.
+    routes.layer(from_fn_with_state(api.clone(), authenticate))
 }
 
 /// Adds the layers of every route.
