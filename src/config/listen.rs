@@ -45,7 +45,8 @@ impl ListenAddress {
         }
     }
 
-    /// Whether clients connect over TCP, and none of another machine: no proxy elsewhere is between.
+    /// Whether clients connect over TCP, and none of another machine: no proxy elsewhere is in
+    /// between.
     pub(crate) fn is_loopback(&self) -> bool {
         self.is_local() && !matches!(self, Self::Unix(_))
     }

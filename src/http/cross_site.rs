@@ -13,8 +13,8 @@ const SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 const MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
 const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 
-/// Whether a browser says that a page of this server, or of one that the operator has allowed, makes
-/// the request, or another page does.
+/// Whose page makes the request, as its browser says: one of this server or one that the operator
+/// has allowed, or another.
 pub(crate) fn site_of(headers: &HeaderMap, peer: SocketAddr, config: &Config) -> RequestSite {
     let text = |name| {
         headers
@@ -62,8 +62,8 @@ fn is_own_origin(origin: &str, headers: &HeaderMap, peer: SocketAddr, config: &C
         && own_scheme(headers, peer, config).is_none_or(|own| own == scheme)
 }
 
-/// The scheme by which clients know this server; `None` where a proxy may end their TLS and does not
-/// say so.
+/// The scheme by which clients know this server; `None` where a proxy may end their TLS and does
+/// not say so.
 fn own_scheme<'h>(headers: &'h HeaderMap, peer: SocketAddr, config: &Config) -> Option<&'h str> {
     if config.connection.trusts(peer.ip().to_canonical()) {
         let lines = headers.get_all(FORWARDED_PROTO);

@@ -70,8 +70,8 @@ async fn build(
     }
 }
 
-/// Charges a refused token for which the route has charged nothing, such as with 404 or a preflight,
-/// and notes who is out of points.
+/// Charges a refused token for which the route has charged nothing, such as with 404 or a
+/// preflight, and notes who is out of points.
 fn settle(api: &Api, context: &RequestContext, status: StatusCode) {
     let app = api.app();
     let is_rejected = matches!(context.caller.may, Err(Error::BadToken(_)));
