@@ -90,7 +90,7 @@ impl TestServer {
         Ok(Self {
             handle: ServerHandle(app),
             address,
-            serving: tokio::spawn(server::serve(api, listeners, tls)),
+            serving: tokio::spawn(server::serve(api, listeners, Vec::new(), tls)),
         })
     }
 }

@@ -13,6 +13,7 @@ use crate::{
         caller::{Caller, Identity, Validity},
         jwt::JwtVerification,
         rejection::{EXPIRED, JWT_EXPIRED, MALFORMED, REVOKED, UNKNOWN},
+        remembered::RememberedTokens,
         scope::Scope,
         token::{PlainToken, TokenHash},
         token_lease::{TokenLease, TokenLeases},
@@ -41,6 +42,7 @@ struct AccessState {
     /// `None` where JWTs are not accepted.
     jwt: Option<JwtVerification>,
     leases: TokenLeases,
+    remembered: RememberedTokens,
 }
 
 impl Access {
@@ -59,6 +61,7 @@ impl Access {
             anonymous,
             jwt: JwtVerification::new(&config.token)?,
             leases: TokenLeases::default(),
+            remembered: RememberedTokens::default(),
         })))
     }
 
@@ -67,31 +70,38 @@ impl Access {
         self.0.anonymous.clone()
     }
 
-    /// The caller of a request with these values of the header `Authorization`.
+    /// The caller of a request with these values of the header `Authorization`. Where its address
+    /// cannot pay for a refused token, one that was not stored a second ago is not looked up.
     pub(crate) async fn authenticate_header(
         &self,
         values: impl IntoIterator<Item = &[u8]>,
+        can_pay: bool,
     ) -> Caller {
         match token_from_headers(values) {
             Ok(None) => self.anonymous(),
-            Ok(Some(token)) => self.authenticate(token).await,
+            Ok(Some(token)) => self.authenticate(token, can_pay).await,
             Err(rejection) => Caller::rejected(rejection),
         }
     }
 
-    /// The caller of a WebSocket with these values of `Authorization` in its `connection_init`.
-    pub(crate) async fn authenticate_payload(&self, values: &[Option<String>]) -> Caller {
+    /// The caller of a WebSocket with these values of `Authorization` in its `connection_init`;
+    /// `can_pay` is as above.
+    pub(crate) async fn authenticate_payload(
+        &self,
+        values: &[Option<String>],
+        can_pay: bool,
+    ) -> Caller {
         match token_from_payload(values) {
-            Ok(token) => self.authenticate(token).await,
+            Ok(token) => self.authenticate(token, can_pay).await,
             Err(rejection) => Caller::rejected(rejection),
         }
     }
 
-    async fn authenticate(&self, text: &str) -> Caller {
+    async fn authenticate(&self, text: &str, can_pay: bool) -> Caller {
         // A JWT begins with the base64 of `{`, whose first character is `e`: never with the prefix.
         let found = if text.starts_with(PlainToken::PREFIX) {
             match text.parse::<PlainToken>() {
-                Ok(token) => self.find_stored(token.hash(), UNKNOWN).await,
+                Ok(token) => self.find_remembered(token.hash(), can_pay).await,
                 Err(()) => Err(MALFORMED),
             }
         } else {
@@ -101,6 +111,22 @@ impl Access {
             }
         };
         found.unwrap_or_else(Caller::rejected)
+    }
+
+    async fn find_remembered(&self, hash: TokenHash, can_pay: bool) -> Result<Caller> {
+        let remembered = &self.0.remembered;
+        if let Some(caller) = remembered.recall(&hash) {
+            return Ok(caller);
+        }
+        if !can_pay && !remembered.has(&self.0.db, &hash).await? {
+            return Err(UNKNOWN);
+        }
+        self.find_stored(hash, UNKNOWN).await
+    }
+
+    /// Notes that a caller was refused for want of points: its token is not looked up for a second.
+    pub(crate) fn note_without_points(&self, caller: &Caller) {
+        self.0.remembered.remember(caller);
     }
 
     /// Finds the caller whose token has this hash. If there is none, ends the token's leases and

@@ -86,6 +86,23 @@ impl RateLimiter {
         })
     }
 
+    /// Charges a caller whose token was refused on a route that admits nobody.
+    pub(crate) fn charge_rejected(&self, context: &RequestContext) {
+        if let Err(error) = self.spend(context, REJECTED_COST) {
+            tracing::debug!(%error, "a refused token finds no points left");
+        }
+    }
+
+    /// Whether an address has the points of a token that is refused.
+    pub(crate) fn can_pay_rejection(&self, address: IpAddr) -> bool {
+        let Some(policy) = &self.0.policy else {
+            return true;
+        };
+        let key = RateKey::Address(client_network(address));
+        let status = self.0.buckets.lock().status(policy, &key, Instant::now());
+        status.left >= REJECTED_COST.min(status.max)
+    }
+
     /// Takes the points. A cost above what a bucket holds needs a full one, and empties it.
     ///
     /// # Errors

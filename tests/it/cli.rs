@@ -28,6 +28,7 @@ mod check;
 mod config_file;
 mod listen;
 mod man_pages;
+mod ops_listen;
 mod secrets;
 mod shutdown;
 mod start_log;

@@ -89,7 +89,7 @@ pub(crate) async fn get(
         let in_media = |refusal: HttpRefusal| refusal.in_media(media);
         // An EventSource cannot send custom headers; its origin is checked instead.
         if media != ResponseMedia::EventStream {
-            csrf::check_get(request.headers()).map_err(in_media)?;
+            csrf::check_get(request.headers(), context.site).map_err(in_media)?;
         }
         let prepared = api.prepare(from_query(query).map_err(in_media)?, &context);
         // Only now, because only the parsed document shows whether it is a mutation.
@@ -128,7 +128,7 @@ async fn respond(
         });
     };
     // Checks the origin too, so it comes before anything runs.
-    let resume = streaming::resume_from(headers, api.app())?;
+    let resume = streaming::resume_from(headers, context)?;
     let outcome = match prepared {
         Ok(operation) => api.run(operation, context, resume).await,
         Err(refusal) => Outcome::Refused(refusal),

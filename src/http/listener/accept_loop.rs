@@ -27,19 +27,22 @@ use tower_service::Service;
 
 use crate::{
     app::App,
-    http::listener::{
-        activity::{Activity, Expiry, WatchedBody},
-        deadlines::{ConnectionPermits, DeadlineStream, UnreadBody},
-        socket::{ListeningSocket, Stream},
-        tls::Tls,
+    http::{
+        head_limit::MAX_HEAD,
+        listener::{
+            activity::{Activity, Expiry, WatchedBody},
+            deadlines::{ConnectionPermits, DeadlineStream, UnreadBody},
+            socket::{ListeningSocket, Stream},
+            tls::Tls,
+        },
     },
     metrics::gauge_guard::GaugeGuard,
     rate_limit::permit::AddressPermits,
 };
 
-/// The largest request head, and the most of an answer that is buffered for a client, in bytes. A
-/// larger head is answered with 431.
-const BUFFER: usize = 64 * 1024;
+/// The most of an answer that is buffered for a client, and of a head that has not all arrived, in
+/// bytes. `limit_head` refuses a larger head that has.
+const BUFFER: usize = MAX_HEAD;
 /// How many requests a client may have on one connection of HTTP/2 at once.
 const MAX_STREAMS: u32 = 100;
 /// How much of a request's body a client may send over HTTP/2 before it is read, in bytes: of one
@@ -174,9 +177,6 @@ impl Listener {
             let open = activity.begin();
             request.extensions_mut().insert(ConnectInfo(peer));
             let is_http2 = request.version() == Version::HTTP_2;
-            if is_http2 {
-                set_host(&mut request);
-            }
             // Over HTTP/2, a body that is not read holds up no other.
             let has_body = !is_http2 && !request.body().is_end_stream();
             let response = self.router.clone().call(request);
@@ -273,16 +273,6 @@ fn http_of(idle_timeout: Duration) -> auto::Builder<TokioExecutor> {
         .max_send_buf_size(BUFFER)
         .max_pending_accept_reset_streams(MAX_RESETS);
     http
-}
-
-/// Gives a request of HTTP/2 the header that names its host in HTTP/1.1: the origin of a page is
-/// compared with it.
-fn set_host(request: &mut Request<Incoming>) {
-    let authority = request.uri().authority();
-    let host = authority.and_then(|host| HeaderValue::from_str(host.as_str()).ok());
-    if let Some(host) = host {
-        request.headers_mut().insert(header::HOST, host);
-    }
 }
 
 /// Returns whether an error of `accept` concerns one connection and not the listener.

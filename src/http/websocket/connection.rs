@@ -272,14 +272,15 @@ impl SocketConnection {
 
     async fn on_init(&mut self, authorization: &[Option<String>]) -> Option<ConnectionEnd> {
         let access = &self.api.app().access;
+        let rate_limiter = &self.api.app().rate_limiter;
         // May wait for the database: no operation runs yet that this would stall.
         let caller = if authorization.is_empty() {
             access.revalidate(self.session.caller()).await
         } else {
-            access.authenticate_payload(authorization).await
+            let can_pay = rate_limiter.can_pay_rejection(self.session.address());
+            access.authenticate_payload(authorization, can_pay).await
         };
         self.lease = access.lease(&caller);
-        let rate_limiter = &self.api.app().rate_limiter;
         let admit = |context: &RequestContext| rate_limiter.admit(context);
         let outcome = self.session.init(caller, admit, &mut self.transport.outbox);
         outcome.err().map(ConnectionEnd::Close)

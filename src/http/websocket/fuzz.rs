@@ -35,12 +35,8 @@ pub fn session(data: &[u8]) {
         return;
     };
     let protocol = Subprotocol::ALL[usize::from(choice & 1)];
-    let context = RequestContext {
-        caller: Caller::local(),
-        address: Ipv4Addr::LOCALHOST.into(),
-        request_id: "fuzz".into(),
-        wants_cost: false,
-    };
+    let address = Ipv4Addr::LOCALHOST.into();
+    let context = RequestContext::new(Caller::local(), address, "fuzz".into(), false);
     let signer = ErrorSigner {
         request_id: context.request_id.clone(),
         metrics: Arc::default(),

@@ -3,6 +3,7 @@
 
 use std::{
     collections::{HashMap, VecDeque},
+    net::IpAddr,
     sync::Arc,
 };
 
@@ -146,6 +147,11 @@ impl Session {
             MessageKind::Terminate => return Err(CloseReason::new(1000, "")),
         }
         Ok(None)
+    }
+
+    /// The client's address.
+    pub(crate) fn address(&self) -> IpAddr {
+        self.context.address
     }
 
     /// Returns the caller that the upgrade authenticated.

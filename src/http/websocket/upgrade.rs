@@ -47,7 +47,7 @@ pub(crate) async fn upgrade(
 ) -> Result<Response, HttpRefusal> {
     let (mut parts, _) = request.into_parts();
     let config = &api.app().config.http;
-    cors::check_origin(&parts.headers, config)?;
+    cors::check_site(&context)?;
     let max_message = config.max_message_bytes;
     let mut upgrade = into_upgrade(&mut parts).await?;
     let protocol = choose_subprotocol(&parts.headers).ok_or_else(|| {
