@@ -1,7 +1,7 @@
 //! Cross-origin requests: which pages may use the server, and the headers that tell browsers so.
 //!
-//! Browsers let any page open sockets and event streams, so the server must refuse those by
-//! whose page it is (`cross_site.rs`). A page can read any other answer only if the answer's headers
+//! Browsers let any page open sockets and event streams, so the server must refuse those by whose
+//! page it is (`cross_site.rs`). A page can read any other answer only if the answer's headers
 //! allow it.
 
 use std::sync::Arc;
