@@ -175,8 +175,7 @@ export const frame = (opcode, isFinal, payload) => Buffer.concat([frameHead(opco
 
 // An HTTP/2 session of node's client, from the attacker's address.
 export async function session(origin, settings = {}) {
-  const { hostname: host, port } = new URL(origin);
-  const http2 = connectHttp2(origin, { settings, createConnection: () => connect({ host, port, localAddress: ATTACKER }) });
+  const http2 = connectHttp2(origin, { settings, localAddress: ATTACKER });
   http2.on("error", () => {});
   await new Promise((done) => http2.once("connect", done).once("close", done));
   return http2;

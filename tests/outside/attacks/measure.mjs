@@ -1,7 +1,7 @@
 // One attack on a fresh server with default flags, beside an honest caller: memory, and what the honest caller notices.
 import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
-import { readFileSync } from "node:fs";
+import { readFileSync, rmSync } from "node:fs";
 import { Agent, request } from "node:http";
 import { setPriority } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -105,10 +105,13 @@ async function pointsSpent(origin) {
 
 const quantile = (sorted, q) => Math.round(sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * q))] ?? 0);
 
+// Each copy has a name of its own.
+let copies = 0;
+
 // `hold` is how long an attack goes on, `rest` how long memory may take to come back, `patience` how long the honest
 // caller waits, all in milliseconds. `shape` replaces the database. `threads` is how many the server has.
 export async function measure(dir, attack, { hold, rest, patience, shape = attack.shape, threads }) {
-  const copy = attack.copies || attack.needsToken ? "copy.sqlite" : undefined;
+  const copy = attack.copies || attack.needsToken ? `copy-${copies++}.sqlite` : undefined;
   const file = database(dir, shape, copy);
   const url = `sqlite://${file}`;
   const token = attack.needsToken &&
@@ -141,5 +144,6 @@ export async function measure(dir, attack, { hold, rest, patience, shape = attac
       child.kill("SIGKILL");
       await exited;
     }
+    if (copy) for (const end of ["", "-wal", "-shm"]) rmSync(file + end, { force: true });
   }
 }

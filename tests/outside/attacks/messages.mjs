@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { flood, frame, frameHead, rawWebSocket, repeat, send } from "./client.mjs";
 
-const SOCKETS = 400;
+const SOCKETS = 490;
 const SIZE = 1_048_000;
 const TEXT = 1;
 const CONTINUATION = 0;
@@ -45,12 +45,12 @@ const heads = (length) => (socket) => send(socket, frameHead(TEXT, true, length)
 const attack = (name, run) => ({ name: `messages: ${name}`, shape: "small", run });
 
 export default [
-  attack("400 of 1 MiB in one unfinished frame", (on) => each(on, true, unfinishedFrame)),
-  attack("400 of 1 MiB in one unfinished frame, before connection_init", (on) => each(on, false, unfinishedFrame)),
-  attack("400 of 1 MiB in fragments of 8 KiB", (on) => each(on, true, fragments(8_192))),
+  attack("490 of 1 MiB in one unfinished frame", (on) => each(on, true, unfinishedFrame)),
+  attack("490 of 1 MiB in one unfinished frame, before connection_init", (on) => each(on, false, unfinishedFrame)),
+  attack("490 of 1 MiB in fragments of 8 KiB", (on) => each(on, true, fragments(8_192))),
   attack("100 of 1 MiB in fragments of 8 bytes", (on) => each(on, true, fragments(8), 100)),
   attack("20 of empty fragments", (on) => each(on, true, emptyFragments, 20)),
   attack("20 of pings, whose pongs nobody reads", (on) => each(on, true, pings, 20)),
-  attack("400 heads of frames of 1 MiB", (on) => each(on, true, heads(SIZE))),
-  attack("400 heads of frames of 1 EiB", (on) => each(on, true, heads(2 ** 60))),
+  attack("490 heads of frames of 1 MiB", (on) => each(on, true, heads(SIZE))),
+  attack("490 heads of frames of 1 EiB", (on) => each(on, true, heads(2 ** 60))),
 ];

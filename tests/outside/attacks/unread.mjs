@@ -5,9 +5,9 @@ import { JSON_HEADERS, ask2, connection, countStatus, loop, repeat, requestText,
 const CALLERS = 60;
 // 20,000 objects with 1,500 characters each.
 const objects = (i) => ({ query: `{ a${i}: builds(first: 500) { nodes { steps(limit: 38) { stateString } } } }` });
-// 500 objects whose text is asked for 900 times each: few points, as many values as there may be.
+// 500 objects whose text is asked for 600 times each: few points, as many values as there may be.
 const aliases = (i) =>
-  ({ query: `{ a${i}: steps(first: 500) { nodes { ${repeat(900, (n) => `s${n}: stateString`).join(" ")} } } }` });
+  ({ query: `{ a${i}: steps(first: 500) { nodes { ${repeat(600, (n) => `s${n}: stateString`).join(" ")} } } }` });
 const page = (i) => ({ query: `{ a${i}: steps(first: 500) { nodes { stateString } } }` });
 
 async function posts({ origin, tally, hold }, operation, { read = false, headers = {}, times = 1 } = {}) {
@@ -25,8 +25,8 @@ const attack = (name, run) => ({ name: `unread answers: ${name}`, shape: "long",
 
 export default [
   attack("20,000 objects", (on) => posts(on, objects)),
-  attack("500 objects, 900 aliases of a text", (on) => posts(on, aliases)),
-  attack("500 objects, 900 aliases of a text, which are read", (on) => posts(on, aliases, { read: true })),
+  attack("500 objects, 600 aliases of a text", (on) => posts(on, aliases)),
+  attack("500 objects, 600 aliases of a text, which are read", (on) => posts(on, aliases, { read: true })),
   attack("20 requests of 500 objects each, pipelined", (on) => posts(on, page, { times: 20 })),
   attack("20,000 objects in gzip", (on) => posts(on, objects, { headers: { "Accept-Encoding": "gzip" } })),
   attack("20,000 objects in a batch of one", (on) => posts(on, (i) => [objects(i)])),
