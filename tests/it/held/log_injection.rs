@@ -1,4 +1,4 @@
-//! Log injection: nothing that a caller sends begins a line of the log, or moves a terminal's cursor.
+//! Log injection: nothing that a caller sends begins a line of the log or commands a terminal.
 
 use std::time::Duration;
 
