@@ -23,7 +23,7 @@ for (const attack of ATTACKS) {
     assert(Object.keys(seen.outcome).every((outcome) => outcome !== "the attack broke"), "the attack broke");
     // A debug build with that many threads may be slow, and how soon is not what is tested.
     const isLate = (why) => threads && why.includes("max-seconds");
-    assert.deepEqual(seen.failures.filter((why) => !isLate(why)), []);
+    assert.deepEqual(seen.failures.filter((why) => !isLate(why)).slice(0, 3), [], `of ${seen.asked} honest requests`);
     assert.equal(seen.unbegun, 0, `of ${seen.subscriptions} subscriptions`);
   });
 }

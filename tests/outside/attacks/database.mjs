@@ -11,8 +11,8 @@ export const SHAPES = {
   long: [1_200, 40, 1_500],
   // Rows: 1.6 million steps.
   large: [80_000, 20, 20],
-  // The same for tests.
-  medium: [10_000, 20, 20],
+  // The same for tests of a debug build.
+  medium: [1_000, 20, 20],
 };
 
 const FILL = `
