@@ -16,6 +16,7 @@ mod fault;
 mod federation;
 mod feed;
 mod filter;
+mod held;
 mod http;
 mod http2;
 mod idempotency;
