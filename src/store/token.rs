@@ -43,14 +43,14 @@ impl ActiveModelBehavior for ActiveModel {}
 
 /// The token with this hash.
 pub(crate) async fn by_hash(db: &Db, hash: &str) -> Result<Option<Model>> {
-    let found = Entity::find_by_id(hash).one(db.reader()?).await;
+    let found = Entity::find_by_id(hash).one(&db.reader().await?).await;
     Ok(or_none(found)?)
 }
 
 /// The hashes of all tokens.
 pub(crate) async fn hashes(db: &Db) -> Result<Vec<String>> {
     let hashes = Entity::find().select_only().column(Column::Hash);
-    Ok(or_none(hashes.into_tuple().all(db.reader()?).await)?)
+    Ok(or_none(hashes.into_tuple().all(&db.reader().await?).await)?)
 }
 
 /// Reads a missing table as an empty one: a Buildbot master's database gets it with its first

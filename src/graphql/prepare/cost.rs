@@ -28,6 +28,12 @@ const URLS: u64 = 2;
 const SDL_OBJECTS: u64 = 250;
 /// The assumed length of a list of introspection, other than that of all types.
 const INTROSPECTED: u64 = 2;
+/// What a test for a part of a text costs, in points: it reads every row.
+const TEXT_POINTS: u64 = 10;
+/// What any other test of a filter costs.
+const TEST_POINTS: u64 = 1;
+/// What counting the rows of a connection costs: it reads them all.
+const COUNT_POINTS: u64 = 10;
 
 /// How much may be returned.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -35,23 +41,33 @@ pub(crate) struct Cost {
     pub(crate) objects: u64,
     /// The fields of all objects.
     pub(crate) values: u64,
+    /// The points for what is read and not returned: filters and counts. No limit of its own.
+    pub(crate) searched: u64,
 }
 
 impl Cost {
     const OBJECT: Self = Self {
         objects: 1,
         values: 0,
+        searched: 0,
     };
     const VALUE: Self = Self {
         objects: 0,
         values: 1,
+        searched: 0,
     };
+
+    /// The points that it costs.
+    pub(crate) fn points(self) -> u64 {
+        self.objects.saturating_add(self.searched)
+    }
 
     /// The higher of each figure.
     fn max(self, other: Self) -> Self {
         Self {
             objects: self.objects.max(other.objects),
             values: self.values.max(other.values),
+            searched: self.searched.max(other.searched),
         }
     }
 }
@@ -60,6 +76,7 @@ impl AddAssign for Cost {
     fn add_assign(&mut self, other: Self) {
         self.objects = self.objects.saturating_add(other.objects);
         self.values = self.values.saturating_add(other.values);
+        self.searched = self.searched.saturating_add(other.searched);
     }
 }
 
@@ -70,6 +87,7 @@ impl Mul<u64> for Cost {
         Self {
             objects: self.objects.saturating_mul(times),
             values: self.values.saturating_mul(times),
+            searched: self.searched.saturating_mul(times),
         }
     }
 }
@@ -142,7 +160,9 @@ impl<'d> CostWalk<'d> {
                 // A canonical operation has none.
                 Selection::FragmentSpread(_) => continue,
             };
-            let Cost { objects, values } = sum.once;
+            let Cost {
+                objects, values, ..
+            } = sum.once;
             if objects > self.limits.max_cost || values > self.limits.max_values {
                 self.passed_at.get_or_insert((name, item.pos));
             }
@@ -162,6 +182,9 @@ impl<'d> CostWalk<'d> {
             if (on, field.name.node.as_str()) == ("_Service", "sdl") {
                 cost.objects += SDL_OBJECTS;
             }
+            if on.ends_with("Connection") && field.name.node == "totalCount" {
+                cost.searched += COUNT_POINTS;
+            }
             return cost;
         }
         let types = self.types;
@@ -170,6 +193,7 @@ impl<'d> CostWalk<'d> {
         };
         let inner = self.measure_set(set, known.ty.inner_named_type());
         let mut object = Cost::OBJECT;
+        object.searched = argument(field, "where").map_or(0, |filter| points_of_tests(&filter));
         object += inner.once;
         if known.argument_by_name("first").is_some() {
             object += inner.row * page_size(field);
@@ -211,6 +235,26 @@ fn number(field: &Field, name: &str, max: u64) -> Option<u64> {
         _ => None,
     };
     Some(number.map_or(max, |n| n.min(max)))
+}
+
+/// What the tests of a filter cost, in points.
+fn points_of_tests(filter: &Value) -> u64 {
+    match filter {
+        Value::List(filters) => filters.iter().map(points_of_tests).sum(),
+        Value::Object(parts) => {
+            let points = parts
+                .iter()
+                .map(|(name, part)| match (name.as_str(), part) {
+                    (_, Value::Null) => 0,
+                    ("contains", _) => TEXT_POINTS,
+                    // A list of values, and not of filters.
+                    ("in" | "notIn", _) => TEST_POINTS,
+                    (_, part) => points_of_tests(part),
+                });
+            points.sum()
+        }
+        _ => TEST_POINTS,
+    }
 }
 
 /// How many items a list has that is given as an argument.
@@ -332,6 +376,31 @@ mod tests {
     }
 
     #[test]
+    fn what_is_searched_costs_points_and_counts_towards_no_limit() {
+        let text = "query($w: StepFilter) { steps(where: $w, first: 0) { totalCount } }";
+        let tests = |count: usize| {
+            let tests = (0..count).map(|i| json!({ "name": { "contains": format!("x{i}") } }));
+            json!({ "w": { "or": tests.collect::<Vec<_>>() } })
+        };
+        for (variables, searched) in [
+            (json!({}), 10),
+            (json!({ "w": null }), 10),
+            (tests(450), 4_510),
+            (json!({ "w": { "buildid": { "in": [1, 2, 3] } } }), 11),
+            (
+                json!({ "w": { "not": { "buildid": { "gt": 1, "lt": 3 }, "hidden": null } } }),
+                12,
+            ),
+        ] {
+            let cost = measure(text, &variables, &["--max-cost", "1"]).expect("one object");
+            assert_eq!((cost.objects, cost.searched), (1, searched), "{variables}");
+        }
+        let text = "{ builders(first: 5) { nodes { builds(where: { stateString: { contains: \"x\" } }) { totalCount } } } }";
+        let cost = measure(text, &json!({}), &[]).expect("cheap");
+        assert_eq!((cost.searched, cost.points()), (5 * 20, 1 + 5 * 2 + 5 * 20));
+    }
+
+    #[test]
     fn variables_and_their_defaults_count() {
         let text = "query($n: Int = 7, $l: Int) { builds(first: $n) { nodes { steps(limit: $l) { name } } } }";
         for (variables, objects) in [
@@ -353,6 +422,7 @@ mod tests {
         let cost = Cost {
             objects: 5,
             values: 9,
+            searched: 0,
         };
         assert_eq!(at.expect("at the limit"), cost);
         for (flags, message) in [

@@ -1,0 +1,428 @@
+//! A queue for something that few may use at once. Callers take turns: a caller's tenth request
+//! waits behind another's first.
+//!
+//! One caller holds no more than its share, so that others need not wait for it. Where what is
+//! granted is short, turns would do; but a statement cannot be taken back. So callers that lately
+//! kept what they got for long have one share together, and a caller that holds something already
+//! does not get the last that is free.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    hash::Hash,
+    sync::Arc,
+    time::Duration,
+};
+
+use parking_lot::Mutex;
+use tokio::{sync::oneshot, time::Instant};
+
+/// A caller stays known as slow for so many times the time that it kept a permit.
+const SLOW_TIMES: u32 = 10;
+/// The longest that it does.
+const MAX_SLOW: Duration = Duration::from_secs(60);
+/// How many slow callers are known, so that many addresses cannot fill the memory.
+const MAX_SLOW_CALLERS: usize = 10_000;
+
+/// How what is queued for is shared.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Shares {
+    /// How many permits there are.
+    pub(crate) total: usize,
+    /// How many one caller holds at most.
+    pub(crate) each: usize,
+    /// How many requests of one caller wait at most.
+    pub(crate) waiting: usize,
+    /// Who keeps a permit for longer is slow; `None` where that does not matter.
+    pub(crate) slow_after: Option<Duration>,
+}
+
+/// Too many requests of a caller wait.
+#[derive(Debug)]
+pub(crate) struct QueueFull;
+
+/// The queue. A clone is the same queue.
+#[derive(Debug)]
+pub(crate) struct FairQueue<K: Eq + Hash + Clone>(Arc<Mutex<QueueState<K>>>);
+
+/// A place in the queue, and then a permit. Dropped, it is given back, whichever it is.
+#[derive(Debug)]
+pub(crate) struct Permit<K: Eq + Hash + Clone> {
+    queue: FairQueue<K>,
+    key: K,
+    id: u64,
+}
+
+#[derive(Debug)]
+struct QueueState<K> {
+    shares: Shares,
+    next_id: u64,
+    /// Who holds each permit, and since when.
+    held: HashMap<u64, (K, Instant)>,
+    /// Those who hold or wait.
+    callers: HashMap<K, CallerState>,
+    /// Those who wait, whose turn is next first.
+    turns: VecDeque<K>,
+    /// Until when callers are known as slow.
+    slow_until: HashMap<K, Instant>,
+}
+
+#[derive(Debug, Default)]
+struct CallerState {
+    held: usize,
+    waiting: VecDeque<Waiter>,
+}
+
+#[derive(Debug)]
+struct Waiter {
+    id: u64,
+    since: Instant,
+    granted: oneshot::Sender<()>,
+}
+
+impl<K: Eq + Hash + Clone> Clone for FairQueue<K> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
+
+impl<K: Eq + Hash + Clone> FairQueue<K> {
+    pub(crate) fn new(shares: Shares) -> Self {
+        Self(Arc::new(Mutex::new(QueueState {
+            shares,
+            next_id: 0,
+            held: HashMap::new(),
+            callers: HashMap::new(),
+            turns: VecDeque::new(),
+            slow_until: HashMap::new(),
+        })))
+    }
+
+    /// Waits for the caller's turn.
+    ///
+    /// # Errors
+    /// At once, where too many requests of the caller wait.
+    pub(crate) async fn acquire(&self, key: K) -> Result<Permit<K>, QueueFull> {
+        let (permit, granted) = self.enter(key)?;
+        // Fails only with the queue, which the permit keeps.
+        let _ = granted.await;
+        Ok(permit)
+    }
+
+    /// Takes a place in the queue.
+    fn enter(&self, key: K) -> Result<(Permit<K>, oneshot::Receiver<()>), QueueFull> {
+        let (granted, receiver) = oneshot::channel();
+        let id = self.0.lock().enter(key.clone(), granted)?;
+        let permit = Permit {
+            queue: self.clone(),
+            key,
+            id,
+        };
+        Ok((permit, receiver))
+    }
+
+    /// How many permits a caller holds.
+    pub(crate) fn held_by(&self, key: &K) -> usize {
+        let state = self.0.lock();
+        state.callers.get(key).map_or(0, |caller| caller.held)
+    }
+
+    /// The longest that a caller waits now who holds nothing and is not slow; the others may have
+    /// to wait for each other.
+    pub(crate) fn longest_wait(&self) -> Duration {
+        let (state, now) = (self.0.lock(), Instant::now());
+        let callers = state.turns.iter().filter_map(|key| {
+            let caller = state.callers.get(key)?;
+            let is_patient = caller.held > 0 || state.is_slow(key, now);
+            caller.waiting.front().filter(|_| !is_patient)
+        });
+        let waits = callers.map(|waiter| now.saturating_duration_since(waiter.since));
+        waits.max().unwrap_or_default()
+    }
+}
+
+impl<K: Eq + Hash + Clone> Drop for Permit<K> {
+    fn drop(&mut self) {
+        self.queue.0.lock().leave(&self.key, self.id);
+    }
+}
+
+impl<K: Eq + Hash + Clone> QueueState<K> {
+    fn enter(&mut self, key: K, granted: oneshot::Sender<()>) -> Result<u64, QueueFull> {
+        let (id, since) = (self.next_id, Instant::now());
+        let caller = self.callers.entry(key.clone()).or_default();
+        // Those who could be served at once do not count: they hold nothing up.
+        if caller.waiting.len() >= self.shares.waiting && caller.held >= self.shares.each {
+            return Err(QueueFull);
+        }
+        self.next_id += 1;
+        if caller.waiting.is_empty() {
+            self.turns.push_back(key);
+        }
+        caller.waiting.push_back(Waiter { id, since, granted });
+        self.grant();
+        Ok(id)
+    }
+
+    /// Gives back a permit, or a place in the queue.
+    fn leave(&mut self, key: &K, id: u64) {
+        let now = Instant::now();
+        let Some(caller) = self.callers.get_mut(key) else {
+            return;
+        };
+        if let Some((_, since)) = self.held.remove(&id) {
+            caller.held -= 1;
+            self.note_slow(key, now.saturating_duration_since(since), now);
+        } else {
+            caller.waiting.retain(|waiter| waiter.id != id);
+            if caller.waiting.is_empty() {
+                self.turns.retain(|waiting| waiting != key);
+            }
+        }
+        let is_gone = |caller: &CallerState| caller.held == 0 && caller.waiting.is_empty();
+        if self.callers.get(key).is_some_and(is_gone) {
+            self.callers.remove(key);
+        }
+        self.grant();
+    }
+
+    /// Grants what is free, in the order of turns.
+    fn grant(&mut self) {
+        let now = Instant::now();
+        while self.held.len() < self.shares.total {
+            // Whoever may not have more now keeps its turn.
+            let Some(next) = self.turns.iter().position(|key| self.may_have(key, now)) else {
+                return;
+            };
+            let Some(key) = self.turns.remove(next) else {
+                return;
+            };
+            let Some(caller) = self.callers.get_mut(&key) else {
+                continue;
+            };
+            let Some(waiter) = caller.waiting.pop_front() else {
+                continue;
+            };
+            caller.held += 1;
+            if !caller.waiting.is_empty() {
+                self.turns.push_back(key.clone());
+            }
+            self.held.insert(waiter.id, (key, now));
+            // One that has left gives it back when its permit is dropped.
+            let _ = waiter.granted.send(());
+        }
+    }
+
+    /// Whether a caller may have one more. Where it may not, somebody holds a permit, and this is
+    /// asked again when it is given back.
+    fn may_have(&self, key: &K, now: Instant) -> bool {
+        let Shares { total, each, .. } = self.shares;
+        let held = self.callers.get(key).map_or(0, |caller| caller.held);
+        if held >= each || (held > 0 && total - self.held.len() == 1) {
+            return false;
+        }
+        if !self.is_slow(key, now) {
+            return true;
+        }
+        let holders = self.held.values().filter(|(key, _)| self.is_slow(key, now));
+        holders.count() < each
+    }
+
+    fn is_slow(&self, key: &K, now: Instant) -> bool {
+        let Some(limit) = self.shares.slow_after else {
+            return false;
+        };
+        let is_long = |since: Instant| now.saturating_duration_since(since) > limit;
+        let holds_long = |(holder, since): &(K, Instant)| holder == key && is_long(*since);
+        self.slow_until.get(key).is_some_and(|until| *until > now)
+            || self.held.values().any(holds_long)
+    }
+
+    /// Remembers a caller that kept a permit for long.
+    fn note_slow(&mut self, key: &K, time: Duration, now: Instant) {
+        if self.shares.slow_after.is_none_or(|limit| time <= limit) {
+            return;
+        }
+        if self.slow_until.len() >= MAX_SLOW_CALLERS {
+            self.slow_until.retain(|_, until| *until > now);
+        }
+        let until = now + (time * SLOW_TIMES).min(MAX_SLOW);
+        if self.slow_until.len() < MAX_SLOW_CALLERS || self.slow_until.contains_key(key) {
+            let known = self.slow_until.entry(key.clone()).or_insert(until);
+            *known = until.max(*known);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::{collection::vec, prelude::*, test_runner::TestCaseResult};
+
+    use super::*;
+
+    const READERS: Shares = Shares {
+        total: 4,
+        each: 2,
+        waiting: 100,
+        slow_after: Some(Duration::from_millis(100)),
+    };
+
+    type Place = (Permit<u8>, oneshot::Receiver<()>);
+
+    fn enter(queue: &FairQueue<u8>, key: u8) -> Place {
+        queue.enter(key).expect("room in the queue")
+    }
+
+    /// Lets time pass for the queue.
+    fn pass(queue: &FairQueue<u8>, time: Duration) {
+        let mut state = queue.0.lock();
+        let state = &mut *state;
+        let held = state.held.values_mut().map(|(_, since)| since);
+        let callers = state.callers.values_mut();
+        let waiting = callers.flat_map(|c| c.waiting.iter_mut().map(|waiter| &mut waiter.since));
+        let known = state.slow_until.values_mut();
+        for at in held.chain(waiting).chain(known) {
+            *at -= time;
+        }
+    }
+
+    /// Whether the place has become a permit; says so once.
+    fn is_granted(place: &mut Place) -> bool {
+        place.1.try_recv().is_ok()
+    }
+
+    #[test]
+    fn callers_take_turns() {
+        let queue = FairQueue::new(Shares {
+            total: 1,
+            each: 1,
+            ..READERS
+        });
+        let mut places: Vec<(u8, Place)> = [1, 1, 1, 2, 3, 2]
+            .map(|key| (key, enter(&queue, key)))
+            .into();
+        let mut order = Vec::new();
+        while !places.is_empty() {
+            let next = places.iter_mut().position(|(_, place)| is_granted(place));
+            // Gives it back, so that the next has its turn.
+            order.push(places.remove(next.expect("somebody's turn")).0);
+        }
+        assert_eq!(order, [1, 1, 2, 3, 1, 2]);
+    }
+
+    #[test]
+    fn nobody_holds_more_than_its_share_nor_the_last_besides_another() {
+        let queue = FairQueue::new(READERS);
+        let granted = |places: &mut Vec<Place>| {
+            places
+                .iter_mut()
+                .filter_map(|p| is_granted(p).then_some(()))
+                .count()
+        };
+        let mut first: Vec<Place> = (0..10).map(|_| enter(&queue, 1)).collect();
+        assert_eq!(granted(&mut first), 2);
+        let mut second: Vec<Place> = (0..10).map(|_| enter(&queue, 2)).collect();
+        assert_eq!(granted(&mut second), 1, "the last is for another");
+        let mut third = enter(&queue, 3);
+        assert!(is_granted(&mut third));
+        drop(third);
+        assert_eq!(granted(&mut first) + granted(&mut second), 0);
+    }
+
+    #[test]
+    fn slow_callers_have_one_share_together() {
+        let queue = FairQueue::new(READERS);
+        let mut places: Vec<Place> = [1, 1, 2, 3].map(|key| enter(&queue, key)).into();
+        assert!(places.iter_mut().all(is_granted));
+        pass(&queue, Duration::from_secs(3));
+        // All have been slow by now; a newcomer waits for the first who ends.
+        let mut again: Vec<Place> = [1, 2, 3].map(|key| enter(&queue, key)).into();
+        let mut quick = enter(&queue, 4);
+        assert_eq!(queue.longest_wait().as_secs(), 0);
+        pass(&queue, Duration::from_secs(2));
+        assert_eq!(queue.longest_wait().as_secs(), 2);
+        drop(places.pop());
+        assert!(is_granted(&mut quick));
+        drop(quick);
+        drop(places.pop());
+        assert!(
+            !again.iter_mut().any(is_granted),
+            "two slow ones hold a share"
+        );
+        let mut quick = [enter(&queue, 4), enter(&queue, 5)];
+        assert!(quick.iter_mut().all(is_granted));
+        drop((quick, places));
+        assert!(again.iter_mut().any(is_granted));
+        drop(again);
+        pass(&queue, MAX_SLOW);
+        let mut quick: Vec<Place> = [1, 2, 3].map(|key| enter(&queue, key)).into();
+        assert!(quick.iter_mut().all(is_granted), "it is forgotten");
+    }
+
+    #[test]
+    fn a_queue_is_bounded_for_each_caller() {
+        let queue = FairQueue::new(Shares {
+            waiting: 1,
+            ..READERS
+        });
+        let _places = [1, 1, 1].map(|key| enter(&queue, key));
+        assert!(queue.enter(1).is_err());
+        assert!(queue.enter(2).is_ok());
+        assert_eq!(queue.held_by(&1), 2);
+    }
+
+    #[derive(Clone, Copy, Debug)]
+    enum Act {
+        Enter(u8),
+        /// Drops the place with this index, whether it waits or holds.
+        Leave(usize),
+    }
+
+    fn acts() -> impl Strategy<Value = Vec<Act>> {
+        let act = prop_oneof![
+            (0_u8..5).prop_map(Act::Enter),
+            any::<usize>().prop_map(Act::Leave),
+        ];
+        vec(act, 0..200)
+    }
+
+    /// What is true at any time.
+    fn check(queue: &FairQueue<u8>, places: usize) -> TestCaseResult {
+        let state = queue.0.lock();
+        let Shares { total, each, .. } = state.shares;
+        prop_assert!(state.held.len() <= total);
+        prop_assert!(state.callers.values().all(|caller| caller.held <= each));
+        let waiting: usize = state.callers.values().map(|c| c.waiting.len()).sum();
+        prop_assert_eq!(state.held.len() + waiting, places);
+        let now = Instant::now();
+        if state.held.len() < total {
+            prop_assert!(!state.turns.iter().any(|key| state.may_have(key, now)));
+        }
+        Ok(())
+    }
+
+    proptest! {
+        #[test]
+        fn no_permit_is_lost_however_callers_leave(
+            acts in acts(),
+            total in 1_usize..6,
+            each in 1_usize..4,
+        ) {
+            let queue = FairQueue::new(Shares { total, each, ..READERS });
+            let mut places: Vec<Place> = Vec::new();
+            for act in acts {
+                match act {
+                    Act::Enter(key) => places.push(enter(&queue, key)),
+                    Act::Leave(which) if !places.is_empty() => {
+                        drop(places.swap_remove(which % places.len()));
+                    }
+                    Act::Leave(_) => {}
+                }
+                check(&queue, places.len())?;
+            }
+            drop(places);
+            check(&queue, 0)?;
+            prop_assert!(queue.0.lock().callers.is_empty());
+            prop_assert!(queue.0.lock().turns.is_empty());
+        }
+    }
+}

@@ -1,0 +1,283 @@
+//! Reading on behalf of a caller: its statements wait for its turn, are counted for as long as they
+//! run, even if nobody waits for them any more, and their time is charged.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use parking_lot::Mutex;
+use sea_orm::{
+    ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, ExecResult,
+    IsolationLevel, QueryResult, Statement, TransactionTrait, prelude::async_trait,
+};
+use tokio::time::Instant;
+use tracing::Instrument;
+
+use crate::{
+    domain::{
+        caller_key::CallerKey,
+        error::{Error, Result},
+    },
+    metrics::labels::WaitLabel,
+    store::db::{
+        database::Db,
+        fair_queue::{FairQueue, Permit, Shares},
+        pool::sqlite::unless_abandoned,
+    },
+};
+
+/// A caller whose statement runs longer is slow.
+const SLOW: Duration = Duration::from_millis(100);
+
+/// The turns of callers for the connections that read.
+pub(crate) type ReaderQueue = FairQueue<CallerKey>;
+
+/// The queue for so many connections. Half of them are the most that one caller uses at once.
+pub(crate) fn reader_queue(readers: u32) -> ReaderQueue {
+    let total = usize::try_from(readers).unwrap_or(usize::MAX);
+    FairQueue::new(Shares {
+        total,
+        each: (total / 2).max(1),
+        waiting: usize::MAX,
+        slow_after: Some(SLOW),
+    })
+}
+
+/// For whom one operation reads.
+pub(crate) struct ReadAccount {
+    /// Of the whole site, where the caller has an IPv6 address: all its networks take one turn.
+    key: CallerKey,
+    /// Called with the milliseconds that statements took.
+    charge: Box<dyn Fn(u64) + Send + Sync>,
+    /// The time that statements took.
+    nanos: AtomicU64,
+    /// When the operation must be done, as far as that is known.
+    until: Mutex<Option<Instant>>,
+    /// For whom it waited when it was given up.
+    waited_for: Mutex<Option<WaitedFor>>,
+}
+
+/// For whom a statement waited in vain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum WaitedFor {
+    /// The caller's own statements.
+    Own,
+    Others,
+}
+
+impl std::fmt::Debug for ReadAccount {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ReadAccount")
+            .field("key", &self.key)
+            .finish_non_exhaustive()
+    }
+}
+
+impl ReadAccount {
+    pub(crate) fn new(key: &CallerKey, charge: impl Fn(u64) + Send + Sync + 'static) -> Self {
+        Self {
+            key: key.site().unwrap_or_else(|| key.clone()),
+            charge: Box::new(charge),
+            nanos: AtomicU64::new(0),
+            until: Mutex::new(None),
+            waited_for: Mutex::new(None),
+        }
+    }
+
+    /// Tells when the operation must be done.
+    pub(crate) fn expect_by(&self, at: Option<Instant>) {
+        *self.until.lock() = at;
+    }
+
+    /// For whom the operation waited when it was given up; `None` where it did not wait.
+    pub(crate) fn waited_for(&self) -> Option<WaitedFor> {
+        *self.waited_for.lock()
+    }
+
+    /// Charges whole milliseconds; what is left over counts with the next statement.
+    fn add(&self, time: Duration) {
+        let nanos = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+        let before = self.nanos.fetch_add(nanos, Ordering::Relaxed);
+        let millis = |nanos: u64| nanos / 1_000_000;
+        let points = millis(before.saturating_add(nanos)) - millis(before);
+        if points > 0 {
+            (self.charge)(points);
+        }
+    }
+}
+
+/// Connections that read, for a caller whose turn it is or for the server itself.
+#[derive(Debug)]
+pub(crate) struct Reader<'db> {
+    connections: &'db DatabaseConnection,
+    turn: Option<Arc<Turn>>,
+}
+
+/// A caller's turn.
+#[derive(Debug)]
+struct Turn {
+    account: Arc<ReadAccount>,
+    _permit: Permit<CallerKey>,
+}
+
+impl Db {
+    /// The same database, read on a caller's account.
+    #[must_use]
+    pub(crate) fn for_caller(&self, account: Arc<ReadAccount>) -> Self {
+        Self {
+            account: Some(account),
+            ..self.clone()
+        }
+    }
+
+    /// The connections for the reads of one statement; waits for the caller's turn.
+    ///
+    /// # Errors
+    /// `FileGone`.
+    pub(crate) async fn reader(&self) -> Result<Reader<'_>> {
+        self.last_seen()?;
+        let turn = match &self.account {
+            Some(account) => Some(Arc::new(self.turn(account).await?)),
+            None => None,
+        };
+        Ok(Reader {
+            connections: &self.reader,
+            turn,
+        })
+    }
+
+    async fn turn(&self, account: &Arc<ReadAccount>) -> Result<Turn> {
+        let wait = Wait {
+            db: self,
+            account,
+            begun: Instant::now(),
+            is_served: false,
+        };
+        let permit = self.queue.acquire(account.key.clone()).await;
+        let permit = permit.map_err(|_| Error::Busy)?;
+        wait.served();
+        Ok(Turn {
+            account: account.clone(),
+            _permit: permit,
+        })
+    }
+}
+
+/// Observes how a wait for a turn ends.
+struct Wait<'w> {
+    db: &'w Db,
+    account: &'w ReadAccount,
+    begun: Instant,
+    is_served: bool,
+}
+
+impl Wait<'_> {
+    fn served(mut self) {
+        self.is_served = true;
+    }
+}
+
+impl Drop for Wait<'_> {
+    fn drop(&mut self) {
+        let now = Instant::now();
+        let outcome = if self.is_served {
+            WaitLabel::Served
+        } else {
+            let own = self.db.queue.held_by(&self.account.key) > 0;
+            let waited_for = if own {
+                WaitedFor::Own
+            } else {
+                WaitedFor::Others
+            };
+            *self.account.waited_for.lock() = Some(waited_for);
+            match *self.account.until.lock() {
+                Some(until) if until <= now => WaitLabel::TimedOut,
+                _ => WaitLabel::Left,
+            }
+        };
+        self.db.observer.observe_wait(outcome, now - self.begun);
+    }
+}
+
+impl Reader<'_> {
+    /// Begins a transaction that reads. It must end before the reader is dropped.
+    pub(crate) async fn begin(
+        &self,
+        level: Option<IsolationLevel>,
+    ) -> Result<DatabaseTransaction, DbErr> {
+        self.connections.begin_with_config(level, None).await
+    }
+
+    /// Runs a statement. One of a caller is a task of its own, since it holds its connection to its
+    /// end, even if nobody waits for that.
+    async fn run<T, F>(&self, statement: impl FnOnce(DatabaseConnection) -> F) -> Result<T, DbErr>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T, DbErr>> + Send + 'static,
+    {
+        let statement = statement(self.connections.clone());
+        let Some(turn) = self.turn.clone() else {
+            return statement.await;
+        };
+        let is_abandoned = Arc::new(AtomicBool::new(false));
+        let counted = async move {
+            let begun = Instant::now();
+            let done = statement.await;
+            // Nobody is charged for a database that is away.
+            if !matches!(done, Err(DbErr::ConnectionAcquire(_) | DbErr::Conn(_))) {
+                turn.account.add(begun.elapsed());
+            }
+            done
+        };
+        let counted = unless_abandoned(is_abandoned.clone(), counted);
+        let task = tokio::spawn(counted.in_current_span());
+        // Dropped if this future is, before the statement has ended.
+        let _abandon = AbandonOnDrop(is_abandoned);
+        match task.await {
+            Ok(done) => done,
+            Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+            Err(error) => Err(DbErr::Custom(error.to_string())),
+        }
+    }
+}
+
+/// Tells a statement that nobody waits for it any more.
+struct AbandonOnDrop(Arc<AtomicBool>);
+
+impl Drop for AbandonOnDrop {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+#[async_trait::async_trait]
+impl ConnectionTrait for Reader<'_> {
+    fn get_database_backend(&self) -> DbBackend {
+        self.connections.get_database_backend()
+    }
+
+    async fn execute_raw(&self, statement: Statement) -> Result<ExecResult, DbErr> {
+        self.run(|db| async move { db.execute_raw(statement).await })
+            .await
+    }
+
+    async fn execute_unprepared(&self, sql: &str) -> Result<ExecResult, DbErr> {
+        let sql = sql.to_owned();
+        self.run(|db| async move { db.execute_unprepared(&sql).await })
+            .await
+    }
+
+    async fn query_one_raw(&self, statement: Statement) -> Result<Option<QueryResult>, DbErr> {
+        self.run(|db| async move { db.query_one_raw(statement).await })
+            .await
+    }
+
+    async fn query_all_raw(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
+        self.run(|db| async move { db.query_all_raw(statement).await })
+            .await
+    }
+}
