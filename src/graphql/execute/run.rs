@@ -133,8 +133,9 @@ fn shape(operation: &PreparedOperation, types: &TypeSystem, mut response: Respon
 /// Replaces what asks the caller to try again below a mutation's root: that field has been written.
 fn tell_written(errors: &mut [ServerError]) {
     for error in errors.iter_mut().filter(|error| error.path.len() > 1) {
-        if let Some(Error::Unavailable | Error::FileGone | Error::LimitExceeded { .. }) =
-            error.source::<Error>()
+        if let Some(
+            Error::Unavailable | Error::Busy | Error::FileGone | Error::LimitExceeded { .. },
+        ) = error.source::<Error>()
         {
             let written = Error::WrittenUnread;
             error.message = written.to_string();

@@ -281,3 +281,53 @@ impl ConnectionTrait for Reader<'_> {
             .await
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::{sync::mpsc, time::timeout};
+
+    use super::*;
+    use crate::{
+        config::database::DatabaseConfig,
+        store::db::connect::{PendingMigrations, connect},
+    };
+
+    /// Ends only if it is stopped.
+    const ENDLESS: &str =
+        "WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c) SELECT COUNT(*) FROM c";
+    const PATIENCE: Duration = Duration::from_secs(20);
+
+    #[tokio::test]
+    async fn a_statement_that_nobody_waits_for_is_stopped_and_charged() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("new.sqlite");
+        let config = DatabaseConfig {
+            database_url: Some(format!("sqlite://{}?mode=rwc", file.display())),
+            readers: 1,
+            writers: 1,
+            busy_seconds: 1,
+            connect_seconds: 1,
+            statement_seconds: 0,
+            read_only: false,
+        };
+        let db = connect(&config, PendingMigrations::Apply).await;
+        let db = db.expect("a database");
+        let (charge, mut charged) = mpsc::unbounded_channel();
+        let key = CallerKey::Token("t".into());
+        let account = ReadAccount::new(&key, move |millis| {
+            let _ = charge.send(millis);
+        });
+        let db = db.for_caller(Arc::new(account));
+        let read = async |sql: &str| {
+            let reader = db.reader().await.expect("a turn");
+            let statement = Statement::from_string(DbBackend::Sqlite, sql);
+            reader.query_one_raw(statement).await
+        };
+        let endless = timeout(Duration::from_millis(200), read(ENDLESS)).await;
+        endless.expect_err("it was still running");
+        let next = timeout(PATIENCE, read("SELECT 1")).await;
+        next.expect("a turn").expect("an answer");
+        let millis = charged.recv().await.expect("a charge");
+        assert!(millis >= 100, "{millis}");
+    }
+}
