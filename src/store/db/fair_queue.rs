@@ -19,7 +19,7 @@ use tokio::{sync::oneshot, time::Instant};
 /// A caller stays known as slow for so many times the time that it kept a permit.
 const SLOW_TIMES: u32 = 10;
 /// The longest that it does.
-const MAX_SLOW: Duration = Duration::from_secs(60);
+const MAX_SLOW: Duration = Duration::from_mins(1);
 /// How many slow callers are known, so that many addresses cannot fill the memory.
 const MAX_SLOW_CALLERS: usize = 10_000;
 

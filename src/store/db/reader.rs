@@ -141,7 +141,8 @@ impl Db {
     pub(crate) async fn reader(&self) -> Result<Reader<'_>> {
         self.last_seen()?;
         let turn = match &self.account {
-            Some(account) => Some(Arc::new(self.turn(account).await?)),
+            // Boxed, so that reads of the server itself do not hold it.
+            Some(account) => Some(Arc::new(Box::pin(self.turn(account)).await?)),
             None => None,
         };
         Ok(Reader {
