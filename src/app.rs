@@ -17,7 +17,7 @@ use crate::{
     metrics::Metrics,
     rate_limit::limiter::RateLimiter,
     store::{
-        db::{database::Db, reader::ReadAccount},
+        db::{database::Db, read_account::ReadAccount},
         invalid_values::InvalidValues,
     },
 };

@@ -22,7 +22,7 @@ use prometheus_client::{
 
 use crate::metrics::labels::{
     ErrorLabels, KindLabels, OperationLabel, OperationLabels, OutcomeLabel, PoolLabels,
-    RequestLabels, RouteLabel, RouteLabels, WaitLabels,
+    RequestLabels, RouteLabel, RouteLabels, WaitFor, WaitLabel, WaitLabels,
 };
 
 /// Histograms of the same measure, one per set of labels.
@@ -178,6 +178,12 @@ impl Metrics {
             ] {
                 let labels = OperationLabels::new(kind, outcome);
                 drop(self.operations.get_or_create(&labels));
+            }
+        }
+        for what in [WaitFor::Reader, WaitFor::Operation] {
+            for outcome in [WaitLabel::Served, WaitLabel::TimedOut, WaitLabel::Left] {
+                let labels = WaitLabels::new(what, outcome);
+                drop(self.wait_seconds.get_or_create(&labels));
             }
         }
         for route in [RouteLabel::Graphql, RouteLabel::Rest] {

@@ -6,7 +6,7 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::{
     domain::error::{Error, Result},
-    store::db::reader::{ReadAccount, WaitedFor},
+    store::db::read_account::{ReadAccount, WaitedFor},
 };
 
 /// The moment by which an operation must be done.

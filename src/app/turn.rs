@@ -23,7 +23,7 @@ impl App {
         context: &RequestContext,
         deadline: Deadline,
     ) -> Result<OperationPermit> {
-        let mut wait = Wait {
+        let mut wait = OperationWait {
             metrics: &self.metrics,
             begun: Instant::now(),
             outcome: WaitLabel::Left,
@@ -47,13 +47,13 @@ impl App {
 }
 
 /// Observes how a wait ends.
-struct Wait<'m> {
+struct OperationWait<'m> {
     metrics: &'m Metrics,
     begun: Instant,
     outcome: WaitLabel,
 }
 
-impl Drop for Wait<'_> {
+impl Drop for OperationWait<'_> {
     fn drop(&mut self) {
         let labels = WaitLabels::new(WaitFor::Operation, self.outcome);
         let seconds = self.metrics.wait_seconds.get_or_create(&labels);

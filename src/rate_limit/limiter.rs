@@ -17,7 +17,7 @@ use crate::{
         permit::{CallerPermit, CallerPermits},
         points::Points,
     },
-    store::db::reader::ReadAccount,
+    store::db::read_account::ReadAccount,
 };
 
 /// The least that a request costs, in points.
@@ -153,7 +153,8 @@ impl RateLimiter {
     /// A permit for a subscription.
     ///
     /// # Errors
-    /// `TooManyAtOnce` where the caller has as many as it may, `LimitExceeded` where the server has.
+    /// `TooManyAtOnce` where the caller has as many as it may, `LimitExceeded` where the server
+    /// has.
     pub(crate) fn acquire_subscription(
         &self,
         context: &RequestContext,

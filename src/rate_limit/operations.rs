@@ -29,7 +29,8 @@ pub(crate) struct OperationPermit {
 }
 
 impl Operations {
-    /// Each caller may run `max` at once, and an IPv6 site some times as many; 0 is without a limit.
+    /// Each caller may run `max` at once, and an IPv6 site some times as many; 0 is without a
+    /// limit.
     pub(crate) fn new(max: usize) -> Self {
         let each = if max == 0 { usize::MAX } else { max };
         let queue = |each: usize| {

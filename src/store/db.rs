@@ -16,6 +16,7 @@ pub(crate) mod owner;
 pub(crate) mod partial_file;
 pub(crate) mod pool;
 pub(crate) mod preview;
+pub(crate) mod read_account;
 pub(crate) mod reader;
 pub(crate) mod revision;
 pub(crate) mod schema_status;

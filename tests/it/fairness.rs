@@ -1,5 +1,5 @@
-//! One caller cannot take the server from others: what it may run, read and hear at once is bounded,
-//! its statements take turns with theirs, and it pays for the time that they take.
+//! One caller cannot take the server from others: what it may run, read and hear at once is
+//! bounded, its statements take turns with theirs, and it pays for the time that they take.
 
 use std::{
     sync::{
@@ -268,11 +268,11 @@ async fn a_caller_runs_so_many_operations_at_once_and_more_wait() {
     expect_answers(&server, &at(&server, "192.0.2.2")).await;
     held.end();
     assert_eq!(running.await.unwrap().status(), 200);
-    let (mut served, mut refused) = (0, 0);
+    let (mut answered, mut refused) = (0, 0);
     for answer in sent {
         let answer = answer.await.unwrap();
         if answer.status() == 200 {
-            served += 1;
+            answered += 1;
             continue;
         }
         refused += 1;
@@ -287,7 +287,7 @@ async fn a_caller_runs_so_many_operations_at_once_and_more_wait() {
             (&json!(1), &json!(1))
         );
     }
-    assert_eq!((served, refused), (4, 2));
+    assert_eq!((answered, refused), (4, 2));
     busy.data(QUICK, json!({})).await;
 }
 

@@ -11,7 +11,7 @@ use parking_lot::Mutex;
 use crate::{
     app::deadline::Deadline,
     domain::error::{Error, Result},
-    store::db::reader::ReadAccount,
+    store::db::read_account::ReadAccount,
 };
 
 /// The rows and the time left to an operation, or to one event of a subscription.

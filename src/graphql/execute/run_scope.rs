@@ -6,7 +6,7 @@ use crate::{
     app::{App, deadline::Deadline},
     auth::request_context::RequestContext,
     service::presence::Presence,
-    store::db::reader::ReadAccount,
+    store::db::read_account::ReadAccount,
 };
 
 /// What one run of an operation has to itself. A clone shares it.

@@ -7,16 +7,21 @@ use std::ops::{AddAssign, Mul};
 
 use apollo_compiler::ast::FieldDefinition;
 use async_graphql::{
-    Pos, ServerError, Value,
+    Pos, ServerError,
     parser::types::{Field, OperationDefinition, Selection, SelectionSet},
 };
 
 use crate::{
     config::limit::LimitConfig,
-    domain::page_input::{DEFAULT_SIZE, MAX_LIMIT, MAX_SIZE},
+    domain::page_input::{DEFAULT_SIZE, MAX_LIMIT},
     graphql::{
         execute::errors,
-        prepare::{synthetic::MARKER, type_system::TypeSystem},
+        prepare::{
+            list_size::{argument, items, number, page_size},
+            search_cost::{COUNT_POINTS, points_of_tests},
+            synthetic::MARKER,
+            type_system::TypeSystem,
+        },
     },
 };
 
@@ -28,12 +33,6 @@ const URLS: u64 = 2;
 const SDL_OBJECTS: u64 = 250;
 /// The assumed length of a list of introspection, other than that of all types.
 const INTROSPECTED: u64 = 2;
-/// What a test for a part of a text costs, in points: it reads every row.
-const TEXT_POINTS: u64 = 10;
-/// What any other test of a filter costs.
-const TEST_POINTS: u64 = 1;
-/// What counting the rows of a connection costs: it reads them all.
-const COUNT_POINTS: u64 = 10;
 
 /// How much may be returned.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -221,56 +220,6 @@ impl<'d> CostWalk<'d> {
     }
 }
 
-/// How many rows of a connection are asked for.
-fn page_size(field: &Field) -> u64 {
-    let size = |name| number(field, name, MAX_SIZE);
-    size("first").max(size("last")).unwrap_or(DEFAULT_SIZE)
-}
-
-/// The number of an argument, if one is given. A negative number or one above `max` counts as
-/// `max`: it is refused later, and must not be cheap until then.
-fn number(field: &Field, name: &str, max: u64) -> Option<u64> {
-    let number = match argument(field, name)? {
-        Value::Number(number) => number.as_u64(),
-        _ => None,
-    };
-    Some(number.map_or(max, |n| n.min(max)))
-}
-
-/// What the tests of a filter cost, in points.
-fn points_of_tests(filter: &Value) -> u64 {
-    match filter {
-        Value::List(filters) => filters.iter().map(points_of_tests).sum(),
-        Value::Object(parts) => {
-            let points = parts
-                .iter()
-                .map(|(name, part)| match (name.as_str(), part) {
-                    (_, Value::Null) => 0,
-                    ("contains", _) => TEXT_POINTS,
-                    // A list of values, and not of filters.
-                    ("in" | "notIn", _) => TEST_POINTS,
-                    (_, part) => points_of_tests(part),
-                });
-            points.sum()
-        }
-        _ => TEST_POINTS,
-    }
-}
-
-/// How many items a list has that is given as an argument.
-fn items(field: &Field, name: &str) -> u64 {
-    match argument(field, name) {
-        Some(Value::List(items)) => items.len() as u64,
-        _ => 0,
-    }
-}
-
-/// The value of an argument; `None` for a null too.
-fn argument(field: &Field, name: &str) -> Option<Value> {
-    let constant = field.get_argument(name)?.node.clone().into_const();
-    constant.filter(|value| *value != Value::Null)
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -373,31 +322,6 @@ mod tests {
             let cost = measure(text, &json!({}), &[]).expect(text);
             assert_eq!(cost.objects, objects, "{text}");
         }
-    }
-
-    #[test]
-    fn what_is_searched_costs_points_and_counts_towards_no_limit() {
-        let text = "query($w: StepFilter) { steps(where: $w, first: 0) { totalCount } }";
-        let tests = |count: usize| {
-            let tests = (0..count).map(|i| json!({ "name": { "contains": format!("x{i}") } }));
-            json!({ "w": { "or": tests.collect::<Vec<_>>() } })
-        };
-        for (variables, searched) in [
-            (json!({}), 10),
-            (json!({ "w": null }), 10),
-            (tests(450), 4_510),
-            (json!({ "w": { "buildid": { "in": [1, 2, 3] } } }), 11),
-            (
-                json!({ "w": { "not": { "buildid": { "gt": 1, "lt": 3 }, "hidden": null } } }),
-                12,
-            ),
-        ] {
-            let cost = measure(text, &variables, &["--max-cost", "1"]).expect("one object");
-            assert_eq!((cost.objects, cost.searched), (1, searched), "{variables}");
-        }
-        let text = "{ builders(first: 5) { nodes { builds(where: { stateString: { contains: \"x\" } }) { totalCount } } } }";
-        let cost = measure(text, &json!({}), &[]).expect("cheap");
-        assert_eq!((cost.searched, cost.points()), (5 * 20, 1 + 5 * 2 + 5 * 20));
     }
 
     #[test]

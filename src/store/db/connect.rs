@@ -14,7 +14,7 @@ use crate::{
         observer::Observer,
         owner::{DatabaseOwner, find_owner},
         pool::purpose::Purpose,
-        reader::reader_queue,
+        read_account::reader_queue,
         writability::Writability,
     },
 };

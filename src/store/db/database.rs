@@ -18,7 +18,7 @@ use crate::{
     store::db::{
         dialect::SqlDialect,
         observer::Observer,
-        reader::{ReadAccount, ReaderQueue},
+        read_account::{ReadAccount, ReaderQueue},
         watched_file::WatchedFile,
         writability::Writability,
     },

@@ -1,15 +1,11 @@
 //! Reading on behalf of a caller: its statements wait for its turn, are counted for as long as they
 //! run, even if nobody waits for them any more, and their time is charged.
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicU64, Ordering},
-    },
-    time::Duration,
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
 };
 
-use parking_lot::Mutex;
 use sea_orm::{
     ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, ExecResult,
     IsolationLevel, QueryResult, Statement, TransactionTrait, prelude::async_trait,
@@ -25,90 +21,11 @@ use crate::{
     metrics::labels::WaitLabel,
     store::db::{
         database::Db,
-        fair_queue::{FairQueue, Permit, Shares},
-        pool::sqlite::unless_abandoned,
+        fair_queue::Permit,
+        pool::abandoned::unless_abandoned,
+        read_account::{ReadAccount, WaitedFor},
     },
 };
-
-/// A caller whose statement runs longer is slow.
-const SLOW: Duration = Duration::from_millis(100);
-
-/// The turns of callers for the connections that read.
-pub(crate) type ReaderQueue = FairQueue<CallerKey>;
-
-/// The queue for so many connections. Half of them are the most that one caller uses at once.
-pub(crate) fn reader_queue(readers: u32) -> ReaderQueue {
-    let total = usize::try_from(readers).unwrap_or(usize::MAX);
-    FairQueue::new(Shares {
-        total,
-        each: (total / 2).max(1),
-        waiting: usize::MAX,
-        slow_after: Some(SLOW),
-    })
-}
-
-/// For whom one operation reads.
-pub(crate) struct ReadAccount {
-    /// Of the whole site, where the caller has an IPv6 address: all its networks take one turn.
-    key: CallerKey,
-    /// Called with the milliseconds that statements took.
-    charge: Box<dyn Fn(u64) + Send + Sync>,
-    /// The time that statements took.
-    nanos: AtomicU64,
-    /// When the operation must be done, as far as that is known.
-    until: Mutex<Option<Instant>>,
-    /// For whom it waited when it was given up.
-    waited_for: Mutex<Option<WaitedFor>>,
-}
-
-/// For whom a statement waited in vain.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum WaitedFor {
-    /// The caller's own statements.
-    Own,
-    Others,
-}
-
-impl std::fmt::Debug for ReadAccount {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("ReadAccount")
-            .field("key", &self.key)
-            .finish_non_exhaustive()
-    }
-}
-
-impl ReadAccount {
-    pub(crate) fn new(key: &CallerKey, charge: impl Fn(u64) + Send + Sync + 'static) -> Self {
-        Self {
-            key: key.site().unwrap_or_else(|| key.clone()),
-            charge: Box::new(charge),
-            nanos: AtomicU64::new(0),
-            until: Mutex::new(None),
-            waited_for: Mutex::new(None),
-        }
-    }
-
-    /// Tells when the operation must be done.
-    pub(crate) fn expect_by(&self, at: Option<Instant>) {
-        *self.until.lock() = at;
-    }
-
-    /// For whom the operation waited when it was given up; `None` where it did not wait.
-    pub(crate) fn waited_for(&self) -> Option<WaitedFor> {
-        *self.waited_for.lock()
-    }
-
-    /// Charges whole milliseconds; what is left over counts with the next statement.
-    fn add(&self, time: Duration) {
-        let nanos = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
-        let before = self.nanos.fetch_add(nanos, Ordering::Relaxed);
-        let millis = |nanos: u64| nanos / 1_000_000;
-        let points = millis(before.saturating_add(nanos)) - millis(before);
-        if points > 0 {
-            (self.charge)(points);
-        }
-    }
-}
 
 /// Connections that read, for a caller whose turn it is or for the server itself.
 #[derive(Debug)]
@@ -152,13 +69,13 @@ impl Db {
     }
 
     async fn turn(&self, account: &Arc<ReadAccount>) -> Result<Turn> {
-        let wait = Wait {
+        let wait = ReaderWait {
             db: self,
             account,
             begun: Instant::now(),
             is_served: false,
         };
-        let permit = self.queue.acquire(account.key.clone()).await;
+        let permit = self.queue.acquire(account.key().clone()).await;
         let permit = permit.map_err(|_| Error::Busy)?;
         wait.served();
         Ok(Turn {
@@ -169,35 +86,35 @@ impl Db {
 }
 
 /// Observes how a wait for a turn ends.
-struct Wait<'w> {
+struct ReaderWait<'w> {
     db: &'w Db,
     account: &'w ReadAccount,
     begun: Instant,
     is_served: bool,
 }
 
-impl Wait<'_> {
+impl ReaderWait<'_> {
     fn served(mut self) {
         self.is_served = true;
     }
 }
 
-impl Drop for Wait<'_> {
+impl Drop for ReaderWait<'_> {
     fn drop(&mut self) {
         let now = Instant::now();
         let outcome = if self.is_served {
             WaitLabel::Served
         } else {
-            let own = self.db.queue.held_by(&self.account.key) > 0;
+            let own = self.db.queue.held_by(self.account.key()) > 0;
             let waited_for = if own {
                 WaitedFor::Own
             } else {
                 WaitedFor::Others
             };
-            *self.account.waited_for.lock() = Some(waited_for);
-            match *self.account.until.lock() {
-                Some(until) if until <= now => WaitLabel::TimedOut,
-                _ => WaitLabel::Left,
+            if self.account.give_up(waited_for, now) {
+                WaitLabel::TimedOut
+            } else {
+                WaitLabel::Left
             }
         };
         self.db.observer.observe_wait(outcome, now - self.begun);
@@ -285,6 +202,8 @@ impl ConnectionTrait for Reader<'_> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use tokio::{sync::mpsc, time::timeout};
 
     use super::*;

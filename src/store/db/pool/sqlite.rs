@@ -1,12 +1,6 @@
 //! How connections to an SQLite file are set up.
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
-};
+use std::{sync::atomic::Ordering, time::Duration};
 
 use sea_orm::{
     ConnectOptions,
@@ -20,7 +14,10 @@ use tokio::time::Instant;
 
 use crate::{
     config::database::DatabaseConfig,
-    store::db::{pool::purpose::Purpose, write_ahead_log::LOG_LIMIT},
+    store::db::{
+        pool::{abandoned::is_abandoned, purpose::Purpose},
+        write_ahead_log::LOG_LIMIT,
+    },
 };
 
 /// After how many instructions the clock is read: a millisecond or less.
@@ -82,28 +79,13 @@ fn set_access(options: SqliteConnectOptions, purpose: Purpose) -> SqliteConnectO
     }
 }
 
-tokio::task_local! {
-    /// Set once nobody waits for the task's statement any more. Local to the task, since a pool
-    /// hands nothing else to what it does with a connection.
-    static IS_ABANDONED: Arc<AtomicBool>;
-}
-
-/// Runs a statement, which SQLite ends early if this becomes true. Database servers go on until
-/// their timeout.
-pub(crate) async fn unless_abandoned<T>(
-    is_abandoned: Arc<AtomicBool>,
-    statement: impl Future<Output = T>,
-) -> T {
-    IS_ABANDONED.scope(is_abandoned, statement).await
-}
-
 /// Ends a read after `limit`, counted from when the connection leaves the pool, or once it is
 /// abandoned: SQLite has no timeout for statements.
 fn limit_reads(pool: PoolOptions<Sqlite>, limit: Option<Duration>) -> PoolOptions<Sqlite> {
     pool.before_acquire(move |connection, _| {
         Box::pin(async move {
             let end = limit.map(|limit| Instant::now() + limit);
-            let is_abandoned = IS_ABANDONED.try_with(Clone::clone).unwrap_or_default();
+            let is_abandoned = is_abandoned();
             let mut handle = connection.lock_handle().await?;
             handle.set_progress_handler(CLOCK_INSTRUCTIONS, move || {
                 end.is_none_or(|end| Instant::now() < end) && !is_abandoned.load(Ordering::Relaxed)
