@@ -11,9 +11,9 @@ const READERS: Shares = Shares {
     slow_after: Some(Duration::from_millis(100)),
 };
 
-type QueuePlace = (Permit<u8>, oneshot::Receiver<()>);
+type QueuedPermit = (Permit<u8>, oneshot::Receiver<()>);
 
-fn enter(queue: &FairQueue<u8>, key: u8) -> QueuePlace {
+fn enter(queue: &FairQueue<u8>, key: u8) -> QueuedPermit {
     queue.enter(key).expect("room in the queue")
 }
 
@@ -31,7 +31,7 @@ fn pass(queue: &FairQueue<u8>, time: Duration) {
 }
 
 /// Whether the place has become a permit; says so once.
-fn is_granted(place: &mut QueuePlace) -> bool {
+fn is_granted(place: &mut QueuedPermit) -> bool {
     place.1.try_recv().is_ok()
 }
 
@@ -42,7 +42,7 @@ fn callers_take_turns() {
         each: 1,
         ..READERS
     });
-    let mut places: Vec<(u8, QueuePlace)> = [1, 1, 1, 2, 3, 2]
+    let mut places: Vec<(u8, QueuedPermit)> = [1, 1, 1, 2, 3, 2]
         .map(|key| (key, enter(&queue, key)))
         .into();
     let mut order = Vec::new();
@@ -57,15 +57,15 @@ fn callers_take_turns() {
 #[test]
 fn nobody_holds_more_than_its_share_nor_the_last_besides_another() {
     let queue = FairQueue::new(READERS);
-    let granted = |places: &mut Vec<QueuePlace>| {
+    let granted = |places: &mut Vec<QueuedPermit>| {
         places
             .iter_mut()
             .filter_map(|p| is_granted(p).then_some(()))
             .count()
     };
-    let mut first: Vec<QueuePlace> = (0..10).map(|_| enter(&queue, 1)).collect();
+    let mut first: Vec<QueuedPermit> = (0..10).map(|_| enter(&queue, 1)).collect();
     assert_eq!(granted(&mut first), 2);
-    let mut second: Vec<QueuePlace> = (0..10).map(|_| enter(&queue, 2)).collect();
+    let mut second: Vec<QueuedPermit> = (0..10).map(|_| enter(&queue, 2)).collect();
     assert_eq!(granted(&mut second), 1, "the last is for another");
     let mut third = enter(&queue, 3);
     assert!(is_granted(&mut third));
@@ -76,11 +76,11 @@ fn nobody_holds_more_than_its_share_nor_the_last_besides_another() {
 #[test]
 fn slow_callers_have_one_share_together() {
     let queue = FairQueue::new(READERS);
-    let mut places: Vec<QueuePlace> = [1, 1, 2, 3].map(|key| enter(&queue, key)).into();
+    let mut places: Vec<QueuedPermit> = [1, 1, 2, 3].map(|key| enter(&queue, key)).into();
     assert!(places.iter_mut().all(is_granted));
     pass(&queue, Duration::from_secs(3));
     // All have been slow by now; a newcomer waits for the first who ends.
-    let mut again: Vec<QueuePlace> = [1, 2, 3].map(|key| enter(&queue, key)).into();
+    let mut again: Vec<QueuedPermit> = [1, 2, 3].map(|key| enter(&queue, key)).into();
     let mut quick = enter(&queue, 4);
     assert_eq!(queue.longest_wait().as_secs(), 0);
     pass(&queue, Duration::from_secs(2));
@@ -99,7 +99,7 @@ fn slow_callers_have_one_share_together() {
     assert!(again.iter_mut().any(is_granted));
     drop(again);
     pass(&queue, MAX_SLOW);
-    let mut quick: Vec<QueuePlace> = [1, 2, 3].map(|key| enter(&queue, key)).into();
+    let mut quick: Vec<QueuedPermit> = [1, 2, 3].map(|key| enter(&queue, key)).into();
     assert!(quick.iter_mut().all(is_granted), "it is forgotten");
 }
 
@@ -153,7 +153,7 @@ proptest! {
         each in 1_usize..4,
     ) {
         let queue = FairQueue::new(Shares { total, each, ..READERS });
-        let mut places: Vec<QueuePlace> = Vec::new();
+        let mut places: Vec<QueuedPermit> = Vec::new();
         for act in acts {
             match act {
                 Act::Enter(key) => places.push(enter(&queue, key)),
