@@ -1,6 +1,7 @@
 //! A server's state: what every request needs.
 
 pub(crate) mod deadline;
+pub(crate) mod turn;
 
 use std::{ops::Deref, sync::Arc};
 
@@ -15,7 +16,10 @@ use crate::{
     feed::handle::Feed,
     metrics::Metrics,
     rate_limit::limiter::RateLimiter,
-    store::{db::database::Db, invalid_values::InvalidValues},
+    store::{
+        db::{database::Db, read_account::ReadAccount},
+        invalid_values::InvalidValues,
+    },
 };
 
 /// A server's state. A clone is one more pointer to it.
@@ -61,7 +65,7 @@ impl App {
         let stop = CancellationToken::new();
         let metrics = Arc::new(Metrics::default());
         // Before the clones below, which then measure too.
-        db.measure(&metrics.statement_seconds);
+        db.measure(&metrics);
         let feed = Feed::open(
             db.clone(),
             config.feed.clone(),
@@ -89,6 +93,13 @@ impl App {
         // Not `self.clone()`, which would copy only the pointer.
         let state = AppState::clone(self);
         Self(Arc::new(AppState { clock, ..state }))
+    }
+
+    /// The same server, whose database is read on a caller's account.
+    pub(crate) fn reading_for(&self, account: Arc<ReadAccount>) -> Self {
+        let state = AppState::clone(self);
+        let db = self.db.for_caller(account);
+        Self(Arc::new(AppState { db, ..state }))
     }
 
     /// The deadline of an operation that begins now.

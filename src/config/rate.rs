@@ -26,6 +26,16 @@ pub(crate) struct RateConfig {
         hide_short_help = true,
     )]
     pub(crate) rate_points_per_second: u64,
+    /// How many operations and REST requests one token, or one address without a token, runs at
+    /// once; 0 is without a limit
+    #[arg(
+        long,
+        env = "BUILDBOT_GRAPHQL_MAX_CONCURRENT_PER_CALLER",
+        default_value_t = 256,
+        value_parser = whole::<usize>(0..=MOST),
+        hide_short_help = true,
+    )]
+    pub(crate) max_concurrent_per_caller: usize,
     /// How many WebSockets one address may have open; 0 is without a limit
     #[arg(
         long,
@@ -44,4 +54,13 @@ pub(crate) struct RateConfig {
         hide_short_help = true,
     )]
     pub(crate) max_subscriptions: usize,
+    /// How many of them one token, or one address without a token, may have; 0 is without a limit
+    #[arg(
+        long,
+        env = "BUILDBOT_GRAPHQL_MAX_SUBSCRIPTIONS_PER_CALLER",
+        default_value_t = 2_000,
+        value_parser = whole::<usize>(0..=MOST),
+        hide_short_help = true,
+    )]
+    pub(crate) max_subscriptions_per_caller: usize,
 }

@@ -21,7 +21,10 @@ use crate::{
         handle::{BATCH_SIZE, Feed},
         snapshot::Snapshot,
     },
-    store::{event::Event, event_batch, event_bookmark, event_reach, sequencer::is_standby},
+    store::{
+        db::database::Db, event::Event, event_batch, event_bookmark, event_reach,
+        sequencer::is_standby,
+    },
 };
 
 const TOO_OLD: Error = Error::CursorExpired("the feed does not reach back to this cursor");
@@ -47,6 +50,7 @@ pub(crate) enum StartPosition {
 #[derive(Debug)]
 pub(crate) struct Backfill {
     feed: Feed,
+    db: Db,
     filter: EventFilter,
     /// Everything up to here was read.
     at: Bookmark,
@@ -70,46 +74,49 @@ enum Phase {
 }
 
 impl Feed {
-    /// Begins to read the events that match.
+    /// Begins to read the events that match, on a caller's account.
     ///
     /// # Errors
     /// Also `CursorExpired`, `Invalid` for the cursor, and `LimitExceeded` for the snapshot.
     pub(crate) async fn backfill(
         &self,
+        db: &Db,
         filter: EventFilter,
         start: StartPosition,
     ) -> Result<Backfill> {
         self.expect_attached().await?;
-        match start {
+        let mut backfill = match start {
             StartPosition::Now => {
-                let at = self.newest().await?;
+                let at = self.newest_read_by(db).await?;
                 let mut backfill = Backfill::new(self, filter, at);
                 // `at` is the newest event's, so there is nothing to catch up with.
                 backfill.phase = Phase::CaughtUp;
-                Ok(backfill)
+                backfill
             }
             StartPosition::After(cursor) => {
                 // Without subscribers, many changes may have been written without a position.
                 self.sequence_if_possible().await?;
-                let at = self.resolve_cursor(&cursor).await?;
-                Ok(Backfill::new(self, filter, at))
+                let at = self.resolve_cursor(db, &cursor).await?;
+                Backfill::new(self, filter, at)
             }
             StartPosition::Snapshot => {
-                let snapshot = self.snapshot(&filter).await?;
-                Ok(Backfill::from_snapshot(self, filter, snapshot))
+                let snapshot = self.snapshot(db, &filter).await?;
+                Backfill::from_snapshot(self, filter, snapshot)
             }
-        }
+        };
+        backfill.db = db.clone();
+        Ok(backfill)
     }
 
     /// The bookmark of a cursor behind which no event is missing.
-    async fn resolve_cursor(&self, cursor: &str) -> Result<Bookmark> {
+    async fn resolve_cursor(&self, db: &Db, cursor: &str) -> Result<Bookmark> {
         let at = cursor::parse(cursor, &self.epoch()?)?;
         let until = Instant::now() + STANDBY_PATIENCE;
         loop {
-            match self.check_reach(at).await {
+            match self.check_reach(db, at).await {
                 // The primary's server gave the cursor.
                 Err(Error::CursorExpired(AHEAD))
-                    if Instant::now() < until && is_standby(&self.0.db).await? =>
+                    if Instant::now() < until && is_standby(db).await? =>
                 {
                     sleep(STANDBY_PAUSE).await;
                 }
@@ -119,13 +126,13 @@ impl Feed {
     }
 
     /// Checks that the feed has the event of a bookmark, and everything behind it.
-    async fn check_reach(&self, at: Bookmark) -> Result<()> {
+    async fn check_reach(&self, db: &Db, at: Bookmark) -> Result<()> {
         // Most subscribers resume after a short break, and need no query.
         if self.dispatcher().recent_after(at).is_some() {
             return Ok(());
         }
-        let found = event_bookmark::at(&self.0.db, at.position).await?;
-        let reach = event_reach::find(&self.0.db).await?;
+        let found = event_bookmark::at(db, at.position).await?;
+        let reach = event_reach::find(db).await?;
         match found {
             Some(found) if found == at => Ok(()),
             // Restored, or a failover lost what was committed, and positions were used again.
@@ -144,6 +151,7 @@ impl Backfill {
     pub(crate) fn new(feed: &Feed, filter: EventFilter, at: Bookmark) -> Self {
         Self {
             feed: feed.clone(),
+            db: feed.0.db.clone(),
             filter,
             at,
             delivered: Some(at),
@@ -232,9 +240,9 @@ impl Backfill {
         {
             return Ok(advanced);
         }
-        let batch = event_batch::after(&self.feed.0.db, self.at, BATCH_SIZE).await?;
+        let batch = event_batch::after(&self.db, self.at, BATCH_SIZE).await?;
         // Checked after the read: what is not pruned by now was not missing from the batch.
-        if !batch.is_whole || event_reach::find(&self.feed.0.db).await?.floor > self.at.position {
+        if !batch.is_whole || event_reach::find(&self.db).await?.floor > self.at.position {
             return Err(TOO_OLD);
         }
         let Some(last) = batch.last else {

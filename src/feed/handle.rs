@@ -123,9 +123,14 @@ impl Feed {
 
     /// The newest event's bookmark. No change that is committed by now has a later position.
     pub(crate) async fn newest(&self) -> Result<Bookmark> {
+        self.newest_read_by(&self.0.db).await
+    }
+
+    /// The same, read on a caller's account.
+    pub(crate) async fn newest_read_by(&self, db: &Db) -> Result<Bookmark> {
         self.expect_attached().await?;
         self.sequence_if_possible().await?;
-        let newest = event_bookmark::newest(self.0.db.reader()?).await?;
+        let newest = event_bookmark::newest(&db.reader().await?).await?;
         *self.0.newest_seen.lock() = Some(newest);
         Ok(newest)
     }

@@ -16,6 +16,7 @@ use crate::{
     },
     feed::{event_filter::EventFilter, handle::Feed},
     store::{
+        db::database::Db,
         event::Event,
         snapshot::{StepSnapshot, read_snapshot},
     },
@@ -36,7 +37,7 @@ impl Feed {
     ///
     /// # Errors
     /// `LimitExceeded` where they are more than the configuration allows.
-    pub(crate) async fn snapshot(&self, filter: &EventFilter) -> Result<Snapshot> {
+    pub(crate) async fn snapshot(&self, db: &Db, filter: &EventFilter) -> Result<Snapshot> {
         let max = self.0.config.feed_snapshot_steps;
         let order = vec![(StepField::Stepid, Direction::Asc)];
         let (steps, builder) = (filter.step_filter(), filter.builderid);
@@ -44,7 +45,7 @@ impl Feed {
             bookmark,
             ahead,
             steps,
-        } = read_snapshot(&self.0.db, &steps, builder, &order, max).await?;
+        } = read_snapshot(db, &steps, builder, &order, max).await?;
         if steps.more {
             return Err(Error::LimitExceeded {
                 limit: "feed-snapshot-steps",

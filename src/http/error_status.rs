@@ -2,7 +2,15 @@
 
 use axum::http::StatusCode;
 
-use crate::domain::error::ErrorCode;
+use crate::domain::error::{Error, ErrorCode};
+
+/// Returns the status of an answer that consists of a single error.
+pub(crate) fn status_of_error(error: &Error) -> StatusCode {
+    match error {
+        Error::TooManyAtOnce { .. } => StatusCode::TOO_MANY_REQUESTS,
+        _ => status_of(error.code()),
+    }
+}
 
 /// Returns the status of an answer that consists of a single error with this code.
 pub(crate) fn status_of(code: ErrorCode) -> StatusCode {

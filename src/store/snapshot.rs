@@ -1,7 +1,7 @@
 //! Steps as they are at one moment of the feed.
 
 use sea_orm::{
-    ConnectionTrait, DbBackend, IsolationLevel, QueryTrait, TransactionTrait,
+    ConnectionTrait, DbBackend, IsolationLevel, QueryTrait,
     entity::prelude::*,
     sea_query::{ExprTrait, Query, SelectStatement},
 };
@@ -48,7 +48,8 @@ pub(crate) async fn read_snapshot(
     let is_sqlite = dialect.backend == DbBackend::Sqlite;
     // The transaction reads one moment, that of its first read. SQLite's do so by default.
     let level = (!is_sqlite).then_some(IsolationLevel::RepeatableRead);
-    let txn = db.reader()?.begin_with_config(level, None).await?;
+    let reader = db.reader().await?;
+    let txn = reader.begin(level).await?;
     let bookmark = event_bookmark::newest(&txn).await?;
     // On SQLite a change has its position from the start.
     let ahead = if is_sqlite {

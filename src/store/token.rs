@@ -1,7 +1,9 @@
 //! Tokens: the entity, the server's reads, and what the command line does with them in a database
 //! that need not be served meanwhile. A token's text is nowhere, only its hash.
 
-use sea_orm::{ActiveValue::Set, DbErr, QueryOrder, QuerySelect, entity::prelude::*};
+use sea_orm::{
+    ActiveValue::Set, ConnectionTrait, DbErr, QueryOrder, QuerySelect, entity::prelude::*,
+};
 
 use crate::{
     config::database::DatabaseConfig,
@@ -45,19 +47,19 @@ impl ActiveModelBehavior for ActiveModel {}
 
 /// The token with this hash.
 pub(crate) async fn by_hash(db: &Db, hash: &str) -> Result<Option<Model>> {
-    let found = find(Entity::find_by_id(hash), db.reader()?).await?;
+    let found = find(Entity::find_by_id(hash), &db.reader().await?).await?;
     Ok(found.into_iter().next())
 }
 
 /// The hashes of all tokens.
 pub(crate) async fn hashes(db: &Db) -> Result<Vec<String>> {
     let hashes = Entity::find().select_only().column(Column::Hash);
-    Ok(or_none(hashes.into_tuple().all(db.reader()?).await)?)
+    Ok(or_none(hashes.into_tuple().all(&db.reader().await?).await)?)
 }
 
 /// Runs a query. In a Buildbot master's database the table may be an earlier version's, whose
 /// tokens never expire.
-async fn find(query: Select<Entity>, db: &DatabaseConnection) -> Result<Vec<Model>, DbErr> {
+async fn find(query: Select<Entity>, db: &impl ConnectionTrait) -> Result<Vec<Model>, DbErr> {
     let found = match query.clone().all(db).await {
         Err(error) if DbErrorKind::of(&error) == DbErrorKind::MissingColumn => {
             let known = [Column::Hash, Column::Name, Column::Scope, Column::CreatedAt];

@@ -12,6 +12,7 @@ mod database_file;
 mod database_tls;
 mod deferral;
 mod demo;
+mod fairness;
 mod fault;
 mod federation;
 mod feed;

@@ -92,8 +92,8 @@ impl Api {
         let variables = coerce_variables(operation, given, types, suggests, &document.positions)?;
         let canonical = lower(document, operation, &variables, types)?;
         let cost = measure_cost(&canonical, types, limits)?;
-        #[expect(clippy::cast_precision_loss, reason = "it is no more than the limit")]
-        let points = cost.objects as f64;
+        #[expect(clippy::cast_precision_loss, reason = "about how many is enough")]
+        let points = cost.points() as f64;
         self.app.metrics.operation_cost.observe(points);
         let introspection = Introspection::of(document, operation, &canonical, variables)?;
         Ok(PreparedOperation {
@@ -109,7 +109,7 @@ impl Api {
 /// The points that an operation costs.
 pub(crate) fn points_of<E>(measured: &Result<PreparedOperation, E>) -> u64 {
     match measured {
-        Ok(operation) => operation.cost.objects.max(MIN_COST),
+        Ok(operation) => operation.cost.points().max(MIN_COST),
         Err(_) => REFUSED_POINTS,
     }
 }

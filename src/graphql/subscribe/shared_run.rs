@@ -17,6 +17,7 @@ use crate::{
         execute::{
             errors::from_error,
             panic_boundary::{catch, catch_stream},
+            run_scope::RunScope,
         },
         prepare::operation::PreparedOperation,
         subscribe::{
@@ -75,7 +76,8 @@ impl SharedRun {
     async fn stream(&self, events: Arc<Mutex<LiveEvents>>) -> Option<StreamErrors> {
         let state = StreamState::default();
         let (operation, context) = (&self.operation, &self.context);
-        let request = match self.api.library_request(operation, context).await {
+        let scope = RunScope::new(self.api.app(), context);
+        let request = match self.api.library_request(operation, context, &scope).await {
             Ok(request) => request,
             Err(error) => return Some(vec![from_error(&error)]),
         };

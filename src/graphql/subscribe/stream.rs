@@ -9,7 +9,7 @@ use std::{
 use async_graphql::{Response, ServerError};
 use asynk_strim::stream_fn;
 use futures_util::stream::{self, BoxStream, Stream, StreamExt};
-use tokio::{sync::OwnedSemaphorePermit, time::timeout};
+use tokio::time::timeout;
 
 use crate::{
     auth::request_context::RequestContext,
@@ -24,6 +24,7 @@ use crate::{
             errors::{ErrorSigner, classify, from_error},
             outcome::{Interruption, Outcome, Refusal, RefusalCause, Update},
             panic_boundary::catch_stream,
+            run_scope::RunScope,
         },
         prepare::{operation::PreparedOperation, type_system::TypeSystem},
         subscribe::{
@@ -34,6 +35,7 @@ use crate::{
         },
     },
     metrics::labels::{OperationLabel, OutcomeLabel},
+    rate_limit::limiter::SubscriptionPermit,
 };
 
 /// How long a subscription may hold a permit to start.
@@ -71,14 +73,17 @@ impl Api {
         context: &RequestContext,
         resume: Option<String>,
     ) -> Result<BoxStream<'static, Update>, Refusal> {
-        let permit = self.app.rate_limiter.acquire_subscription();
+        let permit = self.app.rate_limiter.acquire_subscription(context);
         let permit = permit.map_err(Refusal::admission)?;
+        let scope = RunScope::new(&self.app, context);
+        let turn = self.app.turn(context, scope.deadline).await;
+        let _turn = turn.map_err(Refusal::admission)?;
         // Bounds the connections and the memory that simultaneous starts take.
         let opening = self.openings.acquire().await;
         let state = StreamState::default();
         let operation = Arc::new(operation);
         let joiner = Arc::new(Joiner::new(self, operation.clone(), context));
-        let request = self.library_request(&operation, context).await;
+        let request = self.library_request(&operation, context, &scope).await;
         let request = request.map_err(|error| Refusal::from(from_error(&error)))?;
         let request = request.data(EventSource::own(joiner.clone(), resume, state.clone()));
         let own = catch_stream(self.schema.execute_stream(request));
@@ -164,8 +169,8 @@ fn set_cursor(errors: &mut [ServerError], cursor: &str) {
 struct Opened {
     state: StreamState,
     joiner: Arc<Joiner>,
-    /// Counts the subscription towards `--max-subscriptions`.
-    _permit: OwnedSemaphorePermit,
+    /// Counts the subscription towards `--max-subscriptions` and `--max-subscriptions-per-caller`.
+    _permit: SubscriptionPermit,
 }
 
 /// Makes the updates of one subscriber.

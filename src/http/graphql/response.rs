@@ -6,10 +6,9 @@ use axum::{
 };
 
 use crate::{
-    domain::error::Error,
     graphql::execute::outcome::{Refusal, RefusalCause},
     http::{
-        error_status::status_of,
+        error_status::status_of_error,
         graphql::{media::ResponseMedia, response_body::ResponseBody},
     },
 };
@@ -39,7 +38,7 @@ pub(crate) fn refused_with(
     refusal: &Refusal,
 ) -> Response {
     let status = match &refusal.cause {
-        RefusalCause::Admission(error) => status_of(error.code()),
+        RefusalCause::Admission(error) => status_of_error(error),
         RefusalCause::Request | RefusalCause::Interrupted(_) => status,
     };
     let media = match status {
@@ -50,7 +49,9 @@ pub(crate) fn refused_with(
     };
     let body = media.json(&ResponseBody::refused(&refusal.errors));
     let mut response = (status, body).into_response();
-    if let RefusalCause::Admission(Error::RateLimited { seconds, .. }) = refusal.cause {
+    if let RefusalCause::Admission(error) = &refusal.cause
+        && let Some(seconds) = error.retry_seconds()
+    {
         let after = HeaderValue::from(seconds);
         response.headers_mut().insert(header::RETRY_AFTER, after);
     }

@@ -27,6 +27,7 @@ use tower_service::Service;
 
 use crate::{
     app::App,
+    domain::caller_key::CallerKey,
     http::{
         head_limit::MAX_HEAD,
         listener::{
@@ -37,7 +38,7 @@ use crate::{
         },
     },
     metrics::gauge_guard::GaugeGuard,
-    rate_limit::permit::AddressPermits,
+    rate_limit::permit::CallerPermits,
 };
 
 /// The most of an answer that is buffered for a client, and of a head that has not all arrived, in
@@ -67,7 +68,7 @@ pub(crate) struct Listener {
     tls: Option<Tls>,
     http: auto::Builder<TokioExecutor>,
     permits: Arc<Semaphore>,
-    address_permits: AddressPermits,
+    address_permits: CallerPermits,
     /// The open HTTP connections. Sockets are not among them: `App::tasks` tracks those.
     pub(crate) open: TaskTracker,
     /// Cuts the connections that do not end by themselves.
@@ -85,7 +86,7 @@ impl Listener {
         };
         Self {
             permits: Arc::new(Semaphore::new(max)),
-            address_permits: AddressPermits::new(config.max_connections_per_address),
+            address_permits: CallerPermits::new(config.max_connections_per_address),
             open: TaskTracker::new(),
             cut: CancellationToken::new(),
             app,
@@ -128,7 +129,8 @@ impl Listener {
         let address = peer.ip().to_canonical();
         // A proxy's connections carry many clients, so they are not counted per address.
         let is_proxy = self.app.config.connection.trusts(address);
-        let of_address = (!is_proxy).then(|| self.address_permits.acquire(address));
+        let of_address =
+            (!is_proxy).then(|| self.address_permits.acquire(CallerKey::of_address(address)));
         let overall = self.permits.clone().try_acquire_owned().ok();
         let metrics = &self.app.metrics;
         match (overall, of_address) {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use sea_orm::DbBackend;
+use sea_orm::{DatabaseConnection, DbBackend};
 
 use crate::{
     config::database::DatabaseConfig,
@@ -14,6 +14,7 @@ use crate::{
         observer::Observer,
         owner::{DatabaseOwner, find_owner},
         pool::purpose::Purpose,
+        read_account::reader_queue,
         writability::Writability,
     },
 };
@@ -125,11 +126,13 @@ async fn connect_ours(
     };
     // The writer is opened first, as it turns on the write-ahead log.
     let writer = location.open(config, write, writers).await?;
-    let reader = location.open(config, Purpose::Read, config.readers).await?;
+    let reader = open_readers(location, config, Purpose::Read).await?;
     let watcher = location.open(config, watch, 1).await?;
     let db = Db {
         writer,
         reader,
+        queue: reader_queue(config.readers),
+        account: None,
         watcher,
         is_ours: true,
         file: location.watch()?,
@@ -139,6 +142,17 @@ async fn connect_ours(
     };
     db.look().await;
     Ok(db)
+}
+
+/// The connections that read: those for callers, and one for the server itself, which must not wait
+/// for them.
+async fn open_readers(
+    location: &DatabaseLocation,
+    config: &DatabaseConfig,
+    purpose: Purpose,
+) -> Result<DatabaseConnection, CommandError> {
+    let connections = config.readers.saturating_add(1);
+    location.open(config, purpose, connections).await
 }
 
 async fn connect_buildbots(
@@ -153,7 +167,9 @@ async fn connect_buildbots(
         keep
     };
     let db = Db {
-        reader: location.open(config, read, config.readers).await?,
+        reader: open_readers(location, config, read).await?,
+        queue: reader_queue(config.readers),
+        account: None,
         watcher: location.open(config, watch, 1).await?,
         writer: location.open(config, keep, 1).await?,
         is_ours: false,

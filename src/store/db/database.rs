@@ -1,8 +1,11 @@
 //! A database that is served: its connections, its owner and its dialect of SQL.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
 };
 
 use sea_orm::{DatabaseConnection, DbBackend};
@@ -13,16 +16,26 @@ use crate::{
         read_only::ReadOnlyReason,
     },
     store::db::{
-        dialect::SqlDialect, observer::Observer, watched_file::WatchedFile,
+        dialect::SqlDialect,
+        observer::Observer,
+        read_account::{ReadAccount, ReaderQueue},
+        watched_file::WatchedFile,
         writability::Writability,
     },
 };
+
+/// How long a caller may wait for its turn until the server is not ready.
+const MAX_WAIT: Duration = Duration::from_secs(5);
 
 /// The connections to a database. A clone shares them.
 #[derive(Clone, Debug)]
 pub(crate) struct Db {
     /// Others take it from `reader()`.
     pub(super) reader: DatabaseConnection,
+    /// The turns of callers for it.
+    pub(super) queue: ReaderQueue,
+    /// Who reads; `None` for the server itself, which waits for no caller.
+    pub(super) account: Option<Arc<ReadAccount>>,
     /// One connection on SQLite, so that writers queue here and not for the file's lock. In a
     /// Buildbot master's database it writes to the feed's own tables alone, and connects only when
     /// there is something to write.
@@ -46,15 +59,6 @@ impl Db {
             reader: self.watcher.clone(),
             ..self.clone()
         }
-    }
-
-    /// The connections for reads.
-    ///
-    /// # Errors
-    /// `FileGone`.
-    pub(crate) fn reader(&self) -> Result<&DatabaseConnection> {
-        self.last_seen()?;
-        Ok(&self.reader)
     }
 
     /// Fails if the file was deleted or replaced, as of the last look.
@@ -119,9 +123,17 @@ impl Db {
         self.backend() != DbBackend::Sqlite
     }
 
-    /// Checks that the database answers.
+    /// Checks that the database answers, and that callers get to read.
+    ///
+    /// # Errors
+    /// `Busy` where a caller who has asked for little gets no turn for long.
     pub(crate) async fn ping(&self) -> Result<()> {
-        self.reader()?.ping().await.map_err(Error::from)
+        self.last_seen()?;
+        self.reader.ping().await?;
+        if self.queue.longest_wait() > MAX_WAIT {
+            return Err(Error::Busy);
+        }
+        Ok(())
     }
 
     /// Closes every connection; on SQLite the write-ahead log is folded into the file.
