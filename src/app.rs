@@ -13,6 +13,7 @@ use crate::{
     config::Config,
     domain::command_error::CommandError,
     feed::handle::Feed,
+    memory::MemoryBudget,
     metrics::Metrics,
     rate_limit::limiter::RateLimiter,
     store::{db::database::Db, invalid_values::InvalidValues},
@@ -31,6 +32,8 @@ pub(crate) struct AppState {
     pub(crate) access: Access,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) rate_limiter: RateLimiter,
+    /// What requests, queues and snapshots may hold together.
+    pub(crate) memory: MemoryBudget,
     /// Which invalid values the log has named.
     pub(crate) invalid_values: InvalidValues,
     pub(crate) config: Arc<Config>,
@@ -62,6 +65,7 @@ impl App {
         let metrics = Arc::new(Metrics::default());
         // Before the clones below, which then measure too.
         db.measure(&metrics.statement_seconds);
+        let memory = MemoryBudget::new(config.rate.max_memory_bytes, &metrics.memory_held);
         let feed = Feed::open(
             db.clone(),
             config.feed.clone(),
@@ -76,6 +80,7 @@ impl App {
             feed,
             clock,
             metrics,
+            memory,
             rate_limiter: RateLimiter::new(&config.rate),
             invalid_values: InvalidValues::default(),
             config: Arc::new(config),

@@ -95,6 +95,9 @@ pub(crate) enum Error {
     /// The database does not answer in time.
     #[error("the database does not answer; try again")]
     Unavailable,
+    /// Everybody's requests together hold as much memory as they may; nothing was begun.
+    #[error("the server has no memory for this now; try again")]
+    OutOfMemory,
     /// The database has no room.
     #[error("the disk is full, so the database takes no writes and nothing was written; try again")]
     DiskFull,
@@ -198,9 +201,11 @@ impl Error {
             Self::FeedDetached | Self::FeedDenied => ErrorCode::FeedDetached,
             Self::ReadOnly(_) => ErrorCode::ReadOnly,
             Self::Conflict | Self::KeyReused => ErrorCode::Conflict,
-            Self::Unavailable | Self::KeysUnavailable | Self::DiskFull | Self::FileGone => {
-                ErrorCode::Unavailable
-            }
+            Self::Unavailable
+            | Self::OutOfMemory
+            | Self::KeysUnavailable
+            | Self::DiskFull
+            | Self::FileGone => ErrorCode::Unavailable,
             Self::OutcomeUnknown | Self::WrittenUnread => ErrorCode::OutcomeUnknown,
             Self::Internal(_) => ErrorCode::Internal,
         }
