@@ -4,6 +4,7 @@ pub(crate) mod deadline;
 
 use std::{ops::Deref, sync::Arc};
 
+use prometheus_client::metrics::gauge::Gauge;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
@@ -18,6 +19,10 @@ use crate::{
     rate_limit::limiter::RateLimiter,
     store::{db::database::Db, invalid_values::InvalidValues},
 };
+
+/// How many bytes may be held of requests that are not all there yet. An honest server is far from
+/// it; without it one address could hold its connections times the largest request.
+const MAX_INCOMING: u64 = 128 * 1_024 * 1_024;
 
 /// A server's state. A clone is one more pointer to it.
 #[derive(Clone, Debug)]
@@ -34,6 +39,8 @@ pub(crate) struct AppState {
     pub(crate) rate_limiter: RateLimiter,
     /// What requests, queues and snapshots may hold together.
     pub(crate) memory: MemoryBudget,
+    /// What bodies and messages that are still coming in may hold beyond their beginnings.
+    pub(crate) incoming: MemoryBudget,
     /// Which invalid values the log has named.
     pub(crate) invalid_values: InvalidValues,
     pub(crate) config: Arc<Config>,
@@ -70,6 +77,7 @@ impl App {
             db.clone(),
             config.feed.clone(),
             clock.clone(),
+            memory.clone(),
             metrics.clone(),
             stop.clone(),
         )
@@ -81,6 +89,7 @@ impl App {
             clock,
             metrics,
             memory,
+            incoming: MemoryBudget::new(Some(MAX_INCOMING), &Gauge::default()),
             rate_limiter: RateLimiter::new(&config.rate),
             invalid_values: InvalidValues::default(),
             config: Arc::new(config),

@@ -6,6 +6,7 @@ pub(crate) mod cors;
 pub(crate) mod error_status;
 pub(crate) mod graphiql;
 pub(crate) mod graphql;
+pub(crate) mod held_body;
 pub(crate) mod host;
 pub(crate) mod listener;
 pub(crate) mod ops;

@@ -1,8 +1,20 @@
-//! The HTTP status of each error code.
+//! The HTTP status of each error code, and when to try again.
 
-use axum::http::StatusCode;
+use axum::http::{HeaderValue, StatusCode};
 
-use crate::domain::error::ErrorCode;
+use crate::domain::error::{Error, ErrorCode};
+
+/// The seconds after which memory may be free again: most requests are answered by then.
+const MEMORY_FREE: u64 = 1;
+
+/// The value of `Retry-After` for an error that says when to try again.
+pub(crate) fn retry_after(error: &Error) -> Option<HeaderValue> {
+    match error {
+        Error::RateLimited { seconds, .. } => Some((*seconds).into()),
+        Error::OutOfMemory => Some(MEMORY_FREE.into()),
+        _ => None,
+    }
+}
 
 /// Returns the status of an answer that consists of a single error with this code.
 pub(crate) fn status_of(code: ErrorCode) -> StatusCode {

@@ -19,6 +19,7 @@ use crate::{
     http::{
         cors, graphiql,
         graphql::endpoint,
+        held_body::hold_answer,
         host::require_host,
         ops, panic_boundary,
         request_context::authenticate,
@@ -34,6 +35,7 @@ const MIN_COMPRESSED: u16 = 1_024;
 /// passes the layers below from last to first, and its answer from first to last.
 pub(crate) fn router(api: Api) -> Router {
     let app = api.app().clone();
+    let memory = app.memory.clone();
     let is_tls = app.config.connection.is_tls();
     let cors = |policy| from_fn_with_state((app.config.clone(), policy), cors::apply);
     let graphql = routing::get(endpoint::get).post(endpoint::post);
@@ -71,6 +73,8 @@ pub(crate) fn router(api: Api) -> Router {
         .merge(pages(&app))
         // For panics in the layers above, and in routes without an error format of their own.
         .layer(panic_boundary::plain())
+        // Inside the compression, which holds an answer until its client takes it.
+        .layer(from_fn_with_state(memory, hold_answer))
         // For clients that accept gzip.
         .layer(compression())
         // Before everything that reads `Host`.

@@ -8,6 +8,7 @@ use crate::support::{server::Server, ws::Ws};
 
 mod boundaries;
 mod execution;
+mod json_values;
 mod nesting;
 mod persisted_documents;
 

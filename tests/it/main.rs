@@ -22,6 +22,7 @@ mod idempotency;
 mod limits;
 mod loader;
 mod master;
+mod memory;
 mod multipart;
 mod mutation;
 mod nodes;

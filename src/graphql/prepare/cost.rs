@@ -155,7 +155,9 @@ impl<'d> CostWalk<'d> {
         if field.response_key().node == MARKER {
             return Cost::default();
         }
+        // The library reads the arguments anew for each object that has the field.
         let mut cost = Cost::VALUE;
+        cost.values += argument_values(field);
         // A field without a selection returns no object.
         let set = &field.selection_set.node;
         if set.items.is_empty() {
@@ -211,6 +213,21 @@ fn number(field: &Field, name: &str, max: u64) -> Option<u64> {
         _ => None,
     };
     Some(number.map_or(max, |n| n.min(max)))
+}
+
+/// How many values are in the lists and objects of the arguments.
+fn argument_values(field: &Field) -> u64 {
+    let values = field.arguments.iter();
+    let values = values.filter_map(|(_, value)| value.node.clone().into_const());
+    values.map(|value| values_in(&value)).sum()
+}
+
+fn values_in(value: &Value) -> u64 {
+    match value {
+        Value::List(items) => items.iter().map(|item| 1 + values_in(item)).sum(),
+        Value::Object(fields) => fields.values().map(|field| 1 + values_in(field)).sum(),
+        _ => 0,
+    }
 }
 
 /// How many items a list has that is given as an argument.
