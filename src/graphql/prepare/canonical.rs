@@ -279,11 +279,9 @@ impl<'d> Lowering<'d> {
             variable: |name: &Name, _: InputPosition<'_>| self.variables.put_in(name),
         };
         let path = Path::Argument(&definition.name);
-        let position = InputPosition::of(definition);
-        let coerced = match given {
-            Some(given) => coercion.coerce(path, given, position),
-            None => Ok(None),
-        };
+        let coerced = given.map_or(Ok(None), |given| {
+            coercion.coerce(path, given, InputPosition::of(definition))
+        });
         let coerced = match coerced {
             Ok(None) => coercion.default_of(path, definition),
             coerced => coerced,

@@ -157,7 +157,9 @@ impl<'d> CostWalk<'d> {
         }
         // The library reads the arguments anew for each object that has the field.
         let mut cost = Cost::VALUE;
-        cost.values += argument_values(field);
+        let arguments = field.arguments.iter();
+        let arguments = arguments.filter_map(|(_, value)| value.node.clone().into_const());
+        cost.values += arguments.map(|value| values_in(&value)).sum::<u64>();
         // A field without a selection returns no object.
         let set = &field.selection_set.node;
         if set.items.is_empty() {
@@ -215,13 +217,7 @@ fn number(field: &Field, name: &str, max: u64) -> Option<u64> {
     Some(number.map_or(max, |n| n.min(max)))
 }
 
-/// How many values are in the lists and objects of the arguments.
-fn argument_values(field: &Field) -> u64 {
-    let values = field.arguments.iter();
-    let values = values.filter_map(|(_, value)| value.node.clone().into_const());
-    values.map(|value| values_in(&value)).sum()
-}
-
+/// How many values are in a list or an object.
 fn values_in(value: &Value) -> u64 {
     match value {
         Value::List(items) => items.iter().map(|item| 1 + values_in(item)).sum(),

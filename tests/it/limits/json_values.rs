@@ -14,7 +14,8 @@ fn check_refused(answer: &Value, limit: &str) {
 #[tokio::test]
 async fn too_many_json_values_are_refused_over_every_transport() {
     let server = Server::with_flags(&["--max-json-values", "40"]).await;
-    for transport in TRANSPORTS {
+    // A stream is refused before it begins.
+    for transport in TRANSPORTS.into_iter().filter(|t| *t != Transport::Stream) {
         let empty = vec![json!({}); 50];
         for variables in [json!({ "unknown": empty }), json!({ "w": { "or": empty } })] {
             // The id of a socket's message comes behind its payload too.
@@ -76,10 +77,10 @@ async fn a_value_counts_wherever_it_is_put_in() {
     };
     // A variable, as often as it stands.
     for query in [
-        format!("query($t: String) {{ {} }}", uses(100, "$t")),
+        format!("query($t: String) {{ {} }}", uses(50, "$t")),
         format!(
-            "query($t: String) {{ builds(first: 1, where: {{ stateString: {{ in: [{}] }} }}) {{ totalCount }} }}",
-            "$t ".repeat(100)
+            "query($t: String!) {{ builds(first: 1, where: {{ stateString: {{ in: [{}] }} }}) {{ totalCount }} }}",
+            "$t ".repeat(50)
         ),
     ] {
         let answer = client.execute(&query, json!({ "t": text })).await;
@@ -96,11 +97,11 @@ async fn a_value_counts_wherever_it_is_put_in() {
         "max-document-bytes",
     );
     // What a client may use often.
-    let query = format!("query($t: String) {{ {} }}", uses(100, "$t"));
+    let query = format!("query($t: String) {{ {} }}", uses(50, "$t"));
     let answer = client
         .execute(&query, json!({ "t": "x".repeat(500) }))
         .await;
-    assert_eq!(answer["data"]["a99"]["totalCount"], 0, "{answer:#}");
+    assert_eq!(answer["data"]["a49"]["totalCount"], 0, "{answer:#}");
 }
 
 #[tokio::test]

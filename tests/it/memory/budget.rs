@@ -94,8 +94,7 @@ async fn a_subscription_holds_what_its_operation_takes() {
     for n in 0..5 {
         let mut ws = server.ws().await;
         let text = format!("{n}{}", "x".repeat(100_000));
-        let query = "subscription($n: ID!) { stepEvents(stepid: 1) { step { name build { steps(nameOrNumber: $n) { name } } } } }";
-        let query = query.replace("ID!", "NameOrNumber!");
+        let query = "subscription($n: String) { stepEvents { step { build { steps(where: { name: { eq: $n } }) { name } } } } }";
         let variables = json!({ "n": text, "unknown": [1, 2, 3] });
         let payload = json!({ "query": query, "variables": variables });
         ws.send(json!({ "id": "1", "type": "subscribe", "payload": payload }))
