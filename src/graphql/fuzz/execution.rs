@@ -34,7 +34,7 @@ use crate::{
             document::Document,
             testing::WITHOUT_LIMITS,
             type_system::TypeSystem,
-            variables::{Variables, coerce_variables},
+            variables::{self, coerce_variables},
         },
         schema::for_canonical_operations,
     },
@@ -76,7 +76,7 @@ fn check(text: &str, given: &Map<String, Json>) {
     let operation = document.operation(None).expect("one operation");
     let variables = coerce_variables(operation, given, types, true, &document.positions);
     let lowered = variables.and_then(|values| {
-        let variables = Variables::new(values, limits.max_document_bytes);
+        let variables = variables::Variables::new(values, limits.max_document_bytes);
         lower(&document, operation, &variables, types)
     });
     let lowered = lowered.unwrap_or_else(|error| panic!("{error:?}: {text}"));
