@@ -8,6 +8,7 @@ pub(crate) mod error_status;
 pub(crate) mod graphiql;
 pub(crate) mod graphql;
 pub(crate) mod head_limit;
+pub(crate) mod held_body;
 pub(crate) mod host;
 pub(crate) mod listener;
 pub(crate) mod ops;

@@ -98,6 +98,8 @@ metrics! {
     pool_idle: Family<PoolLabels, Gauge> = "pool_idle", Family::default();
     /// How many connections a pool may have.
     pool_limit: Family<PoolLabels, Gauge> = "pool_limit", Family::default();
+    /// How much memory requests, queues and snapshots hold; bounded by --max-memory-bytes.
+    memory_held: Gauge = "memory_held" in Bytes, Gauge::default();
     /// The length of an SQLite database's write-ahead log; 0 where there is none.
     write_ahead_log: Gauge = "write_ahead_log" in Bytes, Gauge::default();
     /// How long the database took for a statement, by pool.

@@ -136,6 +136,12 @@ impl ServerHandle {
         self.0.feed.subscriber_count()
     }
 
+    /// How many bytes requests, queues and snapshots hold.
+    #[must_use]
+    pub fn memory_held(&self) -> i64 {
+        self.0.metrics.memory_held.get()
+    }
+
     /// Ends every live subscription with UNAVAILABLE.
     pub fn end_subscriptions(&self) {
         self.0.feed.end(&Error::Unavailable);

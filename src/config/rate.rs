@@ -36,6 +36,15 @@ pub(crate) struct RateConfig {
         hide_short_help = true,
     )]
     pub(crate) max_concurrent_per_caller: usize,
+    /// How many bytes of memory requests, queues and snapshots may hold together; beyond it new
+    /// work is UNAVAILABLE. 0 is without a limit [default: a quarter of the machine's]
+    #[arg(
+        long,
+        env = "BUILDBOT_GRAPHQL_MAX_MEMORY_BYTES",
+        value_parser = whole::<u64>(0..=MOST),
+        hide_short_help = true,
+    )]
+    pub(crate) max_memory_bytes: Option<u64>,
     /// How many WebSockets one address may have open; 0 is without a limit
     #[arg(
         long,

@@ -110,6 +110,9 @@ pub(crate) enum Error {
     /// Others had the database until it was too late.
     #[error("other callers keep the database busy; try again")]
     Busy,
+    /// Everybody's requests together hold as much memory as they may; nothing was begun.
+    #[error("the server has no memory for this now; try again")]
+    OutOfMemory,
     /// The database has no room.
     #[error("the disk is full, so the database takes no writes and nothing was written; try again")]
     DiskFull,
@@ -215,6 +218,7 @@ impl Error {
             Self::Conflict | Self::KeyReused => ErrorCode::Conflict,
             Self::Unavailable
             | Self::Busy
+            | Self::OutOfMemory
             | Self::KeysUnavailable
             | Self::DiskFull
             | Self::FileGone => ErrorCode::Unavailable,
@@ -230,7 +234,8 @@ impl Error {
             Self::RateLimited { seconds, .. } | Self::TooManyAtOnce { seconds, .. } => {
                 Some(*seconds)
             }
-            Self::Busy => Some(1),
+            // Most requests are answered by then, which frees what they hold.
+            Self::Busy | Self::OutOfMemory => Some(1),
             _ => None,
         }
     }

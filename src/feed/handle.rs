@@ -20,6 +20,7 @@ use crate::{
         id::ChangeId,
     },
     feed::{cursor, dispatcher::Dispatcher, epoch::FeedEpoch, sequencer::Sequencer},
+    memory::MemoryBudget,
     metrics::Metrics,
     store::{
         db::database::Db, event, event_bookmark, event_reach, feed_install::probe::find_feed_epoch,
@@ -42,6 +43,8 @@ pub(crate) struct Feed(pub(crate) Arc<FeedState>);
 pub(crate) struct FeedState {
     pub(crate) db: Db,
     pub(crate) config: FeedConfig,
+    /// What queues may hold.
+    pub(crate) memory: MemoryBudget,
     epoch: FeedEpoch,
     /// Held while the epoch is read, so that an older finding does not replace a newer one.
     epoch_turn: tokio::sync::Mutex<()>,
@@ -64,12 +67,14 @@ impl Feed {
         db: Db,
         config: FeedConfig,
         clock: Clock,
+        memory: MemoryBudget,
         metrics: Arc<Metrics>,
         stop: CancellationToken,
     ) -> Result<Self> {
         let feed = Self(Arc::new(FeedState {
             db,
             config,
+            memory,
             epoch: FeedEpoch::default(),
             epoch_turn: tokio::sync::Mutex::default(),
             dispatcher: Mutex::default(),

@@ -20,6 +20,7 @@ use crate::{
         cors, graphiql,
         graphql::endpoint,
         head_limit::limit_head,
+        held_body::hold_answer,
         host::{HostCheck, require_host},
         listener::tls::Tls,
         ops::{self, OpsState},
@@ -98,11 +99,13 @@ fn authenticated(api: &Api, routes: Router) -> Router {
 /// Adds the layers of every route.
 fn outermost(api: &Api, tls: Option<Tls>, routes: Router) -> Router {
     let app = api.app().clone();
-    let config = app.config.clone();
+    let (config, memory) = (app.config.clone(), app.memory.clone());
     let is_tls = config.connection.is_tls();
     routes
         // For panics in the layers above, and in routes without an error format of their own.
         .layer(panic_boundary::plain())
+        // Inside the compression, which holds an answer until its client takes it.
+        .layer(from_fn_with_state(memory, hold_answer))
         // For clients that accept gzip.
         .layer(compression())
         // Before everything that reads `Host`, and everything that costs something.

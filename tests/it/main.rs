@@ -24,6 +24,7 @@ mod idempotency;
 mod limits;
 mod loader;
 mod master;
+mod memory;
 mod multipart;
 mod mutation;
 mod nodes;

@@ -17,7 +17,7 @@ use crate::{
     graphql::{
         execute::errors,
         prepare::{
-            list_size::{argument, items, number, page_size},
+            list_size::{argument, items, number, page_size, values_in},
             search_cost::{COUNT_POINTS, points_of_tests},
             synthetic::MARKER,
             type_system::TypeSystem,
@@ -174,7 +174,11 @@ impl<'d> CostWalk<'d> {
         if field.response_key().node == MARKER {
             return Cost::default();
         }
+        // The library reads the arguments anew for each object that has the field.
         let mut cost = Cost::VALUE;
+        let arguments = field.arguments.iter();
+        let arguments = arguments.filter_map(|(_, value)| value.node.clone().into_const());
+        cost.values += arguments.map(|value| values_in(&value)).sum::<u64>();
         // A field without a selection returns no object.
         let set = &field.selection_set.node;
         if set.items.is_empty() {

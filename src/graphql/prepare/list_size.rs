@@ -20,6 +20,15 @@ pub(crate) fn number(field: &Field, name: &str, max: u64) -> Option<u64> {
     Some(number.map_or(max, |n| n.min(max)))
 }
 
+/// How many values are in a list or an object.
+pub(crate) fn values_in(value: &Value) -> u64 {
+    match value {
+        Value::List(items) => items.iter().map(|item| 1 + values_in(item)).sum(),
+        Value::Object(fields) => fields.values().map(|field| 1 + values_in(field)).sum(),
+        _ => 0,
+    }
+}
+
 /// How many items a list has that is given as an argument.
 pub(crate) fn items(field: &Field, name: &str) -> u64 {
     match argument(field, name) {

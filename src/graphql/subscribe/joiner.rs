@@ -8,7 +8,7 @@ use parking_lot::Mutex;
 use crate::{
     auth::request_context::RequestContext,
     domain::{bookmark::Bookmark, error::Error, id::Position},
-    feed::event_filter::EventFilter,
+    feed::{byte_queue, event_filter::EventFilter},
     graphql::{
         api::Api,
         execute::errors::from_error,
@@ -38,11 +38,12 @@ pub(crate) struct Joiner {
 impl Joiner {
     pub(crate) fn new(
         api: &Api,
+        key: GroupKey,
         operation: Arc<PreparedOperation>,
         context: &RequestContext,
     ) -> Self {
         Self {
-            key: Arc::new(GroupKey::new(&operation, &context.caller)),
+            key: Arc::new(key),
             api: api.clone(),
             operation,
             context: RequestContext {
@@ -97,7 +98,7 @@ impl Handoff for Joiner {
         let app = self.api.app();
         let (membership, live_from) = self.api.subscriptions.join(
             &self.key,
-            app.config.feed.feed_queue_bytes,
+            byte_queue::queue(app.config.feed.feed_queue_bytes, &app.memory),
             GaugeGuard::new(&app.metrics.feed_subscribers),
             || self.open(filter, read),
         );

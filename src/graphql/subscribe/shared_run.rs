@@ -84,7 +84,8 @@ impl SharedRun {
         let request = request.data(EventSource::shared(events, state.clone()));
         let responses = catch_stream(self.api.schema.execute_stream(request));
         let signer = self.api.error_signer(context);
-        let encoded = operation.encode_responses(responses, &self.api.types, &state, &signer);
+        let (types, memory) = (&self.api.types, &self.api.app.memory);
+        let encoded = operation.encode_responses(responses, types, &state, &signer, memory);
         let mut encoded = pin!(encoded.ready_chunks(EVENTS_AT_ONCE));
         while let Some(ready) = encoded.next().await {
             let begun = Instant::now();

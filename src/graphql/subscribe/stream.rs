@@ -30,10 +30,12 @@ use crate::{
         subscribe::{
             encode::{EncodedEvent, StreamErrors},
             event_source::EventSource,
+            group_key::GroupKey,
             joiner::Joiner,
             stream_state::StreamState,
         },
     },
+    memory::MemoryBudget,
     metrics::labels::{OperationLabel, OutcomeLabel},
     rate_limit::limiter::SubscriptionPermit,
 };
@@ -69,7 +71,7 @@ impl Api {
     /// Starts a subscription: its own stream first, then the shared one.
     async fn subscribe(
         &self,
-        operation: PreparedOperation,
+        mut operation: PreparedOperation,
         context: &RequestContext,
         resume: Option<String>,
     ) -> Result<BoxStream<'static, Update>, Refusal> {
@@ -81,8 +83,11 @@ impl Api {
         // Bounds the connections and the memory that simultaneous starts take.
         let opening = self.openings.acquire().await;
         let state = StreamState::default();
+        let key = GroupKey::new(&operation, &context.caller);
+        let reserved = operation.memory.grow(key.bytes());
+        reserved.map_err(Refusal::admission)?;
         let operation = Arc::new(operation);
-        let joiner = Arc::new(Joiner::new(self, operation.clone(), context));
+        let joiner = Arc::new(Joiner::new(self, key, operation.clone(), context));
         let request = self.library_request(&operation, context, &scope).await;
         let request = request.map_err(|error| Refusal::from(from_error(&error)))?;
         let request = request.data(EventSource::own(joiner.clone(), resume, state.clone()));
@@ -104,6 +109,7 @@ impl Api {
             types: self.types.clone(),
             feed: self.app.feed.clone(),
             signer: self.error_signer(context),
+            memory: self.app.memory.clone(),
         };
         let opened = Opened {
             state,
@@ -178,6 +184,7 @@ struct SubscriptionUpdates {
     types: TypeSystem,
     feed: Feed,
     signer: ErrorSigner,
+    memory: MemoryBudget,
 }
 
 impl SubscriptionUpdates {
@@ -196,7 +203,13 @@ impl SubscriptionUpdates {
             } = opened;
             {
                 // In a scope of its own, since it borrows the operation.
-                let own = operation.encode_responses(responses, &self.types, &state, &self.signer);
+                let own = operation.encode_responses(
+                    responses,
+                    &self.types,
+                    &state,
+                    &self.signer,
+                    &self.memory,
+                );
                 let mut own = pin!(own);
                 while let Some(event) = own.next().await {
                     let is_last = event.is_err();

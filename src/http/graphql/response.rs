@@ -1,14 +1,14 @@
 //! Turns the outcome of an operation into an HTTP response.
 
 use axum::{
-    http::{HeaderValue, StatusCode, header},
+    http::{StatusCode, header},
     response::{IntoResponse, Response},
 };
 
 use crate::{
     graphql::execute::outcome::{Refusal, RefusalCause},
     http::{
-        error_status::status_of_error,
+        error_status::{retry_after, status_of_error},
         graphql::{media::ResponseMedia, response_body::ResponseBody},
     },
 };
@@ -41,18 +41,13 @@ pub(crate) fn refused_with(
         RefusalCause::Admission(error) => status_of_error(error),
         RefusalCause::Request | RefusalCause::Interrupted(_) => status,
     };
-    let media = match status {
-        // Apollo Client reads the GraphQL media type as a result, whatever the status, and does
-        // not try again; another status of plain JSON is an error that its retry link sees.
-        StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => ResponseMedia::Json,
-        _ => media,
-    };
-    let body = media.json(&ResponseBody::refused(&refusal.errors));
+    let body = media
+        .of_status(status)
+        .json(&ResponseBody::refused(&refusal.errors));
     let mut response = (status, body).into_response();
     if let RefusalCause::Admission(error) = &refusal.cause
-        && let Some(seconds) = error.retry_seconds()
+        && let Some(after) = retry_after(error)
     {
-        let after = HeaderValue::from(seconds);
         response.headers_mut().insert(header::RETRY_AFTER, after);
     }
     response

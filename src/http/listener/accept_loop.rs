@@ -22,7 +22,7 @@ use tokio::{
     sync::Semaphore,
     time::{Instant, sleep, timeout, timeout_at},
 };
-use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tokio_util::{io::InspectReader, sync::CancellationToken, task::TaskTracker};
 use tower_service::Service;
 
 use crate::{
@@ -33,6 +33,7 @@ use crate::{
         listener::{
             activity::{Activity, Expiry, WatchedBody},
             deadlines::{ConnectionPermits, DeadlineStream, UnreadBody},
+            received_bytes::ReceivedBytes,
             socket::{ListeningSocket, Stream},
             tls::Tls,
         },
@@ -175,9 +176,11 @@ impl Listener {
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let activity = Activity::new();
+        let received = ReceivedBytes::default();
         let service = service_fn(|mut request: Request<Incoming>| {
             let open = activity.begin();
             request.extensions_mut().insert(ConnectInfo(peer));
+            request.extensions_mut().insert(received.clone());
             let is_http2 = request.version() == Version::HTTP_2;
             // Over HTTP/2, a body that is not read holds up no other.
             let has_body = !is_http2 && !request.body().is_end_stream();
@@ -195,10 +198,12 @@ impl Listener {
                         .or_insert(close);
                 }
                 // A request may have been refused before its body was read.
-                unread_body.set(has_body && response.status().is_client_error());
+                unread_body.set(has_body && !response.status().is_success());
                 Ok::<_, Infallible>(response.map(|body| WatchedBody::new(body, open, is_http2)))
             }
         });
+        let counter = received.clone();
+        let stream = InspectReader::new(stream, move |bytes| counter.add(bytes.len()));
         let io = TokioIo::new(stream);
         let mut connection = pin!(self.http.serve_connection_with_upgrades(io, service));
         let ended = select! {

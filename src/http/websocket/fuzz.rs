@@ -41,7 +41,7 @@ pub fn session(data: &[u8]) {
         request_id: context.request_id.clone(),
         metrics: Arc::default(),
     };
-    let mut session = Session::new(protocol, context, signer, MAX_OPERATIONS);
+    let mut session = Session::new(protocol, context, signer, MAX_OPERATIONS, 10_000);
     let mut held: Vec<HeldOperation> = Vec::new();
     let mut account = Account::default();
     for line in data.split(|byte| *byte == b'\n') {
@@ -87,7 +87,7 @@ pub fn session(data: &[u8]) {
 
 fn check_close(closing: &CloseReason) {
     assert!(
-        [1000, 4400, 4401, 4403, 4409, 4429].contains(&closing.code),
+        [1000, 1009, 4400, 4401, 4403, 4409, 4429].contains(&closing.code),
         "{closing:?}"
     );
     assert!(closing.reason.len() <= 123, "{closing:?}");
