@@ -23,6 +23,11 @@ impl BucketPolicy {
         (points > 0).then_some(Self { points, per_second })
     }
 
+    /// How many points a full bucket holds.
+    pub(crate) fn points(&self) -> u64 {
+        self.points
+    }
+
     /// How long these points take to come back.
     fn time_for(&self, points: u64) -> Duration {
         // The product of points and a billion may not fit into a u64.

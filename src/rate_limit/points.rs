@@ -59,6 +59,8 @@ impl Points {
         let (mut state, now) = (self.state.lock(), Instant::now());
         state.callers.charge(&self.callers, key.clone(), cost, now);
         if let Some(site) = key.site() {
+            // A network's debt is its own, or it could take all points of its neighbours.
+            let cost = cost.min(self.callers.points());
             state.sites.charge(&self.sites, site, cost, now);
         }
     }
@@ -85,6 +87,12 @@ mod tests {
         assert_eq!(paid.count(), SITE_SHARES);
         assert!(points.spend(&key(99), 1).is_err());
         assert_eq!(points.status(&key(99)).left, 1_000, "nothing was taken");
+        let neighbour = CallerKey::of_address("2001:db8:2::1".parse().expect("an address"));
+        points.charge(&neighbour, u64::MAX);
+        let other = CallerKey::of_address("2001:db8:2:1::1".parse().expect("an address"));
+        points
+            .spend(&other, 1_000)
+            .expect("a debt is a network's own");
         let other = CallerKey::of_address("2001:db8:1::1".parse().expect("an address"));
         points.spend(&other, 1_000).expect("another site");
         assert!(

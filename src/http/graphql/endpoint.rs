@@ -139,7 +139,7 @@ async fn respond(
 ) -> Result<Response, HttpRefusal> {
     let Some(encoding) = media.encoding() else {
         let outcome = match prepared {
-            Ok(operation) => api.execute(operation, context).await,
+            Ok(operation) => Box::pin(api.execute(operation, context)).await,
             Err(refusal) => Outcome::Refused(refusal),
         };
         return Ok(match outcome {
@@ -154,7 +154,7 @@ async fn respond(
     // Checks the origin too, so it comes before anything runs.
     let resume = streaming::resume_from(headers, context)?;
     let outcome = match prepared {
-        Ok(operation) => api.run(operation, context, resume).await,
+        Ok(operation) => Box::pin(api.run(operation, context, resume)).await,
         Err(refusal) => Outcome::Refused(refusal),
     };
     Ok(match outcome {
