@@ -17,13 +17,21 @@ use crate::{
         permit::{CallerPermit, CallerPermits},
         points::Points,
     },
-    store::db::read_account::ReadAccount,
+    store::db::{
+        fair_queue::{FairQueue, Permit, Shares},
+        read_account::ReadAccount,
+    },
 };
 
 /// The least that a request costs, in points.
 pub(crate) const MIN_COST: u64 = 1;
 /// What a request without a sufficient token costs, in points: much, to make guessing expensive.
 const REJECTED_COST: u64 = 100;
+
+/// How many subscriptions may start at once; the others wait, and callers take turns.
+const MAX_OPENINGS: usize = 32;
+/// How many of them are one caller's.
+const MAX_OPENINGS_OF_CALLER: usize = 16;
 
 /// When a client with too many subscriptions is to try again, in seconds.
 const RETRY_SECONDS: u64 = 10;
@@ -48,10 +56,14 @@ struct LimiterState {
     points: Option<Points>,
     sockets: CallerPermits,
     operations: Operations,
+    openings: FairQueue<CallerKey>,
     subscriptions: Arc<Semaphore>,
     max_subscriptions: usize,
     subscriptions_of_callers: CallerPermits,
 }
+
+/// A permit for a subscription to start.
+pub(crate) type Opening = Permit<CallerKey>;
 
 /// A permit for a subscription.
 #[derive(Debug)]
@@ -71,6 +83,12 @@ impl RateLimiter {
             points: Points::new(config.rate_points, config.rate_points_per_second),
             sockets: CallerPermits::new(config.max_sockets_per_address),
             operations: Operations::new(config.max_concurrent_per_caller),
+            openings: FairQueue::new(Shares {
+                total: MAX_OPENINGS,
+                each: MAX_OPENINGS_OF_CALLER,
+                waiting: usize::MAX,
+                slow_after: None,
+            }),
             subscriptions: Arc::new(Semaphore::new(permits)),
             max_subscriptions: config.max_subscriptions,
             subscriptions_of_callers: CallerPermits::new(config.max_subscriptions_per_caller),
@@ -164,6 +182,13 @@ impl RateLimiter {
         context: &RequestContext,
     ) -> Result<OperationPermit> {
         self.0.operations.acquire(key_of(context)).await
+    }
+
+    /// Waits until the subscription may start: a thousand simultaneous starts must not take every
+    /// database connection and much memory.
+    pub(crate) async fn acquire_opening(&self, context: &RequestContext) -> Option<Opening> {
+        // Never full: as many may wait as there are subscriptions.
+        self.0.openings.acquire(key_of(context)).await.ok()
     }
 
     /// A permit for a subscription.

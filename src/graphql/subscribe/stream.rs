@@ -77,11 +77,10 @@ impl Api {
     ) -> Result<BoxStream<'static, Update>, Refusal> {
         let permit = self.app.rate_limiter.acquire_subscription(context);
         let permit = permit.map_err(Refusal::admission)?;
-        let scope = RunScope::new(&self.app, context);
-        let turn = self.app.turn(context, scope.deadline).await;
-        let _turn = turn.map_err(Refusal::admission)?;
         // Bounds the connections and the memory that simultaneous starts take.
-        let opening = self.openings.acquire().await;
+        let opening = self.app.rate_limiter.acquire_opening(context).await;
+        // Only now: a thousand that reconnect at once wait for each other without a deadline.
+        let scope = RunScope::new(&self.app, context);
         let state = StreamState::default();
         let key = GroupKey::new(&operation, &context.caller);
         let reserved = operation.memory.grow(key.bytes());

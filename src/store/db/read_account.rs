@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// A caller whose statement runs longer is slow.
-const SLOW: Duration = Duration::from_millis(100);
+const SLOW: Duration = Duration::from_secs(1);
 
 /// The turns of callers for the connections that read.
 pub(crate) type ReaderQueue = FairQueue<CallerKey>;

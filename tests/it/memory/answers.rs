@@ -17,7 +17,7 @@ async fn an_answer_counts_until_it_is_sent() {
         tcp.set_recv_buffer_size(4_096).unwrap();
         let mut tcp = tcp.connect(server.address).await.unwrap();
         let head = format!(
-            "POST /graphql HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n\
+            "POST /graphql HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n\
              Accept-Encoding: {encoding}\r\nContent-Length: {}\r\n\r\n",
             body.len()
         );

@@ -12,8 +12,9 @@ use crate::support::{TIMEOUT, server::Server};
 /// Sends a head, and nothing of the body that it announces; returns the answer's head.
 async fn answer_to(server: &Server, target: &str, headers: &str) -> String {
     let mut tcp = TcpStream::connect(server.address).await.unwrap();
-    let head =
-        format!("{target} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n{headers}\r\n");
+    let head = format!(
+        "{target} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n{headers}\r\n"
+    );
     tcp.write_all(head.as_bytes()).await.unwrap();
     let mut answer = Vec::new();
     let reading = async {
