@@ -44,4 +44,14 @@ pub(crate) struct RateConfig {
         hide_short_help = true,
     )]
     pub(crate) max_subscriptions: usize,
+    /// How many long snapshots a token, or an address without one, may read at once, and its others
+    /// wait; 0 is without a limit
+    #[arg(
+        long,
+        env = "BUILDBOT_GRAPHQL_MAX_SNAPSHOTS_PER_CALLER",
+        default_value_t = 4,
+        value_parser = whole::<usize>(0..=MOST),
+        hide_short_help = true,
+    )]
+    pub(crate) max_snapshots_per_caller: usize,
 }

@@ -2,11 +2,11 @@
 //! 1 to 3 of [`feed`](crate::feed)'s algorithm.
 
 use std::{
-    collections::{HashSet, VecDeque},
+    collections::HashSet,
     time::{Duration, Instant},
 };
 
-use tokio::time::sleep;
+use tokio::{sync::mpsc, time::sleep};
 
 use crate::{
     domain::{
@@ -18,8 +18,10 @@ use crate::{
     feed::{
         cursor,
         event_filter::EventFilter,
+        event_page::EventPage,
         handle::{BATCH_SIZE, Feed},
-        snapshot::Snapshot,
+        snapshot::{Payer, Snapshot},
+        snapshot_task::SnapshotPart,
     },
     store::{event::Event, event_batch, event_bookmark, event_reach, sequencer::is_standby},
 };
@@ -53,7 +55,9 @@ pub(crate) struct Backfill {
     /// See [`delivered`](Self::delivered).
     delivered: Option<Bookmark>,
     /// Events that were read and not yet taken.
-    ready: VecDeque<Event>,
+    ready: EventPage,
+    /// The pages of the snapshot that were not received yet.
+    rest: Option<mpsc::Receiver<Result<SnapshotPart>>>,
     /// Changes behind `at` that the snapshot already showed.
     included: HashSet<ChangeId>,
     phase: Phase,
@@ -73,11 +77,13 @@ impl Feed {
     /// Begins to read the events that match.
     ///
     /// # Errors
-    /// Also `CursorExpired`, `Invalid` for the cursor, and `LimitExceeded` for the snapshot.
+    /// Also `CursorExpired`, `Invalid` for the cursor, and `LimitExceeded` and `RateLimited` for the
+    /// snapshot.
     pub(crate) async fn backfill(
         &self,
         filter: EventFilter,
         start: StartPosition,
+        payer: &dyn Payer,
     ) -> Result<Backfill> {
         self.expect_attached().await?;
         match start {
@@ -95,7 +101,7 @@ impl Feed {
                 Ok(Backfill::new(self, filter, at))
             }
             StartPosition::Snapshot => {
-                let snapshot = self.snapshot(&filter).await?;
+                let snapshot = self.snapshot(&filter, payer).await?;
                 Ok(Backfill::from_snapshot(self, filter, snapshot))
             }
         }
@@ -147,7 +153,8 @@ impl Backfill {
             filter,
             at,
             delivered: Some(at),
-            ready: VecDeque::new(),
+            ready: EventPage::new(&feed.0.metrics.feed_page_bytes, []),
+            rest: None,
             included: HashSet::new(),
             phase: Phase::CatchingUp,
         }
@@ -157,7 +164,8 @@ impl Backfill {
         Self {
             // Until the last event of the snapshot is taken, there is no position to resume from.
             delivered: None,
-            ready: snapshot.events,
+            ready: snapshot.page,
+            rest: snapshot.rest,
             included: snapshot.included,
             ..Self::new(feed, filter, snapshot.bookmark)
         }
@@ -167,14 +175,22 @@ impl Backfill {
     /// up to the handoff's position.
     ///
     /// # Errors
-    /// Also `CursorExpired`, where retention was faster.
+    /// Also `CursorExpired`, where retention was faster, and `SnapshotLagged`.
     pub(crate) async fn next(&mut self) -> Result<Option<Event>> {
         loop {
-            if let Some(event) = self.ready.pop_front() {
+            if let Some(event) = self.ready.take() {
                 // A subscriber that resumed from the middle of a snapshot would miss its rest.
-                let is_resumable = event.kind != EventKind::Snapshot || self.ready.is_empty();
+                let is_last = self.ready.is_empty() && self.rest.is_none();
+                let is_resumable = event.kind != EventKind::Snapshot || is_last;
                 self.delivered = is_resumable.then_some(event.bookmark);
                 return Ok(Some(event));
+            }
+            if let Some(rest) = &mut self.rest {
+                // Without an error, the reader ends early only with the server.
+                let part = rest.recv().await.ok_or(Error::Unavailable)??;
+                self.ready = part.page;
+                self.rest = self.rest.take().filter(|_| part.has_next);
+                continue;
             }
             match self.phase {
                 Phase::CatchingUp => {
@@ -223,7 +239,7 @@ impl Backfill {
     }
 
     /// Reads the next events behind `at`. Returns how many positions it advanced, including those
-    /// of events that do not match.
+    /// of events that do not match; a whole batch where their texts are so long that it was cut.
     async fn read(&mut self) -> Result<u64> {
         // The table has the included changes, the memory perhaps not yet: a handoff before them
         // would deliver them live as well.
@@ -232,7 +248,10 @@ impl Backfill {
         {
             return Ok(advanced);
         }
-        let batch = event_batch::after(&self.feed.0.db, self.at, BATCH_SIZE).await?;
+        let batch = {
+            let (db, max_bytes) = (&self.feed.0.db, self.feed.batch_bytes());
+            event_batch::after(db, self.at, BATCH_SIZE, max_bytes).await?
+        };
         // Checked after the read: what is not pruned by now was not missing from the batch.
         if !batch.is_whole || event_reach::find(&self.feed.0.db).await?.floor > self.at.position {
             return Err(TOO_OLD);
@@ -246,7 +265,7 @@ impl Backfill {
         let is_wanted = |event: &Event| filter.matches(event) && !included.contains(&event.change);
         self.ready
             .extend(batch.events.into_iter().filter(is_wanted));
-        Ok(advanced)
+        Ok(if batch.is_cut { BATCH_SIZE } else { advanced })
     }
 
     /// Does the same without the database; `None` unless memory has every event behind `at`.

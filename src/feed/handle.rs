@@ -9,7 +9,7 @@ use std::{
 
 use parking_lot::{Mutex, MutexGuard};
 use tokio::{sync::Notify, time::sleep};
-use tokio_util::sync::CancellationToken;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     clock::Clock,
@@ -27,7 +27,7 @@ use crate::{
 };
 
 /// How many events are read, or dropped, at a time; also how many a subscriber holds in memory
-/// during its backfill.
+/// during its backfill, unless their texts are long.
 pub(crate) const BATCH_SIZE: u64 = 500;
 
 /// How long a position is asked for where the database does not answer, and the pause in between.
@@ -55,6 +55,8 @@ pub(crate) struct FeedState {
     pub(crate) wake: Notify,
     pub(crate) clock: Clock,
     pub(crate) stop: CancellationToken,
+    /// Where long snapshots are read.
+    pub(crate) tasks: TaskTracker,
 }
 
 impl Feed {
@@ -66,6 +68,7 @@ impl Feed {
         clock: Clock,
         metrics: Arc<Metrics>,
         stop: CancellationToken,
+        tasks: TaskTracker,
     ) -> Result<Self> {
         let feed = Self(Arc::new(FeedState {
             db,
@@ -80,6 +83,7 @@ impl Feed {
             wake: Notify::new(),
             clock,
             stop,
+            tasks,
         }));
         feed.refresh_epoch().await?;
         Ok(feed)
@@ -204,6 +208,12 @@ impl Feed {
     /// Makes the tail read at once.
     pub(crate) fn wake(&self) {
         self.0.wake.notify_one();
+    }
+
+    /// How many bytes of events a subscriber's backfill reads at a time. A snapshot holds two pages:
+    /// one is being taken, and one is ready.
+    pub(crate) fn batch_bytes(&self) -> usize {
+        self.0.config.feed_queue_bytes / 2
     }
 
     pub(crate) fn dispatcher(&self) -> MutexGuard<'_, Dispatcher> {

@@ -9,7 +9,10 @@ use tokio::time::{sleep, timeout};
 
 use crate::{
     domain::error::{Error, Result},
-    feed::handle::{BATCH_SIZE, Feed},
+    feed::{
+        handle::{BATCH_SIZE, Feed},
+        recent::MAX_BYTES,
+    },
     store::{
         event_batch,
         event_probe::{self, FeedNews, FeedProbe},
@@ -99,7 +102,8 @@ impl Tail {
         }
         loop {
             let from = feed.dispatcher().at;
-            let batch = event_batch::after(&feed.0.db.watching(), from, BATCH_SIZE).await?;
+            let batch =
+                event_batch::after(&feed.0.db.watching(), from, BATCH_SIZE, MAX_BYTES).await?;
             let is_standby = batch.is_behind && sequencer::is_standby(&feed.0.db).await?;
             let mut dispatcher = feed.dispatcher();
             // All subscribers left during the read, and a new one set another bookmark: read again

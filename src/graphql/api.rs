@@ -35,7 +35,7 @@ pub(crate) struct ApiState {
     pub(crate) subscriptions: SharedSubscriptions,
     /// One permit for each subscription that may start at once: a thousand simultaneous starts must
     /// not take every database connection and much memory.
-    pub(crate) openings: Semaphore,
+    pub(crate) openings: Arc<Semaphore>,
 }
 
 impl Deref for Api {
@@ -62,7 +62,7 @@ impl Api {
             subgraph_sdl: SubgraphSdl(subgraph_sdl(&sdl).into()),
             documents,
             subscriptions: SharedSubscriptions::default(),
-            openings: Semaphore::new(MAX_OPENINGS),
+            openings: Arc::new(Semaphore::new(MAX_OPENINGS)),
         })))
     }
 

@@ -14,6 +14,7 @@ use crate::{
     domain::error::{Error, Result},
     rate_limit::{
         bucket::{BucketPolicy, Buckets, RateStatus},
+        caller_turns::{CallerTurn, CallerTurns},
         client_network::client_network,
         permit::{AddressPermit, AddressPermits},
     },
@@ -26,7 +27,7 @@ const REJECTED_COST: u64 = 100;
 
 /// Whose points are spent.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-enum RateKey {
+pub(crate) enum RateKey {
     /// Everybody of this address or, with IPv6, of its network.
     Address(IpAddr),
     /// Every caller with this identity, from any address.
@@ -55,6 +56,7 @@ struct LimiterState {
     sockets: AddressPermits,
     subscriptions: Arc<Semaphore>,
     max_subscriptions: usize,
+    snapshots: CallerTurns<RateKey>,
 }
 
 impl RateLimiter {
@@ -70,6 +72,7 @@ impl RateLimiter {
             sockets: AddressPermits::new(config.max_sockets_per_address),
             subscriptions: Arc::new(Semaphore::new(permits)),
             max_subscriptions: config.max_subscriptions,
+            snapshots: CallerTurns::new(config.max_snapshots_per_caller),
         }))
     }
 
@@ -137,6 +140,11 @@ impl RateLimiter {
                 asked: None,
                 advice: "close another socket of your address first, or run several operations on one",
             })
+    }
+
+    /// Waits for the caller's turn to read a long snapshot.
+    pub(crate) async fn snapshot_turn(&self, context: &RequestContext) -> CallerTurn<RateKey> {
+        self.0.snapshots.wait(RateKey::of(context)).await
     }
 
     /// A permit for a subscription.

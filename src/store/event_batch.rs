@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
+use futures_util::TryStreamExt;
 use sea_orm::{
-    FromQueryResult, JoinType, QueryOrder, QuerySelect, QueryTrait, entity::prelude::*,
-    sea_query::ExprTrait,
+    DbBackend, FromQueryResult, JoinType, QueryOrder, QuerySelect, QueryTrait, StreamTrait,
+    entity::prelude::*,
+    sea_query::{ExprTrait, SelectStatement},
 };
 
 use crate::{
@@ -35,12 +37,64 @@ pub(crate) struct EventBatch {
     pub(crate) is_whole: bool,
     /// The feed does not even reach to the given bookmark.
     pub(crate) is_behind: bool,
+    /// More was to be read, and would have been too many bytes.
+    pub(crate) is_cut: bool,
 }
 
-/// About `limit` events behind a bookmark, in order.
-pub(crate) async fn after(db: &Db, from: Bookmark, limit: u64) -> Result<EventBatch> {
-    let column = position_expr(db.backend());
-    let query = Entity::find()
+/// About `limit` events behind a bookmark, in order; fewer, but at least one, where they come to
+/// more than `max_bytes`.
+pub(crate) async fn after(
+    db: &Db,
+    from: Bookmark,
+    limit: u64,
+    max_bytes: usize,
+) -> Result<EventBatch> {
+    let statement = db.backend().build(&select(db.backend(), from, limit));
+    let mut rows = db.reader()?.stream_raw(statement).await?;
+    let (mut first, mut last, mut count) = (None, None, 0);
+    let (mut events, mut bytes, mut is_cut) = (Vec::new(), 0, false);
+    // Streamed, as texts may be long: no more is held than the batch.
+    while let Some(row) = rows.try_next().await? {
+        if first.is_none() {
+            let bookmark = of_row(&row)?;
+            first = Some(bookmark);
+            if bookmark.position == from.position {
+                continue;
+            }
+        }
+        let event = rows::if_readable(PositionedRow::from_query_result(&row, ""));
+        let event = event.map(Event::from);
+        bytes += event.as_ref().map_or(0, |event| event.step.event_bytes());
+        if count > 0 && bytes > max_bytes {
+            is_cut = true;
+            break;
+        }
+        count += 1;
+        last = Some(row);
+        events.extend(event);
+    }
+    let is_same = match first {
+        Some(first) if first.position == from.position => first == from,
+        // It was pruned since; whether anything behind it was too is seen below.
+        Some(_) => true,
+        None => from.position == Position::default(),
+    };
+    let last = last.as_ref().map(of_row).transpose()?;
+    // Positions have no gaps, so n rows reach n positions further.
+    let reaches = |last: Bookmark| last.position.0 - from.position.0;
+    Ok(EventBatch {
+        events,
+        is_whole: is_same && last.is_none_or(|last| count == reaches(last)),
+        last,
+        is_behind: first.is_none() && !is_same,
+        is_cut,
+    })
+}
+
+/// The rows of the events behind a bookmark.
+fn select(backend: DbBackend, from: Bookmark, limit: u64) -> SelectStatement {
+    let column = position_expr(backend);
+    Entity::find()
         .expr_as(column.clone(), "position")
         .column(build::Column::Builderid)
         // An outer join, as an event may be of a build that has no row.
@@ -49,28 +103,7 @@ pub(crate) async fn after(db: &Db, from: Bookmark, limit: u64) -> Result<EventBa
         .filter(column.clone().gte(from.position))
         .order_by_asc(column)
         .limit(limit + 1)
-        .into_query();
-    let all = rows::query(db, query).await?;
-    let first = all.first().map(of_row).transpose()?;
-    let (is_same, rows) = match first {
-        Some(first) if first.position == from.position => (first == from, &all[1..]),
-        // It was pruned since; whether anything behind it was too is seen below.
-        Some(_) => (true, &all[..]),
-        None => (from.position == Position::default(), &all[..]),
-    };
-    let is_behind = first.is_none() && !is_same;
-    let last = rows.last().map(of_row).transpose()?;
-    let readable = rows
-        .iter()
-        .filter_map(|row| rows::if_readable(PositionedRow::from_query_result(row, "")));
-    // Positions have no gaps, so n rows reach n positions further.
-    let reaches = |last: Bookmark| last.position.0 - from.position.0;
-    Ok(EventBatch {
-        events: readable.map(Event::from).collect(),
-        is_whole: is_same && last.is_none_or(|last| i64::try_from(rows.len()) == Ok(reaches(last))),
-        last,
-        is_behind,
-    })
+        .into_query()
 }
 
 /// An event with its position and its builder.

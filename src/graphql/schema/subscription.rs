@@ -12,7 +12,7 @@ use crate::{
             event::{StepEvent, StepEventFilter, log_unknown_ids},
             scalar::EventCursor,
         },
-        subscribe::event_source::{EventSource, EventStream, Origin},
+        subscribe::event_source::{EventSource, EventStream, Origin, OwnStream},
     },
 };
 
@@ -59,12 +59,12 @@ impl Subscription {
                 let filter = filter.unwrap_or_default().read()?;
                 let backfill = async {
                     log_unknown_ids(&app.db, &filter).await;
-                    app.feed.backfill(filter, start).await
+                    app.feed.backfill(filter, start, &**handoff).await
                 };
                 // The stream has no deadline: only its start and each event have one.
                 let backfill = app.deadline().keep(backfill).await??;
                 state.set_delivered(backfill.delivered());
-                EventStream::Own(Box::new(backfill), Some(handoff.clone()))
+                EventStream::Own(OwnStream::new(backfill, handoff.clone()))
             }
             Origin::Shared(events) => EventStream::Shared(events.clone()),
         };

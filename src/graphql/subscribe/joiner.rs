@@ -3,12 +3,21 @@
 use std::sync::Arc;
 
 use async_graphql::{PathSegment, ServerError};
+use futures_util::future::{BoxFuture, FutureExt};
 use parking_lot::Mutex;
+use tokio::sync::OwnedSemaphorePermit;
 
 use crate::{
     auth::request_context::RequestContext,
-    domain::{bookmark::Bookmark, error::Error, id::Position},
-    feed::event_filter::EventFilter,
+    domain::{
+        bookmark::Bookmark,
+        error::{Error, Result},
+        id::Position,
+    },
+    feed::{
+        event_filter::EventFilter,
+        snapshot::{Payer, Turn},
+    },
     graphql::{
         api::Api,
         execute::errors::from_error,
@@ -33,6 +42,8 @@ pub(crate) struct Joiner {
     context: RequestContext,
     /// Set by `join`, inside the library; taken by the subscriber's stream.
     membership: Mutex<Option<Membership>>,
+    /// The permit to start.
+    opening: Mutex<Option<OwnedSemaphorePermit>>,
 }
 
 impl Joiner {
@@ -40,6 +51,7 @@ impl Joiner {
         api: &Api,
         operation: Arc<PreparedOperation>,
         context: &RequestContext,
+        opening: Option<OwnedSemaphorePermit>,
     ) -> Self {
         Self {
             key: Arc::new(GroupKey::new(&operation, &context.caller)),
@@ -50,7 +62,18 @@ impl Joiner {
                 ..context.clone()
             },
             membership: Mutex::default(),
+            opening: Mutex::new(opening),
         }
+    }
+
+    /// Lets another subscription start.
+    pub(crate) fn end_opening(&self) {
+        self.opening.lock().take();
+    }
+
+    /// What so many events cost.
+    fn points(&self, events: u64) -> u64 {
+        events.saturating_mul(self.operation.cost.objects)
     }
 
     /// The membership, once the subscriber's own stream has joined and ended.
@@ -89,6 +112,32 @@ impl Joiner {
             error.path.push(PathSegment::Field(key));
         }
         error
+    }
+}
+
+impl Payer for Joiner {
+    fn spend(&self, events: u64) -> Result<()> {
+        let limiter = &self.api.app().rate_limiter;
+        let Some(status) = limiter.status(&self.context) else {
+            return Ok(());
+        };
+        // The operation has paid for one event, and a full bucket is enough for anything.
+        let paid = self.points(1);
+        let points = self.points(events).min(status.max).saturating_sub(paid);
+        limiter.spend(&self.context, points)
+    }
+
+    fn charge(&self, events: u64) {
+        let points = self.points(events);
+        self.api.app().rate_limiter.charge(&self.context, points);
+    }
+
+    fn turn(&self) -> BoxFuture<'_, Turn> {
+        // It may be long until then, and others need not wait for that.
+        self.end_opening();
+        let limiter = &self.api.app().rate_limiter;
+        let turn = limiter.snapshot_turn(&self.context);
+        turn.map(|turn| Box::new(turn) as Turn).boxed()
     }
 }
 

@@ -74,10 +74,10 @@ impl Api {
         let permit = self.app.rate_limiter.acquire_subscription();
         let permit = permit.map_err(Refusal::admission)?;
         // Bounds the connections and the memory that simultaneous starts take.
-        let opening = self.openings.acquire().await;
+        let opening = self.openings.clone().acquire_owned().await.ok();
         let state = StreamState::default();
         let operation = Arc::new(operation);
-        let joiner = Arc::new(Joiner::new(self, operation.clone(), context));
+        let joiner = Arc::new(Joiner::new(self, operation.clone(), context, opening));
         let request = self.library_request(&operation, context).await;
         let request = request.map_err(|error| Refusal::from(from_error(&error)))?;
         let request = request.data(EventSource::own(joiner.clone(), resume, state.clone()));
@@ -89,9 +89,10 @@ impl Api {
             first
         } else {
             // It reads many events that do not match; others need not wait for that.
-            drop(opening);
+            joiner.end_opening();
             own.next().await
         };
+        joiner.end_opening();
         if let Some(refusal) = refusal(first.as_ref(), &state) {
             return Err(resumable(refusal, &state, &self.app.feed));
         }
@@ -143,11 +144,14 @@ fn resumable(mut refusal: Refusal, state: &StreamState, feed: &Feed) -> Refusal 
 /// The code of errors that only interrupt a subscription.
 fn interruption_code(errors: &[ServerError]) -> Option<ErrorCode> {
     errors.iter().find_map(|error| {
-        let code = error.source::<Error>()?.code();
+        let error = error.source::<Error>()?;
+        let code = error.code();
         let interrupts = matches!(
             code,
             ErrorCode::Unavailable | ErrorCode::FeedLagged | ErrorCode::FeedDetached
         );
+        // The same snapshot would only be too slow again.
+        let interrupts = interrupts && !matches!(error, Error::SnapshotLagged(_));
         interrupts.then_some(code)
     })
 }

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use sea_orm::DbBackend;
+use sea_orm::{DatabaseConnection, DbBackend};
+use tokio::sync::Semaphore;
 
 use crate::{
     config::database::DatabaseConfig,
@@ -127,10 +128,14 @@ async fn connect_ours(
     let writer = location.open(config, write, writers).await?;
     let reader = location.open(config, Purpose::Read, config.readers).await?;
     let watcher = location.open(config, watch, 1).await?;
+    let snapshots = open_snapshots(location, config, Purpose::Read).await?;
     let db = Db {
         writer,
         reader,
         watcher,
+        snapshots,
+        snapshot_slots: snapshot_slots(config),
+        snapshot_time: config.snapshot_time(),
         is_ours: true,
         file: location.watch()?,
         writability: Writability::new(location.read_only),
@@ -156,6 +161,9 @@ async fn connect_buildbots(
         reader: location.open(config, read, config.readers).await?,
         watcher: location.open(config, watch, 1).await?,
         writer: location.open(config, keep, 1).await?,
+        snapshots: open_snapshots(location, config, read).await?,
+        snapshot_slots: snapshot_slots(config),
+        snapshot_time: config.snapshot_time(),
         is_ours: false,
         file: location.watch()?,
         writability: Writability::new(location.read_only),
@@ -165,4 +173,19 @@ async fn connect_buildbots(
     };
     db.look().await;
     Ok(db)
+}
+
+async fn open_snapshots(
+    location: &DatabaseLocation,
+    config: &DatabaseConfig,
+    read: Purpose,
+) -> Result<DatabaseConnection, CommandError> {
+    let of_snapshots = config.for_snapshots(location.backend == DbBackend::Sqlite);
+    let connections = config.snapshot_readers;
+    location.open(&of_snapshots, read, connections).await
+}
+
+fn snapshot_slots(config: &DatabaseConfig) -> Arc<Semaphore> {
+    // As many as there are connections: those without one wait here, in order.
+    Arc::new(Semaphore::new(config.snapshot_readers as usize))
 }

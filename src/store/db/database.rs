@@ -1,11 +1,15 @@
 //! A database that is served: its connections, its owner and its dialect of SQL.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
 };
 
 use sea_orm::{DatabaseConnection, DbBackend};
+use tokio::sync::Semaphore;
 
 use crate::{
     domain::{
@@ -29,6 +33,12 @@ pub(crate) struct Db {
     pub(crate) writer: DatabaseConnection,
     /// Notices the writes of other processes, without waiting for readers.
     pub(crate) watcher: DatabaseConnection,
+    /// Long snapshots, so that they never keep a reader waiting.
+    pub(crate) snapshots: DatabaseConnection,
+    /// One permit for each of these connections.
+    pub(crate) snapshot_slots: Arc<Semaphore>,
+    /// How long such a transaction may stay open.
+    pub(crate) snapshot_time: Duration,
     pub(crate) is_ours: bool,
     /// The file, on SQLite.
     pub(crate) file: Option<Arc<WatchedFile>>,
@@ -126,7 +136,7 @@ impl Db {
 
     /// Closes every connection; on SQLite the write-ahead log is folded into the file.
     pub(crate) async fn close(&self) {
-        for connection in [&self.reader, &self.watcher, &self.writer] {
+        for connection in [&self.reader, &self.snapshots, &self.watcher, &self.writer] {
             if let Err(error) = connection.clone().close().await {
                 tracing::warn!(%error, "a connection did not close cleanly");
             }

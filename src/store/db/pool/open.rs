@@ -139,6 +139,8 @@ mod tests {
             database_url: Some(url),
             readers: 1,
             writers: 1,
+            snapshot_readers: 1,
+            snapshot_seconds: 1,
             busy_seconds: 1,
             connect_seconds: 1,
             statement_seconds: 1,
