@@ -87,7 +87,7 @@ metrics! {
     /// How many subscribers hear events now.
     feed_subscribers: Gauge = "feed_subscribers", Gauge::default();
     /// How many bytes of events were read for subscribers and wait to be taken.
-    feed_page_bytes: Gauge = "feed_page_bytes" in Bytes, Gauge::default();
+    feed_page_bytes: Gauge = "feed_page" in Bytes, Gauge::default();
     /// How many subscribers were cut off because they read too slowly.
     feed_lagged: Counter = "feed_lagged", Counter::default();
     /// How often the feed could not be read.

@@ -30,6 +30,9 @@ use crate::{
 /// during its backfill, unless their texts are long.
 pub(crate) const BATCH_SIZE: u64 = 500;
 
+/// A batch is no smaller than this many bytes, however small the queues are.
+const MIN_BATCH_BYTES: usize = 8_192;
+
 /// How long a position is asked for where the database does not answer, and the pause in between.
 const SEQUENCE_PATIENCE: Duration = Duration::from_secs(2);
 const SEQUENCE_PAUSE: Duration = Duration::from_millis(50);
@@ -213,7 +216,7 @@ impl Feed {
     /// How many bytes of events a subscriber's backfill reads at a time. A snapshot holds two pages:
     /// one is being taken, and one is ready.
     pub(crate) fn batch_bytes(&self) -> usize {
-        self.0.config.feed_queue_bytes / 2
+        (self.0.config.feed_queue_bytes / 2).max(MIN_BATCH_BYTES)
     }
 
     pub(crate) fn dispatcher(&self) -> MutexGuard<'_, Dispatcher> {
