@@ -1,9 +1,11 @@
 //! A server's state: what every request needs.
 
 pub(crate) mod deadline;
+pub(crate) mod turn;
 
 use std::{ops::Deref, sync::Arc};
 
+use prometheus_client::metrics::gauge::Gauge;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
@@ -13,10 +15,18 @@ use crate::{
     config::Config,
     domain::command_error::CommandError,
     feed::handle::Feed,
+    memory::MemoryBudget,
     metrics::Metrics,
     rate_limit::limiter::RateLimiter,
-    store::{db::database::Db, invalid_values::InvalidValues},
+    store::{
+        db::{database::Db, read_account::ReadAccount},
+        invalid_values::InvalidValues,
+    },
 };
+
+/// How many bytes may be held of requests that are not all there yet. An honest server is far from
+/// it; without it one address could hold its connections times the largest request.
+const MAX_INCOMING: u64 = 128 * 1_024 * 1_024;
 
 /// A server's state. A clone is one more pointer to it.
 #[derive(Clone, Debug)]
@@ -31,6 +41,10 @@ pub(crate) struct AppState {
     pub(crate) access: Access,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) rate_limiter: RateLimiter,
+    /// What requests, queues and snapshots may hold together.
+    pub(crate) memory: MemoryBudget,
+    /// What bodies and messages that are still coming in may hold beyond their beginnings.
+    pub(crate) incoming: MemoryBudget,
     /// Which invalid values the log has named.
     pub(crate) invalid_values: InvalidValues,
     pub(crate) config: Arc<Config>,
@@ -61,11 +75,13 @@ impl App {
         let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
         let metrics = Arc::new(Metrics::default());
         // Before the clones below, which then measure too.
-        db.measure(&metrics.statement_seconds);
+        db.measure(&metrics);
+        let memory = MemoryBudget::new(config.rate.max_memory_bytes, &metrics.memory_held);
         let feed = Feed::open(
             db.clone(),
             config.feed.clone(),
             clock.clone(),
+            memory.clone(),
             metrics.clone(),
             stop.clone(),
             tasks.clone(),
@@ -77,6 +93,8 @@ impl App {
             feed,
             clock,
             metrics,
+            memory,
+            incoming: MemoryBudget::new(Some(MAX_INCOMING), &Gauge::default()),
             rate_limiter: RateLimiter::new(&config.rate),
             invalid_values: InvalidValues::default(),
             config: Arc::new(config),
@@ -90,6 +108,13 @@ impl App {
         // Not `self.clone()`, which would copy only the pointer.
         let state = AppState::clone(self);
         Self(Arc::new(AppState { clock, ..state }))
+    }
+
+    /// The same server, whose database is read on a caller's account.
+    pub(crate) fn reading_for(&self, account: Arc<ReadAccount>) -> Self {
+        let state = AppState::clone(self);
+        let db = self.db.for_caller(account);
+        Self(Arc::new(AppState { db, ..state }))
     }
 
     /// The deadline of an operation that begins now.

@@ -1,7 +1,7 @@
-//! How much callers may take: points and sockets per caller, subscriptions for all together.
+//! How much callers may take: points, sockets, subscriptions and operations at once.
 
 pub(crate) mod bucket;
-pub(crate) mod caller_turns;
-pub(crate) mod client_network;
 pub(crate) mod limiter;
+pub(crate) mod operations;
 pub(crate) mod permit;
+pub(crate) mod points;

@@ -1,6 +1,6 @@
 //! Which database, and how many connections and seconds it may take.
 
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
 use clap::Args;
 
@@ -20,6 +20,15 @@ pub(crate) struct DatabaseConfig {
     /// --demo]
     #[arg(long, env = "BUILDBOT_GRAPHQL_DATABASE_URL")]
     pub(crate) database_url: Option<String>,
+    /// A file with the database's URL, so that no list of processes has its password; a newline at
+    /// its end does not count
+    #[arg(
+        long,
+        env = "BUILDBOT_GRAPHQL_DATABASE_URL_FILE",
+        value_name = "FILE",
+        conflicts_with = "database_url"
+    )]
+    pub(crate) database_url_file: Option<PathBuf>,
     /// How many connections read at once
     #[arg(
         long,

@@ -23,7 +23,10 @@ use crate::{
         snapshot::{Payer, Snapshot},
         snapshot_task::SnapshotPart,
     },
-    store::{event::Event, event_batch, event_bookmark, event_reach, sequencer::is_standby},
+    store::{
+        db::database::Db, event::Event, event_batch, event_bookmark, event_reach,
+        sequencer::is_standby,
+    },
 };
 
 const TOO_OLD: Error = Error::CursorExpired("the feed does not reach back to this cursor");
@@ -49,6 +52,7 @@ pub(crate) enum StartPosition {
 #[derive(Debug)]
 pub(crate) struct Backfill {
     feed: Feed,
+    db: Db,
     filter: EventFilter,
     /// Everything up to here was read.
     at: Bookmark,
@@ -74,48 +78,50 @@ enum Phase {
 }
 
 impl Feed {
-    /// Begins to read the events that match.
+    /// Begins to read the events that match, on a caller's account.
     ///
     /// # Errors
-    /// Also `CursorExpired`, `Invalid` for the cursor, and `LimitExceeded` and `RateLimited` for the
-    /// snapshot.
+    /// Also `CursorExpired`, `Invalid` for the cursor, and those of `snapshot`.
     pub(crate) async fn backfill(
         &self,
+        db: &Db,
         filter: EventFilter,
         start: StartPosition,
         payer: &dyn Payer,
     ) -> Result<Backfill> {
         self.expect_attached().await?;
-        match start {
+        let mut backfill = match start {
             StartPosition::Now => {
-                let at = self.newest().await?;
+                let at = self.newest_read_by(db).await?;
                 let mut backfill = Backfill::new(self, filter, at);
                 // `at` is the newest event's, so there is nothing to catch up with.
                 backfill.phase = Phase::CaughtUp;
-                Ok(backfill)
+                backfill
             }
             StartPosition::After(cursor) => {
                 // Without subscribers, many changes may have been written without a position.
                 self.sequence_if_possible().await?;
-                let at = self.resolve_cursor(&cursor).await?;
-                Ok(Backfill::new(self, filter, at))
+                let at = self.resolve_cursor(db, &cursor).await?;
+                Backfill::new(self, filter, at)
             }
             StartPosition::Snapshot => {
-                let snapshot = self.snapshot(&filter, payer).await?;
-                Ok(Backfill::from_snapshot(self, filter, snapshot))
+                let snapshot = self.snapshot(db, &filter, payer).await?;
+                Backfill::from_snapshot(self, filter, snapshot)
             }
-        }
+        };
+        backfill.db = db.clone();
+        Ok(backfill)
     }
 
     /// The bookmark of a cursor behind which no event is missing.
-    async fn resolve_cursor(&self, cursor: &str) -> Result<Bookmark> {
+    async fn resolve_cursor(&self, db: &Db, cursor: &str) -> Result<Bookmark> {
         let at = cursor::parse(cursor, &self.epoch()?)?;
         let until = Instant::now() + STANDBY_PATIENCE;
         loop {
-            match self.check_reach(at).await {
+            match self.check_reach(db, at).await {
                 // The primary's server gave the cursor.
                 Err(Error::CursorExpired(AHEAD))
-                    if Instant::now() < until && is_standby(&self.0.db).await? =>
+                    if Instant::now() < until && is_standby(db).await? =>
                 {
                     sleep(STANDBY_PAUSE).await;
                 }
@@ -125,13 +131,13 @@ impl Feed {
     }
 
     /// Checks that the feed has the event of a bookmark, and everything behind it.
-    async fn check_reach(&self, at: Bookmark) -> Result<()> {
+    async fn check_reach(&self, db: &Db, at: Bookmark) -> Result<()> {
         // Most subscribers resume after a short break, and need no query.
         if self.dispatcher().recent_after(at).is_some() {
             return Ok(());
         }
-        let found = event_bookmark::at(&self.0.db, at.position).await?;
-        let reach = event_reach::find(&self.0.db).await?;
+        let found = event_bookmark::at(db, at.position).await?;
+        let reach = event_reach::find(db).await?;
         match found {
             Some(found) if found == at => Ok(()),
             // Restored, or a failover lost what was committed, and positions were used again.
@@ -150,10 +156,11 @@ impl Backfill {
     pub(crate) fn new(feed: &Feed, filter: EventFilter, at: Bookmark) -> Self {
         Self {
             feed: feed.clone(),
+            db: feed.0.db.clone(),
             filter,
             at,
             delivered: Some(at),
-            ready: EventPage::new(&feed.0.metrics.feed_page_bytes, []),
+            ready: EventPage::default(),
             rest: None,
             included: HashSet::new(),
             phase: Phase::CatchingUp,
@@ -175,7 +182,7 @@ impl Backfill {
     /// up to the handoff's position.
     ///
     /// # Errors
-    /// Also `CursorExpired`, where retention was faster, and `SnapshotLagged`.
+    /// Also `CursorExpired`, where retention was faster, `SnapshotLagged`, and `OutOfMemory`.
     pub(crate) async fn next(&mut self) -> Result<Option<Event>> {
         loop {
             if let Some(event) = self.ready.take() {
@@ -244,38 +251,38 @@ impl Backfill {
         // The table has the included changes, the memory perhaps not yet: a handoff before them
         // would deliver them live as well.
         if self.included.is_empty()
-            && let Some(advanced) = self.read_from_memory()
+            && let Some(advanced) = self.read_from_memory()?
         {
             return Ok(advanced);
         }
-        let batch = {
-            let (db, max_bytes) = (&self.feed.0.db, self.feed.batch_bytes());
-            event_batch::after(db, self.at, BATCH_SIZE, max_bytes).await?
-        };
+        let max_bytes = self.feed.batch_bytes();
+        let batch = event_batch::after(&self.db, self.at, BATCH_SIZE, max_bytes).await?;
         // Checked after the read: what is not pruned by now was not missing from the batch.
-        if !batch.is_whole || event_reach::find(&self.feed.0.db).await?.floor > self.at.position {
+        if !batch.is_whole || event_reach::find(&self.db).await?.floor > self.at.position {
             return Err(TOO_OLD);
         }
         let Some(last) = batch.last else {
             return Ok(0);
         };
         let advanced = last.position.0.abs_diff(self.at.position.0);
-        self.at = last;
         let (filter, included) = (&self.filter, &self.included);
         let is_wanted = |event: &Event| filter.matches(event) && !included.contains(&event.change);
-        self.ready
-            .extend(batch.events.into_iter().filter(is_wanted));
+        let wanted = batch.events.into_iter().filter(is_wanted).collect();
+        self.ready = EventPage::reserve(&self.feed.0.memory, wanted)?;
+        self.at = last;
         Ok(if batch.is_cut { BATCH_SIZE } else { advanced })
     }
 
     /// Does the same without the database; `None` unless memory has every event behind `at`.
-    fn read_from_memory(&mut self) -> Option<u64> {
+    fn read_from_memory(&mut self) -> Result<Option<u64>> {
         let dispatcher = self.feed.dispatcher();
-        let recent = dispatcher.recent_after(self.at)?;
+        let Some(recent) = dispatcher.recent_after(self.at) else {
+            return Ok(None);
+        };
         let matching = recent.filter(|event| self.filter.matches(event));
-        self.ready.extend(matching.cloned());
+        self.ready = EventPage::reserve(&self.feed.0.memory, matching.cloned().collect())?;
         let advanced = dispatcher.at.position.0.abs_diff(self.at.position.0);
         self.at = dispatcher.at;
-        Some(advanced)
+        Ok(Some(advanced))
     }
 }

@@ -1,47 +1,60 @@
 //! Events that were read from the table, or from memory, and not yet taken.
 
-use std::collections::VecDeque;
+use std::{collections::VecDeque, sync::Arc};
 
-use prometheus_client::metrics::gauge::Gauge;
+use crate::{
+    domain::{
+        bookmark::Bookmark,
+        error::Result,
+        event::EventKind,
+        id::{BuilderId, ChangeId},
+    },
+    memory::{MemoryBudget, MemoryShare},
+    store::{event::Event, snapshot::SnapshotPage},
+};
 
-use crate::store::event::Event;
-
-/// Events in order, counted in bytes while they are held.
-#[derive(Debug)]
+/// Events in order, whose bytes are counted while they are held.
+#[derive(Debug, Default)]
 pub(crate) struct EventPage {
     events: VecDeque<Event>,
-    bytes: i64,
-    /// How many bytes all pages hold.
-    held: Gauge,
+    bytes: usize,
+    memory: Option<MemoryShare>,
 }
 
 impl EventPage {
-    pub(crate) fn new(held: &Gauge, events: impl IntoIterator<Item = Event>) -> Self {
-        let mut page = Self {
-            events: VecDeque::new(),
-            bytes: 0,
-            held: held.clone(),
-        };
-        page.extend(events);
-        page
+    /// A page for which there is memory.
+    ///
+    /// # Errors
+    /// `OutOfMemory` where there is none.
+    pub(crate) fn reserve(memory: &MemoryBudget, events: Vec<Event>) -> Result<Self> {
+        let share = memory.reserve(bytes_of(&events))?;
+        Ok(Self::new(share, events))
     }
 
-    pub(crate) fn extend(&mut self, events: impl IntoIterator<Item = Event>) {
-        let before = self.events.len();
-        self.events.extend(events);
-        let bytes = self.events.range(before..).map(bytes).sum();
-        self.bytes += bytes;
-        self.held.inc_by(bytes);
+    /// The same, whether there is memory or not.
+    pub(crate) fn hold(memory: &MemoryBudget, events: Vec<Event>) -> Self {
+        let share = memory.hold(bytes_of(&events));
+        Self::new(share, events)
+    }
+
+    fn new(share: MemoryShare, events: Vec<Event>) -> Self {
+        Self {
+            bytes: bytes_of(&events),
+            events: events.into(),
+            memory: Some(share),
+        }
     }
 
     /// The next event.
     pub(crate) fn take(&mut self) -> Option<Event> {
         let event = self.events.pop_front()?;
-        self.bytes -= bytes(&event);
-        self.held.dec_by(bytes(&event));
+        self.bytes -= event.step.event_bytes();
+        if let Some(memory) = &mut self.memory {
+            memory.resize(self.bytes);
+        }
         // The room of a long page is given back with its last event.
         if self.events.is_empty() {
-            self.events = VecDeque::new();
+            *self = Self::default();
         }
         Some(event)
     }
@@ -51,13 +64,24 @@ impl EventPage {
     }
 }
 
-impl Drop for EventPage {
-    fn drop(&mut self) {
-        self.held.dec_by(self.bytes);
-    }
+fn bytes_of(events: &[Event]) -> usize {
+    events.iter().map(|event| event.step.event_bytes()).sum()
 }
 
-/// About how much memory an event takes.
-fn bytes(event: &Event) -> i64 {
-    i64::try_from(event.step.event_bytes()).unwrap_or(i64::MAX)
+/// The events of a snapshot's page.
+pub(crate) fn snapshot_events(
+    page: SnapshotPage,
+    bookmark: Bookmark,
+    builderid: Option<BuilderId>,
+    now: i64,
+) -> Vec<Event> {
+    let events = page.steps.into_iter().map(|step| Event {
+        change: ChangeId::default(),
+        bookmark,
+        kind: EventKind::Snapshot,
+        occurred_at: now,
+        builderid,
+        step: Arc::new(step),
+    });
+    events.collect()
 }

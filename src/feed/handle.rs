@@ -20,6 +20,7 @@ use crate::{
         id::ChangeId,
     },
     feed::{cursor, dispatcher::Dispatcher, epoch::FeedEpoch, sequencer::Sequencer},
+    memory::MemoryBudget,
     metrics::Metrics,
     store::{
         db::database::Db, event, event_bookmark, event_reach, feed_install::probe::find_feed_epoch,
@@ -45,6 +46,8 @@ pub(crate) struct Feed(pub(crate) Arc<FeedState>);
 pub(crate) struct FeedState {
     pub(crate) db: Db,
     pub(crate) config: FeedConfig,
+    /// What queues may hold.
+    pub(crate) memory: MemoryBudget,
     epoch: FeedEpoch,
     /// Held while the epoch is read, so that an older finding does not replace a newer one.
     epoch_turn: tokio::sync::Mutex<()>,
@@ -69,6 +72,7 @@ impl Feed {
         db: Db,
         config: FeedConfig,
         clock: Clock,
+        memory: MemoryBudget,
         metrics: Arc<Metrics>,
         stop: CancellationToken,
         tasks: TaskTracker,
@@ -76,6 +80,7 @@ impl Feed {
         let feed = Self(Arc::new(FeedState {
             db,
             config,
+            memory,
             epoch: FeedEpoch::default(),
             epoch_turn: tokio::sync::Mutex::default(),
             dispatcher: Mutex::default(),
@@ -130,9 +135,14 @@ impl Feed {
 
     /// The newest event's bookmark. No change that is committed by now has a later position.
     pub(crate) async fn newest(&self) -> Result<Bookmark> {
+        self.newest_read_by(&self.0.db).await
+    }
+
+    /// The same, read on a caller's account.
+    pub(crate) async fn newest_read_by(&self, db: &Db) -> Result<Bookmark> {
         self.expect_attached().await?;
         self.sequence_if_possible().await?;
-        let newest = event_bookmark::newest(self.0.db.reader()?).await?;
+        let newest = event_bookmark::newest(&db.reader().await?).await?;
         *self.0.newest_seen.lock() = Some(newest);
         Ok(newest)
     }

@@ -3,27 +3,24 @@
 //! A snapshot of one page is read at once and holds nothing. A longer one waits for its turn, and a
 //! task then reads on in the same transaction, a page ahead of the client at most.
 
-use std::{any::Any, collections::HashSet, sync::Arc};
+use std::collections::HashSet;
 
-use futures_util::future::BoxFuture;
-use sea_orm::DatabaseConnection;
 use tokio::sync::mpsc;
 
 use crate::{
     domain::{
         bookmark::Bookmark,
         error::{Error, Result},
-        event::EventKind,
-        id::{BuilderId, ChangeId},
+        id::ChangeId,
     },
     feed::{
         event_filter::EventFilter,
-        event_page::EventPage,
+        event_page::{EventPage, snapshot_events},
         handle::Feed,
         snapshot_task::{SnapshotPart, SnapshotTask},
     },
     store::{
-        event::Event,
+        db::database::Db,
         snapshot::{SnapshotPage, SnapshotReader},
         step::EVENT_BYTES,
     },
@@ -40,12 +37,9 @@ pub(crate) trait Payer: Send + Sync {
     /// Charges the points for so many events that were read already.
     fn charge(&self, events: u64);
 
-    /// Waits for the caller's turn to read a long snapshot.
-    fn turn(&self) -> BoxFuture<'_, Turn>;
+    /// Lets others begin meanwhile: the next step may take long.
+    fn let_others_begin(&self);
 }
-
-/// A caller's turn, which lasts until this is dropped.
-pub(crate) type Turn = Box<dyn Any + Send + Sync>;
 
 /// The steps of one moment.
 #[derive(Debug)]
@@ -61,59 +55,52 @@ pub(crate) struct Snapshot {
 }
 
 impl Feed {
-    /// Reads the steps that match.
+    /// Reads the steps that match, on a caller's account.
     ///
     /// # Errors
-    /// `LimitExceeded` where they are more than the configuration allows, and `RateLimited`.
+    /// `LimitExceeded` where they are more than the configuration allows, `RateLimited`, and
+    /// `OutOfMemory`.
     pub(crate) async fn snapshot(
         &self,
+        db: &Db,
         filter: &EventFilter,
         payer: &dyn Payer,
     ) -> Result<Snapshot> {
-        let (reader, page) = self.begin_snapshot(self.0.db.reader()?, filter).await?;
-        let count = if page.has_next {
-            self.count_snapshot(&reader).await?
-        } else {
-            self.limit_snapshot(page.steps.len() as u64)?
-        };
+        let (reader, page) = self.begin_snapshot(db, filter).await?;
+        let count = self.count_snapshot(&reader, &page).await?;
         payer.spend(count)?;
         if !page.has_next {
-            return self.first_part(reader, page, filter.builderid, None).await;
+            return self.first_part(reader, page, filter).await;
         }
         // It waits with nothing in its hands, and begins anew at a later moment.
         drop(page);
         reader.finish().await?;
-        let turn = payer.turn().await;
-        let slot = self.0.db.snapshot_slots.clone().acquire_owned().await;
-        let slot = slot.map_err(Error::internal)?;
-        let (reader, page) = self.begin_snapshot(&self.0.db.snapshots, filter).await?;
-        self.count_snapshot(&reader).await?;
-        let held: Turn = Box::new((turn, slot));
-        self.first_part(reader, page, filter.builderid, Some(held))
-            .await
+        payer.let_others_begin();
+        let (reader, page) = self.begin_snapshot(&db.for_snapshots(), filter).await?;
+        self.count_snapshot(&reader, &page).await?;
+        self.first_part(reader, page, filter).await
     }
 
     async fn begin_snapshot(
         &self,
-        connection: &DatabaseConnection,
+        db: &Db,
         filter: &EventFilter,
     ) -> Result<(SnapshotReader, SnapshotPage)> {
-        let page_rows = (self.batch_bytes() / EVENT_BYTES) as u64;
-        let (steps, builder) = (filter.step_filter(), filter.builderid);
-        let db = &self.0.db;
-        let mut reader = SnapshotReader::begin(db, connection, &steps, builder, page_rows).await?;
-        let page = reader.next_page(self.batch_bytes()).await?;
+        let (max_bytes, steps) = (self.batch_bytes(), filter.step_filter());
+        let page_rows = max_bytes / EVENT_BYTES;
+        let mut reader = SnapshotReader::begin(db, &steps, filter.builderid, page_rows).await?;
+        let page = reader.next_page(max_bytes).await?;
         Ok((reader, page))
     }
 
-    async fn count_snapshot(&self, reader: &SnapshotReader) -> Result<u64> {
-        let count = reader.count(self.0.config.feed_snapshot_steps).await?;
-        self.limit_snapshot(count)
-    }
-
-    /// The same number of steps, if a snapshot may have as many.
-    fn limit_snapshot(&self, count: u64) -> Result<u64> {
+    /// How many steps a snapshot has, if it may have as many.
+    async fn count_snapshot(&self, reader: &SnapshotReader, first: &SnapshotPage) -> Result<u64> {
         let max = self.0.config.feed_snapshot_steps;
+        let count = if first.has_next {
+            reader.count(max).await?
+        } else {
+            first.steps.len() as u64
+        };
         if count <= max {
             return Ok(count);
         }
@@ -125,25 +112,23 @@ impl Feed {
         })
     }
 
-    /// The snapshot that begins with this page. `held` is kept until the last one is read.
+    /// The snapshot that begins with this page.
     async fn first_part(
         &self,
         reader: SnapshotReader,
         page: SnapshotPage,
-        builderid: Option<BuilderId>,
-        held: Option<Turn>,
+        filter: &EventFilter,
     ) -> Result<Snapshot> {
-        let bookmark = reader.bookmark;
+        let (bookmark, has_next) = (reader.bookmark, page.has_next);
         let included = reader.ahead.iter().copied().collect();
-        let has_next = page.has_next;
-        let page = self.page_of(page, bookmark, builderid);
+        let events = snapshot_events(page, bookmark, filter.builderid, self.0.clock.now());
+        let page = EventPage::reserve(&self.0.memory, events)?;
         let rest = if has_next {
             let (sender, rest) = mpsc::channel(1);
             let task = SnapshotTask {
                 feed: self.clone(),
                 reader,
-                builderid,
-                held,
+                builderid: filter.builderid,
                 parts: sender,
             };
             self.0.tasks.spawn(task.run());
@@ -161,24 +146,5 @@ impl Feed {
             rest,
             included,
         })
-    }
-
-    /// The events of a page.
-    pub(crate) fn page_of(
-        &self,
-        page: SnapshotPage,
-        bookmark: Bookmark,
-        builderid: Option<BuilderId>,
-    ) -> EventPage {
-        let now = self.0.clock.now();
-        let events = page.steps.into_iter().map(|step| Event {
-            change: ChangeId::default(),
-            bookmark,
-            kind: EventKind::Snapshot,
-            occurred_at: now,
-            builderid,
-            step: Arc::new(step),
-        });
-        EventPage::new(&self.0.metrics.feed_page_bytes, events)
     }
 }

@@ -9,7 +9,10 @@ use crate::{
         error::{Error, Result},
         id::BuilderId,
     },
-    feed::{event_page::EventPage, handle::Feed, snapshot::Turn},
+    feed::{
+        event_page::{EventPage, snapshot_events},
+        handle::Feed,
+    },
     store::snapshot::SnapshotReader,
 };
 
@@ -28,8 +31,6 @@ pub(crate) struct SnapshotTask {
     pub(crate) feed: Feed,
     pub(crate) reader: SnapshotReader,
     pub(crate) builderid: Option<BuilderId>,
-    /// What others wait for.
-    pub(crate) held: Option<Turn>,
     /// Holds one page that the client has not taken.
     pub(crate) parts: mpsc::Sender<Result<SnapshotPart>>,
 }
@@ -53,7 +54,6 @@ impl SnapshotTask {
         if let Err(error) = self.reader.finish().await {
             tracing::debug!(%error, "a snapshot's transaction did not end cleanly");
         }
-        drop(self.held);
         drop(self.parts);
         if let Err(error) = ended {
             // The client may be gone.
@@ -71,9 +71,10 @@ impl SnapshotTask {
             };
             let read = self.reader.next_page(self.feed.batch_bytes()).await?;
             let has_next = read.has_next;
-            let page = self
-                .feed
-                .page_of(read, self.reader.bookmark, self.builderid);
+            let (bookmark, now) = (self.reader.bookmark, self.feed.0.clock.now());
+            let events = snapshot_events(read, bookmark, self.builderid, now);
+            // Few run at once, so it ends none of them where there is no memory left.
+            let page = EventPage::hold(&self.feed.0.memory, events);
             place.send(Ok(SnapshotPart { page, has_next }));
             if !has_next {
                 return Ok(());

@@ -25,7 +25,7 @@ use axum::{
 use serde_json::{Map, Value};
 
 use crate::{
-    app::App,
+    app::{App, deadline::Deadline},
     auth::request_context::RequestContext,
     domain::error::Result,
     http::rest::{
@@ -57,8 +57,11 @@ async fn handle(
     let (parts, _) = request.into_parts();
     match parts.method {
         Method::GET | Method::HEAD => {
-            let response = respond(&app, &context, &parts.uri, &parts.headers);
-            app.deadline().keep(response).await?
+            let (account, deadline) = (app.rate_limiter.read_account(&context), app.deadline());
+            account.expect_by(deadline.at());
+            let app = app.reading_for(account.clone());
+            let response = respond(&app, &context, &parts.uri, &parts.headers, deadline);
+            deadline.keep_reading(&account, response).await?
         }
         Method::OPTIONS => options(&parts.headers),
         _ => Err(RestError::method_not_allowed(ALLOW)),
@@ -83,10 +86,12 @@ async fn respond(
     context: &RequestContext,
     uri: &Uri,
     headers: &HeaderMap,
+    deadline: Deadline,
 ) -> Result<Response, RestError> {
     app.rate_limiter.admit(context)?;
     // Before the parsing, so that malformed requests cost a point too.
     app.rate_limiter.spend(context, MIN_COST)?;
+    let _turn = app.turn(context, deadline).await?;
     let path = ResourcePath::parse(uri.path())?;
     if path == ResourcePath::Root {
         // Relative, since a proxy may serve this below a path of its own.

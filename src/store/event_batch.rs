@@ -2,9 +2,8 @@
 
 use std::sync::Arc;
 
-use futures_util::TryStreamExt;
 use sea_orm::{
-    DbBackend, FromQueryResult, JoinType, QueryOrder, QuerySelect, QueryTrait, StreamTrait,
+    DbBackend, FromQueryResult, JoinType, QueryOrder, QueryResult, QuerySelect, QueryTrait,
     entity::prelude::*,
     sea_query::{ExprTrait, SelectStatement},
 };
@@ -18,7 +17,7 @@ use crate::{
     },
     store::{
         build,
-        db::database::Db,
+        db::{bounded_rows::BoundedRows, database::Db},
         event::{Entity, Event, Model, Relation},
         event_bookmark::{mark, of_row},
         position::position_expr,
@@ -50,45 +49,38 @@ pub(crate) async fn after(
     max_bytes: usize,
 ) -> Result<EventBatch> {
     let statement = db.backend().build(&select(db.backend(), from, limit));
-    let mut rows = db.reader()?.stream_raw(statement).await?;
-    let (mut first, mut last, mut count) = (None, None, 0);
-    let (mut events, mut bytes, mut is_cut) = (Vec::new(), 0, false);
-    // Streamed, as texts may be long: no more is held than the batch.
-    while let Some(row) = rows.try_next().await? {
-        if first.is_none() {
-            let bookmark = of_row(&row)?;
-            first = Some(bookmark);
-            if bookmark.position == from.position {
-                continue;
-            }
-        }
-        let event = rows::if_readable(PositionedRow::from_query_result(&row, ""));
-        let event = event.map(Event::from);
-        bytes += event.as_ref().map_or(0, |event| event.step.event_bytes());
-        if count > 0 && bytes > max_bytes {
-            is_cut = true;
-            break;
-        }
-        count += 1;
-        last = Some(row);
-        events.extend(event);
-    }
+    let reader = db.reader().await?;
+    // The first is usually the bookmark's own.
+    let read = reader.read_bounded(statement, 2, max_bytes, read_row);
+    let BoundedRows { mut rows, is_cut } = read.await?;
+    let first = rows.first().map(|(bookmark, _)| *bookmark);
     let is_same = match first {
-        Some(first) if first.position == from.position => first == from,
+        Some(first) if first.position == from.position => {
+            rows.remove(0);
+            first == from
+        }
         // It was pruned since; whether anything behind it was too is seen below.
         Some(_) => true,
         None => from.position == Position::default(),
     };
-    let last = last.as_ref().map(of_row).transpose()?;
+    let last = rows.last().map(|(bookmark, _)| *bookmark);
+    let count = i64::try_from(rows.len());
     // Positions have no gaps, so n rows reach n positions further.
     let reaches = |last: Bookmark| last.position.0 - from.position.0;
     Ok(EventBatch {
-        events,
-        is_whole: is_same && last.is_none_or(|last| count == reaches(last)),
+        events: rows.into_iter().filter_map(|(_, event)| event).collect(),
+        is_whole: is_same && last.is_none_or(|last| count == Ok(reaches(last))),
         last,
         is_behind: first.is_none() && !is_same,
         is_cut,
     })
+}
+
+/// A row's bookmark, the event if it is readable, and the bytes that it takes.
+fn read_row(row: &QueryResult) -> Result<((Bookmark, Option<Event>), usize), DbErr> {
+    let event = rows::if_readable(PositionedRow::from_query_result(row, "")).map(Event::from);
+    let bytes = event.as_ref().map_or(0, |event| event.step.event_bytes());
+    Ok(((of_row(row)?, event), bytes))
 }
 
 /// The rows of the events behind a bookmark.

@@ -1,10 +1,7 @@
 //! Steps as they are at one moment of the feed, read page by page in one transaction.
 
-use futures_util::TryStreamExt;
 use sea_orm::{
-    ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, FromQueryResult,
-    IsolationLevel, QueryOrder, QueryResult, QuerySelect, QueryTrait, StreamTrait,
-    TransactionTrait,
+    ConnectionTrait, FromQueryResult, QueryOrder, QueryResult, QuerySelect, QueryTrait,
     entity::prelude::*,
     sea_query::{Alias, ExprTrait, Query},
 };
@@ -19,7 +16,10 @@ use crate::{
     },
     store::{
         build,
-        db::{database::Db, dialect::SqlDialect},
+        db::{
+            bounded_rows::BoundedRows, database::Db, dialect::SqlDialect,
+            read_transaction::ReadTransaction,
+        },
         event::unsequenced,
         event_bookmark,
         query::{filter::condition, rows::if_readable},
@@ -31,7 +31,7 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct SnapshotReader {
     db: Db,
-    txn: DatabaseTransaction,
+    txn: ReadTransaction,
     /// The matching steps.
     steps: Select<step::Entity>,
     /// The newest event's.
@@ -42,7 +42,7 @@ pub(crate) struct SnapshotReader {
     /// The id of the last row that was read, readable or not.
     last: Option<i64>,
     /// How many rows the next page may have.
-    page_rows: u64,
+    page_rows: usize,
 }
 
 /// The next steps of a snapshot.
@@ -54,26 +54,20 @@ pub(crate) struct SnapshotPage {
 }
 
 impl SnapshotReader {
-    /// Begins a transaction on a connection of this database. Its first page has at most
-    /// `page_rows` rows.
+    /// Begins a transaction. Its first page has at most `page_rows` rows.
     pub(crate) async fn begin(
         db: &Db,
-        connection: &DatabaseConnection,
         filter: &Filter<StepField>,
         builder: Option<BuilderId>,
-        page_rows: u64,
+        page_rows: usize,
     ) -> Result<Self> {
-        db.last_seen()?;
-        let is_sqlite = db.backend() == DbBackend::Sqlite;
-        // The transaction reads one moment, that of its first read. SQLite's do so by default.
-        let level = (!is_sqlite).then_some(IsolationLevel::RepeatableRead);
-        let txn = connection.begin_with_config(level, None).await?;
+        let txn = db.begin_reading().await?;
         let bookmark = event_bookmark::newest(&txn).await?;
         // On SQLite a change has its position from the start.
-        let ahead = if is_sqlite {
-            Vec::new()
-        } else {
+        let ahead = if db.needs_sequencing() {
             unsequenced(&txn, None).await?
+        } else {
+            Vec::new()
         };
         Ok(Self {
             db: db.clone(),
@@ -107,35 +101,32 @@ impl SnapshotReader {
         let select = after.into_iter().fold(self.steps.clone(), Select::filter);
         // One row more than asked for shows whether there are more.
         let select = select.order_by_asc(step::Column::Id);
-        let select = select.limit(self.page_rows + 1).into_query();
+        let select = select.limit(self.page_rows as u64 + 1).into_query();
         let statement = self.db.backend().build(&select);
-        let (mut steps, mut bytes, mut count) = (Vec::new(), 0, 0);
-        let mut has_next = false;
-        let mut rows = self.txn.stream_raw(statement).await?;
-        // Streamed, as texts may be long: no more is held than the page.
-        while let Some(row) = rows.try_next().await? {
-            let step = if_readable(step::Model::from_query_result(&row, ""));
-            bytes += step.as_ref().map_or(0, step::Model::event_bytes);
-            if count == self.page_rows || count > 0 && bytes > max_bytes {
-                has_next = true;
-                break;
-            }
-            self.last = Some(id_of(&row)?);
-            count += 1;
-            steps.extend(step);
-        }
-        drop(rows);
-        if bytes > max_bytes {
+        let read = self.txn.read_bounded(statement, 1, max_bytes, read_row);
+        let BoundedRows { mut rows, is_cut } = read.await?;
+        let has_next = is_cut || rows.len() > self.page_rows;
+        rows.truncate(self.page_rows);
+        if is_cut {
             // What the database sends beyond a page is read in vain.
-            self.page_rows = count + count / 8;
+            self.page_rows = rows.len() + rows.len() / 8;
         }
+        self.last = rows.last().map(|(id, _)| *id);
+        let steps = rows.into_iter().filter_map(|(_, step)| step).collect();
         Ok(SnapshotPage { steps, has_next })
     }
 
     /// Ends the transaction.
     pub(crate) async fn finish(self) -> Result<()> {
-        Ok(self.txn.commit().await?)
+        self.txn.finish().await
     }
+}
+
+/// A row's id, the step if it is readable, and the bytes that its event takes.
+fn read_row(row: &QueryResult) -> Result<((i64, Option<step::Model>), usize), DbErr> {
+    let step = if_readable(step::Model::from_query_result(row, ""));
+    let bytes = step.as_ref().map_or(0, step::Model::event_bytes);
+    Ok(((id_of(row)?, step), bytes))
 }
 
 /// A row's id. On SQLite it may be one that no step of Buildbot's can have.

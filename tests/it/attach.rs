@@ -14,6 +14,7 @@ use crate::{
         TIMEOUT,
         client::Client,
         database::{Database, Kind, kind},
+        outlast_readiness,
         process::command,
         server::Server,
         sql::Sql,
@@ -103,6 +104,7 @@ pub(crate) async fn add_step(sql: &Sql, name: &str) -> i64 {
 }
 
 async fn ready(server: &Server) -> Value {
+    outlast_readiness().await;
     let url = format!("http://{}/readyz", server.address);
     reqwest::get(url).await.unwrap().json().await.unwrap()
 }

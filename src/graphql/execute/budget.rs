@@ -1,13 +1,17 @@
 //! What an operation may still use: how many rows it may read and, unless a deadline cuts it off as
 //! a whole, until when.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
 
 use parking_lot::Mutex;
 
 use crate::{
     app::deadline::Deadline,
     domain::error::{Error, Result},
+    store::db::read_account::ReadAccount,
 };
 
 /// The rows and the time left to an operation, or to one event of a subscription.
@@ -16,14 +20,21 @@ pub(crate) struct Budget {
     rows_left: AtomicU64,
     /// `None` if a deadline cuts off the whole operation.
     deadline: Mutex<Option<Deadline>>,
+    /// On which the operation reads.
+    account: Arc<ReadAccount>,
 }
 
 impl Budget {
-    pub(crate) fn new(max_rows: u64, deadline: Option<Deadline>) -> Self {
+    pub(crate) fn new(
+        max_rows: u64,
+        deadline: Option<Deadline>,
+        account: Arc<ReadAccount>,
+    ) -> Self {
         Self {
             max_rows,
             rows_left: max_rows.into(),
             deadline: Mutex::new(deadline),
+            account,
         }
     }
 
@@ -31,6 +42,7 @@ impl Budget {
     pub(crate) fn renew(&self, deadline: Deadline) {
         self.rows_left.store(self.max_rows, Ordering::Relaxed);
         *self.deadline.lock() = Some(deadline);
+        self.account.expect_by(deadline.at());
     }
 
     /// Fails once the deadline has passed.
@@ -51,7 +63,7 @@ impl Budget {
         // Copied out, so that no lock is held while waiting.
         let deadline = *self.deadline.lock();
         let read = match deadline {
-            Some(deadline) => deadline.keep(work).await??,
+            Some(deadline) => deadline.keep_reading(&self.account, work).await??,
             None => work.await?,
         };
         self.spend(count_rows(&read) as u64)?;

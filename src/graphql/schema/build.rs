@@ -223,7 +223,7 @@ pub(crate) async fn load_connection(
         let count = loaders.build_count(id, args.filter.clone());
         return NodeConnection::load(ctx, &args, rows, count).await;
     }
-    let db = &ctx.app().db;
+    let db = ctx.loaders().db();
     let rows = ctx.loaders().page(build::page(db, &args));
     NodeConnection::load(ctx, &args, rows, build::count(db, &args.filter)).await
 }

@@ -147,7 +147,7 @@ pub(crate) async fn load_connection(
         range: page.range(&order)?,
         order,
     };
-    let db = &ctx.app().db;
+    let db = ctx.loaders().db();
     let rows = ctx.loaders().page(builder::page(db, &args));
     NodeConnection::load(ctx, &args, rows, builder::count(db, &args.filter)).await
 }

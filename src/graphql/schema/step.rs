@@ -198,7 +198,7 @@ pub(crate) async fn load_connection(
         range: page.range(&order)?,
         order,
     };
-    let db = &ctx.app().db;
+    let db = ctx.loaders().db();
     let rows = ctx.loaders().page(step::page(db, &args));
     NodeConnection::load(ctx, &args, rows, step::count(db, &args.filter)).await
 }

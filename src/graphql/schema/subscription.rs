@@ -48,6 +48,7 @@ impl Subscription {
     ) -> Result<impl Stream<Item = Result<StepEvent>> + use<>> {
         // Cloned, since the stream outlives the resolver's context.
         let (app, budget) = (ctx.app().clone(), ctx.loaders().budget().clone());
+        let db = ctx.loaders().db().clone();
         let source = ctx.data_unchecked::<EventSource>();
         let state = source.state.clone();
         let events = match source.origin() {
@@ -58,11 +59,12 @@ impl Subscription {
                 }
                 let filter = filter.unwrap_or_default().read()?;
                 let backfill = async {
-                    log_unknown_ids(&app.db, &filter).await;
-                    app.feed.backfill(filter, start, &**handoff).await
+                    log_unknown_ids(&db, &filter).await;
+                    app.feed.backfill(&db, filter, start, &**handoff).await
                 };
                 // The stream has no deadline: only its start and each event have one.
-                let backfill = app.deadline().keep(backfill).await??;
+                budget.renew(app.deadline());
+                let backfill = budget.read(backfill, |_| 0).await?;
                 state.set_delivered(backfill.delivered());
                 EventStream::Own(OwnStream::new(backfill, handoff.clone()))
             }

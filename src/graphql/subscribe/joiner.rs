@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use async_graphql::{PathSegment, ServerError};
-use futures_util::future::{BoxFuture, FutureExt};
 use parking_lot::Mutex;
 use tokio::sync::OwnedSemaphorePermit;
 
@@ -14,10 +13,7 @@ use crate::{
         error::{Error, Result},
         id::Position,
     },
-    feed::{
-        event_filter::EventFilter,
-        snapshot::{Payer, Turn},
-    },
+    feed::{byte_queue, event_filter::EventFilter, snapshot::Payer},
     graphql::{
         api::Api,
         execute::errors::from_error,
@@ -49,12 +45,13 @@ pub(crate) struct Joiner {
 impl Joiner {
     pub(crate) fn new(
         api: &Api,
+        key: GroupKey,
         operation: Arc<PreparedOperation>,
         context: &RequestContext,
         opening: Option<OwnedSemaphorePermit>,
     ) -> Self {
         Self {
-            key: Arc::new(GroupKey::new(&operation, &context.caller)),
+            key: Arc::new(key),
             api: api.clone(),
             operation,
             context: RequestContext {
@@ -64,11 +61,6 @@ impl Joiner {
             membership: Mutex::default(),
             opening: Mutex::new(opening),
         }
-    }
-
-    /// Lets another subscription start.
-    pub(crate) fn end_opening(&self) {
-        self.opening.lock().take();
     }
 
     /// What so many events cost.
@@ -132,12 +124,8 @@ impl Payer for Joiner {
         self.api.app().rate_limiter.charge(&self.context, points);
     }
 
-    fn turn(&self) -> BoxFuture<'_, Turn> {
-        // It may be long until then, and others need not wait for that.
-        self.end_opening();
-        let limiter = &self.api.app().rate_limiter;
-        let turn = limiter.snapshot_turn(&self.context);
-        turn.map(|turn| Box::new(turn) as Turn).boxed()
+    fn let_others_begin(&self) {
+        self.opening.lock().take();
     }
 }
 
@@ -146,7 +134,7 @@ impl Handoff for Joiner {
         let app = self.api.app();
         let (membership, live_from) = self.api.subscriptions.join(
             &self.key,
-            app.config.feed.feed_queue_bytes,
+            byte_queue::queue(app.config.feed.feed_queue_bytes, &app.memory),
             GaugeGuard::new(&app.metrics.feed_subscribers),
             || self.open(filter, read),
         );

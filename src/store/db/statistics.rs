@@ -5,7 +5,7 @@ use std::sync::Arc;
 use sea_orm::{DbBackend, sqlx};
 
 use crate::{
-    metrics::{Histograms, labels::PoolLabels},
+    metrics::Metrics,
     store::db::{database::Db, observer::Observer},
 };
 
@@ -46,9 +46,10 @@ impl Db {
         self.observe();
     }
 
-    /// Measures from here on how long statements take.
-    pub(crate) fn measure(&mut self, seconds: &Histograms<PoolLabels>) {
-        self.observer.seconds = Some(seconds.clone());
+    /// Measures from here on how long statements take, and how long callers wait for their turn.
+    pub(crate) fn measure(&mut self, metrics: &Metrics) {
+        self.observer.seconds = Some(metrics.statement_seconds.clone());
+        self.observer.wait_seconds = Some(metrics.wait_seconds.clone());
         self.observe();
     }
 

@@ -52,9 +52,9 @@ async fn open_snapshots(client: &Client) -> f64 {
     samples["pool_connections{pool=\"snapshot\"}"] - samples["pool_idle{pool=\"snapshot\"}"]
 }
 
-/// How many bytes of events wait to be taken.
+/// How many bytes requests, queues and snapshots hold.
 async fn held_bytes(client: &Client) -> f64 {
-    samples(client).await["feed_page_bytes"]
+    samples(client).await["memory_held_bytes"]
 }
 
 async fn wait_for_snapshots(client: &Client, count: f64) {

@@ -210,9 +210,9 @@ async fn a_batch_is_no_stream_and_needs_the_callers_rights() {
     for accept in [JSON, GRAPHQL] {
         post(&server, accept, &batch).await.refused(401);
     }
+    let server = Server::with_flags(&["--max-body-bytes", "100"]).await;
     let response = post(&server, "text/event-stream", &batch).await;
     assert!(response.refused(406).contains("batch"));
-    let server = Server::with_flags(&["--max-body-bytes", "100"]).await;
     let response = post(
         &server,
         JSON,

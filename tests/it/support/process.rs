@@ -16,6 +16,9 @@ use tokio::{
 
 use super::{TIMEOUT, database::Database};
 
+/// How long a start may take: migrations of many servers at once, and the demo's history.
+const START_TIMEOUT: Duration = TIMEOUT.saturating_mul(3);
+
 /// A running server.
 pub(crate) struct Process {
     child: Child,
@@ -66,7 +69,7 @@ pub(crate) async fn read_until_served(
             }
         }
     };
-    timeout(TIMEOUT, served).await.unwrap()
+    timeout(START_TIMEOUT, served).await.unwrap()
 }
 
 impl Process {
@@ -116,7 +119,7 @@ impl Process {
     pub(crate) async fn spawn(command: &mut Command) -> Self {
         let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let address = timeout(TIMEOUT, async {
+        let address = timeout(START_TIMEOUT, async {
             while let Some(line) = lines.next_line().await.unwrap() {
                 if let Some((_, url)) = line.split_once("GraphQL   ") {
                     let (_, rest) = url.split_once("://").unwrap();
