@@ -119,11 +119,11 @@ impl DatabaseConfig {
     /// The same for connections that read snapshots, whose transactions wait for clients.
     pub(crate) fn for_snapshots(&self, is_sqlite: bool) -> Self {
         let mut config = self.clone();
-        // On SQLite it counts for as long as a connection is in use.
         if !is_sqlite {
             config.busy_seconds = config.busy_seconds.max(self.snapshot_seconds);
         } else if config.statement_seconds > 0 {
-            config.statement_seconds = config.statement_seconds.max(self.snapshot_seconds);
+            // It counts for as long as a connection is in use.
+            config.statement_seconds += self.snapshot_seconds;
         }
         config
     }

@@ -28,7 +28,8 @@ use crate::{
 
 /// The caller at whose expense a subscription reads the table.
 pub(crate) trait Payer: Send + Sync {
-    /// Takes the points for so many events of a snapshot.
+    /// Takes the points for so many events of a snapshot. One dearer than half of what a caller may
+    /// have takes the rest as a debt.
     ///
     /// # Errors
     /// `RateLimited`.

@@ -26,12 +26,14 @@ impl Subscription {
     ///
     /// - `after` first replays what came since that position, then goes on live.
     /// - `snapshot` first sends each matching step as it is now (kind SNAPSHOT), then goes on live.
+    ///   All are of one moment; each costs what an event does, and a long one waits for its turn.
     /// - Neither: live from now. Both: an error.
     ///
     /// The stream ends with an error:
     ///
     /// - CURSOR_EXPIRED where `after` is older than the feed reaches,
     /// - FEED_LAGGED where the client reads too slowly; `extensions.cursor` says where to resume,
+    ///   but in a snapshot there is none: begin anew, for fewer steps,
     /// - FEED_DETACHED where a Buildbot upgrade dropped the feed's triggers.
     async fn step_events(
         &self,

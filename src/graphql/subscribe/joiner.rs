@@ -113,10 +113,13 @@ impl Payer for Joiner {
         let Some(status) = limiter.status(&self.context) else {
             return Ok(());
         };
-        // The operation has paid for one event, and a full bucket is enough for anything.
-        let paid = self.points(1);
-        let points = self.points(events).min(status.max).saturating_sub(paid);
-        limiter.spend(&self.context, points)
+        // The operation has paid for one event, and a bucket is enough for anything.
+        let points = self.points(events.saturating_sub(1)).min(status.max);
+        // It has paid for its statements too, so the bucket may not be full: half of one will do.
+        let first = points.min(status.max / 2);
+        limiter.spend(&self.context, first)?;
+        limiter.charge(&self.context, points - first);
+        Ok(())
     }
 
     fn charge(&self, events: u64) {
