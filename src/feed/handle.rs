@@ -223,8 +223,8 @@ impl Feed {
         self.0.wake.notify_one();
     }
 
-    /// How many bytes of events a subscriber's backfill reads at a time. A snapshot holds two pages:
-    /// one is being taken, and one is ready.
+    /// How many bytes of events a subscriber's backfill reads at a time. A snapshot holds two such
+    /// pages: one is being taken, and one is ready.
     pub(crate) fn batch_bytes(&self) -> usize {
         (self.0.config.feed_queue_bytes / 2).max(MIN_BATCH_BYTES)
     }
