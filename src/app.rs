@@ -72,7 +72,7 @@ impl App {
         mut db: Db,
         clock: Clock,
     ) -> Result<Self, CommandError> {
-        let stop = CancellationToken::new();
+        let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
         let metrics = Arc::new(Metrics::default());
         // Before the clones below, which then measure too.
         db.measure(&metrics);
@@ -84,6 +84,7 @@ impl App {
             memory.clone(),
             metrics.clone(),
             stop.clone(),
+            tasks.clone(),
         )
         .await?;
         Ok(Self(Arc::new(AppState {
@@ -97,7 +98,7 @@ impl App {
             rate_limiter: RateLimiter::new(&config.rate),
             invalid_values: InvalidValues::default(),
             config: Arc::new(config),
-            tasks: TaskTracker::new(),
+            tasks,
             stop,
         })))
     }

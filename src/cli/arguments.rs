@@ -43,7 +43,14 @@ pub(crate) struct Invocation {
 }
 
 /// Flags of a database that only a server takes; other commands open a connection or two.
-const OF_SERVERS: [&str; 4] = ["readers", "writers", "statement_seconds", "read_only"];
+const OF_SERVERS: [&str; 6] = [
+    "readers",
+    "writers",
+    "snapshot_readers",
+    "snapshot_seconds",
+    "statement_seconds",
+    "read_only",
+];
 
 /// The names of `CommonArguments`.
 const COMMON: [&str; 3] = ["config", "log", "log_format"];

@@ -88,6 +88,11 @@ pub(crate) enum Error {
         "the client reads too slowly; subscribe again with after: the cursor in the extensions"
     )]
     FeedLagged,
+    /// The subscriber took too long to read its snapshot.
+    #[error(
+        "the client reads its snapshot too slowly, for which snapshot-seconds gives {0} s: subscribe again with snapshot: true, for fewer steps"
+    )]
+    SnapshotLagged(u64),
     /// The database has no change feed.
     #[error(
         "this is a Buildbot database without a change feed: run `buildbot-graphql attach` to add one"
@@ -212,7 +217,7 @@ impl Error {
             Self::LimitExceeded { .. } | Self::TooManyAtOnce { .. } => ErrorCode::LimitExceeded,
             Self::RateLimited { .. } => ErrorCode::RateLimited,
             Self::CursorExpired(_) => ErrorCode::CursorExpired,
-            Self::FeedLagged => ErrorCode::FeedLagged,
+            Self::FeedLagged | Self::SnapshotLagged(_) => ErrorCode::FeedLagged,
             Self::FeedDetached | Self::FeedDenied => ErrorCode::FeedDetached,
             Self::ReadOnly(_) => ErrorCode::ReadOnly,
             Self::Conflict | Self::KeyReused => ErrorCode::Conflict,

@@ -2,11 +2,11 @@
 //! 1 to 3 of [`feed`](crate::feed)'s algorithm.
 
 use std::{
-    collections::{HashSet, VecDeque},
+    collections::HashSet,
     time::{Duration, Instant},
 };
 
-use tokio::time::sleep;
+use tokio::{sync::mpsc, time::sleep};
 
 use crate::{
     domain::{
@@ -18,8 +18,10 @@ use crate::{
     feed::{
         cursor,
         event_filter::EventFilter,
+        event_page::EventPage,
         handle::{BATCH_SIZE, Feed},
-        snapshot::Snapshot,
+        snapshot::{Payer, Snapshot},
+        snapshot_task::SnapshotPart,
     },
     store::{
         db::database::Db, event::Event, event_batch, event_bookmark, event_reach,
@@ -57,7 +59,9 @@ pub(crate) struct Backfill {
     /// See [`delivered`](Self::delivered).
     delivered: Option<Bookmark>,
     /// Events that were read and not yet taken.
-    ready: VecDeque<Event>,
+    ready: EventPage,
+    /// The pages of the snapshot that were not received yet.
+    rest: Option<mpsc::Receiver<Result<SnapshotPart>>>,
     /// Changes behind `at` that the snapshot already showed.
     included: HashSet<ChangeId>,
     phase: Phase,
@@ -77,12 +81,13 @@ impl Feed {
     /// Begins to read the events that match, on a caller's account.
     ///
     /// # Errors
-    /// Also `CursorExpired`, `Invalid` for the cursor, and `LimitExceeded` for the snapshot.
+    /// Also `CursorExpired`, `Invalid` for the cursor, and those of `snapshot`.
     pub(crate) async fn backfill(
         &self,
         db: &Db,
         filter: EventFilter,
         start: StartPosition,
+        payer: &dyn Payer,
     ) -> Result<Backfill> {
         self.expect_attached().await?;
         let mut backfill = match start {
@@ -100,7 +105,7 @@ impl Feed {
                 Backfill::new(self, filter, at)
             }
             StartPosition::Snapshot => {
-                let snapshot = self.snapshot(db, &filter).await?;
+                let snapshot = self.snapshot(db, &filter, payer).await?;
                 Backfill::from_snapshot(self, filter, snapshot)
             }
         };
@@ -155,7 +160,8 @@ impl Backfill {
             filter,
             at,
             delivered: Some(at),
-            ready: VecDeque::new(),
+            ready: EventPage::default(),
+            rest: None,
             included: HashSet::new(),
             phase: Phase::CatchingUp,
         }
@@ -165,7 +171,8 @@ impl Backfill {
         Self {
             // Until the last event of the snapshot is taken, there is no position to resume from.
             delivered: None,
-            ready: snapshot.events,
+            ready: snapshot.page,
+            rest: snapshot.rest,
             included: snapshot.included,
             ..Self::new(feed, filter, snapshot.bookmark)
         }
@@ -175,14 +182,22 @@ impl Backfill {
     /// up to the handoff's position.
     ///
     /// # Errors
-    /// Also `CursorExpired`, where retention was faster.
+    /// Also `CursorExpired`, where retention was faster, `SnapshotLagged`, and `OutOfMemory`.
     pub(crate) async fn next(&mut self) -> Result<Option<Event>> {
         loop {
-            if let Some(event) = self.ready.pop_front() {
+            if let Some(event) = self.ready.take() {
                 // A subscriber that resumed from the middle of a snapshot would miss its rest.
-                let is_resumable = event.kind != EventKind::Snapshot || self.ready.is_empty();
+                let is_last = self.ready.is_empty() && self.rest.is_none();
+                let is_resumable = event.kind != EventKind::Snapshot || is_last;
                 self.delivered = is_resumable.then_some(event.bookmark);
                 return Ok(Some(event));
+            }
+            if let Some(rest) = &mut self.rest {
+                // Without an error, the reader ends early only with the server.
+                let part = rest.recv().await.ok_or(Error::Unavailable)??;
+                self.ready = part.page;
+                self.rest = self.rest.take().filter(|_| part.has_next);
+                continue;
             }
             match self.phase {
                 Phase::CatchingUp => {
@@ -231,16 +246,17 @@ impl Backfill {
     }
 
     /// Reads the next events behind `at`. Returns how many positions it advanced, including those
-    /// of events that do not match.
+    /// of events that do not match; a whole batch where their texts are so long that it was cut.
     async fn read(&mut self) -> Result<u64> {
         // The table has the included changes, the memory perhaps not yet: a handoff before them
         // would deliver them live as well.
         if self.included.is_empty()
-            && let Some(advanced) = self.read_from_memory()
+            && let Some(advanced) = self.read_from_memory()?
         {
             return Ok(advanced);
         }
-        let batch = event_batch::after(&self.db, self.at, BATCH_SIZE).await?;
+        let max_bytes = self.feed.batch_bytes();
+        let batch = event_batch::after(&self.db, self.at, BATCH_SIZE, max_bytes).await?;
         // Checked after the read: what is not pruned by now was not missing from the batch.
         if !batch.is_whole || event_reach::find(&self.db).await?.floor > self.at.position {
             return Err(TOO_OLD);
@@ -249,22 +265,24 @@ impl Backfill {
             return Ok(0);
         };
         let advanced = last.position.0.abs_diff(self.at.position.0);
-        self.at = last;
         let (filter, included) = (&self.filter, &self.included);
         let is_wanted = |event: &Event| filter.matches(event) && !included.contains(&event.change);
-        self.ready
-            .extend(batch.events.into_iter().filter(is_wanted));
-        Ok(advanced)
+        let wanted = batch.events.into_iter().filter(is_wanted).collect();
+        self.ready = EventPage::reserve(&self.feed.0.memory, wanted)?;
+        self.at = last;
+        Ok(if batch.is_cut { BATCH_SIZE } else { advanced })
     }
 
     /// Does the same without the database; `None` unless memory has every event behind `at`.
-    fn read_from_memory(&mut self) -> Option<u64> {
+    fn read_from_memory(&mut self) -> Result<Option<u64>> {
         let dispatcher = self.feed.dispatcher();
-        let recent = dispatcher.recent_after(self.at)?;
+        let Some(recent) = dispatcher.recent_after(self.at) else {
+            return Ok(None);
+        };
         let matching = recent.filter(|event| self.filter.matches(event));
-        self.ready.extend(matching.cloned());
+        self.ready = EventPage::reserve(&self.feed.0.memory, matching.cloned().collect())?;
         let advanced = dispatcher.at.position.0.abs_diff(self.at.position.0);
         self.at = dispatcher.at;
-        Some(advanced)
+        Ok(Some(advanced))
     }
 }

@@ -9,7 +9,7 @@ use std::{
 
 use parking_lot::{Mutex, MutexGuard};
 use tokio::{sync::Notify, time::sleep};
-use tokio_util::sync::CancellationToken;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     clock::Clock,
@@ -28,8 +28,11 @@ use crate::{
 };
 
 /// How many events are read, or dropped, at a time; also how many a subscriber holds in memory
-/// during its backfill.
+/// during its backfill, unless their texts are long.
 pub(crate) const BATCH_SIZE: u64 = 500;
+
+/// A batch is no smaller than this many bytes, however small the queues are.
+const MIN_BATCH_BYTES: usize = 8_192;
 
 /// How long a position is asked for where the database does not answer, and the pause in between.
 const SEQUENCE_PATIENCE: Duration = Duration::from_secs(2);
@@ -58,6 +61,8 @@ pub(crate) struct FeedState {
     pub(crate) wake: Notify,
     pub(crate) clock: Clock,
     pub(crate) stop: CancellationToken,
+    /// Where long snapshots are read.
+    pub(crate) tasks: TaskTracker,
 }
 
 impl Feed {
@@ -70,6 +75,7 @@ impl Feed {
         memory: MemoryBudget,
         metrics: Arc<Metrics>,
         stop: CancellationToken,
+        tasks: TaskTracker,
     ) -> Result<Self> {
         let feed = Self(Arc::new(FeedState {
             db,
@@ -85,6 +91,7 @@ impl Feed {
             wake: Notify::new(),
             clock,
             stop,
+            tasks,
         }));
         feed.refresh_epoch().await?;
         Ok(feed)
@@ -214,6 +221,12 @@ impl Feed {
     /// Makes the tail read at once.
     pub(crate) fn wake(&self) {
         self.0.wake.notify_one();
+    }
+
+    /// How many bytes of events a subscriber's backfill reads at a time. A snapshot holds two such
+    /// pages: one is being taken, and one is ready.
+    pub(crate) fn batch_bytes(&self) -> usize {
+        (self.0.config.feed_queue_bytes / 2).max(MIN_BATCH_BYTES)
     }
 
     pub(crate) fn dispatcher(&self) -> MutexGuard<'_, Dispatcher> {

@@ -12,7 +12,10 @@ use crate::{
         bookmark::Bookmark,
         error::{Error, Result},
     },
-    feed::handle::{BATCH_SIZE, Feed},
+    feed::{
+        handle::{BATCH_SIZE, Feed},
+        recent::MAX_BYTES,
+    },
     store::{
         event_batch,
         event_probe::{self, FeedNews, FeedProbe},
@@ -102,7 +105,8 @@ impl Tail {
         }
         loop {
             let from = feed.dispatcher().at;
-            let batch = event_batch::after(&feed.0.db.watching(), from, BATCH_SIZE).await?;
+            let batch =
+                event_batch::after(&feed.0.db.watching(), from, BATCH_SIZE, MAX_BYTES).await?;
             let is_standby = batch.is_behind && sequencer::is_standby(&feed.0.db).await?;
             // A standby that is behind the one that was read before will catch up.
             if batch.is_behind && is_standby {

@@ -1,6 +1,7 @@
 //! A database: connections, transactions, what its errors mean, and the schema it has.
 
 pub(crate) mod backup;
+pub(crate) mod bounded_rows;
 pub(crate) mod catalog;
 pub(crate) mod connect;
 pub(crate) mod database;
@@ -17,6 +18,7 @@ pub(crate) mod partial_file;
 pub(crate) mod pool;
 pub(crate) mod preview;
 pub(crate) mod read_account;
+pub(crate) mod read_transaction;
 pub(crate) mod reader;
 pub(crate) mod revision;
 pub(crate) mod schema_status;

@@ -107,7 +107,8 @@ impl Api {
             let request = api.library_request(&of_task, &context, &of_work).await?;
             Ok(Box::pin(api.schema.execute(request)).await)
         };
-        let work = panic_boundary::catch(work.instrument(span));
+        // Boxed, so that this future does not hold it once for each branch below.
+        let work = Box::pin(panic_boundary::catch(work.instrument(span)));
         if operation.is_mutation() {
             let task = self.app.tasks.spawn(work.in_current_span());
             let _client = scope.presence.client();

@@ -17,7 +17,7 @@ use crate::{
         bookmark::Bookmark,
         error::{Error, ErrorCode, Result},
     },
-    feed::handle::Feed,
+    feed::{handle::Feed, snapshot::Payer},
     graphql::{
         api::Api,
         execute::{
@@ -86,7 +86,7 @@ impl Api {
         let reserved = operation.memory.grow(key.bytes());
         reserved.map_err(Refusal::admission)?;
         let operation = Arc::new(operation);
-        let joiner = Arc::new(Joiner::new(self, key, operation.clone(), context));
+        let joiner = Arc::new(Joiner::new(self, key, operation.clone(), context, opening));
         let request = self.library_request(&operation, context, &scope).await;
         let request = request.map_err(|error| Refusal::from(from_error(&error)))?;
         let request = request.data(EventSource::own(joiner.clone(), resume, state.clone()));
@@ -98,9 +98,10 @@ impl Api {
             first
         } else {
             // It reads many events that do not match; others need not wait for that.
-            drop(opening);
+            joiner.let_others_begin();
             own.next().await
         };
+        joiner.let_others_begin();
         if let Some(refusal) = refusal(first.as_ref(), &state) {
             return Err(resumable(refusal, &state, &self.app.feed));
         }
@@ -153,11 +154,14 @@ fn resumable(mut refusal: Refusal, state: &StreamState, feed: &Feed) -> Refusal 
 /// The code of errors that only interrupt a subscription.
 fn interruption_code(errors: &[ServerError]) -> Option<ErrorCode> {
     errors.iter().find_map(|error| {
-        let code = error.source::<Error>()?.code();
+        let error = error.source::<Error>()?;
+        let code = error.code();
         let interrupts = matches!(
             code,
             ErrorCode::Unavailable | ErrorCode::FeedLagged | ErrorCode::FeedDetached
         );
+        // The same snapshot would only be too slow again.
+        let interrupts = interrupts && !matches!(error, Error::SnapshotLagged(_));
         interrupts.then_some(code)
     })
 }

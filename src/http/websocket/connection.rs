@@ -41,8 +41,9 @@ use crate::{
     metrics::gauge_guard::GaugeGuard,
 };
 
-/// How many messages may wait before operations pause until they are written.
+/// How many messages, and bytes, may wait before operations pause until they are written.
 const BATCH: usize = 64;
+const BATCH_BYTES: usize = 128 * 1_024;
 
 /// Serves a socket until it closes.
 pub(crate) async fn run(
@@ -211,7 +212,8 @@ impl SocketConnection {
         match output {
             Some(OperationOutput::Update(Update::Next { payload, .. })) => {
                 out.push_back(label.result(&payload));
-                if out.len() < BATCH {
+                let bytes: usize = out.iter().map(String::len).sum();
+                if out.len() < BATCH && bytes < BATCH_BYTES {
                     self.running.push(operation.into_future());
                 } else {
                     self.held.push(operation);

@@ -14,7 +14,7 @@ use crate::{
         observer::Observer,
         owner::{DatabaseOwner, find_owner},
         pool::purpose::Purpose,
-        read_account::reader_queue,
+        read_account::{SLOW_SNAPSHOT, SLOW_STATEMENT, reader_queue},
         writability::Writability,
     },
 };
@@ -128,12 +128,16 @@ async fn connect_ours(
     let writer = location.open(config, write, writers).await?;
     let reader = open_readers(location, config, Purpose::Read).await?;
     let watcher = location.open(config, watch, 1).await?;
+    let snapshots = open_snapshots(location, config, Purpose::Read).await?;
     let db = Db {
         writer,
         reader,
-        queue: reader_queue(config.readers),
+        queue: reader_queue(config.readers, SLOW_STATEMENT),
         account: None,
         watcher,
+        snapshots,
+        snapshot_queue: reader_queue(config.snapshot_readers, SLOW_SNAPSHOT),
+        snapshot_time: config.snapshot_time(),
         is_ours: true,
         file: location.watch()?,
         writability: Writability::new(location.read_only),
@@ -168,10 +172,13 @@ async fn connect_buildbots(
     };
     let db = Db {
         reader: open_readers(location, config, read).await?,
-        queue: reader_queue(config.readers),
+        queue: reader_queue(config.readers, SLOW_STATEMENT),
         account: None,
         watcher: location.open(config, watch, 1).await?,
         writer: location.open(config, keep, 1).await?,
+        snapshots: open_snapshots(location, config, read).await?,
+        snapshot_queue: reader_queue(config.snapshot_readers, SLOW_SNAPSHOT),
+        snapshot_time: config.snapshot_time(),
         is_ours: false,
         file: location.watch()?,
         writability: Writability::new(location.read_only),
@@ -181,4 +188,14 @@ async fn connect_buildbots(
     };
     db.look().await;
     Ok(db)
+}
+
+async fn open_snapshots(
+    location: &DatabaseLocation,
+    config: &DatabaseConfig,
+    read: Purpose,
+) -> Result<DatabaseConnection, CommandError> {
+    let of_snapshots = config.for_snapshots(location.backend == DbBackend::Sqlite);
+    let connections = config.snapshot_readers;
+    location.open(&of_snapshots, read, connections).await
 }

@@ -42,6 +42,12 @@ pub(crate) struct Db {
     pub(crate) writer: DatabaseConnection,
     /// Notices the writes of other processes, without waiting for readers.
     pub(crate) watcher: DatabaseConnection,
+    /// Long snapshots, so that they never keep a reader waiting.
+    pub(super) snapshots: DatabaseConnection,
+    /// The turns of callers for them.
+    pub(super) snapshot_queue: ReaderQueue,
+    /// How long such a transaction may stay open.
+    pub(crate) snapshot_time: Duration,
     pub(crate) is_ours: bool,
     /// The file, on SQLite.
     pub(crate) file: Option<Arc<WatchedFile>>,
@@ -57,6 +63,16 @@ impl Db {
     pub(crate) fn watching(&self) -> Self {
         Self {
             reader: self.watcher.clone(),
+            ..self.clone()
+        }
+    }
+
+    /// The same database, read by the connections for long snapshots.
+    #[must_use]
+    pub(crate) fn for_snapshots(&self) -> Self {
+        Self {
+            reader: self.snapshots.clone(),
+            queue: self.snapshot_queue.clone(),
             ..self.clone()
         }
     }
@@ -138,7 +154,7 @@ impl Db {
 
     /// Closes every connection; on SQLite the write-ahead log is folded into the file.
     pub(crate) async fn close(&self) {
-        for connection in [&self.reader, &self.watcher, &self.writer] {
+        for connection in [&self.reader, &self.snapshots, &self.watcher, &self.writer] {
             if let Err(error) = connection.clone().close().await {
                 tracing::warn!(%error, "a connection did not close cleanly");
             }

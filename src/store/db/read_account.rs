@@ -14,19 +14,22 @@ use crate::{
 };
 
 /// A caller whose statement runs longer is slow.
-const SLOW: Duration = Duration::from_secs(1);
+pub(crate) const SLOW_STATEMENT: Duration = Duration::from_secs(1);
+/// A caller whose snapshot takes longer is slow.
+pub(crate) const SLOW_SNAPSHOT: Duration = Duration::from_secs(5);
 
 /// The turns of callers for the connections that read.
 pub(crate) type ReaderQueue = FairQueue<CallerKey>;
 
-/// The queue for so many connections. Half of them are the most that one caller uses at once.
-pub(crate) fn reader_queue(readers: u32) -> ReaderQueue {
+/// The queue for so many connections. Half of them are the most that one caller uses at once, and
+/// that all callers use together who keep one for longer than `slow`.
+pub(crate) fn reader_queue(readers: u32, slow: Duration) -> ReaderQueue {
     let total = usize::try_from(readers).unwrap_or(usize::MAX);
     FairQueue::new(Shares {
         total,
         each: (total / 2).max(1),
         waiting: usize::MAX,
-        slow_after: Some(SLOW),
+        slow_after: Some(slow),
     })
 }
 

@@ -7,8 +7,8 @@ use std::sync::{
 };
 
 use sea_orm::{
-    ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, ExecResult,
-    IsolationLevel, QueryResult, Statement, TransactionTrait, prelude::async_trait,
+    ConnectionTrait, DatabaseConnection, DbBackend, DbErr, ExecResult, QueryResult, Statement,
+    prelude::async_trait,
 };
 use tokio::time::Instant;
 use tracing::Instrument;
@@ -20,6 +20,7 @@ use crate::{
     },
     metrics::labels::WaitLabel,
     store::db::{
+        bounded_rows::{BoundedRows, ReadRow, read_bounded},
         database::Db,
         fair_queue::Permit,
         pool::abandoned::unless_abandoned,
@@ -30,13 +31,13 @@ use crate::{
 /// Connections that read, for a caller whose turn it is or for the server itself.
 #[derive(Debug)]
 pub(crate) struct Reader<'db> {
-    connections: &'db DatabaseConnection,
-    turn: Option<Arc<Turn>>,
+    pub(super) connections: &'db DatabaseConnection,
+    pub(super) turn: Option<Arc<Turn>>,
 }
 
 /// A caller's turn.
 #[derive(Debug)]
-struct Turn {
+pub(super) struct Turn {
     account: Arc<ReadAccount>,
     _permit: Permit<CallerKey>,
 }
@@ -122,49 +123,58 @@ impl Drop for ReaderWait<'_> {
 }
 
 impl Reader<'_> {
-    /// Begins a transaction that reads. It must end before the reader is dropped.
-    pub(crate) async fn begin(
+    /// See [`read_bounded`].
+    pub(crate) async fn read_bounded<T: Send + 'static>(
         &self,
-        level: Option<IsolationLevel>,
-    ) -> Result<DatabaseTransaction, DbErr> {
-        self.connections.begin_with_config(level, None).await
+        statement: Statement,
+        least: usize,
+        max_bytes: usize,
+        read: ReadRow<T>,
+    ) -> Result<BoundedRows<T>, DbErr> {
+        self.run(|db| async move { read_bounded(&db, statement, least, max_bytes, read).await })
+            .await
     }
 
-    /// Runs a statement. One of a caller is a task of its own, since it holds its connection to its
-    /// end, even if nobody waits for that.
     async fn run<T, F>(&self, statement: impl FnOnce(DatabaseConnection) -> F) -> Result<T, DbErr>
     where
         T: Send + 'static,
         F: Future<Output = Result<T, DbErr>> + Send + 'static,
     {
-        let statement = statement(self.connections.clone());
-        let Some(turn) = self.turn.clone() else {
-            return statement.await;
-        };
-        let is_abandoned = Arc::new(AtomicBool::new(false));
-        let counted = async move {
-            let begun = Instant::now();
-            let done = statement.await;
-            // Nobody is charged for a database that is away.
-            if !matches!(done, Err(DbErr::ConnectionAcquire(_) | DbErr::Conn(_))) {
-                turn.account.add(begun.elapsed());
-            }
-            done
-        };
-        let counted = unless_abandoned(is_abandoned.clone(), counted);
-        let task = tokio::spawn(counted.in_current_span());
-        // Dropped if this future is, before the statement has ended.
-        let _abandon = AbandonOnDrop(is_abandoned);
-        match task.await {
-            Ok(done) => done,
-            Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
-            Err(error) => Err(DbErr::Custom(error.to_string())),
+        run_counted(self.turn.clone(), statement(self.connections.clone())).await
+    }
+}
+
+/// Runs a statement. One of a caller is a task of its own, since it holds its connection to its
+/// end, even if nobody waits for that.
+pub(super) async fn run_counted<T: Send + 'static>(
+    turn: Option<Arc<Turn>>,
+    statement: impl Future<Output = Result<T, DbErr>> + Send + 'static,
+) -> Result<T, DbErr> {
+    let Some(turn) = turn else {
+        return statement.await;
+    };
+    // Dropped if this future is, before the statement has ended.
+    let abandon = AbandonOnDrop::default();
+    let counted = async move {
+        let begun = Instant::now();
+        let done = statement.await;
+        // Nobody is charged for a database that is away.
+        if !matches!(done, Err(DbErr::ConnectionAcquire(_) | DbErr::Conn(_))) {
+            turn.account.add(begun.elapsed());
         }
+        done
+    };
+    let counted = unless_abandoned(abandon.0.clone(), counted);
+    match tokio::spawn(counted.in_current_span()).await {
+        Ok(done) => done,
+        Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+        Err(error) => Err(DbErr::Custom(error.to_string())),
     }
 }
 
 /// Tells a statement that nobody waits for it any more.
-struct AbandonOnDrop(Arc<AtomicBool>);
+#[derive(Debug, Default)]
+pub(super) struct AbandonOnDrop(pub(super) Arc<AtomicBool>);
 
 impl Drop for AbandonOnDrop {
     fn drop(&mut self) {
@@ -226,6 +236,8 @@ mod tests {
             database_url_file: None,
             readers: 1,
             writers: 1,
+            snapshot_readers: 1,
+            snapshot_seconds: 1,
             busy_seconds: 1,
             connect_seconds: 1,
             statement_seconds: 0,

@@ -11,13 +11,14 @@ use crate::{
 
 /// The names of the pools in metrics.
 const READ: &str = "read";
+const SNAPSHOT: &str = "snapshot";
 const WRITE: &str = "write";
 const WATCH: &str = "watch";
 
 /// How a pool of connections is used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct PoolStatus {
-    /// What its connections do: read, write or watch.
+    /// What its connections do: read, snapshot, write or watch.
     pub(crate) pool: &'static str,
     /// How many are open.
     pub(crate) connections: u32,
@@ -54,6 +55,7 @@ impl Db {
 
     fn observe(&mut self) {
         self.observer.observe(READ, &mut self.reader);
+        self.observer.observe(SNAPSHOT, &mut self.snapshots);
         self.observer.observe(WRITE, &mut self.writer);
         // The watcher polls by time, which would make the counts of a test vary.
         let observer = Observer {
@@ -65,10 +67,11 @@ impl Db {
 
     /// How the connections are used now.
     #[must_use]
-    pub(crate) fn pools(&self) -> [PoolStatus; 3] {
+    pub(crate) fn pools(&self) -> [PoolStatus; 4] {
         let backend = self.backend();
         [
             (READ, &self.reader),
+            (SNAPSHOT, &self.snapshots),
             (WRITE, &self.writer),
             (WATCH, &self.watcher),
         ]

@@ -138,7 +138,7 @@ async fn the_feed_and_the_pools_have_metrics() {
     let limit = shown["pool_limit{pool=\"read\"}"];
     // One is the server's own.
     assert!((limit - 4.0).abs() < 0.1, "{limit}");
-    for pool in ["read", "write", "watch"] {
+    for pool in ["read", "snapshot", "write", "watch"] {
         let of = |name: &str| shown[&format!("{name}{{pool=\"{pool}\"}}")];
         assert!(
             of("pool_idle") <= of("pool_connections"),

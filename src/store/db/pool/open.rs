@@ -176,6 +176,8 @@ mod tests {
             database_url_file: None,
             readers: 1,
             writers: 1,
+            snapshot_readers: 1,
+            snapshot_seconds: 1,
             busy_seconds: 1,
             connect_seconds: 1,
             statement_seconds: 1,
