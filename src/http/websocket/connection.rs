@@ -237,8 +237,9 @@ impl SocketConnection {
             }
             // The client has ended it, and may have reused its id.
             None if operation.is_ended() => {}
-            // A completed subscription would not be started again.
-            None if self.session.is_stopping() => {}
+            // A completed subscription would not be started again. The server's own token is asked
+            // too: those made of it, which end subscriptions, are cancelled a moment before it.
+            None if self.session.is_stopping() || self.api.app().stop.is_cancelled() => {}
             None => self.session.ended(label, out),
         }
     }
