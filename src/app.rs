@@ -5,7 +5,6 @@ pub(crate) mod turn;
 
 use std::{ops::Deref, sync::Arc};
 
-use prometheus_client::metrics::gauge::Gauge;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
@@ -18,15 +17,8 @@ use crate::{
     memory::MemoryBudget,
     metrics::Metrics,
     rate_limit::limiter::RateLimiter,
-    store::{
-        db::{database::Db, read_account::ReadAccount},
-        invalid_values::InvalidValues,
-    },
+    store::{db::database::Db, invalid_values::InvalidValues},
 };
-
-/// How many bytes may be held of requests that are not all there yet. An honest server is far from
-/// it; without it one address could hold its connections times the largest request.
-const MAX_INCOMING: u64 = 128 * 1_024 * 1_024;
 
 /// A server's state. A clone is one more pointer to it.
 #[derive(Clone, Debug)]
@@ -43,8 +35,6 @@ pub(crate) struct AppState {
     pub(crate) rate_limiter: RateLimiter,
     /// What requests, queues and snapshots may hold together.
     pub(crate) memory: MemoryBudget,
-    /// What bodies and messages that are still coming in may hold beyond their beginnings.
-    pub(crate) incoming: MemoryBudget,
     /// Which invalid values the log has named.
     pub(crate) invalid_values: InvalidValues,
     pub(crate) config: Arc<Config>,
@@ -94,7 +84,6 @@ impl App {
             clock,
             metrics,
             memory,
-            incoming: MemoryBudget::new(Some(MAX_INCOMING), &Gauge::default()),
             rate_limiter: RateLimiter::new(&config.rate),
             invalid_values: InvalidValues::default(),
             config: Arc::new(config),
@@ -108,13 +97,6 @@ impl App {
         // Not `self.clone()`, which would copy only the pointer.
         let state = AppState::clone(self);
         Self(Arc::new(AppState { clock, ..state }))
-    }
-
-    /// The same server, whose database is read on a caller's account.
-    pub(crate) fn reading_for(&self, account: Arc<ReadAccount>) -> Self {
-        let state = AppState::clone(self);
-        let db = self.db.for_caller(account);
-        Self(Arc::new(AppState { db, ..state }))
     }
 
     /// The deadline of an operation that begins now.

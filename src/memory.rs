@@ -80,6 +80,11 @@ impl MemoryShare {
         Ok(())
     }
 
+    /// How many bytes it holds.
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     /// Counts so many bytes from now on, whether they are within the budget or not.
     pub(crate) fn resize(&mut self, bytes: usize) {
         if bytes != self.bytes {

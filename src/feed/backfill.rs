@@ -29,7 +29,7 @@ use crate::{
     },
 };
 
-const TOO_OLD: Error = Error::CursorExpired("the feed does not reach back to this cursor");
+const TOO_OLD: &str = "the feed does not reach back to this cursor";
 const AHEAD: &str = "the cursor is ahead of the feed";
 const OTHER_EVENT: &str = "the feed has another event in this cursor's place, as after a restore";
 
@@ -141,12 +141,21 @@ impl Feed {
         match found {
             Some(found) if found == at => Ok(()),
             // Restored, or a failover lost what was committed, and positions were used again.
-            Some(_) => Err(Error::CursorExpired(OTHER_EVENT)),
+            Some(_) => Err(self.out_of_reach(OTHER_EVENT).await),
             // The database may have been restored from a backup older than the cursor.
-            None if at.position > reach.newest => Err(Error::CursorExpired(AHEAD)),
+            None if at.position > reach.newest => Err(self.out_of_reach(AHEAD).await),
             // The event was pruned, and none behind it.
             None if at.position == reach.floor => Ok(()),
-            None => Err(TOO_OLD),
+            None => Err(self.out_of_reach(TOO_OLD).await),
+        }
+    }
+
+    /// Why the feed does not reach back to a cursor: because it is gone itself, or this.
+    async fn out_of_reach(&self, why: &'static str) -> Error {
+        // `detach` takes the events before their table: whoever lost them that way is told so.
+        match self.refresh_epoch().await.and_then(|()| self.epoch()) {
+            Ok(_) => Error::CursorExpired(why),
+            Err(error) => error,
         }
     }
 }
@@ -209,7 +218,7 @@ impl Backfill {
                 Phase::HandedOff(from) if from > self.at.position => {
                     // The dispatcher has read these events: if they are missing, they were pruned.
                     if self.read().await? == 0 {
-                        return Err(TOO_OLD);
+                        return Err(self.feed.out_of_reach(TOO_OLD).await);
                     }
                 }
                 Phase::CaughtUp | Phase::HandedOff(_) => {
@@ -259,7 +268,7 @@ impl Backfill {
         let batch = event_batch::after(&self.db, self.at, BATCH_SIZE, max_bytes).await?;
         // Checked after the read: what is not pruned by now was not missing from the batch.
         if !batch.is_whole || event_reach::find(&self.db).await?.floor > self.at.position {
-            return Err(TOO_OLD);
+            return Err(self.feed.out_of_reach(TOO_OLD).await);
         }
         let Some(last) = batch.last else {
             return Ok(0);

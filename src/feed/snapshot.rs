@@ -94,13 +94,13 @@ impl Feed {
         Ok((reader, page))
     }
 
-    /// How many steps a snapshot has, if it may have as many.
+    /// How many steps a snapshot has, readable or not, if it may have as many.
     async fn count_snapshot(&self, reader: &SnapshotReader, first: &SnapshotPage) -> Result<u64> {
         let max = self.0.config.feed_snapshot_steps;
         let count = if first.has_next {
             reader.count(max).await?
         } else {
-            first.steps.len() as u64
+            first.rows
         };
         if count <= max {
             return Ok(count);

@@ -13,6 +13,7 @@ use crate::{
     },
     rate_limit::{
         bucket::RateStatus,
+        incoming::{Incoming, IncomingShare},
         operations::{OperationPermit, Operations},
         permit::{CallerPermit, CallerPermits},
         points::Points,
@@ -60,6 +61,7 @@ struct LimiterState {
     subscriptions: Arc<Semaphore>,
     max_subscriptions: usize,
     subscriptions_of_callers: CallerPermits,
+    incoming: Incoming,
 }
 
 /// A permit for a subscription to start.
@@ -92,6 +94,7 @@ impl RateLimiter {
             subscriptions: Arc::new(Semaphore::new(permits)),
             max_subscriptions: config.max_subscriptions,
             subscriptions_of_callers: CallerPermits::new(config.max_subscriptions_per_caller),
+            incoming: Incoming::default(),
         }))
     }
 
@@ -189,6 +192,11 @@ impl RateLimiter {
     pub(crate) async fn acquire_opening(&self, context: &RequestContext) -> Option<Opening> {
         // Never full: as many may wait as there are subscriptions.
         self.0.openings.acquire(key_of(context)).await.ok()
+    }
+
+    /// What a request of this caller holds beyond its beginning, while it is not all there.
+    pub(crate) fn incoming(&self, context: &RequestContext) -> IncomingShare {
+        self.0.incoming.share(&key_of(context))
     }
 
     /// A permit for a subscription.

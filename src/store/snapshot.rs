@@ -49,6 +49,8 @@ pub(crate) struct SnapshotReader {
 #[derive(Clone, Debug)]
 pub(crate) struct SnapshotPage {
     pub(crate) steps: Vec<step::Model>,
+    /// How many rows were read, readable or not.
+    pub(crate) rows: u64,
     /// Whether rows follow, readable or not.
     pub(crate) has_next: bool,
 }
@@ -112,8 +114,11 @@ impl SnapshotReader {
             self.page_rows = rows.len() + rows.len() / 8;
         }
         self.last = rows.last().map(|(id, _)| *id);
-        let steps = rows.into_iter().filter_map(|(_, step)| step).collect();
-        Ok(SnapshotPage { steps, has_next })
+        Ok(SnapshotPage {
+            rows: rows.len() as u64,
+            steps: rows.into_iter().filter_map(|(_, step)| step).collect(),
+            has_next,
+        })
     }
 
     /// Ends the transaction.

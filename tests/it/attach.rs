@@ -270,6 +270,37 @@ async fn a_running_server_notices_attach_and_detach() {
     }
 }
 
+/// `detach` takes the triggers first and the events then; a resumed subscription may come between.
+#[tokio::test]
+async fn a_cursor_is_not_called_expired_while_the_feed_is_taken_away() {
+    let (database, sql) = master().await;
+    run("attach", &database).await.unwrap();
+    let server = serve(&database, &[]).await;
+    let client = server.client();
+    let mut ws = subscribe_when_ready(&server, &client).await;
+    let mut cursors = Vec::new();
+    for name in ["a", "b"] {
+        add_step(&sql, name).await;
+        cursors.push(ws.event().await["cursor"].as_str().unwrap().to_owned());
+    }
+    drop(ws);
+    // It has no events in memory.
+    let other = server.peer(&[]).await;
+    wait_until(async || {
+        other.client().execute("{ eventCursor }", json!({})).await["data"].is_object()
+    })
+    .await;
+    sql.run(match kind() {
+        Kind::Postgres => "DROP TRIGGER graphql_steps_update ON steps",
+        _ => "DROP TRIGGER graphql_steps_update",
+    })
+    .await;
+    sql.run("DELETE FROM graphql_step_events").await;
+    let mut ws = other.ws().await;
+    ws.subscribe(&after(&cursors[0])).await;
+    assert_eq!(ws.stream_error().await.0, "FEED_DETACHED");
+}
+
 #[tokio::test]
 async fn a_dropped_trigger_is_reported_and_repaired() {
     let (database, sql) = master().await;

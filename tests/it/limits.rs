@@ -11,6 +11,7 @@ mod execution;
 mod json_values;
 mod nesting;
 mod persisted_documents;
+mod text_bytes;
 
 /// An operation that must work after any refusal.
 const VALID: &str = "{ builds(first: 1) { nodes { number steps { name } } totalCount } }";

@@ -77,9 +77,10 @@ impl Subscription {
         Ok(stream::try_unfold(events, move |mut events| {
             let (app, budget, state) = (app.clone(), budget.clone(), state.clone());
             async move {
+                // The library resolves each event before it polls for the next.
+                budget.release_texts();
                 let next = events.next().await;
                 let (event, delivered) = next.inspect_err(|_| state.fail())?;
-                // The library resolves each event before it polls for the next.
                 budget.renew(app.deadline());
                 state.set_delivered(delivered);
                 Ok(event.map(|event| (StepEvent::new(&app.feed, event), events)))

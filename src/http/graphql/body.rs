@@ -8,7 +8,10 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 use mime::Mime;
 use tokio::time::timeout;
 
-use crate::{app::App, http::graphql::refusal::HttpRefusal, memory::MemoryShare};
+use crate::{
+    app::App, auth::request_context::RequestContext, http::graphql::refusal::HttpRefusal,
+    memory::MemoryShare,
+};
 
 /// How many bytes a byte of a request takes while it is read: the text, its JSON, the variables and
 /// the operation that has them.
@@ -57,6 +60,7 @@ pub(crate) async fn read(
     body: Body,
     headers: &HeaderMap,
     app: &App,
+    context: &RequestContext,
 ) -> Result<(Vec<u8>, MemoryShare), HttpRefusal> {
     let config = &app.config;
     let limit = config.http.max_body_bytes;
@@ -67,7 +71,7 @@ pub(crate) async fn read(
     if announced.is_some_and(|length| length > limit) {
         return Err(too_large(limit));
     }
-    let collected = collect(Limited::new(body, limit), app);
+    let collected = collect(Limited::new(body, limit), app, context);
     let read = timeout(config.connection.read_timeout(), collected).await;
     read.unwrap_or_else(|_| {
         let seconds = config.connection.read_timeout_seconds;
@@ -80,10 +84,11 @@ pub(crate) async fn read(
 async fn collect(
     mut body: Limited<Body>,
     app: &App,
+    context: &RequestContext,
 ) -> Result<(Vec<u8>, MemoryShare), HttpRefusal> {
     let limit = app.config.http.max_body_bytes;
     let (mut read, mut share) = (Vec::new(), app.memory.hold(0));
-    let mut incoming = app.incoming.hold(0);
+    let mut incoming = app.rate_limiter.incoming(context);
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|error| match error.downcast::<LengthLimitError>() {
             Ok(_) => too_large(limit),

@@ -56,7 +56,7 @@ pub(crate) async fn post(
         if let Err(refusal) = api.admit_caller(&context) {
             return Ok(refused(media, &refusal));
         }
-        let read = read_json(body, &parts.headers, api.app());
+        let read = read_json(body, &parts.headers, api.app(), &context);
         let (json, _memory) = read.await.map_err(in_media)?;
         match json {
             Json::Array(batch) => {
@@ -82,8 +82,9 @@ async fn read_json(
     body: Body,
     headers: &HeaderMap,
     app: &App,
+    context: &RequestContext,
 ) -> Result<(Json, MemoryShare), HttpRefusal> {
-    let (body, memory) = body::read(body, headers, app).await?;
+    let (body, memory) = body::read(body, headers, app, context).await?;
     let json = parse_body(&body, app.config.limit.max_json_values)?;
     Ok((json, memory))
 }

@@ -17,6 +17,7 @@ use tungstenite::error::ProtocolError;
 
 use crate::{
     app::App,
+    auth::request_context::RequestContext,
     http::{
         listener::received_bytes::ReceivedBytes,
         websocket::{
@@ -62,9 +63,14 @@ pub(crate) struct Transport {
 }
 
 impl Transport {
-    pub(crate) fn new(socket: WebSocket, received: ReceivedBytes, app: &App) -> Self {
+    pub(crate) fn new(
+        socket: WebSocket,
+        received: ReceivedBytes,
+        app: &App,
+        context: &RequestContext,
+    ) -> Self {
         Self {
-            unfinished: UnfinishedMessage::new(received, app),
+            unfinished: UnfinishedMessage::new(received, app, context),
             waiting: 0,
             waiting_memory: app.memory.hold(0),
             socket,

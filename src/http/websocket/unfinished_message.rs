@@ -5,12 +5,14 @@ use axum::extract::ws::Message;
 
 use crate::{
     app::App,
+    auth::request_context::RequestContext,
     http::{
         graphql::body::BEGINNING,
         listener::received_bytes::ReceivedBytes,
         websocket::{protocol::CloseReason, session::MAX_UNOPENED},
     },
     memory::MemoryShare,
+    rate_limit::incoming::IncomingShare,
 };
 
 /// The bytes of a control frame beside its payload: two, and the client's mask of four.
@@ -27,11 +29,11 @@ pub(crate) struct UnfinishedMessage {
     pub(crate) is_open: bool,
     held: usize,
     memory: MemoryShare,
-    incoming: MemoryShare,
+    incoming: IncomingShare,
 }
 
 impl UnfinishedMessage {
-    pub(crate) fn new(received: ReceivedBytes, app: &App) -> Self {
+    pub(crate) fn new(received: ReceivedBytes, app: &App, context: &RequestContext) -> Self {
         Self {
             read: received.total(),
             received,
@@ -39,7 +41,7 @@ impl UnfinishedMessage {
             is_open: false,
             held: 0,
             memory: app.memory.hold(0),
-            incoming: app.incoming.hold(0),
+            incoming: app.rate_limiter.incoming(context),
         }
     }
 
@@ -79,7 +81,7 @@ impl UnfinishedMessage {
         if !self.has_begun {
             self.held = 0;
             self.memory.resize(0);
-            self.incoming.resize(0);
+            self.incoming.clear();
         }
     }
 }

@@ -75,7 +75,7 @@ pub(crate) async fn upgrade(
             let tasks = api.app().tasks.clone();
             let span = request_log::socket_span(&context);
             let run = async move {
-                let transport = Transport::new(socket, received, api.app());
+                let transport = Transport::new(socket, received, api.app(), &context);
                 connection::run(api, context, transport, protocol).await;
                 // Held until here: the permit counts the socket for as long as it is open.
                 drop(permit);
