@@ -1,6 +1,7 @@
 //! A server's state: what every request needs.
 
 pub(crate) mod deadline;
+pub(crate) mod turn;
 
 use std::{ops::Deref, sync::Arc};
 
@@ -13,6 +14,7 @@ use crate::{
     config::Config,
     domain::command_error::CommandError,
     feed::handle::Feed,
+    memory::MemoryBudget,
     metrics::Metrics,
     rate_limit::limiter::RateLimiter,
     store::{db::database::Db, invalid_values::InvalidValues},
@@ -31,6 +33,8 @@ pub(crate) struct AppState {
     pub(crate) access: Access,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) rate_limiter: RateLimiter,
+    /// What requests, queues and snapshots may hold together.
+    pub(crate) memory: MemoryBudget,
     /// Which invalid values the log has named.
     pub(crate) invalid_values: InvalidValues,
     pub(crate) config: Arc<Config>,
@@ -58,16 +62,19 @@ impl App {
         mut db: Db,
         clock: Clock,
     ) -> Result<Self, CommandError> {
-        let stop = CancellationToken::new();
+        let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
         let metrics = Arc::new(Metrics::default());
         // Before the clones below, which then measure too.
-        db.measure(&metrics.statement_seconds);
+        db.measure(&metrics);
+        let memory = MemoryBudget::new(config.rate.max_memory_bytes, &metrics.memory_held);
         let feed = Feed::open(
             db.clone(),
             config.feed.clone(),
             clock.clone(),
+            memory.clone(),
             metrics.clone(),
             stop.clone(),
+            tasks.clone(),
         )
         .await?;
         Ok(Self(Arc::new(AppState {
@@ -76,10 +83,11 @@ impl App {
             feed,
             clock,
             metrics,
+            memory,
             rate_limiter: RateLimiter::new(&config.rate),
             invalid_values: InvalidValues::default(),
             config: Arc::new(config),
-            tasks: TaskTracker::new(),
+            tasks,
             stop,
         })))
     }

@@ -6,6 +6,7 @@ pub(crate) mod caller;
 pub(crate) mod jwks;
 pub(crate) mod jwt;
 pub(crate) mod rejection;
+pub(crate) mod remembered;
 pub(crate) mod request_context;
 pub(crate) mod scope;
 pub(crate) mod signature;

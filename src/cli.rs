@@ -22,7 +22,7 @@ use crate::{
         output::{print_changes, print_line},
         refusal::report_refusal,
     },
-    config::{Config, database::DatabaseConfig, log::LogFormat},
+    config::{Config, database::DatabaseConfig, log::LogFormat, secret_file::warn_if_exposed},
     demo,
     domain::command_error::CommandError,
     graphql::schema::sdl,
@@ -51,12 +51,19 @@ const WORKER_THREADS: &str = "TOKIO_WORKER_THREADS";
 #[must_use]
 pub fn main() -> ExitCode {
     let given: Vec<OsString> = env::args_os().collect();
-    let Invocation { command, log } = match arguments::read(&given) {
+    let Invocation {
+        command,
+        log,
+        secret_files,
+    } = match arguments::read(&given) {
         Ok(invocation) => invocation,
         Err(error) => return report_refusal(&error, &given),
     };
     // Dropped after the runtime, so that the last traces are sent.
     let _log = log::start(&log);
+    for file in &secret_files {
+        warn_if_exposed(file);
+    }
     let runtime = match build_runtime() {
         Ok(runtime) => runtime,
         Err(error) => {

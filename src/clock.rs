@@ -1,5 +1,7 @@
 //! The clock that gives updates their times: the system's, or one that stands where it is set.
 
+pub(crate) mod once_per_second;
+
 use std::sync::{
     Arc,
     atomic::{AtomicI64, Ordering},

@@ -4,6 +4,7 @@ pub(crate) mod connection;
 pub(crate) mod database;
 pub(crate) mod feed;
 pub(crate) mod file;
+pub(crate) mod host;
 pub(crate) mod http;
 pub(crate) mod limit;
 pub(crate) mod listen;
@@ -12,6 +13,7 @@ pub(crate) mod origin;
 pub(crate) mod rate;
 pub(crate) mod rest;
 pub(crate) mod rule;
+pub(crate) mod secret_file;
 pub(crate) mod token;
 pub(crate) mod value;
 
@@ -101,6 +103,12 @@ impl Config {
             None if self.demo && self.http.listen.is_local() => Anonymous::Write,
             None => Anonymous::Read,
         }
+    }
+
+    /// Whether a request may name any host, since nothing says which are this server's.
+    pub(crate) fn takes_any_host(&self) -> bool {
+        let is_known = self.http.listen.is_loopback() || self.connection.is_tls();
+        self.http.allowed_host.is_empty() && !is_known
     }
 
     /// Reads flags of `serve`, the first argument being the program's name.

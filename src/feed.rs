@@ -21,6 +21,7 @@ pub(crate) mod cursor;
 pub(crate) mod dispatcher;
 pub(crate) mod epoch;
 pub(crate) mod event_filter;
+pub(crate) mod event_page;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzz;
 pub(crate) mod handle;
@@ -29,4 +30,5 @@ pub(crate) mod recent;
 pub(crate) mod retention;
 pub(crate) mod sequencer;
 pub(crate) mod snapshot;
+pub(crate) mod snapshot_task;
 pub(crate) mod tail;

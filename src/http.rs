@@ -3,9 +3,12 @@
 pub(crate) mod accept;
 pub(crate) mod client_address;
 pub(crate) mod cors;
+pub(crate) mod cross_site;
 pub(crate) mod error_status;
 pub(crate) mod graphiql;
 pub(crate) mod graphql;
+pub(crate) mod head_limit;
+pub(crate) mod held_body;
 pub(crate) mod host;
 pub(crate) mod listener;
 pub(crate) mod ops;

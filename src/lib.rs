@@ -15,6 +15,7 @@ pub mod fuzz;
 mod graphql;
 mod http;
 mod log;
+mod memory;
 mod metrics;
 mod rate_limit;
 mod server;

@@ -22,7 +22,7 @@ use prometheus_client::{
 
 use crate::metrics::labels::{
     ErrorLabels, KindLabels, OperationLabel, OperationLabels, OutcomeLabel, PoolLabels,
-    RequestLabels, RouteLabel, RouteLabels,
+    RequestLabels, RouteLabel, RouteLabels, WaitFor, WaitLabel, WaitLabels,
 };
 
 /// Histograms of the same measure, one per set of labels.
@@ -66,7 +66,7 @@ metrics! {
     /// How long a query, a mutation or the beginning of a subscription took, by kind.
     operation_seconds: Histograms<KindLabels> =
         "operation_duration" in Seconds, Family::new_with_constructor(request_buckets);
-    /// What operations cost, in points: the objects that they may return.
+    /// What operations cost, in points: the objects that they may return, their filters and counts.
     operation_cost: Histogram = "operation_cost", cost_buckets();
     /// Errors in GraphQL answers, by code.
     errors: Family<ErrorLabels, Counter> = "errors", Family::default();
@@ -98,11 +98,17 @@ metrics! {
     pool_idle: Family<PoolLabels, Gauge> = "pool_idle", Family::default();
     /// How many connections a pool may have.
     pool_limit: Family<PoolLabels, Gauge> = "pool_limit", Family::default();
+    /// How much memory requests, queues and snapshots hold; bounded by --max-memory-bytes.
+    memory_held: Gauge = "memory_held" in Bytes, Gauge::default();
     /// The length of an SQLite database's write-ahead log; 0 where there is none.
     write_ahead_log: Gauge = "write_ahead_log" in Bytes, Gauge::default();
     /// How long the database took for a statement, by pool.
     statement_seconds: Histograms<PoolLabels> =
         "statement_duration" in Seconds, Family::new_with_constructor(statement_buckets);
+    /// How long callers waited for their turn, for a connection that reads or for one of their own
+    /// operations to end, by what they waited for and outcome.
+    wait_seconds: Histograms<WaitLabels> =
+        "wait_duration" in Seconds, Family::new_with_constructor(statement_buckets);
 }
 
 fn register(
@@ -174,6 +180,12 @@ impl Metrics {
             ] {
                 let labels = OperationLabels::new(kind, outcome);
                 drop(self.operations.get_or_create(&labels));
+            }
+        }
+        for what in [WaitFor::Reader, WaitFor::Operation] {
+            for outcome in [WaitLabel::Served, WaitLabel::TimedOut, WaitLabel::Left] {
+                let labels = WaitLabels::new(what, outcome);
+                drop(self.wait_seconds.get_or_create(&labels));
             }
         }
         for route in [RouteLabel::Graphql, RouteLabel::Rest] {

@@ -1,6 +1,9 @@
-//! How much callers may take: points and sockets per caller, subscriptions for all together.
+//! How much callers may take: points, sockets, subscriptions and operations at once,
+//! and bytes that are coming in.
 
 pub(crate) mod bucket;
-pub(crate) mod client_network;
+pub(crate) mod incoming;
 pub(crate) mod limiter;
+pub(crate) mod operations;
 pub(crate) mod permit;
+pub(crate) mod points;

@@ -5,7 +5,7 @@ pub(crate) mod summary;
 
 use std::{sync::Arc, time::Duration};
 
-use futures_util::future::join_all;
+use futures_util::future::{join, join_all};
 use tokio::time::timeout;
 
 use crate::{
@@ -21,7 +21,7 @@ use crate::{
             socket::{self, BoundSocket, ListeningSocket},
             tls::Tls,
         },
-        router::router,
+        router::{ops_router, router},
     },
     server::summary::Summary,
     service::retention,
@@ -46,6 +46,8 @@ const MAX_FILES: u64 = 1 << 20;
 pub(crate) struct Server {
     api: Api,
     listeners: Vec<ListeningSocket>,
+    /// Those of `--ops-listen`.
+    ops: Vec<ListeningSocket>,
     /// `None` serves plain HTTP.
     tls: Option<Tls>,
 }
@@ -66,16 +68,22 @@ impl Server {
         check_documents(&config.limit)?;
         raise_file_limit();
         let bound = socket::bind(&config.http.listen).await?;
+        let ops = match &config.http.ops_listen {
+            Some(listen) => socket::bind(listen).await?,
+            None => Vec::new(),
+        };
         if config.demo {
             demo_run::claim(&config.database).await?;
         }
         let db = connect(&config.database, pending).await?;
         let app = App::new(config, db, Clock::System).await?;
         let api = Api::new(app)?;
-        let listeners = bound.into_iter().map(BoundSocket::listen);
+        let listen = |bound: Vec<_>| bound.into_iter().map(BoundSocket::listen).collect();
+        let (listeners, ops): (Result<_, _>, Result<_, _>) = (listen(bound), listen(ops));
         Ok(Self {
             api,
-            listeners: listeners.collect::<Result<_, _>>()?,
+            listeners: listeners?,
+            ops: ops?,
             tls,
         })
     }
@@ -90,7 +98,7 @@ impl Server {
     /// The database URL cannot be read.
     pub(crate) async fn summary(&self) -> Result<Summary, CommandError> {
         let scheme = if self.tls.is_some() { "https" } else { "http" };
-        Summary::of(self.app(), &self.listeners, scheme).await
+        Summary::of(self.app(), &self.listeners, &self.ops, scheme).await
     }
 
     /// Makes signals stop the server and reload its certificate.
@@ -104,7 +112,7 @@ impl Server {
 
     /// Serves until the server is stopped.
     pub(crate) async fn run(self) {
-        serve(self.api, self.listeners, self.tls).await;
+        serve(self.api, self.listeners, self.ops, self.tls).await;
     }
 }
 
@@ -115,17 +123,24 @@ fn raise_file_limit() {
 }
 
 /// Serves until `app.stop` is cancelled, then lets what runs finish, and closes the database.
-pub(crate) async fn serve(api: Api, listeners: Vec<ListeningSocket>, tls: Option<Tls>) {
+pub(crate) async fn serve(
+    api: Api,
+    listeners: Vec<ListeningSocket>,
+    ops: Vec<ListeningSocket>,
+    tls: Option<Tls>,
+) {
     let app = api.app().clone();
     spawn_background_tasks(&app);
-    let connections = Arc::new(Listener::new(app.clone(), router(api), tls));
-    join_all(
-        listeners
-            .into_iter()
-            .map(|listener| connections.accept(listener)),
-    )
-    .await;
-    drain(&app, &connections).await;
+    let listener = |router| Arc::new(Listener::new(app.clone(), router, tls.clone()));
+    // Their own connections: operators can look while callers have taken all.
+    let [main, for_ops] = [
+        listener(router(&api, tls.clone())),
+        listener(ops_router(&api, tls.clone())),
+    ];
+    let main_sockets = listeners.into_iter().map(|socket| main.accept(socket));
+    let ops_sockets = ops.into_iter().map(|socket| for_ops.accept(socket));
+    join(join_all(main_sockets), join_all(ops_sockets)).await;
+    drain(&app, &[&main, &for_ops]).await;
     if timeout(CLOSING, app.db.close()).await.is_err() {
         tracing::warn!("the database's connections did not close in time");
     }
@@ -144,17 +159,22 @@ fn spawn_background_tasks(app: &App) {
 }
 
 /// Waits for open connections and running tasks, and cuts off those that take too long.
-async fn drain(app: &App, connections: &Listener) {
+async fn drain(app: &App, listeners: &[&Listener]) {
     // Waiting on a tracker that is not closed never ends.
     app.tasks.close();
-    connections.open.close();
+    let open = listeners.iter().map(|listener| {
+        listener.open.close();
+        listener.open.wait()
+    });
     let all = async {
         // Connections first: a request may still start a task.
-        connections.open.wait().await;
+        join_all(open).await;
         app.tasks.wait().await;
     };
     if timeout(GRACE, all).await.is_err() {
         tracing::warn!("some requests or tasks did not end in time and are cut off");
-        connections.cut.cancel();
+        for listener in listeners {
+            listener.cut.cancel();
+        }
     }
 }

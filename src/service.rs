@@ -8,6 +8,7 @@
 pub(crate) mod build;
 pub(crate) mod builder;
 pub(crate) mod idempotency;
+pub(crate) mod presence;
 pub(crate) mod retention;
 pub(crate) mod rule;
 pub(crate) mod step;

@@ -90,7 +90,7 @@ impl TestServer {
         Ok(Self {
             handle: ServerHandle(app),
             address,
-            serving: tokio::spawn(server::serve(api, listeners, tls)),
+            serving: tokio::spawn(server::serve(api, listeners, Vec::new(), tls)),
         })
     }
 }
@@ -136,6 +136,12 @@ impl ServerHandle {
         self.0.feed.subscriber_count()
     }
 
+    /// How many bytes requests, queues and snapshots hold.
+    #[must_use]
+    pub fn memory_held(&self) -> i64 {
+        self.0.metrics.memory_held.get()
+    }
+
     /// Ends every live subscription with UNAVAILABLE.
     pub fn end_subscriptions(&self) {
         self.0.feed.end(&Error::Unavailable);
@@ -167,7 +173,7 @@ impl ServerHandle {
     /// # Errors
     /// The name is taken or breaks a rule, or the database fails.
     pub async fn create_token(&self, name: &str, scope: Scope) -> Result<String, String> {
-        let created = service::token::create(&self.0.config.database, name, scope).await;
+        let created = service::token::create(&self.0.config.database, name, scope, None).await;
         let (token, _) = created.map_err(|e| e.to_string())?;
         Ok(token.reveal().to_owned())
     }

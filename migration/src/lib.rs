@@ -15,6 +15,7 @@ mod m0001_builds_and_steps;
 mod m0002_step_events;
 mod m0003_tokens;
 mod m0004_idempotency_keys;
+mod m0005_token_expiry;
 pub mod token;
 
 /// The table that says which migrations a database has had.
@@ -31,6 +32,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0002_step_events::Migration),
             Box::new(m0003_tokens::Migration),
             Box::new(m0004_idempotency_keys::Migration),
+            Box::new(m0005_token_expiry::Migration),
         ]
     }
 

@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use tokio::time::{Instant, timeout_at};
 
-use crate::domain::error::{Error, Result};
+use crate::{
+    domain::error::{Error, Result},
+    store::db::read_account::{ReadAccount, WaitedFor},
+};
 
 /// The moment by which an operation must be done.
 #[derive(Clone, Copy, Debug)]
@@ -38,6 +41,29 @@ impl Deadline {
         }
     }
 
+    /// As `keep`, for work that reads on this account.
+    ///
+    /// # Errors
+    /// `Busy` where it waited for other callers until then.
+    pub(crate) async fn keep_reading<T>(
+        self,
+        account: &ReadAccount,
+        work: impl Future<Output = T>,
+    ) -> Result<T> {
+        self.keep(work)
+            .await
+            .map_err(|late| match account.waited_for() {
+                Some(WaitedFor::Others) => Error::Busy,
+                Some(WaitedFor::Own) => self.waited_for_own(),
+                None => late,
+            })
+    }
+
+    /// When it is; `None` is never.
+    pub(crate) fn at(self) -> Option<Instant> {
+        self.at
+    }
+
     /// Fails with `LimitExceeded` where the deadline has passed.
     pub(crate) fn check(self) -> Result<()> {
         match self.at {
@@ -47,11 +73,20 @@ impl Deadline {
     }
 
     fn error(self) -> Error {
+        self.error_with("ask for less at once, or try again when the database is less busy")
+    }
+
+    /// The error of an operation that waited for others of its caller until then.
+    pub(crate) fn waited_for_own(self) -> Error {
+        self.error_with("your own other operations took until then; run fewer at once")
+    }
+
+    fn error_with(self, advice: &'static str) -> Error {
         Error::LimitExceeded {
             limit: "max-seconds",
             max: self.seconds,
             asked: None,
-            advice: "ask for less at once, or try again when the database is less busy",
+            advice,
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Finds out who is calling. A stored token is looked up for each request, so that a revoked one
 //! can do nothing from then on.
 
-use std::{sync::Arc, time::Duration};
+use std::{future::pending, sync::Arc, time::Duration};
 
 use futures_util::future::join;
 use tokio::time::sleep;
@@ -12,10 +12,12 @@ use crate::{
         authorization::{token_from_headers, token_from_payload},
         caller::{Caller, Identity, Validity},
         jwt::JwtVerification,
-        rejection::{JWT_EXPIRED, MALFORMED, REVOKED, UNKNOWN},
+        rejection::{EXPIRED, JWT_EXPIRED, MALFORMED, REVOKED, UNKNOWN},
+        remembered::RememberedTokens,
         scope::Scope,
         token::{PlainToken, TokenHash},
         token_lease::{TokenLease, TokenLeases},
+        verifying_key::VerifyingKey,
     },
     clock::Clock,
     config::{Config, http::Anonymous},
@@ -40,6 +42,7 @@ struct AccessState {
     /// `None` where JWTs are not accepted.
     jwt: Option<JwtVerification>,
     leases: TokenLeases,
+    remembered: RememberedTokens,
 }
 
 impl Access {
@@ -58,6 +61,7 @@ impl Access {
             anonymous,
             jwt: JwtVerification::new(&config.token)?,
             leases: TokenLeases::default(),
+            remembered: RememberedTokens::default(),
         })))
     }
 
@@ -66,31 +70,38 @@ impl Access {
         self.0.anonymous.clone()
     }
 
-    /// The caller of a request with these values of the header `Authorization`.
+    /// The caller of a request with these values of the header `Authorization`. Where its address
+    /// cannot pay for a refused token, one that was not stored a second ago is not looked up.
     pub(crate) async fn authenticate_header(
         &self,
         values: impl IntoIterator<Item = &[u8]>,
+        can_pay: bool,
     ) -> Caller {
         match token_from_headers(values) {
             Ok(None) => self.anonymous(),
-            Ok(Some(token)) => self.authenticate(token).await,
+            Ok(Some(token)) => self.authenticate(token, can_pay).await,
             Err(rejection) => Caller::rejected(rejection),
         }
     }
 
-    /// The caller of a WebSocket with these values of `Authorization` in its `connection_init`.
-    pub(crate) async fn authenticate_payload(&self, values: &[Option<String>]) -> Caller {
+    /// The caller of a WebSocket with these values of `Authorization` in its `connection_init`;
+    /// `can_pay` is as above.
+    pub(crate) async fn authenticate_payload(
+        &self,
+        values: &[Option<String>],
+        can_pay: bool,
+    ) -> Caller {
         match token_from_payload(values) {
-            Ok(token) => self.authenticate(token).await,
+            Ok(token) => self.authenticate(token, can_pay).await,
             Err(rejection) => Caller::rejected(rejection),
         }
     }
 
-    async fn authenticate(&self, text: &str) -> Caller {
+    async fn authenticate(&self, text: &str, can_pay: bool) -> Caller {
         // A JWT begins with the base64 of `{`, whose first character is `e`: never with the prefix.
         let found = if text.starts_with(PlainToken::PREFIX) {
             match text.parse::<PlainToken>() {
-                Ok(token) => self.find_stored(token.hash(), UNKNOWN).await,
+                Ok(token) => self.find_remembered(token.hash(), can_pay).await,
                 Err(()) => Err(MALFORMED),
             }
         } else {
@@ -100,6 +111,22 @@ impl Access {
             }
         };
         found.unwrap_or_else(Caller::rejected)
+    }
+
+    async fn find_remembered(&self, hash: TokenHash, can_pay: bool) -> Result<Caller> {
+        let remembered = &self.0.remembered;
+        if let Some(caller) = remembered.recall(&hash) {
+            return Ok(caller);
+        }
+        if !can_pay && !remembered.has(&self.0.db, &hash).await? {
+            return Err(UNKNOWN);
+        }
+        self.find_stored(hash, UNKNOWN).await
+    }
+
+    /// Notes that a caller was refused for want of points: its token is not looked up for a second.
+    pub(crate) fn note_without_points(&self, caller: &Caller) {
+        self.0.remembered.remember(caller);
     }
 
     /// Finds the caller whose token has this hash. If there is none, ends the token's leases and
@@ -114,23 +141,33 @@ impl Access {
             self.0.leases.end(&hash);
             return Err(otherwise);
         };
+        let expires_at = row.expires_at;
+        // A token expires in real time, whichever clock dates the writes.
+        if expires_at.is_some_and(|end| end <= Clock::System.now()) {
+            return Err(EXPIRED);
+        }
         Ok(Caller {
             may: Ok(scope),
             identity: Some(Identity::Token(row.name.into())),
-            validity: Validity::Stored(hash),
+            validity: Validity::Stored { hash, expires_at },
         })
     }
 
     /// Authenticates the same caller again, before it does something more on an open socket.
     pub(crate) async fn revalidate(&self, caller: &Caller) -> Caller {
         match &caller.validity {
-            Validity::Stored(hash) => {
+            Validity::Stored { hash, .. } => {
                 let found = self.find_stored(hash.clone(), REVOKED).await;
                 found.unwrap_or_else(Caller::rejected)
             }
-            // A JWT expires in real time, whichever clock dates the writes.
-            Validity::Until(end) if *end <= Clock::System.now() => Caller::rejected(JWT_EXPIRED),
-            Validity::Always | Validity::Until(_) => caller.clone(),
+            Validity::Signed { end, .. } if *end <= Clock::System.now() => {
+                Caller::rejected(JWT_EXPIRED)
+            }
+            Validity::Signed { key, .. } => match self.check_key(key) {
+                Ok(()) => caller.clone(),
+                Err(why) => Caller::rejected(why),
+            },
+            Validity::Always => caller.clone(),
         }
     }
 
@@ -138,8 +175,29 @@ impl Access {
     pub(crate) fn lease(&self, caller: &Caller) -> TokenLease {
         match &caller.validity {
             Validity::Always => TokenLease::always(),
-            Validity::Stored(hash) => self.0.leases.lease(hash, REVOKED),
-            Validity::Until(end) => TokenLease::until(*end, JWT_EXPIRED),
+            Validity::Stored { hash, expires_at } => {
+                let stored = self.0.leases.lease(hash, REVOKED);
+                match expires_at {
+                    Some(end) => stored.or(TokenLease::until(*end, EXPIRED)),
+                    None => stored,
+                }
+            }
+            Validity::Signed { end, key } => {
+                let (access, key) = (self.clone(), key.clone());
+                let lost = async move { access.key_lost(&key).await };
+                TokenLease::until(*end, JWT_EXPIRED).or(lost)
+            }
+        }
+    }
+
+    fn check_key(&self, key: &VerifyingKey) -> Result<()> {
+        self.0.jwt.as_ref().map_or(Ok(()), |jwt| jwt.check_key(key))
+    }
+
+    async fn key_lost(&self, key: &VerifyingKey) -> Error {
+        match &self.0.jwt {
+            Some(jwt) => jwt.key_lost(key).await,
+            None => pending().await,
         }
     }
 

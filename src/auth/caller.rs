@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::{
-    auth::{scope::Scope, token::TokenHash},
+    auth::{scope::Scope, token::TokenHash, verifying_key::VerifyingKey},
     domain::error::{Error, Result},
 };
 
@@ -30,10 +30,16 @@ pub(crate) enum Identity {
 #[derive(Clone, Debug)]
 pub(crate) enum Validity {
     Always,
-    /// As long as the database has a token with this hash.
-    Stored(TokenHash),
-    /// Up to this second since the epoch.
-    Until(i64),
+    /// As long as the database has a token with this hash, and before this second since the epoch.
+    Stored {
+        hash: TokenHash,
+        expires_at: Option<i64>,
+    },
+    /// Before this second since the epoch, and as long as the identity provider names this key.
+    Signed {
+        end: i64,
+        key: Arc<VerifyingKey>,
+    },
 }
 
 impl Caller {

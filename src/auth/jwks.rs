@@ -1,20 +1,21 @@
 //! The public keys of an identity provider: fetched at the start, every few minutes, and when a
-//! token names an unknown one. A failed fetch leaves the keys of the last successful one.
+//! token names an unknown one. A failed fetch leaves the keys of the last successful one, until
+//! they are too old.
 
 use std::{sync::Arc, time::Duration};
 
-use jsonwebtoken::{DecodingKey, Header};
+use jsonwebtoken::Header;
 use reqwest::{Client, redirect::Policy};
 use serde_json::Value;
 use tokio::{
     select,
     sync::{Notify, watch},
-    time::{Instant, sleep, timeout},
+    time::{Instant, sleep, sleep_until, timeout},
 };
 use tokio_rustls::rustls::{ClientConfig, RootCertStore, crypto::ring};
 
 use crate::{
-    auth::verifying_key::VerifyingKey,
+    auth::{rejection::JWT_KEY_GONE, verifying_key::VerifyingKey},
     config::token::JwksUrl,
     domain::{
         command_error::CommandError,
@@ -38,6 +39,8 @@ const MAX_BYTES: usize = 256 * 1024;
 pub(crate) struct KeySet {
     url: JwksUrl,
     http: Client,
+    /// How long keys are good that cannot be fetched anew.
+    max_age: Duration,
     fetched: watch::Sender<FetchedKeys>,
     /// Notified when a token names an unknown key.
     wanted: Notify,
@@ -46,13 +49,15 @@ pub(crate) struct KeySet {
 #[derive(Debug, Default)]
 struct FetchedKeys {
     /// `None` as long as the provider has never answered.
-    keys: Option<Vec<VerifyingKey>>,
+    keys: Option<Vec<Arc<VerifyingKey>>>,
+    /// When these keys are too old.
+    stale_at: Option<Instant>,
     /// When the last fetch ended, successful or not.
     tried_at: Option<Instant>,
 }
 
 impl KeySet {
-    pub(crate) fn new(url: &JwksUrl) -> Result<Self, CommandError> {
+    pub(crate) fn new(url: &JwksUrl, max_age: Duration) -> Result<Self, CommandError> {
         let mut http = Client::builder()
             .timeout(PATIENCE)
             // The keys are where the operator says they are, and nowhere else.
@@ -64,6 +69,7 @@ impl KeySet {
         Ok(Self {
             url: url.clone(),
             http,
+            max_age,
             fetched: watch::Sender::default(),
             wanted: Notify::new(),
         })
@@ -75,8 +81,10 @@ impl KeySet {
             let interval = match self.fetch().await {
                 Ok(keys) => {
                     tracing::debug!(count = keys.len(), "the identity provider's keys are read");
-                    self.fetched
-                        .send_modify(|fetched| fetched.keys = Some(keys));
+                    self.fetched.send_modify(|fetched| {
+                        fetched.keys = Some(keys.into_iter().map(Arc::new).collect());
+                        fetched.stale_at = Some(Instant::now() + self.max_age);
+                    });
                     REFRESH_INTERVAL
                 }
                 Err(reason) => {
@@ -92,12 +100,17 @@ impl KeySet {
             self.fetched
                 .send_modify(|fetched| fetched.tried_at = Some(Instant::now()));
             // Unconditional, so that unknown keys cannot cause more fetches than this allows.
-            sleep(MIN_INTERVAL).await;
+            sleep(self.pause(MIN_INTERVAL)).await;
             select! {
-                () = sleep(interval) => {}
+                () = sleep(self.pause(interval)) => {}
                 () = self.wanted.notified() => {}
             }
         }
+    }
+
+    /// A pause between two fetches, of which there are several before keys are too old.
+    fn pause(&self, usual: Duration) -> Duration {
+        usual.min(self.max_age / 4)
     }
 
     async fn fetch(&self) -> Result<Vec<VerifyingKey>, String> {
@@ -125,7 +138,7 @@ impl KeySet {
 
     /// The keys that may have signed a token with this header. If none is known, waits for a new
     /// fetch, at most once per `MIN_INTERVAL`.
-    pub(crate) async fn find(&self, header: &Header) -> Result<Vec<Arc<DecodingKey>>> {
+    pub(crate) async fn find(&self, header: &Header) -> Result<Vec<Arc<VerifyingKey>>> {
         let mut fetched = self.fetched.subscribe();
         let (found, tried_at) = {
             // The borrow locks the channel, so it ends with this block, before the wait.
@@ -144,15 +157,52 @@ impl KeySet {
         }
         self.fetched.borrow().find(header)
     }
+
+    /// Fails where a key is no longer good.
+    pub(crate) fn check(&self, key: &VerifyingKey) -> Result<()> {
+        self.fetched.borrow().good_until(key).map(drop)
+    }
+
+    /// Waits until a key is no longer good, and says why.
+    pub(crate) async fn lost(&self, key: &VerifyingKey) -> Error {
+        let mut fetched = self.fetched.subscribe();
+        loop {
+            let good_until = fetched.borrow_and_update().good_until(key);
+            match good_until {
+                Err(why) => return why,
+                Ok(end) => select! {
+                    () = sleep_until(end) => {}
+                    // The sender is in `self`.
+                    _ = fetched.changed() => {}
+                },
+            }
+        }
+    }
 }
 
 impl FetchedKeys {
-    fn find(&self, header: &Header) -> Result<Vec<Arc<DecodingKey>>> {
-        let keys = self.keys.as_ref().ok_or(Error::KeysUnavailable)?;
-        Ok(keys
-            .iter()
-            .filter_map(|key| key.for_header(header))
-            .collect())
+    fn find(&self, header: &Header) -> Result<Vec<Arc<VerifyingKey>>> {
+        let (keys, _) = self.fresh()?;
+        let named = keys.iter().filter(|key| key.may_have_signed(header));
+        Ok(named.cloned().collect())
+    }
+
+    /// Until when a key is good, unless it is fetched anew.
+    fn good_until(&self, key: &VerifyingKey) -> Result<Instant> {
+        let (keys, stale_at) = self.fresh()?;
+        let is_named = keys.iter().any(|known| known.is_same(key));
+        is_named.then_some(stale_at).ok_or(JWT_KEY_GONE)
+    }
+
+    /// The keys that are not too old, and when they will be.
+    fn fresh(&self) -> Result<(&[Arc<VerifyingKey>], Instant)> {
+        let (Some(keys), Some(stale_at)) = (&self.keys, self.stale_at) else {
+            return Err(Error::KeysUnavailable);
+        };
+        if stale_at <= Instant::now() {
+            return Err(Error::KeysUnavailable);
+        }
+        Ok((keys, stale_at))
     }
 }
 

@@ -1,5 +1,7 @@
 //! Verifies JWTs of an identity provider, and maps their claims to a scope.
 
+use std::sync::Arc;
+
 use jsonwebtoken::{
     Algorithm, Validation, decode, decode_header,
     errors::{Error as JwtError, ErrorKind},
@@ -12,11 +14,13 @@ use crate::{
         jwks::KeySet,
         rejection::{
             JWT_EXPIRED, JWT_MALFORMED, JWT_MISSING_CLAIM, JWT_NOT_YET_VALID, JWT_OTHER_AUDIENCE,
-            JWT_OTHER_ISSUER, JWT_TOO_LONG, JWT_UNKNOWN_KEY, JWT_UNREADABLE,
+            JWT_OTHER_ISSUER, JWT_OTHER_KIND, JWT_TOO_LONG, JWT_UNKNOWN_KEY, JWT_UNREADABLE,
         },
         scope::Scope,
         signature,
+        verifying_key::VerifyingKey,
     },
+    clock::Clock,
     config::token::TokenConfig,
     domain::{
         command_error::CommandError,
@@ -52,7 +56,7 @@ impl JwtVerification {
         };
         signature::install();
         Ok(Some(Self {
-            keys: KeySet::new(url)?,
+            keys: KeySet::new(url, config.jwks_max_age())?,
             issuer: issuer.clone(),
             audience: audience.clone(),
             scope_claim: config.jwt_scope_claim.clone(),
@@ -76,11 +80,14 @@ impl JwtVerification {
         if !signature::ALGORITHMS.contains(&header.alg) || header.crit.is_some() {
             return Err(JWT_MALFORMED);
         }
+        if !is_access_token(header.typ.as_deref()) {
+            return Err(JWT_OTHER_KIND);
+        }
         let validation = self.validation(header.alg);
         // A token without a `kid` may be signed with any key of the right kind.
         for key in self.keys.find(&header).await? {
-            match decode::<Map<String, Value>>(token, &key, &validation) {
-                Ok(verified) => return Ok(self.caller(&verified.claims)),
+            match decode::<Map<String, Value>>(token, key.decoding_key(), &validation) {
+                Ok(verified) => return self.caller(&verified.claims, key),
                 // Another of the keys may have signed it.
                 Err(error) if *error.kind() == ErrorKind::InvalidSignature => {}
                 Err(error) => return Err(rejection(&error)),
@@ -101,14 +108,30 @@ impl JwtVerification {
         validation
     }
 
-    fn caller(&self, claims: &Map<String, Value>) -> Caller {
+    /// Fails where a key is no longer good.
+    pub(crate) fn check_key(&self, key: &VerifyingKey) -> Result<()> {
+        self.keys.check(key)
+    }
+
+    /// Waits until a key is no longer good, and says why.
+    pub(crate) async fn key_lost(&self, key: &VerifyingKey) -> Error {
+        self.keys.lost(key).await
+    }
+
+    fn caller(&self, claims: &Map<String, Value>, key: Arc<VerifyingKey>) -> Result<Caller> {
+        check_claims(claims)?;
+        let end = end(claims);
+        // The library would take it for this second too.
+        if end <= Clock::System.now() {
+            return Err(JWT_EXPIRED);
+        }
         // Tokens without a subject share one identity, and so one bucket of points.
         let subject = claims.get("sub").and_then(Value::as_str);
-        Caller {
+        Ok(Caller {
             may: self.scope(claims),
             identity: Some(Identity::Subject(subject.unwrap_or_default().into())),
-            validity: Validity::Until(end(claims)),
-        }
+            validity: Validity::Signed { end, key },
+        })
     }
 
     fn scope(&self, claims: &Map<String, Value>) -> Result<Scope> {
@@ -130,7 +153,31 @@ impl JwtVerification {
     }
 }
 
-/// The last second since the epoch at which the token is accepted.
+/// Whether a token of this `typ` may be an access token (RFC 9068); many providers say no more than
+/// JWT, or nothing. Others, such as `id+jwt` and `logout+jwt`, are for somebody else.
+fn is_access_token(typ: Option<&str>) -> bool {
+    let typ = typ.unwrap_or("JWT").to_ascii_lowercase();
+    let name = typ.strip_prefix("application/").unwrap_or(&typ);
+    matches!(name, "jwt" | "at+jwt")
+}
+
+/// Refuses claims that the library takes: an issuer of several, and an ID token of a provider that
+/// says so there (Keycloak, Cognito).
+fn check_claims(claims: &Map<String, Value>) -> Result<()> {
+    let is = |name: &str, value: &str| {
+        let claim = claims.get(name).and_then(Value::as_str);
+        claim.is_some_and(|claim| claim.eq_ignore_ascii_case(value))
+    };
+    if !claims.get("iss").is_some_and(Value::is_string) {
+        Err(JWT_OTHER_ISSUER)
+    } else if is("typ", "ID") || is("token_use", "id") {
+        Err(JWT_OTHER_KIND)
+    } else {
+        Ok(())
+    }
+}
+
+/// The second since the epoch from which on the token is no longer accepted.
 fn end(claims: &Map<String, Value>) -> i64 {
     // A JWT's NumericDate may have a fraction.
     let exp = claims.get("exp").and_then(Value::as_f64);

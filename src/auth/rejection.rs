@@ -14,6 +14,7 @@ pub(crate) const MALFORMED: Error =
 pub(crate) const UNKNOWN: Error =
     Error::BadToken("the token is not known here: it is wrong or was revoked");
 pub(crate) const REVOKED: Error = Error::BadToken("the token was revoked");
+pub(crate) const EXPIRED: Error = Error::BadToken("the token has expired");
 
 pub(crate) const JWT_TOO_LONG: Error = Error::BadToken("the token is too long");
 pub(crate) const JWT_MALFORMED: Error = Error::BadToken(
@@ -21,6 +22,11 @@ pub(crate) const JWT_MALFORMED: Error = Error::BadToken(
 );
 pub(crate) const JWT_UNKNOWN_KEY: Error =
     Error::BadToken("the JWT is signed with a key that the identity provider does not name");
+pub(crate) const JWT_KEY_GONE: Error =
+    Error::BadToken("the JWT is signed with a key that the identity provider no longer names");
+pub(crate) const JWT_OTHER_KIND: Error = Error::BadToken(
+    "the JWT is no access token: its typ must be JWT or at+jwt, and it must be no ID token",
+);
 pub(crate) const JWT_EXPIRED: Error = Error::BadToken("the JWT has expired");
 pub(crate) const JWT_NOT_YET_VALID: Error = Error::BadToken("the JWT is not valid yet");
 pub(crate) const JWT_OTHER_ISSUER: Error = Error::BadToken("the JWT is of another issuer");

@@ -14,6 +14,18 @@ pub(crate) struct RequestContext {
     pub(crate) request_id: Arc<str>,
     /// Whether the response should say what it cost.
     pub(crate) wants_cost: bool,
+    pub(crate) site: RequestSite,
+}
+
+/// Whose page makes a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum RequestSite {
+    /// One of this server, or of an origin that the operator has allowed.
+    Trusted,
+    /// Another one.
+    Foreign,
+    /// No browser says so.
+    Unknown,
 }
 
 impl RequestContext {
@@ -28,6 +40,7 @@ impl RequestContext {
             address,
             request_id,
             wants_cost,
+            site: RequestSite::Unknown,
         }
     }
 

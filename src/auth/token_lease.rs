@@ -12,7 +12,7 @@ use std::{
 
 use futures_util::future::BoxFuture;
 use parking_lot::Mutex;
-use tokio::time::sleep;
+use tokio::{select, time::sleep};
 use tokio_util::sync::CancellationToken;
 
 use crate::{auth::token::TokenHash, clock::Clock, domain::error::Error};
@@ -28,6 +28,16 @@ impl TokenLease {
     /// A lease without an end.
     pub(crate) fn always() -> Self {
         Self(Box::pin(pending()))
+    }
+
+    /// A lease that ends with this one or that future, whichever is first.
+    pub(crate) fn or(self, other: impl Future<Output = Error> + Send + 'static) -> Self {
+        Self(Box::pin(async move {
+            select! {
+                why = self => why,
+                why = other => why,
+            }
+        }))
     }
 
     /// A lease that ends at this second since the epoch.

@@ -1,7 +1,5 @@
 //! One public key of an identity provider's set.
 
-use std::sync::Arc;
-
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use jsonwebtoken::{
     Algorithm, DecodingKey, Header,
@@ -18,7 +16,7 @@ pub(crate) struct VerifyingKey {
     /// The only algorithm that the key is for, where the provider names one.
     algorithm: Option<Algorithm>,
     params: AlgorithmParameters,
-    key: Arc<DecodingKey>,
+    key: DecodingKey,
 }
 
 impl VerifyingKey {
@@ -42,14 +40,24 @@ impl VerifyingKey {
             id: jwk.common.key_id,
             algorithm,
             params: jwk.algorithm,
-            key: Arc::new(key),
+            key,
         })
     }
 
-    /// The key itself, if a token with this header may be signed with it.
-    pub(crate) fn for_header(&self, header: &Header) -> Option<Arc<DecodingKey>> {
+    /// Whether a token with this header may be signed with it.
+    pub(crate) fn may_have_signed(&self, header: &Header) -> bool {
         let is_named = header.kid.is_none() || header.kid == self.id;
-        (is_named && self.supports(header.alg)).then(|| self.key.clone())
+        is_named && self.supports(header.alg)
+    }
+
+    /// Whether it is the same key, for the same tokens.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        let parts = |key: &Self| (key.id.clone(), key.algorithm, key.params.clone());
+        parts(self) == parts(other)
+    }
+
+    pub(crate) fn decoding_key(&self) -> &DecodingKey {
+        &self.key
     }
 
     fn supports(&self, algorithm: Algorithm) -> bool {

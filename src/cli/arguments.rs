@@ -14,6 +14,7 @@ use crate::{
         Config,
         file::{FileSetting, apply_settings, read_settings},
         log::LogConfig,
+        secret_file::{read_url, url_file},
     },
 };
 
@@ -37,10 +38,19 @@ pub(crate) struct CommonArguments {
 pub(crate) struct Invocation {
     pub(crate) command: Command,
     pub(crate) log: LogConfig,
+    /// The files that were read and hold a secret.
+    pub(crate) secret_files: Vec<PathBuf>,
 }
 
 /// Flags of a database that only a server takes; other commands open a connection or two.
-const OF_SERVERS: [&str; 4] = ["readers", "writers", "statement_seconds", "read_only"];
+const OF_SERVERS: [&str; 6] = [
+    "readers",
+    "writers",
+    "snapshot_readers",
+    "snapshot_seconds",
+    "statement_seconds",
+    "read_only",
+];
 
 /// The names of `CommonArguments`.
 const COMMON: [&str; 3] = ["config", "log", "log_format"];
@@ -58,7 +68,7 @@ pub fn command() -> ClapCommand {
     let mut command = Cli::command().args(common.map(|arg| arg.global(true)));
     // Gives each command the global ones, which some of them hide.
     command.build();
-    command.mut_subcommands(|command| match command.get_name() {
+    hide_values(command).mut_subcommands(|command| match command.get_name() {
         "serve" => take_negative_numbers(command),
         "backup" => take_negative_numbers(hide(
             command,
@@ -67,6 +77,12 @@ pub fn command() -> ClapCommand {
         name if OFFLINE.contains(&name) => hide(command, &COMMON),
         _ => take_negative_numbers(hide(command, &OF_SERVERS)),
     })
+}
+
+/// Keeps help from showing what the variables have: it may be a password.
+fn hide_values(command: ClapCommand) -> ClapCommand {
+    let command = command.mut_args(|arg| arg.hide_env_values(true));
+    command.mut_subcommands(hide_values)
 }
 
 fn take_negative_numbers(command: ClapCommand) -> ClapCommand {
@@ -111,15 +127,28 @@ pub(crate) fn read(arguments: &[OsString]) -> Result<Invocation, Error> {
         read.map_err(|error| name_variable(error, arguments, &command))
     };
     let mut matches = read(command.clone())?;
-    let mut settings = Vec::new();
+    let (mut settings, mut secret_files) = (Vec::new(), Vec::new());
     if let Some(path) = innermost(&matches).get_one::<PathBuf>("config") {
         let serve = command.find_subcommand("serve").unwrap_or(&command);
         settings = read_settings(path, serve).map_err(refuse)?;
+        if settings.iter().any(FileSetting::has_password) {
+            secret_files.push(path.clone());
+        }
+        matches = read(apply_settings(command.clone(), &settings))?;
+    }
+    if let Some(file) = url_file(innermost(&matches)).map_err(refuse)? {
+        settings.retain(|setting| !setting.flag.starts_with("database-url"));
+        settings.push(read_url(&file).map_err(refuse)?);
+        secret_files.push(file);
         matches = read(apply_settings(command, &settings))?;
     }
     let log = LogConfig::from_arg_matches(innermost(&matches))?;
     let command = read_command(&matches, &settings)?;
-    Ok(Invocation { command, log })
+    Ok(Invocation {
+        command,
+        log,
+        secret_files,
+    })
 }
 
 fn read_command(matches: &ArgMatches, settings: &[FileSetting]) -> Result<Command, Error> {

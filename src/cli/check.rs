@@ -22,6 +22,9 @@ pub(crate) async fn check(config: &Config, format: LogFormat) -> Result<(), Comm
     wrong.extend(Tls::load(&config.connection).err());
     wrong.extend(check_documents(&config.limit).err());
     wrong.extend(socket::check(&config.http.listen).await.err());
+    if let Some(listen) = &config.http.ops_listen {
+        wrong.extend(socket::check(listen).await.err());
+    }
     match preview(&config.database, !config.no_migrate).await {
         Ok(found) => {
             let is_there = !matches!(found, DatabasePreview::Missing(_));

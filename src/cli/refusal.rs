@@ -1,12 +1,17 @@
 //! Says why the arguments are not understood, in the form that the log would have.
 
-use std::{env, ffi::OsString, process::ExitCode};
+use std::{
+    env,
+    ffi::OsString,
+    io::{Write, stderr},
+    process::ExitCode,
+};
 
 use clap::error::Error;
 
 use crate::{
     config::{
-        file::summary,
+        file::{summary, without_passwords},
         log::{LogConfig, LogFormat},
     },
     log::{self, TARGET},
@@ -23,8 +28,14 @@ pub(crate) fn report_refusal(error: &Error, arguments: &[OsString]) -> ExitCode 
             log: None,
         });
         tracing::error!(target: TARGET, "{}", summary(error));
-    } else {
+    } else if error.use_stderr() {
         // The reader may have closed the pipe.
+        let _ = write!(
+            stderr(),
+            "{}",
+            without_passwords(&error.render().to_string())
+        );
+    } else {
         let _ = error.print();
     }
     let is_check = arguments.iter().any(|given| given == "--check");

@@ -8,16 +8,18 @@ use clap::{
 use crate::{
     auth::scope::Scope,
     cli::output::{print_changes, print_line},
-    config::database::DatabaseConfig,
+    clock::Clock,
+    config::{database::DatabaseConfig, value::duration},
     domain::{command_error::CommandError, time},
     service::token,
+    store::token::Model,
 };
 
 #[derive(Subcommand, Debug)]
 pub(crate) enum TokenCommand {
     /// Make a token and print it: it is shown this once, and only its hash is kept
     Create(NewToken),
-    /// Print when each token was made, what it may do, and its name
+    /// Print when each token was made, what it may do, its name, and when it expires
     List(DatabaseConfig),
     /// End a token: from the next request on it can do nothing, and what it holds open ends within
     /// seconds
@@ -37,6 +39,14 @@ pub(crate) struct NewToken {
     /// What it may do: queries and subscriptions, or mutations too
     #[arg(long, value_parser = scopes())]
     scope: Scope,
+    /// Let it expire after a time such as 90d, 12h, 30m, or 3600 seconds [default: never]
+    #[arg(
+        long,
+        value_name = "DURATION",
+        value_parser = duration,
+        allow_hyphen_values = true,
+    )]
+    expires: Option<u64>,
     #[command(flatten)]
     database: DatabaseConfig,
 }
@@ -46,10 +56,22 @@ fn scopes() -> impl TypedValueParser<Value = Scope> {
     names.try_map(|name| Scope::from_name(&name).ok_or("no scope"))
 }
 
+fn describe(token: &Model) -> String {
+    let format = |seconds| time::format(seconds).unwrap_or_default();
+    let (created, scope, name) = (format(token.created_at), &token.scope, &token.name);
+    let end = match token.expires_at {
+        None => String::new(),
+        Some(end) if end <= Clock::System.now() => format!("  (expired {})", format(end)),
+        Some(end) => format!("  (expires {})", format(end)),
+    };
+    format!("{created}  {scope:<5}  {name}{end}")
+}
+
 pub(crate) async fn run(command: TokenCommand) -> Result<(), CommandError> {
     match command {
         TokenCommand::Create(new) => {
-            let (token, changes) = token::create(&new.database, &new.name, new.scope).await?;
+            let (token, changes) =
+                token::create(&new.database, &new.name, new.scope, new.expires).await?;
             print_changes(&changes);
             print_line(token.reveal());
         }
@@ -59,8 +81,7 @@ pub(crate) async fn run(command: TokenCommand) -> Result<(), CommandError> {
                 print_line("There are no tokens.");
             }
             for token in tokens {
-                let created = time::format(token.created_at).unwrap_or_default();
-                print_line(&format!("{created}  {:<5}  {}", token.scope, token.name));
+                print_line(&describe(&token));
             }
         }
         TokenCommand::Revoke { name, database } => {

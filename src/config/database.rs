@@ -1,6 +1,6 @@
 //! Which database, and how many connections and seconds it may take.
 
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
 use clap::Args;
 
@@ -20,6 +20,15 @@ pub(crate) struct DatabaseConfig {
     /// --demo]
     #[arg(long, env = "BUILDBOT_GRAPHQL_DATABASE_URL")]
     pub(crate) database_url: Option<String>,
+    /// A file with the database's URL, so that no list of processes has its password; a newline at
+    /// its end does not count
+    #[arg(
+        long,
+        env = "BUILDBOT_GRAPHQL_DATABASE_URL_FILE",
+        value_name = "FILE",
+        conflicts_with = "database_url"
+    )]
+    pub(crate) database_url_file: Option<PathBuf>,
     /// How many connections read at once
     #[arg(
         long,
@@ -38,6 +47,25 @@ pub(crate) struct DatabaseConfig {
         hide_short_help = true,
     )]
     pub(crate) writers: u32,
+    /// How many connections read long snapshots, beside the readers
+    #[arg(
+        long,
+        env = "BUILDBOT_GRAPHQL_SNAPSHOT_READERS",
+        default_value_t = 8,
+        value_parser = whole::<u32>(1..=10_000),
+        hide_short_help = true,
+    )]
+    pub(crate) snapshot_readers: u32,
+    /// How many seconds a client may take to read a long snapshot, before it is cut off with
+    /// FEED_LAGGED; it must take something in each quarter of them
+    #[arg(
+        long,
+        env = "BUILDBOT_GRAPHQL_SNAPSHOT_SECONDS",
+        default_value_t = 60,
+        value_parser = whole::<u64>(1..=DAY),
+        hide_short_help = true,
+    )]
+    pub(crate) snapshot_seconds: u64,
     /// How many seconds a statement waits for a lock before it gives up as UNAVAILABLE
     #[arg(
         long,
@@ -81,6 +109,23 @@ impl DatabaseConfig {
     /// How long a statement waits for a lock.
     pub(crate) fn busy(&self) -> Duration {
         Duration::from_secs(self.busy_seconds)
+    }
+
+    /// How long a client may take to read a long snapshot.
+    pub(crate) fn snapshot_time(&self) -> Duration {
+        Duration::from_secs(self.snapshot_seconds.max(1))
+    }
+
+    /// The same for connections that read snapshots, whose transactions wait for clients.
+    pub(crate) fn for_snapshots(&self, is_sqlite: bool) -> Self {
+        let mut config = self.clone();
+        if !is_sqlite {
+            config.busy_seconds = config.busy_seconds.max(self.snapshot_seconds);
+        } else if config.statement_seconds > 0 {
+            // It counts for as long as a connection is in use.
+            config.statement_seconds += self.snapshot_seconds;
+        }
+        config
     }
 
     /// How long a statement may run; `None` is for ever.

@@ -4,6 +4,7 @@ use std::{any::TypeId, fs, ops::Range, path::Path};
 
 use clap::{
     Arg, ArgAction, Command,
+    builder::Resettable,
     error::{ContextKind, ContextValue, Error},
 };
 use toml::de::{DeTable, DeValue};
@@ -18,6 +19,25 @@ pub(crate) struct FileSetting {
     pub(crate) flag: String,
     /// Its values: one, or those of a list.
     values: Vec<String>,
+}
+
+impl FileSetting {
+    /// A setting of one value.
+    pub(crate) fn new(flag: &str, value: &str) -> Self {
+        Self {
+            flag: flag.to_owned(),
+            values: vec![value.to_owned()],
+        }
+    }
+
+    /// Whether it is a database URL with a password.
+    pub(crate) fn has_password(&self) -> bool {
+        let has = |url: &String| {
+            let user = url.rsplit_once('@').map_or("", |(user, _)| user);
+            user.matches(':').count() > 1 || url.contains("password=")
+        };
+        self.flag == "database-url" && self.values.iter().any(has)
+    }
 }
 
 /// Reads a file; `serve` is the command with every flag that it may set.
@@ -36,7 +56,7 @@ pub(crate) fn read_settings(path: &Path, serve: &Command) -> Result<Vec<FileSett
         format!(
             "{}: {}: {}",
             at(span.clone()),
-            key_at(&text, span.start),
+            key_at(&text, span.start, serve),
             error.message()
         )
     })?;
@@ -158,7 +178,9 @@ fn check_values(key: &str, values: &[String], arg: &Arg) -> Result<(), String> {
         return Ok(());
     }
     let flags = values.iter().map(|value| format!("--{key}={value}"));
-    let command = Command::new("file").no_binary_name(true).arg(arg.clone());
+    // Alone: the flags that it contradicts are not there.
+    let arg = arg.clone().conflicts_with(Resettable::Reset);
+    let command = Command::new("file").no_binary_name(true).arg(arg);
     let read = command.try_get_matches_from(flags);
     read.map(drop).map_err(|mut error| {
         let name = ContextValue::String(key.to_owned());
@@ -176,13 +198,33 @@ pub(crate) fn summary(error: &Error) -> String {
         .filter_map(|mark| text.find(mark))
         .min();
     let words = text[..end.unwrap_or(text.len())].split_whitespace();
-    words.collect::<Vec<_>>().join(" ")
+    without_passwords(&words.collect::<Vec<_>>().join(" "))
 }
 
-/// The key, or whatever begins a line. Its value may be a secret.
-fn key_at(text: &str, position: usize) -> &str {
+/// A text whose URLs have neither user nor password.
+pub(crate) fn without_passwords(text: &str) -> String {
+    let mut parts = text.split("://");
+    let mut shown = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let end = part.find([' ', '\n', '\'', '"']).unwrap_or(part.len());
+        let start = part[..end].rfind('@').map_or(0, |at| at + 1);
+        shown.push_str("://");
+        shown.push_str(&part[start..]);
+    }
+    shown
+}
+
+/// The flag that begins a line, or nothing: what begins another may be a part of a secret.
+fn key_at<'t>(text: &'t str, position: usize, serve: &Command) -> &'t str {
     let position = position.min(text.len());
     let start = text[..position].rfind('\n').map_or(0, |at| at + 1);
     let line = text[start..].lines().next().unwrap_or_default();
-    line.split('=').next().unwrap_or_default().trim()
+    let is_end = |c: char| !c.is_ascii_alphanumeric() && c != '-';
+    let key = line.split(is_end).next().unwrap_or_default();
+    let mut flags = serve.get_arguments().filter_map(Arg::get_long);
+    if flags.any(|flag| flag == key) {
+        key
+    } else {
+        "this line"
+    }
 }

@@ -3,6 +3,7 @@
 use clap::{Args, ValueEnum};
 
 use crate::config::{
+    host::AllowedHost,
     listen::ListenAddress,
     origin::AllowedOrigin,
     value::{DAY, MOST, switch, whole},
@@ -25,6 +26,27 @@ pub(crate) struct HttpConfig {
         value_name = "ADDRESS"
     )]
     pub(crate) listen: ListenAddress,
+    /// Where /metrics and /readyz are to be found instead of at --listen, with /healthz: an address
+    /// as --listen takes it
+    ///
+    /// TLS holds for it too.
+    #[arg(
+        long,
+        env = "BUILDBOT_GRAPHQL_OPS_LISTEN",
+        value_name = "ADDRESS",
+        hide_short_help = true
+    )]
+    pub(crate) ops_listen: Option<ListenAddress>,
+    /// Hosts by whose name the server may be asked, such as ci.example.org, *.example.org or an
+    /// address; give several with commas; * allows any [default: on a loopback address or with TLS:
+    /// addresses, localhost and the certificate's names; else any]
+    #[arg(
+        long,
+        env = "BUILDBOT_GRAPHQL_ALLOWED_HOST",
+        value_name = "HOST",
+        value_delimiter = ','
+    )]
+    pub(crate) allowed_host: Vec<AllowedHost>,
     /// What callers without a token may do [default: read; write with --demo on a loopback address]
     #[arg(long, env = "BUILDBOT_GRAPHQL_ANONYMOUS", help_heading = "Tokens")]
     pub(crate) anonymous: Option<Anonymous>,
@@ -118,17 +140,8 @@ pub(crate) enum Anonymous {
 }
 
 impl HttpConfig {
-    /// Whether pages of this origin may use the server: its own pages, by the request's `Host`, and
-    /// those that the operator has allowed.
-    pub(crate) fn allows_origin(&self, origin: &[u8], host: Option<&[u8]>) -> bool {
-        let origin = str::from_utf8(origin).unwrap_or_default();
-        let from = origin.split_once("://").map(|(_, from)| from.as_bytes());
-        let is_own = from.is_some() && from == host;
-        is_own || self.names_origin(origin)
-    }
-
     /// Whether the operator has allowed pages of this origin.
-    fn names_origin(&self, origin: &str) -> bool {
+    pub(crate) fn names_origin(&self, origin: &str) -> bool {
         self.allow_origin.iter().any(|allowed| match allowed {
             AllowedOrigin::Any => true,
             AllowedOrigin::Exact(exact) => origin == exact,

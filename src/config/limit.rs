@@ -86,6 +86,26 @@ pub(crate) struct LimitConfig {
         hide_short_help = true,
     )]
     pub(crate) max_values: u64,
+    /// How many bytes the texts of an answer may have together, or those of an event; one of up to
+    /// 64 bytes counts as a field alone
+    #[arg(
+        long,
+        env = "BUILDBOT_GRAPHQL_MAX_TEXT_BYTES",
+        default_value_t = 16_777_216,
+        value_parser = whole::<u64>(1..=MOST),
+        hide_short_help = true,
+    )]
+    pub(crate) max_text_bytes: u64,
+    /// How many values (objects, lists and what is in them) the JSON of a request or of a socket's
+    /// message may have
+    #[arg(
+        long,
+        env = "BUILDBOT_GRAPHQL_MAX_JSON_VALUES",
+        default_value_t = 10_000,
+        value_parser = whole::<u64>(1..=MOST),
+        hide_short_help = true,
+    )]
+    pub(crate) max_json_values: u64,
     /// How many operations a batch may have, a JSON array in a POST; their costs count together. 0
     /// takes no batches
     #[arg(

@@ -36,6 +36,21 @@ impl ListenAddress {
         }
     }
 
+    /// Whether the system chooses the port.
+    pub(crate) fn takes_free_port(&self) -> bool {
+        match self {
+            Self::Ip(address) => address.port() == 0,
+            Self::Loopback(port) | Self::All(port) | Self::Name(_, port) => *port == 0,
+            Self::Unix(_) => false,
+        }
+    }
+
+    /// Whether clients connect over TCP, and none of another machine: no proxy elsewhere is in
+    /// between.
+    pub(crate) fn is_loopback(&self) -> bool {
+        self.is_local() && !matches!(self, Self::Unix(_))
+    }
+
     /// The addresses that are known without asking a resolver.
     pub(crate) fn loopback(port: u16) -> [SocketAddr; 2] {
         let addresses: [IpAddr; 2] = [Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()];

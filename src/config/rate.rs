@@ -26,6 +26,25 @@ pub(crate) struct RateConfig {
         hide_short_help = true,
     )]
     pub(crate) rate_points_per_second: u64,
+    /// How many operations and REST requests one token, or one address without a token, runs at
+    /// once; 0 is without a limit
+    #[arg(
+        long,
+        env = "BUILDBOT_GRAPHQL_MAX_CONCURRENT_PER_CALLER",
+        default_value_t = 256,
+        value_parser = whole::<usize>(0..=MOST),
+        hide_short_help = true,
+    )]
+    pub(crate) max_concurrent_per_caller: usize,
+    /// How many bytes of memory requests, queues and snapshots may hold together; beyond it new
+    /// work is UNAVAILABLE. 0 is without a limit [default: a quarter of the machine's]
+    #[arg(
+        long,
+        env = "BUILDBOT_GRAPHQL_MAX_MEMORY_BYTES",
+        value_parser = whole::<u64>(0..=MOST),
+        hide_short_help = true,
+    )]
+    pub(crate) max_memory_bytes: Option<u64>,
     /// How many WebSockets one address may have open; 0 is without a limit
     #[arg(
         long,
@@ -44,4 +63,13 @@ pub(crate) struct RateConfig {
         hide_short_help = true,
     )]
     pub(crate) max_subscriptions: usize,
+    /// How many of them one token, or one address without a token, may have; 0 is without a limit
+    #[arg(
+        long,
+        env = "BUILDBOT_GRAPHQL_MAX_SUBSCRIPTIONS_PER_CALLER",
+        default_value_t = 2_000,
+        value_parser = whole::<usize>(0..=MOST),
+        hide_short_help = true,
+    )]
+    pub(crate) max_subscriptions_per_caller: usize,
 }

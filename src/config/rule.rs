@@ -11,6 +11,7 @@ impl Config {
     pub(crate) fn broken_rules(&self) -> Vec<String> {
         let rules = [
             self.tls_rule(),
+            self.listen_rule(),
             self.origin_rule(),
             self.document_rule(),
             self.jwt_rule(),
@@ -40,6 +41,16 @@ impl Config {
             "{given} is {} and {missing} is not given: TLS needs both, the certificate and its key",
             file.display()
         ))
+    }
+
+    fn listen_rule(&self) -> Option<String> {
+        let (listen, ops) = (&self.http.listen, self.http.ops_listen.as_ref()?);
+        (listen == ops && !listen.takes_free_port()).then(|| {
+            format!(
+                "--listen and --ops-listen are both {listen}: give one of them another address, or \
+                 leave out --ops-listen"
+            )
+        })
     }
 
     /// With credentials for any origin, every page could act for whoever is logged in.

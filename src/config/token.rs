@@ -1,7 +1,11 @@
 //! Settings of the JWTs of an identity provider.
 
+use std::time::Duration;
+
 use clap::{Args, builder::NonEmptyStringValueParser};
 use url::{Host, Url};
+
+use crate::config::value::{DAY, whole};
 
 /// Settings of JWTs.
 #[derive(Args, Clone, Debug)]
@@ -11,6 +15,17 @@ pub(crate) struct TokenConfig {
     /// provider
     #[arg(long, env = "BUILDBOT_GRAPHQL_JWKS_URL")]
     pub(crate) jwks_url: Option<JwksUrl>,
+    /// For how many seconds keys are good that cannot be fetched anew; sockets and streams of their
+    /// JWTs end then
+    #[arg(
+        long,
+        env = "BUILDBOT_GRAPHQL_JWKS_MAX_AGE",
+        value_name = "SECONDS",
+        default_value_t = DAY,
+        value_parser = whole::<u64>(1..=30 * DAY),
+        hide_short_help = true,
+    )]
+    pub(crate) jwks_max_age: u64,
     /// The issuer (iss) of these JWTs
     #[arg(
         long,
@@ -53,6 +68,13 @@ pub(crate) struct TokenConfig {
         hide_short_help = true,
     )]
     pub(crate) jwt_write: String,
+}
+
+impl TokenConfig {
+    /// How long keys are good that cannot be fetched anew.
+    pub(crate) fn jwks_max_age(&self) -> Duration {
+        Duration::from_secs(self.jwks_max_age)
+    }
 }
 
 /// Where an identity provider publishes its keys: over https, or http on this machine.

@@ -29,3 +29,27 @@ pub(crate) fn switch(text: &str) -> Result<bool, String> {
         _ => Err("true or false".to_owned()),
     }
 }
+
+/// The longest time after which a token may expire, in seconds: a hundred years.
+const LONGEST: u64 = 36_500 * DAY;
+
+/// Reads a time with its unit, of seconds unless one is given, as seconds.
+pub(crate) fn duration(text: &str) -> Result<u64, String> {
+    let (number, unit) = match text.strip_suffix(['s', 'm', 'h', 'd', 'w']) {
+        Some(number) => (number, &text[number.len()..]),
+        None => (text, "s"),
+    };
+    let seconds = match unit {
+        "m" => 60,
+        "h" => 3_600,
+        "d" => DAY,
+        "w" => 7 * DAY,
+        _ => 1,
+    };
+    let is_digits = number.bytes().all(|byte| byte.is_ascii_digit());
+    let number = number.parse::<u64>().ok().filter(|_| is_digits);
+    number
+        .and_then(|number| number.checked_mul(seconds))
+        .filter(|seconds| (1..=LONGEST).contains(seconds))
+        .ok_or_else(|| "a time from 1s to 36500d, in s, m, h, d or w, such as 90d".to_owned())
+}

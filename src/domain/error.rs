@@ -54,6 +54,18 @@ pub(crate) enum Error {
         /// What the caller can do.
         advice: &'static str,
     },
+    /// The caller has as much at once as it may have.
+    #[error("{limit} is {max}, and so many {what}: try again in {seconds} s")]
+    TooManyAtOnce {
+        /// The setting's name.
+        limit: &'static str,
+        /// Its value.
+        max: u64,
+        /// Of what, and what they do.
+        what: &'static str,
+        /// When there may be room, in whole seconds from now.
+        seconds: u64,
+    },
     /// The caller has spent its points.
     #[error(
         "rate-points is {max}, of which {left} are left, and this costs {cost}: try again in {seconds} s"
@@ -76,6 +88,11 @@ pub(crate) enum Error {
         "the client reads too slowly; subscribe again with after: the cursor in the extensions"
     )]
     FeedLagged,
+    /// The subscriber took too long to read its snapshot.
+    #[error(
+        "the client reads its snapshot too slowly, for which snapshot-seconds gives {0} s: subscribe again with snapshot: true, for fewer steps"
+    )]
+    SnapshotLagged(u64),
     /// The database has no change feed.
     #[error(
         "this is a Buildbot database without a change feed: run `buildbot-graphql attach` to add one"
@@ -95,6 +112,12 @@ pub(crate) enum Error {
     /// The database does not answer in time.
     #[error("the database does not answer; try again")]
     Unavailable,
+    /// Others had the database until it was too late.
+    #[error("other callers keep the database busy; try again")]
+    Busy,
+    /// Everybody's requests together hold as much memory as they may; nothing was begun.
+    #[error("the server has no memory for this now; try again")]
+    OutOfMemory,
     /// The database has no room.
     #[error("the disk is full, so the database takes no writes and nothing was written; try again")]
     DiskFull,
@@ -191,18 +214,34 @@ impl Error {
             Self::Invalid { .. } => ErrorCode::BadUserInput,
             Self::Unauthenticated | Self::BadToken(_) => ErrorCode::Unauthenticated,
             Self::Forbidden { .. } => ErrorCode::Forbidden,
-            Self::LimitExceeded { .. } => ErrorCode::LimitExceeded,
+            Self::LimitExceeded { .. } | Self::TooManyAtOnce { .. } => ErrorCode::LimitExceeded,
             Self::RateLimited { .. } => ErrorCode::RateLimited,
             Self::CursorExpired(_) => ErrorCode::CursorExpired,
-            Self::FeedLagged => ErrorCode::FeedLagged,
+            Self::FeedLagged | Self::SnapshotLagged(_) => ErrorCode::FeedLagged,
             Self::FeedDetached | Self::FeedDenied => ErrorCode::FeedDetached,
             Self::ReadOnly(_) => ErrorCode::ReadOnly,
             Self::Conflict | Self::KeyReused => ErrorCode::Conflict,
-            Self::Unavailable | Self::KeysUnavailable | Self::DiskFull | Self::FileGone => {
-                ErrorCode::Unavailable
-            }
+            Self::Unavailable
+            | Self::Busy
+            | Self::OutOfMemory
+            | Self::KeysUnavailable
+            | Self::DiskFull
+            | Self::FileGone => ErrorCode::Unavailable,
             Self::OutcomeUnknown | Self::WrittenUnread => ErrorCode::OutcomeUnknown,
             Self::Internal(_) => ErrorCode::Internal,
+        }
+    }
+
+    /// In how many seconds the caller is to try again, where that is known.
+    #[must_use]
+    pub(crate) fn retry_seconds(&self) -> Option<u64> {
+        match self {
+            Self::RateLimited { seconds, .. } | Self::TooManyAtOnce { seconds, .. } => {
+                Some(*seconds)
+            }
+            // Most requests are answered by then, which frees what they hold.
+            Self::Busy | Self::OutOfMemory => Some(1),
+            _ => None,
         }
     }
 

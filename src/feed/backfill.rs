@@ -2,11 +2,11 @@
 //! 1 to 3 of [`feed`](crate::feed)'s algorithm.
 
 use std::{
-    collections::{HashSet, VecDeque},
+    collections::HashSet,
     time::{Duration, Instant},
 };
 
-use tokio::time::sleep;
+use tokio::{sync::mpsc, time::sleep};
 
 use crate::{
     domain::{
@@ -18,13 +18,18 @@ use crate::{
     feed::{
         cursor,
         event_filter::EventFilter,
+        event_page::EventPage,
         handle::{BATCH_SIZE, Feed},
-        snapshot::Snapshot,
+        snapshot::{Payer, Snapshot},
+        snapshot_task::SnapshotPart,
     },
-    store::{event::Event, event_batch, event_bookmark, event_reach, sequencer::is_standby},
+    store::{
+        db::database::Db, event::Event, event_batch, event_bookmark, event_reach,
+        sequencer::is_standby,
+    },
 };
 
-const TOO_OLD: Error = Error::CursorExpired("the feed does not reach back to this cursor");
+const TOO_OLD: &str = "the feed does not reach back to this cursor";
 const AHEAD: &str = "the cursor is ahead of the feed";
 const OTHER_EVENT: &str = "the feed has another event in this cursor's place, as after a restore";
 
@@ -47,13 +52,16 @@ pub(crate) enum StartPosition {
 #[derive(Debug)]
 pub(crate) struct Backfill {
     feed: Feed,
+    db: Db,
     filter: EventFilter,
     /// Everything up to here was read.
     at: Bookmark,
     /// See [`delivered`](Self::delivered).
     delivered: Option<Bookmark>,
     /// Events that were read and not yet taken.
-    ready: VecDeque<Event>,
+    ready: EventPage,
+    /// The pages of the snapshot that were not received yet.
+    rest: Option<mpsc::Receiver<Result<SnapshotPart>>>,
     /// Changes behind `at` that the snapshot already showed.
     included: HashSet<ChangeId>,
     phase: Phase,
@@ -70,46 +78,50 @@ enum Phase {
 }
 
 impl Feed {
-    /// Begins to read the events that match.
+    /// Begins to read the events that match, on a caller's account.
     ///
     /// # Errors
-    /// Also `CursorExpired`, `Invalid` for the cursor, and `LimitExceeded` for the snapshot.
+    /// Also `CursorExpired`, `Invalid` for the cursor, and those of `snapshot`.
     pub(crate) async fn backfill(
         &self,
+        db: &Db,
         filter: EventFilter,
         start: StartPosition,
+        payer: &dyn Payer,
     ) -> Result<Backfill> {
         self.expect_attached().await?;
-        match start {
+        let mut backfill = match start {
             StartPosition::Now => {
-                let at = self.newest().await?;
+                let at = self.newest_read_by(db).await?;
                 let mut backfill = Backfill::new(self, filter, at);
                 // `at` is the newest event's, so there is nothing to catch up with.
                 backfill.phase = Phase::CaughtUp;
-                Ok(backfill)
+                backfill
             }
             StartPosition::After(cursor) => {
                 // Without subscribers, many changes may have been written without a position.
                 self.sequence_if_possible().await?;
-                let at = self.resolve_cursor(&cursor).await?;
-                Ok(Backfill::new(self, filter, at))
+                let at = self.resolve_cursor(db, &cursor).await?;
+                Backfill::new(self, filter, at)
             }
             StartPosition::Snapshot => {
-                let snapshot = self.snapshot(&filter).await?;
-                Ok(Backfill::from_snapshot(self, filter, snapshot))
+                let snapshot = self.snapshot(db, &filter, payer).await?;
+                Backfill::from_snapshot(self, filter, snapshot)
             }
-        }
+        };
+        backfill.db = db.clone();
+        Ok(backfill)
     }
 
     /// The bookmark of a cursor behind which no event is missing.
-    async fn resolve_cursor(&self, cursor: &str) -> Result<Bookmark> {
+    async fn resolve_cursor(&self, db: &Db, cursor: &str) -> Result<Bookmark> {
         let at = cursor::parse(cursor, &self.epoch()?)?;
         let until = Instant::now() + STANDBY_PATIENCE;
         loop {
-            match self.check_reach(at).await {
+            match self.check_reach(db, at).await {
                 // The primary's server gave the cursor.
                 Err(Error::CursorExpired(AHEAD))
-                    if Instant::now() < until && is_standby(&self.0.db).await? =>
+                    if Instant::now() < until && is_standby(db).await? =>
                 {
                     sleep(STANDBY_PAUSE).await;
                 }
@@ -119,22 +131,31 @@ impl Feed {
     }
 
     /// Checks that the feed has the event of a bookmark, and everything behind it.
-    async fn check_reach(&self, at: Bookmark) -> Result<()> {
+    async fn check_reach(&self, db: &Db, at: Bookmark) -> Result<()> {
         // Most subscribers resume after a short break, and need no query.
         if self.dispatcher().recent_after(at).is_some() {
             return Ok(());
         }
-        let found = event_bookmark::at(&self.0.db, at.position).await?;
-        let reach = event_reach::find(&self.0.db).await?;
+        let found = event_bookmark::at(db, at.position).await?;
+        let reach = event_reach::find(db).await?;
         match found {
             Some(found) if found == at => Ok(()),
             // Restored, or a failover lost what was committed, and positions were used again.
-            Some(_) => Err(Error::CursorExpired(OTHER_EVENT)),
+            Some(_) => Err(self.out_of_reach(OTHER_EVENT).await),
             // The database may have been restored from a backup older than the cursor.
-            None if at.position > reach.newest => Err(Error::CursorExpired(AHEAD)),
+            None if at.position > reach.newest => Err(self.out_of_reach(AHEAD).await),
             // The event was pruned, and none behind it.
             None if at.position == reach.floor => Ok(()),
-            None => Err(TOO_OLD),
+            None => Err(self.out_of_reach(TOO_OLD).await),
+        }
+    }
+
+    /// Why the feed does not reach back to a cursor: because it is gone itself, or this.
+    async fn out_of_reach(&self, why: &'static str) -> Error {
+        // `detach` takes the events before their table: whoever lost them that way is told so.
+        match self.refresh_epoch().await.and_then(|()| self.epoch()) {
+            Ok(_) => Error::CursorExpired(why),
+            Err(error) => error,
         }
     }
 }
@@ -144,10 +165,12 @@ impl Backfill {
     pub(crate) fn new(feed: &Feed, filter: EventFilter, at: Bookmark) -> Self {
         Self {
             feed: feed.clone(),
+            db: feed.0.db.clone(),
             filter,
             at,
             delivered: Some(at),
-            ready: VecDeque::new(),
+            ready: EventPage::default(),
+            rest: None,
             included: HashSet::new(),
             phase: Phase::CatchingUp,
         }
@@ -157,7 +180,8 @@ impl Backfill {
         Self {
             // Until the last event of the snapshot is taken, there is no position to resume from.
             delivered: None,
-            ready: snapshot.events,
+            ready: snapshot.page,
+            rest: snapshot.rest,
             included: snapshot.included,
             ..Self::new(feed, filter, snapshot.bookmark)
         }
@@ -167,14 +191,22 @@ impl Backfill {
     /// up to the handoff's position.
     ///
     /// # Errors
-    /// Also `CursorExpired`, where retention was faster.
+    /// Also `CursorExpired`, where retention was faster, `SnapshotLagged`, and `OutOfMemory`.
     pub(crate) async fn next(&mut self) -> Result<Option<Event>> {
         loop {
-            if let Some(event) = self.ready.pop_front() {
+            if let Some(event) = self.ready.take() {
                 // A subscriber that resumed from the middle of a snapshot would miss its rest.
-                let is_resumable = event.kind != EventKind::Snapshot || self.ready.is_empty();
+                let is_last = self.ready.is_empty() && self.rest.is_none();
+                let is_resumable = event.kind != EventKind::Snapshot || is_last;
                 self.delivered = is_resumable.then_some(event.bookmark);
                 return Ok(Some(event));
+            }
+            if let Some(rest) = &mut self.rest {
+                // Without an error, the reader ends early only with the server.
+                let part = rest.recv().await.ok_or(Error::Unavailable)??;
+                self.ready = part.page;
+                self.rest = self.rest.take().filter(|_| part.has_next);
+                continue;
             }
             match self.phase {
                 Phase::CatchingUp => {
@@ -186,7 +218,7 @@ impl Backfill {
                 Phase::HandedOff(from) if from > self.at.position => {
                     // The dispatcher has read these events: if they are missing, they were pruned.
                     if self.read().await? == 0 {
-                        return Err(TOO_OLD);
+                        return Err(self.feed.out_of_reach(TOO_OLD).await);
                     }
                 }
                 Phase::CaughtUp | Phase::HandedOff(_) => {
@@ -223,40 +255,43 @@ impl Backfill {
     }
 
     /// Reads the next events behind `at`. Returns how many positions it advanced, including those
-    /// of events that do not match.
+    /// of events that do not match; a whole batch where their texts are so long that it was cut.
     async fn read(&mut self) -> Result<u64> {
         // The table has the included changes, the memory perhaps not yet: a handoff before them
         // would deliver them live as well.
         if self.included.is_empty()
-            && let Some(advanced) = self.read_from_memory()
+            && let Some(advanced) = self.read_from_memory()?
         {
             return Ok(advanced);
         }
-        let batch = event_batch::after(&self.feed.0.db, self.at, BATCH_SIZE).await?;
+        let max_bytes = self.feed.batch_bytes();
+        let batch = event_batch::after(&self.db, self.at, BATCH_SIZE, max_bytes).await?;
         // Checked after the read: what is not pruned by now was not missing from the batch.
-        if !batch.is_whole || event_reach::find(&self.feed.0.db).await?.floor > self.at.position {
-            return Err(TOO_OLD);
+        if !batch.is_whole || event_reach::find(&self.db).await?.floor > self.at.position {
+            return Err(self.feed.out_of_reach(TOO_OLD).await);
         }
         let Some(last) = batch.last else {
             return Ok(0);
         };
         let advanced = last.position.0.abs_diff(self.at.position.0);
-        self.at = last;
         let (filter, included) = (&self.filter, &self.included);
         let is_wanted = |event: &Event| filter.matches(event) && !included.contains(&event.change);
-        self.ready
-            .extend(batch.events.into_iter().filter(is_wanted));
-        Ok(advanced)
+        let wanted = batch.events.into_iter().filter(is_wanted).collect();
+        self.ready = EventPage::reserve(&self.feed.0.memory, wanted)?;
+        self.at = last;
+        Ok(if batch.is_cut { BATCH_SIZE } else { advanced })
     }
 
     /// Does the same without the database; `None` unless memory has every event behind `at`.
-    fn read_from_memory(&mut self) -> Option<u64> {
+    fn read_from_memory(&mut self) -> Result<Option<u64>> {
         let dispatcher = self.feed.dispatcher();
-        let recent = dispatcher.recent_after(self.at)?;
+        let Some(recent) = dispatcher.recent_after(self.at) else {
+            return Ok(None);
+        };
         let matching = recent.filter(|event| self.filter.matches(event));
-        self.ready.extend(matching.cloned());
+        self.ready = EventPage::reserve(&self.feed.0.memory, matching.cloned().collect())?;
         let advanced = dispatcher.at.position.0.abs_diff(self.at.position.0);
         self.at = dispatcher.at;
-        Some(advanced)
+        Ok(Some(advanced))
     }
 }

@@ -8,11 +8,7 @@ use crate::{
         error::Error,
         id::{BuildId, BuilderId, StepId},
     },
-    feed::{
-        byte_queue,
-        event_filter::EventFilter,
-        recent::{self, RecentEvents},
-    },
+    feed::{byte_queue, event_filter::EventFilter, recent::RecentEvents},
     store::event::Event,
 };
 
@@ -144,7 +140,7 @@ impl Subscribers {
     /// Puts an event into the queues of those it concerns. A queue that it does not fit into is
     /// ended with `FeedLagged`.
     fn dispatch(&mut self, event: &Event) {
-        let (step, bytes) = (&event.step, recent::size(event));
+        let (step, bytes) = (&event.step, event.step.event_bytes());
         let topics = [
             Some(Topic::Step(step.id)),
             Some(Topic::Build(step.buildid)),

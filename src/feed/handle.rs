@@ -9,7 +9,7 @@ use std::{
 
 use parking_lot::{Mutex, MutexGuard};
 use tokio::{sync::Notify, time::sleep};
-use tokio_util::sync::CancellationToken;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     clock::Clock,
@@ -20,6 +20,7 @@ use crate::{
         id::ChangeId,
     },
     feed::{cursor, dispatcher::Dispatcher, epoch::FeedEpoch, sequencer::Sequencer},
+    memory::MemoryBudget,
     metrics::Metrics,
     store::{
         db::database::Db, event, event_bookmark, event_reach, feed_install::probe::find_feed_epoch,
@@ -27,8 +28,11 @@ use crate::{
 };
 
 /// How many events are read, or dropped, at a time; also how many a subscriber holds in memory
-/// during its backfill.
+/// during its backfill, unless their texts are long.
 pub(crate) const BATCH_SIZE: u64 = 500;
+
+/// A batch is no smaller than this many bytes, however small the queues are.
+const MIN_BATCH_BYTES: usize = 8_192;
 
 /// How long a position is asked for where the database does not answer, and the pause in between.
 const SEQUENCE_PATIENCE: Duration = Duration::from_secs(2);
@@ -42,6 +46,8 @@ pub(crate) struct Feed(pub(crate) Arc<FeedState>);
 pub(crate) struct FeedState {
     pub(crate) db: Db,
     pub(crate) config: FeedConfig,
+    /// What queues may hold.
+    pub(crate) memory: MemoryBudget,
     epoch: FeedEpoch,
     /// Held while the epoch is read, so that an older finding does not replace a newer one.
     epoch_turn: tokio::sync::Mutex<()>,
@@ -55,6 +61,8 @@ pub(crate) struct FeedState {
     pub(crate) wake: Notify,
     pub(crate) clock: Clock,
     pub(crate) stop: CancellationToken,
+    /// Where long snapshots are read.
+    pub(crate) tasks: TaskTracker,
 }
 
 impl Feed {
@@ -64,12 +72,15 @@ impl Feed {
         db: Db,
         config: FeedConfig,
         clock: Clock,
+        memory: MemoryBudget,
         metrics: Arc<Metrics>,
         stop: CancellationToken,
+        tasks: TaskTracker,
     ) -> Result<Self> {
         let feed = Self(Arc::new(FeedState {
             db,
             config,
+            memory,
             epoch: FeedEpoch::default(),
             epoch_turn: tokio::sync::Mutex::default(),
             dispatcher: Mutex::default(),
@@ -80,6 +91,7 @@ impl Feed {
             wake: Notify::new(),
             clock,
             stop,
+            tasks,
         }));
         feed.refresh_epoch().await?;
         Ok(feed)
@@ -123,9 +135,14 @@ impl Feed {
 
     /// The newest event's bookmark. No change that is committed by now has a later position.
     pub(crate) async fn newest(&self) -> Result<Bookmark> {
+        self.newest_read_by(&self.0.db).await
+    }
+
+    /// The same, read on a caller's account.
+    pub(crate) async fn newest_read_by(&self, db: &Db) -> Result<Bookmark> {
         self.expect_attached().await?;
         self.sequence_if_possible().await?;
-        let newest = event_bookmark::newest(self.0.db.reader()?).await?;
+        let newest = event_bookmark::newest(&db.reader().await?).await?;
         *self.0.newest_seen.lock() = Some(newest);
         Ok(newest)
     }
@@ -204,6 +221,12 @@ impl Feed {
     /// Makes the tail read at once.
     pub(crate) fn wake(&self) {
         self.0.wake.notify_one();
+    }
+
+    /// How many bytes of events a subscriber's backfill reads at a time. A snapshot holds two such
+    /// pages: one is being taken, and one is ready.
+    pub(crate) fn batch_bytes(&self) -> usize {
+        (self.0.config.feed_queue_bytes / 2).max(MIN_BATCH_BYTES)
     }
 
     pub(crate) fn dispatcher(&self) -> MutexGuard<'_, Dispatcher> {

@@ -25,7 +25,7 @@ struct Registration {
 
 impl Registration {
     fn new(feed: &Feed, filter: &EventFilter, read: Bookmark) -> Self {
-        let (sender, queue) = byte_queue::queue(feed.0.config.feed_queue_bytes);
+        let (sender, queue) = byte_queue::queue(feed.0.config.feed_queue_bytes, &feed.0.memory);
         // One lock for both: no event may be dispatched between registering and reading `from`.
         let mut dispatcher = feed.dispatcher();
         let key = dispatcher.register(filter, read, sender);

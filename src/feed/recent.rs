@@ -5,9 +5,7 @@ use std::collections::VecDeque;
 use crate::{domain::bookmark::Bookmark, store::event::Event};
 
 /// How many bytes of events are kept.
-const MAX_BYTES: usize = 1 << 20;
-/// How many bytes an event takes beside its texts.
-const EVENT_BYTES: usize = 256;
+pub(crate) const MAX_BYTES: usize = 1 << 20;
 
 /// Every readable event behind `floor`.
 #[derive(Debug, Default)]
@@ -15,12 +13,6 @@ pub(crate) struct RecentEvents {
     floor: Bookmark,
     events: VecDeque<Event>,
     bytes: usize,
-}
-
-/// About how much memory an event takes, in bytes.
-pub(crate) fn size(event: &Event) -> usize {
-    let step = &event.step;
-    EVENT_BYTES + step.name.len() + step.state_string.len() + step.urls_json.len()
 }
 
 impl RecentEvents {
@@ -34,12 +26,12 @@ impl RecentEvents {
 
     /// Adds the next event, and drops the oldest where there are too many.
     pub(crate) fn push(&mut self, event: &Event) {
-        self.bytes += size(event);
+        self.bytes += event.step.event_bytes();
         self.events.push_back(event.clone());
         while self.bytes > MAX_BYTES
             && let Some(oldest) = self.events.pop_front()
         {
-            self.bytes -= size(&oldest);
+            self.bytes -= oldest.step.event_bytes();
             self.floor = oldest.bookmark;
         }
     }

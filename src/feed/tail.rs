@@ -8,8 +8,14 @@ use std::{
 use tokio::time::{sleep, timeout};
 
 use crate::{
-    domain::error::{Error, Result},
-    feed::handle::{BATCH_SIZE, Feed},
+    domain::{
+        bookmark::Bookmark,
+        error::{Error, Result},
+    },
+    feed::{
+        handle::{BATCH_SIZE, Feed},
+        recent::MAX_BYTES,
+    },
     store::{
         event_batch,
         event_probe::{self, FeedNews, FeedProbe},
@@ -99,24 +105,22 @@ impl Tail {
         }
         loop {
             let from = feed.dispatcher().at;
-            let batch = event_batch::after(&feed.0.db.watching(), from, BATCH_SIZE).await?;
+            let batch =
+                event_batch::after(&feed.0.db.watching(), from, BATCH_SIZE, MAX_BYTES).await?;
             let is_standby = batch.is_behind && sequencer::is_standby(&feed.0.db).await?;
-            let mut dispatcher = feed.dispatcher();
-            // All subscribers left during the read, and a new one set another bookmark: read again
-            // from there.
-            if dispatcher.at != from {
-                continue;
-            }
             // A standby that is behind the one that was read before will catch up.
             if batch.is_behind && is_standby {
                 return Ok(true);
             }
             if !batch.is_whole {
-                let gone = "the feed has lost events behind this cursor";
-                tracing::error!(from = from.position.0, "{gone}; subscribers are cut off");
-                dispatcher.subscribers.end(&Error::CursorExpired(gone));
-                // The next subscriber sets the bookmark from which to go on.
+                Self::cut_off(feed, from).await?;
                 return Ok(true);
+            }
+            let mut dispatcher = feed.dispatcher();
+            // All subscribers left during the read, and a new one set another bookmark: read again
+            // from there.
+            if dispatcher.at != from {
+                continue;
             }
             let Some(last) = batch.last else {
                 return Ok(true);
@@ -124,6 +128,20 @@ impl Tail {
             feed.0.metrics.feed_position.set(last.position.0);
             dispatcher.dispatch(&batch.events, last);
         }
+    }
+
+    /// Ends the subscriptions that have lost events behind this bookmark. The next subscriber sets
+    /// the one from which to go on.
+    async fn cut_off(feed: &Feed, from: Bookmark) -> Result<()> {
+        // `detach` takes the events before their table: whoever lost them that way is told so.
+        feed.refresh_epoch().await?;
+        let mut dispatcher = feed.dispatcher();
+        if dispatcher.at == from && !dispatcher.subscribers.is_empty() {
+            let gone = "the feed has lost events behind this cursor";
+            tracing::error!(from = from.position.0, "{gone}; subscribers are cut off");
+            dispatcher.subscribers.end(&Error::CursorExpired(gone));
+        }
+        Ok(())
     }
 
     async fn recover(&mut self, error: &Error) {

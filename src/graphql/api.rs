@@ -2,8 +2,6 @@
 
 use std::{ops::Deref, sync::Arc};
 
-use tokio::sync::Semaphore;
-
 use crate::{
     app::App,
     auth::request_context::RequestContext,
@@ -18,9 +16,6 @@ use crate::{
     },
 };
 
-/// How many subscriptions may start at once; the others wait.
-const MAX_OPENINGS: usize = 32;
-
 /// The API. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Api(Arc<ApiState>);
@@ -33,9 +28,6 @@ pub(crate) struct ApiState {
     pub(crate) subgraph_sdl: SubgraphSdl,
     pub(crate) documents: Documents,
     pub(crate) subscriptions: SharedSubscriptions,
-    /// One permit for each subscription that may start at once: a thousand simultaneous starts must
-    /// not take every database connection and much memory.
-    pub(crate) openings: Semaphore,
 }
 
 impl Deref for Api {
@@ -62,7 +54,6 @@ impl Api {
             subgraph_sdl: SubgraphSdl(subgraph_sdl(&sdl).into()),
             documents,
             subscriptions: SharedSubscriptions::default(),
-            openings: Semaphore::new(MAX_OPENINGS),
         })))
     }
 

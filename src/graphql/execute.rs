@@ -11,3 +11,4 @@ pub(crate) mod panic_boundary;
 pub(crate) mod response;
 pub(crate) mod response_code;
 pub(crate) mod run;
+pub(crate) mod run_scope;

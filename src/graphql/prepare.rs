@@ -17,9 +17,11 @@ pub(crate) mod input_value;
 pub(crate) mod introspection;
 pub(crate) mod lexical_limits;
 pub(crate) mod limit_count;
+pub(crate) mod list_size;
 pub(crate) mod operation;
 pub(crate) mod positions;
 pub(crate) mod rules;
+pub(crate) mod search_cost;
 pub(crate) mod suggestion;
 pub(crate) mod synthetic;
 #[cfg(any(test, fuzzing))]

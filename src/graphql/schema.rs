@@ -16,6 +16,7 @@ pub(crate) mod root;
 pub(crate) mod scalar;
 pub(crate) mod step;
 pub(crate) mod subscription;
+pub(crate) mod text;
 
 use async_graphql::{
     ObjectType, SDLExportOptions, Schema, SchemaBuilder, SubscriptionType, ValidationMode,

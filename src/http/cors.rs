@@ -1,11 +1,13 @@
 //! Cross-origin requests: which pages may use the server, and the headers that tell browsers so.
 //!
-//! Browsers let any page open sockets and event streams, so the server must refuse those by
-//! `Origin`. A page can read any other answer only if the answer's headers allow it.
+//! Browsers let any page open sockets and event streams, so the server must refuse those by whose
+//! page it is (`cross_site.rs`). A page can read any other answer only if the answer's headers
+//! allow it.
 
 use std::sync::Arc;
 
 use axum::{
+    Extension,
     extract::{Request, State},
     http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header},
     middleware::Next,
@@ -13,7 +15,8 @@ use axum::{
 };
 
 use crate::{
-    config::{Config, http::HttpConfig},
+    auth::request_context::{RequestContext, RequestSite},
+    config::Config,
     http::rest::response::RestError,
 };
 
@@ -39,7 +42,7 @@ pub(crate) struct CorsPolicy {
 
 const GRAPHQL_METHODS: &str = "GET, HEAD, POST, OPTIONS";
 
-/// GraphQL over HTTP. Sockets and event streams call `check_origin` as well.
+/// GraphQL over HTTP. Sockets and event streams call `check_site` as well.
 pub(crate) static GRAPHQL: CorsPolicy = CorsPolicy {
     preflight: &[
         ("access-control-allow-methods", GRAPHQL_METHODS),
@@ -77,38 +80,31 @@ const REST_HEADERS: Headers = &[
     ("access-control-max-age", "3600"),
 ];
 
-/// Accepts pages of this server and of allowed origins, and clients that are not browsers, which
-/// send no `Origin`. Returns the page's origin.
-pub(crate) fn check_origin(
-    headers: &HeaderMap,
-    config: &HttpConfig,
-) -> Result<Option<HeaderValue>, ForeignOrigin> {
-    let Some(origin) = headers.get(header::ORIGIN) else {
-        return Ok(None);
-    };
-    let host = headers.get(header::HOST).map(HeaderValue::as_bytes);
-    if config.allows_origin(origin.as_bytes(), host) {
-        Ok(Some(origin.clone()))
-    } else {
-        Err(ForeignOrigin)
+/// Refuses pages of other sites.
+pub(crate) fn check_site(context: &RequestContext) -> Result<(), ForeignOrigin> {
+    match context.site {
+        RequestSite::Foreign => Err(ForeignOrigin),
+        RequestSite::Trusted | RequestSite::Unknown => Ok(()),
     }
 }
 
 /// Applies a route's policy.
 pub(crate) async fn apply(
     State((config, policy)): State<(Arc<Config>, &'static CorsPolicy)>,
+    Extension(context): Extension<RequestContext>,
     request: Request,
     next: Next,
 ) -> Response {
-    let origin = check_origin(request.headers(), &config.http);
-    if let (Err(ForeignOrigin), Some(refusal)) = (&origin, policy.refusal) {
+    let is_trusted = check_site(&context);
+    if let (Err(ForeignOrigin), Some(refusal)) = (is_trusted, policy.refusal) {
         return refusal();
     }
+    let origin = request.headers().get(header::ORIGIN);
+    let origin = origin.filter(|_| is_trusted.is_ok()).cloned();
     // Read here, because the handler consumes the request.
     let preflight = (request.method() == Method::OPTIONS).then(|| request.headers().clone());
     let mut response = next.run(request).await;
     let headers = response.headers_mut();
-    let origin = origin.ok().flatten();
     if policy.always_varies || origin.is_some() {
         // A cache must not give one origin's answer to another.
         headers.append(header::VARY, HeaderValue::from_static("Origin"));

@@ -1,8 +1,21 @@
 //! The HTTP status of each error code.
 
-use axum::http::StatusCode;
+use axum::http::{HeaderValue, StatusCode};
 
-use crate::domain::error::ErrorCode;
+use crate::domain::error::{Error, ErrorCode};
+
+/// Returns the status of an answer that consists of a single error.
+pub(crate) fn status_of_error(error: &Error) -> StatusCode {
+    match error {
+        Error::TooManyAtOnce { .. } => StatusCode::TOO_MANY_REQUESTS,
+        _ => status_of(error.code()),
+    }
+}
+
+/// The value of `Retry-After` for an error that says when to try again.
+pub(crate) fn retry_after(error: &Error) -> Option<HeaderValue> {
+    error.retry_seconds().map(HeaderValue::from)
+}
 
 /// Returns the status of an answer that consists of a single error with this code.
 pub(crate) fn status_of(code: ErrorCode) -> StatusCode {

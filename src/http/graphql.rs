@@ -5,6 +5,7 @@ pub(crate) mod batch;
 pub(crate) mod body;
 pub(crate) mod csrf;
 pub(crate) mod endpoint;
+pub(crate) mod json;
 pub(crate) mod media;
 pub(crate) mod refusal;
 pub(crate) mod request;

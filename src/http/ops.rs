@@ -1,6 +1,6 @@
 //! Routes for operators: liveness, readiness and metrics.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use axum::{
     Extension, Json,
@@ -14,18 +14,38 @@ use tokio::time::timeout;
 use crate::{
     app::App,
     auth::request_context::RequestContext,
+    clock::once_per_second::OncePerSecond,
     domain::{
         error::{Error, Result},
         read_only::ReadOnlyReason,
     },
     graphql::api::Api,
-    http::request_context,
+    http::error_status::status_of,
     metrics::{Metrics, labels::PoolLabels},
     store::db::schema_status::SchemaStatus,
 };
 
 /// The longest that a probe waits for the database.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// What these routes share, so that no number of requests makes more than a statement a second.
+#[derive(Clone)]
+pub(crate) struct OpsState {
+    api: Api,
+    readiness: Arc<OncePerSecond<(StatusCode, Value)>>,
+    /// When the last event was.
+    newest: Arc<OncePerSecond<Result<Option<i64>>>>,
+}
+
+impl OpsState {
+    pub(crate) fn new(api: Api) -> Self {
+        Self {
+            api,
+            readiness: Arc::default(),
+            newest: Arc::default(),
+        }
+    }
+}
 
 /// GET /healthz: answers as long as the process runs.
 pub(crate) async fn healthz() -> &'static str {
@@ -34,8 +54,14 @@ pub(crate) async fn healthz() -> &'static str {
 
 /// GET /readyz: 200 if the database answers, its schema fits and the feed is not stale, else 503.
 /// Also says whether the database can be written to.
-pub(crate) async fn readyz(State(api): State<Api>) -> (StatusCode, Json<Value>) {
-    let app = api.app();
+/// It is looked at once a second.
+pub(crate) async fn readyz(State(state): State<OpsState>) -> (StatusCode, Json<Value>) {
+    let read = readiness(state.api.app());
+    let (status, body) = state.readiness.get_or_read(read).await;
+    (status, Json(body))
+}
+
+async fn readiness(app: &App) -> (StatusCode, Value) {
     let probe = async {
         app.db.look_at_file()?;
         app.db.ping().await?;
@@ -62,12 +88,12 @@ pub(crate) async fn readyz(State(api): State<Api>) -> (StatusCode, Json<Value>) 
     };
     (
         status,
-        Json(json!({
+        json!({
             "database": database,
             "migrations": migrations,
             "writable": writable(writability),
             "feed": feed,
-        })),
+        }),
     )
 }
 
@@ -82,22 +108,33 @@ fn writable(writability: Result<()>) -> Value {
 
 /// GET /metrics: every metric, for callers with the scope read.
 pub(crate) async fn metrics(
-    State(api): State<Api>,
+    State(state): State<OpsState>,
     Extension(context): Extension<RequestContext>,
 ) -> Response {
-    if let Some((status, error)) = request_context::refusal(&context) {
-        return (status, format!("{error}\n")).into_response();
+    let app = state.api.app();
+    if let Err(error) = app.rate_limiter.admit(&context) {
+        return refuse(&error);
     }
-    let app = api.app();
-    measure(app).await;
+    measure(&state).await;
     match app.metrics.text() {
         Some(text) => ([(header::CONTENT_TYPE, Metrics::MEDIA_TYPE)], text).into_response(),
         None => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
     }
 }
 
+fn refuse(error: &Error) -> Response {
+    let refusal = (status_of(error.code()), format!("{error}\n"));
+    match error {
+        Error::RateLimited { seconds, .. } => {
+            ([(header::RETRY_AFTER, *seconds)], refusal).into_response()
+        }
+        _ => refusal.into_response(),
+    }
+}
+
 /// Updates the gauges that are read on demand instead of being counted as things happen.
-async fn measure(app: &App) {
+async fn measure(state: &OpsState) {
+    let app = state.api.app();
     let metrics = &app.metrics;
     metrics.feed_lag.set(app.feed.lag().as_secs_f64());
     let log_bytes = i64::try_from(app.db.log_bytes());
@@ -113,7 +150,11 @@ async fn measure(app: &App) {
         }
     }
     // If the database does not answer, the gauge keeps the last known time.
-    if let Ok(Ok(newest)) = timeout(PROBE_TIMEOUT, app.feed.newest_at()).await {
+    let read = async {
+        let newest = timeout(PROBE_TIMEOUT, app.feed.newest_at()).await;
+        newest.unwrap_or(Err(Error::Unavailable))
+    };
+    if let Ok(newest) = state.newest.get_or_read(read).await {
         metrics.feed_last_event.set(newest.unwrap_or_default());
     }
 }

@@ -10,12 +10,12 @@ use axum::{
 };
 
 use crate::{
-    auth::{authorization::is_empty, request_context::RequestContext, scope::Scope},
+    auth::{authorization::is_empty, request_context::RequestContext},
     domain::error::Error,
     graphql::api::Api,
     http::{
         client_address::client_address,
-        error_status::status_of,
+        cross_site::site_of,
         request_log::{RequestId, record_caller},
     },
 };
@@ -38,8 +38,10 @@ pub(crate) async fn authenticate(
     record_caller(&context);
     let tokens = request.headers().get_all(header::AUTHORIZATION);
     let has_token = tokens.iter().any(|value| !is_empty(value.as_bytes()));
+    let charged = context.clone();
     request.extensions_mut().insert(context);
     let mut response = next.run(request).await;
+    settle(&api, &charged, response.status());
     if let Some(challenge) = challenge(response.status(), has_token) {
         let challenge = HeaderValue::from_static(challenge);
         let headers = response.headers_mut();
@@ -57,11 +59,28 @@ async fn build(
     let app = api.app();
     let tokens = headers.get_all(header::AUTHORIZATION);
     let tokens = tokens.iter().map(HeaderValue::as_bytes);
+    let address = client_address(peer.ip(), headers, &app.config.connection);
+    let can_pay = app.rate_limiter.can_pay_rejection(address);
     RequestContext {
-        caller: app.access.authenticate_header(tokens).await,
-        address: client_address(peer.ip(), headers, &app.config.connection),
+        caller: app.access.authenticate_header(tokens, can_pay).await,
+        address,
         request_id: request_id.map_or_else(|| Arc::from(""), |id| id.0),
         wants_cost: headers.get(COST).is_some_and(|value| value == "1"),
+        site: site_of(headers, peer, &app.config),
+    }
+}
+
+/// Charges a refused token for which the route has charged nothing, such as with 404 or a
+/// preflight, and notes who is out of points.
+fn settle(api: &Api, context: &RequestContext, status: StatusCode) {
+    let app = api.app();
+    let is_rejected = matches!(context.caller.may, Err(Error::BadToken(_)));
+    match status {
+        StatusCode::TOO_MANY_REQUESTS => app.access.note_without_points(&context.caller),
+        // The route has admitted nobody, and charged for it.
+        StatusCode::UNAUTHORIZED => {}
+        _ if is_rejected => app.rate_limiter.charge_rejected(context),
+        _ => {}
     }
 }
 
@@ -73,10 +92,4 @@ fn challenge(status: StatusCode, has_token: bool) -> Option<&'static str> {
         (StatusCode::FORBIDDEN, true) => Some("Bearer error=\"insufficient_scope\""),
         _ => None,
     }
-}
-
-/// Returns why this caller may not read, with the answer's status; `None` if it may.
-pub(crate) fn refusal(context: &RequestContext) -> Option<(StatusCode, Error)> {
-    let error = context.caller.require(Scope::Read).err()?;
-    Some((status_of(error.code()), error))
 }

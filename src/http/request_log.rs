@@ -3,6 +3,7 @@
 
 use std::{
     hash::{BuildHasher, RandomState},
+    net::SocketAddr,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -11,7 +12,7 @@ use std::{
 };
 
 use axum::{
-    extract::{MatchedPath, Request, State},
+    extract::{ConnectInfo, MatchedPath, Request, State},
     http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
     middleware::Next,
     response::Response,
@@ -26,11 +27,11 @@ use crate::{
 
 #[cfg(feature = "otel")]
 use crate::log::traces::{link_parent, record_response};
-/// The header with a request's id: a proxy or client may send one, and every answer has it.
+/// The header with a request's id: a trusted proxy may send one, and every answer has it.
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-/// The longest id that is accepted from a client, in bytes.
+/// The longest id that is accepted, in bytes.
 const MAX_ID: usize = 128;
-/// The bytes besides letters and digits that a client's id may have: none can forge a log line.
+/// The bytes besides letters and digits that an id may have: none can forge a log line.
 const MARKS: &[u8] = b"-_.:+/=@~";
 
 /// A request's id in the log and in the errors of its answer.
@@ -68,8 +69,8 @@ impl RequestIds {
     }
 }
 
-/// Returns the id that a proxy or client chose, if it is safe to log.
-fn client_id(headers: &HeaderMap) -> Option<Arc<str>> {
+/// Returns the id that a proxy chose, if it is safe to log.
+fn proxy_id(headers: &HeaderMap) -> Option<Arc<str>> {
     let id = headers.get(REQUEST_ID)?.to_str().ok()?;
     let is_allowed = |b: u8| b.is_ascii_alphanumeric() || MARKS.contains(&b);
     let is_valid = (1..=MAX_ID).contains(&id.len()) && id.bytes().all(is_allowed);
@@ -79,11 +80,14 @@ fn client_id(headers: &HeaderMap) -> Option<Arc<str>> {
 /// Gives the request its id and its span, and records how it was answered.
 pub(crate) async fn log_request(
     State(log): State<RequestLog>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
     mut request: Request,
     next: Next,
 ) -> Response {
     let started = Instant::now();
-    let id = client_id(request.headers()).unwrap_or_else(|| log.ids.next());
+    let is_trusted = log.app.config.connection.trusts(peer.ip().to_canonical());
+    let id = is_trusted.then(|| proxy_id(request.headers())).flatten();
+    let id = id.unwrap_or_else(|| log.ids.next());
     // At error level, because no log filter removes that: the id must be on every line.
     let span = tracing::error_span!("request", id = %id, caller = Empty);
     #[cfg(feature = "otel")]

@@ -45,6 +45,11 @@ pub(crate) fn security(
     )
 }
 
+/// Forbids caches to store an answer.
+pub(crate) fn no_store() -> SetHeader {
+    SetHeader::if_not_present(header::CACHE_CONTROL, HeaderValue::from_static("no-store"))
+}
+
 /// Reports the caller's remaining points, and forbids caches to store the answer.
 pub(crate) async fn rate_limit(
     State(api): State<Api>,

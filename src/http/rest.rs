@@ -18,14 +18,14 @@ pub(crate) mod view;
 use axum::{
     Extension, Router,
     extract::{Request, State},
-    http::{HeaderMap, HeaderValue, Method, Uri, header},
+    http::{HeaderMap, HeaderValue, Method, header, request::Parts},
     response::{IntoResponse, Redirect, Response},
     routing,
 };
 use serde_json::{Map, Value};
 
 use crate::{
-    app::App,
+    app::{App, deadline::Deadline},
     auth::request_context::RequestContext,
     domain::error::Result,
     http::rest::{
@@ -34,6 +34,7 @@ use crate::{
         response::{RestError, ok},
     },
     rate_limit::limiter::MIN_COST,
+    store::db::database::Db,
 };
 
 const ALLOW: HeaderValue = HeaderValue::from_static("GET, HEAD, OPTIONS");
@@ -57,8 +58,11 @@ async fn handle(
     let (parts, _) = request.into_parts();
     match parts.method {
         Method::GET | Method::HEAD => {
-            let response = respond(&app, &context, &parts.uri, &parts.headers);
-            app.deadline().keep(response).await?
+            let (account, deadline) = (app.rate_limiter.read_account(&context), app.deadline());
+            account.expect_by(deadline.at());
+            let db = app.db.for_caller(account.clone());
+            let response = respond(&app, &db, &context, &parts, deadline);
+            deadline.keep_reading(&account, response).await?
         }
         Method::OPTIONS => options(&parts.headers),
         _ => Err(RestError::method_not_allowed(ALLOW)),
@@ -80,13 +84,16 @@ fn options(headers: &HeaderMap) -> Result<Response, RestError> {
 /// decides the error of a request with two faults.
 async fn respond(
     app: &App,
+    db: &Db,
     context: &RequestContext,
-    uri: &Uri,
-    headers: &HeaderMap,
+    request: &Parts,
+    deadline: Deadline,
 ) -> Result<Response, RestError> {
     app.rate_limiter.admit(context)?;
     // Before the parsing, so that malformed requests cost a point too.
     app.rate_limiter.spend(context, MIN_COST)?;
+    let _turn = app.turn(context, deadline).await?;
+    let uri = &request.uri;
     let path = ResourcePath::parse(uri.path())?;
     if path == ResourcePath::Root {
         // Relative, since a proxy may serve this below a path of its own.
@@ -99,21 +106,21 @@ async fn respond(
         return Ok(Redirect::temporary(document).into_response());
     }
     let parameters = Parameters::parse(uri.query().unwrap_or_default())?;
-    let body = read(app, &path, &parameters).await?;
+    let body = read(app, db, &path, &parameters).await?;
     // Each row costs one more point, and their number is known only now.
     app.rate_limiter.charge(context, count_rows(&body));
-    Ok(ok(&body, headers))
+    Ok(ok(&body, &request.headers))
 }
 
 /// Reads the resource at a path.
-async fn read(app: &App, path: &ResourcePath, parameters: &Parameters) -> Result<Value> {
+async fn read(app: &App, db: &Db, path: &ResourcePath, parameters: &Parameters) -> Result<Value> {
     match path {
-        ResourcePath::Builders => builder::list(app, parameters).await,
-        ResourcePath::Builder(reference) => builder::get(app, reference, parameters).await,
-        ResourcePath::Builds(of) => build::list(app, of.as_ref(), parameters).await,
-        ResourcePath::Build(reference) => build::get(app, reference, parameters).await,
-        ResourcePath::Steps(of) => step::list(app, of, parameters).await,
-        ResourcePath::Step(reference) => step::get(app, reference, parameters).await,
+        ResourcePath::Builders => builder::list(app, db, parameters).await,
+        ResourcePath::Builder(reference) => builder::get(db, reference, parameters).await,
+        ResourcePath::Builds(of) => build::list(app, db, of.as_ref(), parameters).await,
+        ResourcePath::Build(reference) => build::get(app, db, reference, parameters).await,
+        ResourcePath::Steps(of) => step::list(app, db, of, parameters).await,
+        ResourcePath::Step(reference) => step::get(app, db, reference, parameters).await,
         ResourcePath::OpenApi | ResourcePath::Root => Ok(openapi::document()),
     }
 }

@@ -19,22 +19,26 @@ use crate::{
     http::{
         cors, graphiql,
         graphql::endpoint,
-        host::require_host,
-        ops, panic_boundary,
+        head_limit::limit_head,
+        held_body::hold_answer,
+        host::{HostCheck, require_host},
+        listener::tls::Tls,
+        ops::{self, OpsState},
+        panic_boundary,
         request_context::authenticate,
         request_log::{RequestLog, log_request},
-        response_headers, rest,
+        response_headers::{self, no_store},
+        rest,
     },
 };
 
 /// The smallest answer that is compressed, in bytes; smaller ones hardly shrink.
 const MIN_COMPRESSED: u16 = 1_024;
 
-/// Builds the routes and their layers. A layer wraps everything added before it, so a request
-/// passes the layers below from last to first, and its answer from first to last.
-pub(crate) fn router(api: Api) -> Router {
+/// Builds the routes of `--listen` and their layers. A layer wraps everything added before it, so a
+/// request passes the layers below from last to first, and its answer from first to last.
+pub(crate) fn router(api: &Api, tls: Option<Tls>) -> Router {
     let app = api.app().clone();
-    let is_tls = app.config.connection.is_tls();
     let cors = |policy| from_fn_with_state((app.config.clone(), policy), cors::apply);
     let graphql = routing::get(endpoint::get).post(endpoint::post);
     let streams = from_fn_with_state(api.clone(), endpoint::require_stream);
@@ -50,8 +54,7 @@ pub(crate) fn router(api: Api) -> Router {
         .layer(panic_boundary::rest())
         // Refuses pages of other origins.
         .layer(cors(&cors::REST));
-    let limited = Router::new()
-        .merge(graphql)
+    let limited = graphql
         .with_state(api.clone())
         .merge(rest)
         // Inside authentication, because points are counted per caller.
@@ -59,22 +62,55 @@ pub(crate) fn router(api: Api) -> Router {
             api.clone(),
             response_headers::rate_limit,
         ));
-    let authenticated = Router::new()
-        .route("/metrics", routing::get(ops::metrics))
-        .with_state(api.clone())
-        .merge(limited)
-        // Inserts the context that all of these routes extract.
-        .layer(from_fn_with_state(api.clone(), authenticate));
-    authenticated
+    let routes = authenticated(api, limited).merge(pages(&app));
+    if app.config.http.ops_listen.is_some() {
+        outermost(api, tls, routes.merge(health()))
+    } else {
+        outermost(api, tls, routes.merge(ops(api)))
+    }
+}
+
+/// Builds the routes of `--ops-listen` and their layers.
+pub(crate) fn ops_router(api: &Api, tls: Option<Tls>) -> Router {
+    outermost(api, tls, ops(api))
+}
+
+fn ops(api: &Api) -> Router {
+    let state = OpsState::new(api.clone());
+    let metrics = routing::get(ops::metrics).with_state(state.clone());
+    let ready = routing::get(ops::readyz).with_state(state);
+    let ready = Router::new().route("/readyz", ready).layer(no_store());
+    let metrics = Router::new().route("/metrics", metrics).layer(no_store());
+    authenticated(api, metrics).merge(ready).merge(health())
+}
+
+fn health() -> Router {
+    Router::new()
         .route("/healthz", routing::get(ops::healthz))
-        .route("/readyz", routing::get(ops::readyz).with_state(api))
-        .merge(pages(&app))
+        .layer(no_store())
+}
+
+/// Adds the layers of routes that want to know who is calling.
+fn authenticated(api: &Api, routes: Router) -> Router {
+    // Inserts the context that all of these routes extract.
+    routes.layer(from_fn_with_state(api.clone(), authenticate))
+}
+
+/// Adds the layers of every route.
+fn outermost(api: &Api, tls: Option<Tls>, routes: Router) -> Router {
+    let app = api.app().clone();
+    let (config, memory) = (app.config.clone(), app.memory.clone());
+    let is_tls = config.connection.is_tls();
+    routes
         // For panics in the layers above, and in routes without an error format of their own.
         .layer(panic_boundary::plain())
+        // Inside the compression, which holds an answer until its client takes it.
+        .layer(from_fn_with_state(memory, hold_answer))
         // For clients that accept gzip.
         .layer(compression())
-        // Before everything that reads `Host`.
-        .layer(from_fn(require_host))
+        // Before everything that reads `Host`, and everything that costs something.
+        .layer(from_fn_with_state(HostCheck { config, tls }, require_host))
+        .layer(from_fn(limit_head))
         // Outside of the pages: their own policy is already set, and this keeps it.
         .layer(response_headers::security(is_tls))
         // Outermost, so that it counts and logs every answer and all layers log the request's id.

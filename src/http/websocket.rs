@@ -8,4 +8,5 @@ pub(crate) mod operation;
 pub(crate) mod protocol;
 pub(crate) mod session;
 pub(crate) mod transport;
+pub(crate) mod unfinished_message;
 pub(crate) mod upgrade;

@@ -135,3 +135,49 @@ pub(crate) struct PoolLabels {
     /// What the pool's connections do: read, write or watch.
     pub(crate) pool: &'static str,
 }
+
+/// What a caller waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum WaitFor {
+    /// A connection that reads.
+    Reader,
+    /// The end of another operation of its own.
+    Operation,
+}
+
+/// How a caller's wait ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum WaitLabel {
+    /// It had its turn.
+    Served,
+    /// It had none before its deadline.
+    TimedOut,
+    /// The client left.
+    Left,
+    /// Too many waited already.
+    Refused,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(crate) struct WaitLabels {
+    /// What was waited for.
+    what: &'static str,
+    outcome: &'static str,
+}
+
+impl WaitLabels {
+    pub(crate) fn new(what: WaitFor, outcome: WaitLabel) -> Self {
+        Self {
+            what: match what {
+                WaitFor::Reader => "reader",
+                WaitFor::Operation => "operation",
+            },
+            outcome: match outcome {
+                WaitLabel::Served => "served",
+                WaitLabel::TimedOut => "timed_out",
+                WaitLabel::Left => "left",
+                WaitLabel::Refused => "refused",
+            },
+        }
+    }
+}

@@ -23,6 +23,11 @@ impl BucketPolicy {
         (points > 0).then_some(Self { points, per_second })
     }
 
+    /// How many points a full bucket holds.
+    pub(crate) fn points(&self) -> u64 {
+        self.points
+    }
+
     /// How long these points take to come back.
     fn time_for(&self, points: u64) -> Duration {
         // The product of points and a billion may not fit into a u64.
@@ -81,20 +86,32 @@ impl<K: Eq + Hash> Buckets<K> {
         cost: u64,
         now: Instant,
     ) -> Result<()> {
-        // A bucket that lacks this much still holds the cost.
-        let may_miss = policy.time_for(policy.points - cost.min(policy.points));
-        let wait = self.missing(&key, now).saturating_sub(may_miss);
-        if !wait.is_zero() {
-            return Err(Error::RateLimited {
-                cost,
-                left: self.status(policy, &key, now).left,
-                max: policy.points,
-                seconds: whole_seconds(wait),
-            });
-        }
+        self.check(policy, &key, cost, now)?;
         // Not more than a full bucket, or it would take longer than `window` to refill.
         self.charge(policy, key, cost.min(policy.points), now);
         Ok(())
+    }
+
+    /// Fails where there are fewer points.
+    pub(crate) fn check(
+        &self,
+        policy: &BucketPolicy,
+        key: &K,
+        cost: u64,
+        now: Instant,
+    ) -> Result<()> {
+        // A bucket that lacks this much still holds the cost.
+        let may_miss = policy.time_for(policy.points - cost.min(policy.points));
+        let wait = self.missing(key, now).saturating_sub(may_miss);
+        if wait.is_zero() {
+            return Ok(());
+        }
+        Err(Error::RateLimited {
+            cost,
+            left: self.status(policy, key, now).left,
+            max: policy.points,
+            seconds: whole_seconds(wait),
+        })
     }
 
     /// Takes the points, whether they are there or not.

@@ -2,7 +2,7 @@
 
 use crate::{
     app::App,
-    config::http::Anonymous,
+    config::{Config, http::Anonymous},
     domain::command_error::CommandError,
     http::listener::socket::ListeningSocket,
     log::TARGET,
@@ -14,6 +14,29 @@ const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// A first request to try, as the body of a POST.
 const EXAMPLE: &str = r#"{"query":"{ builds(last: 1) { nodes { number builder { name } steps { number name stateString results } } } }"}"#;
+
+/// What is said where any host is taken.
+const ANY: &str = "any: --allowed-host names those by which the server may be asked";
+
+/// By whose names the server may be asked.
+fn hosts(config: &Config) -> String {
+    let allowed = &config.http.allowed_host;
+    if !allowed.is_empty() {
+        let allowed: Vec<_> = allowed.iter().map(ToString::to_string).collect();
+        return allowed.join(" ");
+    }
+    if config.takes_any_host() {
+        return ANY.to_owned();
+    }
+    let mut hosts = vec!["localhost", "addresses"];
+    if config.connection.is_tls() {
+        hosts.push("the certificate's names");
+    }
+    if !config.connection.trusted_proxy.is_empty() {
+        hosts.push("any from trusted proxies");
+    }
+    hosts.join(", ")
+}
 
 /// What a server says of itself when it starts.
 pub(crate) struct Summary {
@@ -29,8 +52,13 @@ pub(crate) struct Summary {
     /// The issuer whose JWTs are taken.
     jwt: String,
     listen: Vec<String>,
+    /// Where `/metrics` and `/readyz` are, if not there.
+    ops_listen: Vec<String>,
+    /// By whose names the server may be asked.
+    hosts: String,
     /// What the URLs in the greeting begin with, and what an example tells curl of the socket.
     base_url: String,
+    ops_url: String,
     curl: String,
     has_graphiql: bool,
 }
@@ -40,6 +68,7 @@ impl Summary {
     pub(crate) async fn of(
         app: &App,
         listeners: &[ListeningSocket],
+        ops: &[ListeningSocket],
         scheme: &str,
     ) -> Result<Self, CommandError> {
         let (config, db) = (&app.config, &app.db);
@@ -53,6 +82,7 @@ impl Summary {
             }
             _ => String::new(),
         };
+        let local = || format!("{scheme}://localhost");
         Ok(Self {
             database: format!("{}, {}", location.product(), location.display_url),
             owner: if db.is_buildbots() {
@@ -79,7 +109,15 @@ impl Summary {
                 .clone()
                 .unwrap_or_else(|| "off".to_owned()),
             listen: listeners.iter().map(ToString::to_string).collect(),
-            base_url: base_url.unwrap_or_else(|| format!("{scheme}://localhost")),
+            ops_listen: ops.iter().map(ToString::to_string).collect(),
+            hosts: hosts(config),
+            ops_url: match ops.first() {
+                Some(socket) => socket
+                    .base_url(scheme)
+                    .unwrap_or_else(|| socket.to_string()),
+                None => base_url.clone().unwrap_or_else(local),
+            },
+            base_url: base_url.unwrap_or_else(local),
             curl,
             has_graphiql: !config.limit.no_graphiql,
         })
@@ -98,13 +136,20 @@ impl Summary {
             tokens = self.tokens,
             jwt = self.jwt,
             listen = self.listen.join(" "),
+            ops_listen = self.ops_listen.join(" "),
+            hosts = self.hosts,
             "serving"
         );
     }
 
     /// The text that is printed for people: the server's addresses, and a first request to try.
     pub(crate) fn greeting(&self) -> String {
-        let Self { base_url, curl, .. } = self;
+        let Self {
+            base_url,
+            ops_url,
+            curl,
+            ..
+        } = self;
         let mut lines = vec![format!("buildbot-graphql {VERSION}")];
         if self.has_graphiql {
             lines.push(format!("  GraphiQL  {base_url}/graphiql"));
@@ -112,9 +157,12 @@ impl Summary {
         lines.push(format!(
             "  GraphQL   {base_url}/graphql  (POST, GET, WebSocket, SSE, multipart)"
         ));
-        lines.push(format!("  health    {base_url}/healthz  {base_url}/readyz"));
+        lines.push(format!("  health    {base_url}/healthz  {ops_url}/readyz"));
         if self.listen.len() > 1 || !curl.is_empty() {
             lines.push(format!("  listening {}", self.listen.join(" ")));
+        }
+        if self.hosts.starts_with(ANY) {
+            lines.push(format!("  hosts     {}", self.hosts));
         }
         if self.owner != "us" {
             lines.push(match &*self.feed {

@@ -16,6 +16,7 @@ use crate::{
         error::{Error, Result},
         idempotency_key::IdempotencyKey,
     },
+    service::presence::{IfPresent, Presence},
     store::{
         db::{
             database::Db,
@@ -54,6 +55,7 @@ pub(crate) async fn claim(
     key: &IdempotencyKey,
     request: &str,
     deadline: Deadline,
+    presence: &Presence,
 ) -> Result<Option<ClaimedKey>> {
     if app.db.require_writable().is_err() || caller.require(Scope::Write).is_err() {
         return Ok(None);
@@ -66,6 +68,10 @@ pub(crate) async fn claim(
     };
     let expired = now - KEEP_SECONDS;
     let claim = Claim { row, expired };
+    let claim = IfPresent {
+        presence,
+        work: &claim,
+    };
     match write_again(&app.db, deadline, &claim).await {
         // Nothing is done yet.
         Err(Error::OutcomeUnknown) => Err(Error::Unavailable),

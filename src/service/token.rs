@@ -14,7 +14,8 @@ use crate::{
 /// The longest name, in characters.
 const MAX_NAME: usize = 64;
 
-/// Creates a token. Also returns what was added to the database for it.
+/// Creates a token, which may expire after so many seconds. Also returns what was added to the
+/// database for it.
 ///
 /// # Errors
 /// The name is taken or breaks a rule, or the database cannot be written to.
@@ -22,15 +23,18 @@ pub(crate) async fn create(
     database: &DatabaseConfig,
     name: &str,
     scope: Scope,
+    expires: Option<u64>,
 ) -> Result<(PlainToken, SchemaChanges), CommandError> {
     check_name(name)?;
     let token = PlainToken::generate()
         .ok_or_else(|| Error::internal(std::io::Error::other("the system has no randomness")))?;
+    let now = Clock::System.now();
     let row = Model {
         hash: token.hash().as_str().to_owned(),
         name: name.to_owned(),
         scope: scope.name().to_owned(),
-        created_at: Clock::System.now(),
+        created_at: now,
+        expires_at: expires.map(|seconds| now.saturating_add_unsigned(seconds)),
     };
     let changes = token::add(database, row).await?;
     Ok((token, changes))

@@ -9,6 +9,7 @@ use crate::{
     domain::error::Result,
     service::{
         idempotency::write_again,
+        presence::IfPresent,
         writer::{KeyedField, Writer},
     },
     store::{db::transaction::Txn, idempotency_payload::OnceForField},
@@ -27,6 +28,10 @@ where
     // Before the scope, since no token can write to a master's database.
     app.db.require_writable()?;
     writer.caller.require(Scope::Write)?;
+    let work = IfPresent {
+        presence: &writer.presence,
+        work: &work,
+    };
     match &writer.keyed {
         None => app.db.write(&work).await,
         Some(KeyedField {

@@ -1,12 +1,18 @@
 //! Who writes, and how a write is repeated without harm.
 
-use crate::{app::deadline::Deadline, auth::caller::Caller, service::idempotency::ClaimedKey};
+use crate::{
+    app::deadline::Deadline,
+    auth::caller::Caller,
+    service::{idempotency::ClaimedKey, presence::Presence},
+};
 
 /// Who writes; perhaps a root field of a mutation with an idempotency key.
 #[derive(Clone, Debug)]
 pub(crate) struct Writer {
     pub(crate) caller: Caller,
     pub(crate) keyed: Option<KeyedField>,
+    /// Of the client that waits for it.
+    pub(crate) presence: Presence,
 }
 
 /// A root field of a mutation with an idempotency key.
@@ -25,6 +31,7 @@ impl Writer {
         Self {
             caller: Caller::local(),
             keyed: None,
+            presence: Presence::default(),
         }
     }
 }

@@ -53,7 +53,7 @@ pub(crate) async fn of_builds(
             };
             query = query.filter(name.is_in(names));
         }
-        for row in query.all(db.reader()?).await? {
+        for row in query.all(&db.reader().await?).await? {
             properties.entry(row.buildid).or_default().push(row);
         }
     }

@@ -77,7 +77,7 @@ pub(crate) async fn of_builders(
             .filter(Column::Builderid.is_in(ids.iter().map(|id| id.0)))
             .order_by_asc(Column::Masterid)
             .into_tuple()
-            .all(db.reader()?)
+            .all(&db.reader().await?)
             .await?;
         for (id, master) in rows {
             masters.entry(BuilderId(id)).or_default().push(master);

@@ -112,7 +112,7 @@ pub(crate) async fn of_builders(
             .filter(Column::Builderid.is_in(ids.iter().map(|id| id.0)))
             .order_by_asc(Column::Id)
             .into_tuple()
-            .all(db.reader()?)
+            .all(&db.reader().await?)
             .await?;
         for (id, name) in rows {
             tags.entry(BuilderId(id)).or_default().push(name);

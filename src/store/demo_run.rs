@@ -131,5 +131,5 @@ pub(crate) async fn begin(db: &Db, now: i64) -> Result<i32> {
 /// Whether no later run has begun than this one.
 pub(crate) async fn is_newest(db: &Db, id: i32) -> Result<bool> {
     let later = Entity::find().filter(Column::Id.gt(id));
-    Ok(later.one(db.reader()?).await?.is_none())
+    Ok(later.one(&db.reader().await?).await?.is_none())
 }

@@ -98,7 +98,7 @@ pub(crate) async fn newest_at(db: &Db) -> Result<Option<i64>> {
         .order_by_desc(column)
         .limit(1)
         .into_tuple()
-        .one(db.reader()?)
+        .one(&db.reader().await?)
         .await?)
 }
 

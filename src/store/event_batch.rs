@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use sea_orm::{
-    FromQueryResult, JoinType, QueryOrder, QuerySelect, QueryTrait, entity::prelude::*,
-    sea_query::ExprTrait,
+    DbBackend, FromQueryResult, JoinType, QueryOrder, QueryResult, QuerySelect, QueryTrait,
+    entity::prelude::*,
+    sea_query::{ExprTrait, SelectStatement},
 };
 
 use crate::{
@@ -16,7 +17,7 @@ use crate::{
     },
     store::{
         build,
-        db::database::Db,
+        db::{bounded_rows::BoundedRows, database::Db},
         event::{Entity, Event, Model, Relation},
         event_bookmark::{mark, of_row},
         position::position_expr,
@@ -35,12 +36,57 @@ pub(crate) struct EventBatch {
     pub(crate) is_whole: bool,
     /// The feed does not even reach to the given bookmark.
     pub(crate) is_behind: bool,
+    /// More was to be read, and would have been too many bytes.
+    pub(crate) is_cut: bool,
 }
 
-/// About `limit` events behind a bookmark, in order.
-pub(crate) async fn after(db: &Db, from: Bookmark, limit: u64) -> Result<EventBatch> {
-    let column = position_expr(db.backend());
-    let query = Entity::find()
+/// About `limit` events behind a bookmark, in order; fewer, but at least one, where they come to
+/// more than `max_bytes`.
+pub(crate) async fn after(
+    db: &Db,
+    from: Bookmark,
+    limit: u64,
+    max_bytes: usize,
+) -> Result<EventBatch> {
+    let statement = db.backend().build(&select(db.backend(), from, limit));
+    let reader = db.reader().await?;
+    // The first is usually the bookmark's own.
+    let read = reader.read_bounded(statement, 2, max_bytes, read_row);
+    let BoundedRows { mut rows, is_cut } = read.await?;
+    let first = rows.first().map(|(bookmark, _)| *bookmark);
+    let is_same = match first {
+        Some(first) if first.position == from.position => {
+            rows.remove(0);
+            first == from
+        }
+        // It was pruned since; whether anything behind it was too is seen below.
+        Some(_) => true,
+        None => from.position == Position::default(),
+    };
+    let last = rows.last().map(|(bookmark, _)| *bookmark);
+    let count = i64::try_from(rows.len());
+    // Positions have no gaps, so n rows reach n positions further.
+    let reaches = |last: Bookmark| last.position.0 - from.position.0;
+    Ok(EventBatch {
+        events: rows.into_iter().filter_map(|(_, event)| event).collect(),
+        is_whole: is_same && last.is_none_or(|last| count == Ok(reaches(last))),
+        last,
+        is_behind: first.is_none() && !is_same,
+        is_cut,
+    })
+}
+
+/// A row's bookmark, the event if it is readable, and the bytes that it takes.
+fn read_row(row: &QueryResult) -> Result<((Bookmark, Option<Event>), usize), DbErr> {
+    let event = rows::if_readable(PositionedRow::from_query_result(row, "")).map(Event::from);
+    let bytes = event.as_ref().map_or(0, |event| event.step.event_bytes());
+    Ok(((of_row(row)?, event), bytes))
+}
+
+/// The rows of the events behind a bookmark.
+fn select(backend: DbBackend, from: Bookmark, limit: u64) -> SelectStatement {
+    let column = position_expr(backend);
+    Entity::find()
         .expr_as(column.clone(), "position")
         .column(build::Column::Builderid)
         // An outer join, as an event may be of a build that has no row.
@@ -49,28 +95,7 @@ pub(crate) async fn after(db: &Db, from: Bookmark, limit: u64) -> Result<EventBa
         .filter(column.clone().gte(from.position))
         .order_by_asc(column)
         .limit(limit + 1)
-        .into_query();
-    let all = rows::query(db, query).await?;
-    let first = all.first().map(of_row).transpose()?;
-    let (is_same, rows) = match first {
-        Some(first) if first.position == from.position => (first == from, &all[1..]),
-        // It was pruned since; whether anything behind it was too is seen below.
-        Some(_) => (true, &all[..]),
-        None => (from.position == Position::default(), &all[..]),
-    };
-    let is_behind = first.is_none() && !is_same;
-    let last = rows.last().map(of_row).transpose()?;
-    let readable = rows
-        .iter()
-        .filter_map(|row| rows::if_readable(PositionedRow::from_query_result(row, "")));
-    // Positions have no gaps, so n rows reach n positions further.
-    let reaches = |last: Bookmark| last.position.0 - from.position.0;
-    Ok(EventBatch {
-        events: readable.map(Event::from).collect(),
-        is_whole: is_same && last.is_none_or(|last| i64::try_from(rows.len()) == Ok(reaches(last))),
-        last,
-        is_behind,
-    })
+        .into_query()
 }
 
 /// An event with its position and its builder.

@@ -34,7 +34,7 @@ pub(crate) async fn newest(db: &impl ConnectionTrait) -> Result<Bookmark> {
 /// The one at a position, if its event is there.
 pub(crate) async fn at(db: &Db, position: Position) -> Result<Option<Bookmark>> {
     let event = Entity::find().filter(position_expr(db.backend()).eq(position));
-    let row = query_one(db.reader()?, event).await?;
+    let row = query_one(&db.reader().await?, event).await?;
     Ok(row.as_ref().map(of_row).transpose()?)
 }
 
@@ -44,7 +44,7 @@ pub(crate) async fn at(db: &Db, position: Position) -> Result<Option<Bookmark>> 
 /// `FeedDetached` where the change is not, or no longer, in the feed.
 pub(crate) async fn of_change(db: &Db, change: ChangeId) -> Result<Option<Bookmark>> {
     let event = Entity::find().filter(Column::Id.eq(change));
-    let row = query_one(db.reader()?, event).await?;
+    let row = query_one(&db.reader().await?, event).await?;
     let row = row.ok_or(Error::FeedDetached)?;
     let position: Option<Position> = row.try_get("", "position")?;
     Ok(position.map(|_| of_row(&row)).transpose()?)

@@ -41,7 +41,9 @@ pub(crate) async fn find(db: &Db) -> Result<FeedReach> {
              (SELECT MAX({position}) FROM graphql_step_events) AS newest"
         ),
     );
-    let ends = Ends::find_by_statement(statement).one(db.reader()?).await?;
+    let ends = Ends::find_by_statement(statement)
+        .one(&db.reader().await?)
+        .await?;
     let (oldest, newest) = ends.map_or((None, None), |ends| (ends.oldest, ends.newest));
     Ok(FeedReach {
         floor: Position(oldest.map_or(0, |id| id - 1)),
@@ -63,7 +65,7 @@ pub(crate) async fn prune(db: &Db, up_to: Position, before: i64, batch: u64) -> 
         .order_by_asc(column.clone())
         .limit(batch)
         .into_tuple()
-        .all(db.reader()?)
+        .all(&db.reader().await?)
         .await?;
     // A run from the old end only: events dated by a clock that jumped must not leave a hole.
     let Some((last, _)) = oldest

@@ -69,7 +69,7 @@ pub(crate) async fn prune(db: &Db, before: i64, batch: u64) -> Result<u64> {
         .filter(Column::ClaimedAt.lt(before))
         .limit(batch)
         .into_tuple()
-        .all(db.reader()?)
+        .all(&db.reader().await?)
         .await?;
     if old.is_empty() {
         return Ok(0);

@@ -36,6 +36,9 @@ use crate::{
     },
 };
 
+/// How many bytes an event takes in memory beside its step's texts.
+pub(crate) const EVENT_BYTES: usize = 256;
+
 /// A row of `steps`.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel, Serialize, Deserialize)]
 #[sea_orm(table_name = "steps")]
@@ -64,6 +67,11 @@ impl Model {
     #[must_use]
     pub(crate) fn is_hidden(&self) -> bool {
         self.hidden.int() != Some(0)
+    }
+
+    /// About how many bytes an event with this step takes in memory.
+    pub(crate) fn event_bytes(&self) -> usize {
+        EVENT_BYTES + self.name.len() + self.state_string.len() + self.urls_json.len()
     }
 }
 

@@ -1,7 +1,9 @@
 //! Tokens: the entity, the server's reads, and what the command line does with them in a database
 //! that need not be served meanwhile. A token's text is nowhere, only its hash.
 
-use sea_orm::{ActiveValue::Set, DbErr, QueryOrder, QuerySelect, entity::prelude::*};
+use sea_orm::{
+    ActiveValue::Set, ConnectionTrait, DbErr, QueryOrder, QuerySelect, entity::prelude::*,
+};
 
 use crate::{
     config::database::DatabaseConfig,
@@ -34,6 +36,8 @@ pub(crate) struct Model {
     pub(crate) scope: String,
     /// In seconds since the epoch.
     pub(crate) created_at: i64,
+    /// In seconds since the epoch; `None` never does.
+    pub(crate) expires_at: Option<i64>,
 }
 
 #[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]
@@ -43,14 +47,27 @@ impl ActiveModelBehavior for ActiveModel {}
 
 /// The token with this hash.
 pub(crate) async fn by_hash(db: &Db, hash: &str) -> Result<Option<Model>> {
-    let found = Entity::find_by_id(hash).one(db.reader()?).await;
-    Ok(or_none(found)?)
+    let found = find(Entity::find_by_id(hash), &db.reader().await?).await?;
+    Ok(found.into_iter().next())
 }
 
 /// The hashes of all tokens.
 pub(crate) async fn hashes(db: &Db) -> Result<Vec<String>> {
     let hashes = Entity::find().select_only().column(Column::Hash);
-    Ok(or_none(hashes.into_tuple().all(db.reader()?).await)?)
+    Ok(or_none(hashes.into_tuple().all(&db.reader().await?).await)?)
+}
+
+/// Runs a query. In a Buildbot master's database the table may be an earlier version's, whose
+/// tokens never expire.
+async fn find(query: Select<Entity>, db: &impl ConnectionTrait) -> Result<Vec<Model>, DbErr> {
+    let found = match query.clone().all(db).await {
+        Err(error) if DbErrorKind::of(&error) == DbErrorKind::MissingColumn => {
+            let known = [Column::Hash, Column::Name, Column::Scope, Column::CreatedAt];
+            query.select_only().columns(known).all(db).await
+        }
+        found => found,
+    };
+    or_none(found)
 }
 
 /// Reads a missing table as an empty one: a Buildbot master's database gets it with its first
@@ -89,6 +106,7 @@ pub(crate) async fn add(
         name: Set(token.name),
         scope: Set(token.scope),
         created_at: Set(token.created_at),
+        expires_at: Set(token.expires_at),
     };
     let db = location.open(config, Purpose::Command, 1).await?;
     let added = Entity::insert(row).exec_without_returning(&db).await;
@@ -109,9 +127,9 @@ pub(crate) async fn add(
 /// There is no such database, or it cannot be read.
 pub(crate) async fn list(config: &DatabaseConfig) -> Result<Vec<Model>, CommandError> {
     let (location, db) = open_existing(config, Purpose::Inspect).await?;
-    let found = Entity::find().order_by_asc(Column::Name).all(&db).await;
+    let found = find(Entity::find().order_by_asc(Column::Name), &db).await;
     close(db).await;
-    or_none(found).map_err(|e| location.open_error(&e))
+    found.map_err(|e| location.open_error(&e))
 }
 
 /// Removes the token of this name.

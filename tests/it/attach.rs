@@ -14,6 +14,7 @@ use crate::{
         TIMEOUT,
         client::Client,
         database::{Database, Kind, kind},
+        outlast_readiness,
         process::command,
         server::Server,
         sql::Sql,
@@ -103,6 +104,7 @@ pub(crate) async fn add_step(sql: &Sql, name: &str) -> i64 {
 }
 
 async fn ready(server: &Server) -> Value {
+    outlast_readiness().await;
     let url = format!("http://{}/readyz", server.address);
     reqwest::get(url).await.unwrap().json().await.unwrap()
 }
@@ -266,6 +268,37 @@ async fn a_running_server_notices_attach_and_detach() {
         ws.subscribe(&after(&cursor)).await;
         assert_eq!(ws.stream_error().await.0, "CURSOR_EXPIRED");
     }
+}
+
+/// `detach` takes the triggers first and the events then; a resumed subscription may come between.
+#[tokio::test]
+async fn a_cursor_is_not_called_expired_while_the_feed_is_taken_away() {
+    let (database, sql) = master().await;
+    run("attach", &database).await.unwrap();
+    let server = serve(&database, &[]).await;
+    let client = server.client();
+    let mut ws = subscribe_when_ready(&server, &client).await;
+    let mut cursors = Vec::new();
+    for name in ["a", "b"] {
+        add_step(&sql, name).await;
+        cursors.push(ws.event().await["cursor"].as_str().unwrap().to_owned());
+    }
+    drop(ws);
+    // It has no events in memory.
+    let other = server.peer(&[]).await;
+    wait_until(async || {
+        other.client().execute("{ eventCursor }", json!({})).await["data"].is_object()
+    })
+    .await;
+    sql.run(match kind() {
+        Kind::Postgres => "DROP TRIGGER graphql_steps_update ON steps",
+        _ => "DROP TRIGGER graphql_steps_update",
+    })
+    .await;
+    sql.run("DELETE FROM graphql_step_events").await;
+    let mut ws = other.ws().await;
+    ws.subscribe(&after(&cursors[0])).await;
+    assert_eq!(ws.stream_error().await.0, "FEED_DETACHED");
 }
 
 #[tokio::test]

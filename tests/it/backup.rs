@@ -26,6 +26,8 @@ use crate::{
     },
 };
 
+mod target;
+
 const ONLY: &str = "the others have tools of their own";
 
 /// Runs the command: its stdout on success, its stderr on failure.
@@ -208,33 +210,6 @@ async fn an_unsafe_backup_is_refused() {
     let others = format!("sqlite://{}", dir.path().join("others.sqlite").display());
     let said = backup(&others, &dir.path().join("c")).await.unwrap_err();
     assert!(said.contains("theirs"), "{said}");
-}
-
-#[tokio::test]
-async fn a_killed_backup_is_overwritten_and_two_do_not_mix() {
-    if !on_sqlite(ONLY) {
-        return;
-    }
-    let server = Server::start().await;
-    let (dir, file) = target();
-    let mut part = file.clone().into_os_string();
-    part.push(".part");
-    fs::write(&part, vec![7; 100_000]).unwrap();
-    // Another process still writes it.
-    let other = File::open(&part).unwrap();
-    other.lock().unwrap();
-    let said = backup(&server.database.url, &file).await.unwrap_err();
-    assert!(said.contains("another backup"), "{said}");
-    assert_eq!(fs::metadata(&part).unwrap().len(), 100_000);
-    drop(other);
-    backup(&server.database.url, &file).await.unwrap();
-    assert_eq!(
-        names_in(dir.path()),
-        [file.file_name().unwrap().to_str().unwrap()]
-    );
-    // Private to its owner: it may contain secrets.
-    let mode = std::os::unix::fs::PermissionsExt::mode(&fs::metadata(&file).unwrap().permissions());
-    assert_eq!(mode & 0o777, 0o600);
 }
 
 #[tokio::test]

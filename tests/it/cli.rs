@@ -28,9 +28,12 @@ mod check;
 mod config_file;
 mod listen;
 mod man_pages;
+mod ops_listen;
+mod secrets;
 mod shutdown;
 mod start_log;
 mod startup_errors;
+mod url_file;
 
 /// A temporary folder, a file in it, and that file's database URL.
 fn temporary_database() -> (TempDir, PathBuf, String) {
@@ -180,7 +183,8 @@ async fn migrate_updates_the_schema_once() {
         stdout.contains("m0001_builds_and_steps")
             && stdout.contains("m0002_step_events")
             && stdout.contains("m0003_tokens")
-            && stdout.contains("m0004_idempotency_keys"),
+            && stdout.contains("m0004_idempotency_keys")
+            && stdout.contains("m0005_token_expiry"),
         "{stdout}"
     );
     let (code, stdout, _) = run(&["migrate", flags[0], flags[1]]).await;
@@ -212,7 +216,7 @@ async fn two_servers_starting_at_once_create_one_database() {
             .await
             .number("SELECT COUNT(*) AS n FROM graphql_migrations")
             .await;
-        assert_eq!(applied, 4);
+        assert_eq!(applied, 5);
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod gone;
 mod not_opened;
+mod private;
 mod read_only;
 mod write_ahead_log;
 
@@ -14,13 +15,14 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::process::Command;
 
-use crate::support::{client::Client, process::command};
+use crate::support::{client::Client, outlast_readiness, process::command};
 
 const ADD: &str = "mutation { findBuilder(name: \"x\") { builderid } }";
 const COUNT: &str = "{ builders { totalCount } }";
 
 /// The status and the body of `/readyz`.
 pub(crate) async fn ready(address: SocketAddr) -> (u16, Value) {
+    outlast_readiness().await;
     let response = reqwest::get(format!("http://{address}/readyz"))
         .await
         .unwrap();

@@ -16,6 +16,7 @@ mod restored;
 mod retention;
 mod shared_subscription;
 mod slow_clients;
+mod snapshot;
 mod socket;
 
 /// Every field of a step that an event or a payload can have.

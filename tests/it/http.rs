@@ -14,6 +14,7 @@ mod content_negotiation;
 mod cross_site;
 mod errors;
 mod headers;
+mod host;
 mod pages;
 mod panic;
 

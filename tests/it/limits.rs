@@ -8,8 +8,10 @@ use crate::support::{server::Server, ws::Ws};
 
 mod boundaries;
 mod execution;
+mod json_values;
 mod nesting;
 mod persisted_documents;
+mod text_bytes;
 
 /// An operation that must work after any refusal.
 const VALID: &str = "{ builds(first: 1) { nodes { number steps { name } } totalCount } }";
@@ -248,7 +250,7 @@ async fn hostile_variables_are_refused_by_a_named_limit() {
     for _ in 0..100 {
         deep = json!({ "not": deep });
     }
-    let many: Vec<i32> = (0..100_000).collect();
+    let many: Vec<i32> = (0..5_000).collect();
     let wide = json!({ "or": vec![json!({ "number": { "eq": 1 } }); 2_000] });
     for (variables, code, part) in [
         (

@@ -6,3 +6,4 @@ mod readiness;
 mod request_id;
 #[cfg(feature = "otel")]
 mod traces;
+mod unpaid;

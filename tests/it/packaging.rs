@@ -87,7 +87,7 @@ async fn the_dockerfile_names_existing_files() {
     assert!(names.len() >= 3, "{names:?}");
     for name in names {
         assert!(
-            help.contains(&format!("[env: {name}=")),
+            help.contains(&format!("[env: {name}]")),
             "{name} is no variable of serve"
         );
     }
@@ -119,7 +119,7 @@ async fn the_settings_of_the_service_are_variables_of_serve() {
     let names = file("buildbot-graphql.env");
     for name in words(&names, "BUILDBOT_GRAPHQL_") {
         assert!(
-            help.contains(&format!("[env: {name}=")),
+            help.contains(&format!("[env: {name}]")),
             "{name} is no variable of serve"
         );
     }

@@ -85,7 +85,7 @@ async fn post(
 ) -> (String, HashMap<String, String>, Value) {
     let body = json!({ "query": operation }).to_string();
     let request = format!(
-        "POST /graphql HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n\
+        "POST /graphql HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n\
          Accept: application/json\r\nContent-Length: {}\r\n\r\n{body}",
         body.len()
     );

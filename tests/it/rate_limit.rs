@@ -146,12 +146,13 @@ async fn a_rest_request_costs_its_rows() {
         let response = client.http.get(url).send().await.unwrap();
         numbers(response.headers(), "ratelimit")[0]
     };
-    // A point may refill in between.
+    // A point may refill in between, and the statements' milliseconds cost some.
     let before = left("builders/0").await;
     let list = left("builds/1/steps").await;
     let one = left("steps/1").await;
-    assert!((19..=21).contains(&(before - list)), "{before} {list}");
-    assert!((1..=2).contains(&(list - one)), "{list} {one}");
+    assert!(before - list >= 19, "{before} {list}");
+    assert!(list - one >= 1, "{list} {one}");
+    assert!(list - one < before - list, "{before} {list} {one}");
 }
 
 #[tokio::test]

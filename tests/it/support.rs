@@ -12,6 +12,11 @@ use std::time::Duration;
 /// Longer than anything that works takes: a test that waits this long has failed.
 pub(crate) const TIMEOUT: Duration = Duration::from_secs(20);
 
+/// Waits until `/readyz` no longer gives an answer of before.
+pub(crate) async fn outlast_readiness() {
+    tokio::time::sleep(Duration::from_millis(1_010)).await;
+}
+
 /// Waits until the condition is true.
 pub(crate) async fn wait_until(condition: impl AsyncFn() -> bool) {
     let waiting = async {

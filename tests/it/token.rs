@@ -8,6 +8,8 @@ use crate::support::{client::Client, server::Server};
 
 mod access;
 mod commands;
+mod expiry;
+mod headers;
 mod identity_provider;
 mod jwt;
 mod master_database;

@@ -1,29 +1,52 @@
-//! What an operation may still use: how many rows it may read and, unless a deadline cuts it off as
-//! a whole, until when.
+//! What an operation may still use: how many rows it may read, how many bytes of text it may answer
+//! and, unless a deadline cuts it off as a whole, until when.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
 
 use parking_lot::Mutex;
 
 use crate::{
     app::deadline::Deadline,
+    config::limit::LimitConfig,
     domain::error::{Error, Result},
+    memory::MemoryShare,
+    store::db::read_account::ReadAccount,
 };
 
-/// The rows and the time left to an operation, or to one event of a subscription.
+/// A text of so many bytes counts as a value, of which an operation may have as many as
+/// `--max-values` says.
+const SHORT_TEXT: usize = 64;
+
+/// The rows, texts and time left to an operation, or to one event of a subscription.
 pub(crate) struct Budget {
     max_rows: u64,
     rows_left: AtomicU64,
+    max_text_bytes: u64,
+    /// The memory of the long texts that were answered.
+    texts: Mutex<MemoryShare>,
     /// `None` if a deadline cuts off the whole operation.
     deadline: Mutex<Option<Deadline>>,
+    /// On which the operation reads.
+    account: Arc<ReadAccount>,
 }
 
 impl Budget {
-    pub(crate) fn new(max_rows: u64, deadline: Option<Deadline>) -> Self {
+    pub(crate) fn new(
+        limits: &LimitConfig,
+        texts: MemoryShare,
+        deadline: Option<Deadline>,
+        account: Arc<ReadAccount>,
+    ) -> Self {
         Self {
-            max_rows,
-            rows_left: max_rows.into(),
+            max_rows: limits.max_rows,
+            rows_left: limits.max_rows.into(),
+            max_text_bytes: limits.max_text_bytes,
+            texts: Mutex::new(texts),
             deadline: Mutex::new(deadline),
+            account,
         }
     }
 
@@ -31,6 +54,32 @@ impl Budget {
     pub(crate) fn renew(&self, deadline: Deadline) {
         self.rows_left.store(self.max_rows, Ordering::Relaxed);
         *self.deadline.lock() = Some(deadline);
+        self.account.expect_by(deadline.at());
+    }
+
+    /// Gives back the memory of the texts: their answer is made.
+    pub(crate) fn release_texts(&self) {
+        self.texts.lock().resize(0);
+    }
+
+    /// Takes the memory of a text in the answer.
+    ///
+    /// # Errors
+    /// `LimitExceeded` where the texts are too long together, `OutOfMemory`.
+    pub(crate) fn hold_text(&self, text: &str) -> Result<()> {
+        if text.len() <= SHORT_TEXT {
+            return Ok(());
+        }
+        let mut texts = self.texts.lock();
+        if (texts.bytes() + text.len()) as u64 > self.max_text_bytes {
+            return Err(Error::LimitExceeded {
+                limit: "max-text-bytes",
+                max: self.max_text_bytes,
+                asked: None,
+                advice: "ask for smaller pages, and for each long text once",
+            });
+        }
+        texts.grow(text.len())
     }
 
     /// Fails once the deadline has passed.
@@ -51,7 +100,7 @@ impl Budget {
         // Copied out, so that no lock is held while waiting.
         let deadline = *self.deadline.lock();
         let read = match deadline {
-            Some(deadline) => deadline.keep(work).await??,
+            Some(deadline) => deadline.keep_reading(&self.account, work).await??,
             None => work.await?,
         };
         self.spend(count_rows(&read) as u64)?;

@@ -11,6 +11,7 @@ use crate::{
     graphql::{execute::loader::Loaders, schema::scalar::EventCursor},
     service::{
         idempotency::ClaimedKey,
+        presence::Presence,
         writer::{KeyedField, Writer},
     },
 };
@@ -68,6 +69,7 @@ impl ContextExt for Context<'_> {
         Ok(Writer {
             caller: self.caller().clone(),
             keyed,
+            presence: self.data_unchecked::<Presence>().clone(),
         })
     }
 

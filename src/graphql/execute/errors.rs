@@ -98,6 +98,16 @@ fn describe(source: &Error, path: &[PathSegment], extensions: &mut ErrorExtensio
                 extensions.set("asked", *asked);
             }
         }
+        Error::TooManyAtOnce {
+            limit,
+            max,
+            seconds,
+            ..
+        } => {
+            extensions.set("limit", *limit);
+            extensions.set("max", *max);
+            extensions.set("retryAfter", *seconds);
+        }
         Error::RateLimited { max, seconds, .. } => {
             extensions.set("limit", "rate-points");
             extensions.set("max", *max);

@@ -9,7 +9,6 @@ use async_graphql::{
 };
 
 use crate::{
-    app::deadline::Deadline,
     auth::request_context::RequestContext,
     domain::error::{Error, Result},
     graphql::{
@@ -18,6 +17,7 @@ use crate::{
             budget::Budget,
             context::{KeyedMutation, RequestCursor},
             loader::Loaders,
+            run_scope::RunScope,
         },
         prepare::{
             canonical_text::canonical_text, document_hash::DocumentHash,
@@ -34,11 +34,13 @@ impl Api {
         &self,
         operation: &PreparedOperation,
         context: &RequestContext,
+        scope: &RunScope,
     ) -> Result<Request> {
         let app = &self.app;
+        let db = app.db.for_caller(scope.account.clone());
         // Read before anything else: a subscription that starts from it misses nothing.
         let cursor = if operation.has_root_field("eventCursor") {
-            let newest = app.feed.newest().await;
+            let newest = app.feed.newest_read_by(&db).await;
             newest.map(|newest| EventCursor(app.feed.cursor(newest)))
         } else {
             // Never sent: no field reads it.
@@ -46,15 +48,17 @@ impl Api {
         };
         // A mutation that is cut off would leave its caller in doubt, so only its reads have a
         // deadline.
-        let deadline = operation.is_mutation().then(|| app.deadline());
-        let budget = Budget::new(app.config.limit.max_rows, deadline);
+        let deadline = operation.is_mutation().then_some(scope.deadline);
+        let (limits, texts) = (&app.config.limit, app.memory.hold(0));
+        let budget = Budget::new(limits, texts, deadline, scope.account.clone());
         // Without a text: the library takes the parsed document instead.
         let mut request = Request::new("")
             .data(context.caller.clone())
-            .data(Loaders::new(app.db.clone(), budget))
+            .data(Loaders::new(db, budget))
+            .data(scope.presence.clone())
             .data(RequestCursor(cursor));
-        if let Some(deadline) = deadline
-            && let Some(keyed) = self.claim_key(operation, context, deadline).await?
+        if operation.is_mutation()
+            && let Some(keyed) = self.claim_key(operation, context, scope).await?
         {
             request = request.data(keyed);
         }
@@ -78,20 +82,27 @@ impl Api {
         &self,
         operation: &PreparedOperation,
         context: &RequestContext,
-        deadline: Deadline,
+        scope: &RunScope,
     ) -> Result<Option<KeyedMutation>> {
         let Some(key) = &operation.idempotency_key else {
             return Ok(None);
         };
         let request = DocumentHash::of(&canonical_text(&operation.canonical)).hex();
         // Boxed, so that operations without a key do not hold it.
-        let claim = idempotency::claim(&self.app, &context.caller, key, &request, deadline);
+        let claim = idempotency::claim(
+            &self.app,
+            &context.caller,
+            key,
+            &request,
+            scope.deadline,
+            &scope.presence,
+        );
         let claimed = Box::pin(claim).await?;
         let names = operation.root_fields().map(|f| f.node.response_key());
         Ok(claimed.map(|key| KeyedMutation {
             key,
             places: names.map(|name| name.node.clone()).zip(0..).collect(),
-            deadline,
+            deadline: scope.deadline,
         }))
     }
 }

@@ -57,6 +57,11 @@ impl Loaders {
         }
     }
 
+    /// The database, read on the operation's account.
+    pub(crate) fn db(&self) -> &Db {
+        &self.db
+    }
+
     /// The operation's budget, shared with a subscription's stream, which renews it for each event.
     pub(crate) fn budget(&self) -> &Arc<Budget> {
         &self.budget

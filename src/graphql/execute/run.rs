@@ -16,10 +16,12 @@ use crate::{
             panic_boundary,
             response::shape_response,
             response_code::ResponseCode,
+            run_scope::RunScope,
         },
         prepare::{operation::PreparedOperation, type_system::TypeSystem},
     },
     metrics::labels::OutcomeLabel,
+    rate_limit::operations::OperationPermit,
 };
 
 /// Why a transport for single responses refuses a subscription.
@@ -69,7 +71,10 @@ impl Api {
             let code = ResponseCode::ValidationFailed;
             return Err(request_error(ONE_RESPONSE, code).into());
         }
-        match self.call_library(operation, context).await {
+        let scope = RunScope::new(&self.app, context);
+        let turn = self.app.turn(context, scope.deadline).await;
+        let turn = turn.map_err(Refusal::admission)?;
+        match self.call_library(operation, context, scope, turn).await {
             Ok(response) => Ok(shape(operation, &self.types, response)),
             // An operation that panicked had begun, and earlier fields may have committed.
             Err(error @ Error::Internal(_)) => Ok(Response::from_errors(vec![from_error(&error)])),
@@ -89,21 +94,28 @@ impl Api {
         &self,
         operation: &Arc<PreparedOperation>,
         context: &RequestContext,
+        scope: RunScope,
+        turn: OperationPermit,
     ) -> Result<Response> {
         let (api, context) = (self.clone(), context.clone());
+        let of_work = scope.clone();
         let of_task = operation.clone();
         let label = operation.label().name();
         let span = tracing::debug_span!("operation", kind = label, name = operation.name);
         let work = async move {
-            let request = api.library_request(&of_task, &context).await?;
+            let _turn = turn;
+            let request = api.library_request(&of_task, &context, &of_work).await?;
             Ok(Box::pin(api.schema.execute(request)).await)
         };
-        let work = panic_boundary::catch(work.instrument(span));
+        // Boxed, so that this future does not hold it once for each branch below.
+        let work = Box::pin(panic_boundary::catch(work.instrument(span)));
         if operation.is_mutation() {
             let task = self.app.tasks.spawn(work.in_current_span());
+            let _client = scope.presence.client();
             task.await.map_err(Error::internal)??
         } else {
-            self.app.deadline().keep(work).await??
+            let deadline = scope.deadline;
+            deadline.keep_reading(&scope.account, work).await??
         }
     }
 }
@@ -122,8 +134,9 @@ fn shape(operation: &PreparedOperation, types: &TypeSystem, mut response: Respon
 /// Replaces what asks the caller to try again below a mutation's root: that field has been written.
 fn tell_written(errors: &mut [ServerError]) {
     for error in errors.iter_mut().filter(|error| error.path.len() > 1) {
-        if let Some(Error::Unavailable | Error::FileGone | Error::LimitExceeded { .. }) =
-            error.source::<Error>()
+        if let Some(
+            Error::Unavailable | Error::Busy | Error::FileGone | Error::LimitExceeded { .. },
+        ) = error.source::<Error>()
         {
             let written = Error::WrittenUnread;
             error.message = written.to_string();

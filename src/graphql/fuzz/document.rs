@@ -21,7 +21,7 @@ use crate::{
             document::Document,
             fragments::{Fragments, fragments_of},
             testing::{WITHOUT_LIMITS, types},
-            variables::coerce_variables,
+            variables::{Variables, coerce_variables},
         },
     },
 };
@@ -95,6 +95,7 @@ fn canonical(
 ) -> Option<OperationDefinition> {
     let operation = document.operation(name).ok()?;
     let variables = coerce_variables(operation, given, types(), true, &document.positions).ok()?;
+    let variables = Variables::new(variables, u64::from(u32::MAX));
     lower(document, operation, &variables, types()).ok()
 }
 

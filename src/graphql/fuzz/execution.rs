@@ -30,8 +30,11 @@ use crate::{
     graphql::{
         execute::response::shape_response,
         prepare::{
-            canonical::lower, document::Document, testing::WITHOUT_LIMITS, type_system::TypeSystem,
-            variables::coerce_variables,
+            canonical::lower,
+            document::Document,
+            testing::WITHOUT_LIMITS,
+            type_system::TypeSystem,
+            variables::{self, coerce_variables},
         },
         schema::for_canonical_operations,
     },
@@ -72,7 +75,10 @@ fn check(text: &str, given: &Map<String, Json>) {
     let document = document.unwrap_or_else(|errors| panic!("{errors:?}: {text}"));
     let operation = document.operation(None).expect("one operation");
     let variables = coerce_variables(operation, given, types, true, &document.positions);
-    let lowered = variables.and_then(|given| lower(&document, operation, &given, types));
+    let lowered = variables.and_then(|values| {
+        let variables = variables::Variables::new(values, limits.max_document_bytes);
+        lower(&document, operation, &variables, types)
+    });
     let lowered = lowered.unwrap_or_else(|error| panic!("{error:?}: {text}"));
     let runtime = tokio::runtime::Builder::new_current_thread().build();
     let (ours, theirs) = runtime.expect("a runtime").block_on(async {

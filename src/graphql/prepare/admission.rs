@@ -12,9 +12,13 @@ use crate::{
         api::Api,
         execute::{errors::from_error, outcome::Refusal, panic_boundary::catch_now},
         prepare::{
-            canonical::lower, cost::measure_cost, document::Document, documents::OperationRequest,
-            introspection::Introspection, operation::PreparedOperation,
-            variables::coerce_variables,
+            canonical::lower,
+            cost::measure_cost,
+            document::Document,
+            documents::OperationRequest,
+            introspection::Introspection,
+            operation::PreparedOperation,
+            variables::{Variables, coerce_variables},
         },
     },
     metrics::labels::{OperationLabel, OutcomeLabel},
@@ -25,6 +29,13 @@ use crate::{
 pub(crate) const REFUSED_POINTS: u64 = 10;
 
 impl Api {
+    /// Admits a caller that may read, before anything else of its request is read.
+    pub(crate) fn admit_caller(&self, context: &RequestContext) -> Result<(), Refusal> {
+        let begun = Instant::now();
+        let admitted = self.app.rate_limiter.admit(context);
+        admitted.map_err(|error| self.record_refusal(Refusal::admission(error), context, begun))
+    }
+
     /// Prepares an operation, or returns why it must not run.
     pub(crate) fn prepare(
         &self,
@@ -63,7 +74,9 @@ impl Api {
         // A caller without points gets that error, and not the document's.
         let spent = limiter.spend(context, points);
         spent.map_err(Refusal::admission)?;
-        Ok(operation?)
+        let mut operation = operation?;
+        operation.reserve_answer().map_err(Refusal::admission)?;
+        Ok(operation)
     }
 
     /// Finds the document, coerces the variables, lowers the operation and measures its cost.
@@ -90,10 +103,11 @@ impl Api {
         let operation = document.operation(name)?;
         let suggests = !limits.no_introspection;
         let variables = coerce_variables(operation, given, types, suggests, &document.positions)?;
+        let variables = Variables::new(variables, limits.max_document_bytes);
         let canonical = lower(document, operation, &variables, types)?;
         let cost = measure_cost(&canonical, types, limits)?;
-        #[expect(clippy::cast_precision_loss, reason = "it is no more than the limit")]
-        let points = cost.objects as f64;
+        #[expect(clippy::cast_precision_loss, reason = "about how many is enough")]
+        let points = cost.points() as f64;
         self.app.metrics.operation_cost.observe(points);
         let introspection = Introspection::of(document, operation, &canonical, variables)?;
         Ok(PreparedOperation {
@@ -101,6 +115,7 @@ impl Api {
             introspection,
             canonical,
             cost,
+            memory: self.app.memory.hold(0),
             idempotency_key: None,
         })
     }
@@ -109,7 +124,7 @@ impl Api {
 /// The points that an operation costs.
 pub(crate) fn points_of<E>(measured: &Result<PreparedOperation, E>) -> u64 {
     match measured {
-        Ok(operation) => operation.cost.objects.max(MIN_COST),
+        Ok(operation) => operation.cost.points().max(MIN_COST),
         Err(_) => REFUSED_POINTS,
     }
 }

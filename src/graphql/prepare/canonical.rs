@@ -182,7 +182,7 @@ impl<'d> Lowering<'d> {
             };
             let value = match &**condition {
                 Literal::Boolean(value) => Some(*value),
-                Literal::Variable(name) => match self.variables.get(name) {
+                Literal::Variable(name) => match self.variables.values.get(name) {
                     Some(Value::Boolean(value)) => Some(*value),
                     Some(_) => {
                         let at = self.document.positions.start(condition.location());
@@ -276,14 +276,12 @@ impl<'d> Lowering<'d> {
             suggests: false,
             // A null in a non-null position, where it overrides the variable's default, is an error
             // of its field.
-            variable: |name: &Name, _: InputPosition<'_>| Ok(self.variables.get(name).cloned()),
+            variable: |name: &Name, _: InputPosition<'_>| self.variables.put_in(name),
         };
         let path = Path::Argument(&definition.name);
-        let position = InputPosition::of(definition);
-        let coerced = match given {
-            Some(given) => coercion.coerce(path, given, position),
-            None => Ok(None),
-        };
+        let coerced = given.map_or(Ok(None), |given| {
+            coercion.coerce(path, given, InputPosition::of(definition))
+        });
         let coerced = match coerced {
             Ok(None) => coercion.default_of(path, definition),
             coerced => coerced,
@@ -292,6 +290,10 @@ impl<'d> Lowering<'d> {
             .document
             .positions
             .start(given.and_then(Node::location));
+        if let Ok(Some(value)) = &coerced {
+            self.variables.count(value);
+        }
+        self.variables.check(at)?;
         let coerced = coerced.map_err(|invalid| invalid.at(at))?;
         Ok(coerced.map(|value| (OutputName::new(&definition.name), value, at)))
     }

@@ -7,16 +7,21 @@ use std::ops::{AddAssign, Mul};
 
 use apollo_compiler::ast::FieldDefinition;
 use async_graphql::{
-    Pos, ServerError, Value,
+    Pos, ServerError,
     parser::types::{Field, OperationDefinition, Selection, SelectionSet},
 };
 
 use crate::{
     config::limit::LimitConfig,
-    domain::page_input::{DEFAULT_SIZE, MAX_LIMIT, MAX_SIZE},
+    domain::page_input::{DEFAULT_SIZE, MAX_LIMIT},
     graphql::{
         execute::errors,
-        prepare::{synthetic::MARKER, type_system::TypeSystem},
+        prepare::{
+            list_size::{argument, items, number, page_size, values_in},
+            search_cost::{COUNT_POINTS, points_of_tests},
+            synthetic::MARKER,
+            type_system::TypeSystem,
+        },
     },
 };
 
@@ -35,23 +40,33 @@ pub(crate) struct Cost {
     pub(crate) objects: u64,
     /// The fields of all objects.
     pub(crate) values: u64,
+    /// The points for what is read and not returned: filters and counts. No limit of its own.
+    pub(crate) searched: u64,
 }
 
 impl Cost {
     const OBJECT: Self = Self {
         objects: 1,
         values: 0,
+        searched: 0,
     };
     const VALUE: Self = Self {
         objects: 0,
         values: 1,
+        searched: 0,
     };
+
+    /// The points that it costs.
+    pub(crate) fn points(self) -> u64 {
+        self.objects.saturating_add(self.searched)
+    }
 
     /// The higher of each figure.
     fn max(self, other: Self) -> Self {
         Self {
             objects: self.objects.max(other.objects),
             values: self.values.max(other.values),
+            searched: self.searched.max(other.searched),
         }
     }
 }
@@ -60,6 +75,7 @@ impl AddAssign for Cost {
     fn add_assign(&mut self, other: Self) {
         self.objects = self.objects.saturating_add(other.objects);
         self.values = self.values.saturating_add(other.values);
+        self.searched = self.searched.saturating_add(other.searched);
     }
 }
 
@@ -70,6 +86,7 @@ impl Mul<u64> for Cost {
         Self {
             objects: self.objects.saturating_mul(times),
             values: self.values.saturating_mul(times),
+            searched: self.searched.saturating_mul(times),
         }
     }
 }
@@ -142,7 +159,9 @@ impl<'d> CostWalk<'d> {
                 // A canonical operation has none.
                 Selection::FragmentSpread(_) => continue,
             };
-            let Cost { objects, values } = sum.once;
+            let Cost {
+                objects, values, ..
+            } = sum.once;
             if objects > self.limits.max_cost || values > self.limits.max_values {
                 self.passed_at.get_or_insert((name, item.pos));
             }
@@ -155,12 +174,19 @@ impl<'d> CostWalk<'d> {
         if field.response_key().node == MARKER {
             return Cost::default();
         }
+        // The library reads the arguments anew for each object that has the field.
         let mut cost = Cost::VALUE;
+        let arguments = field.arguments.iter();
+        let arguments = arguments.filter_map(|(_, value)| value.node.clone().into_const());
+        cost.values += arguments.map(|value| values_in(&value)).sum::<u64>();
         // A field without a selection returns no object.
         let set = &field.selection_set.node;
         if set.items.is_empty() {
             if (on, field.name.node.as_str()) == ("_Service", "sdl") {
                 cost.objects += SDL_OBJECTS;
+            }
+            if on.ends_with("Connection") && field.name.node == "totalCount" {
+                cost.searched += COUNT_POINTS;
             }
             return cost;
         }
@@ -170,6 +196,7 @@ impl<'d> CostWalk<'d> {
         };
         let inner = self.measure_set(set, known.ty.inner_named_type());
         let mut object = Cost::OBJECT;
+        object.searched = argument(field, "where").map_or(0, |filter| points_of_tests(&filter));
         object += inner.once;
         if known.argument_by_name("first").is_some() {
             object += inner.row * page_size(field);
@@ -195,36 +222,6 @@ impl<'d> CostWalk<'d> {
             _ => DEFAULT_SIZE,
         }
     }
-}
-
-/// How many rows of a connection are asked for.
-fn page_size(field: &Field) -> u64 {
-    let size = |name| number(field, name, MAX_SIZE);
-    size("first").max(size("last")).unwrap_or(DEFAULT_SIZE)
-}
-
-/// The number of an argument, if one is given. A negative number or one above `max` counts as
-/// `max`: it is refused later, and must not be cheap until then.
-fn number(field: &Field, name: &str, max: u64) -> Option<u64> {
-    let number = match argument(field, name)? {
-        Value::Number(number) => number.as_u64(),
-        _ => None,
-    };
-    Some(number.map_or(max, |n| n.min(max)))
-}
-
-/// How many items a list has that is given as an argument.
-fn items(field: &Field, name: &str) -> u64 {
-    match argument(field, name) {
-        Some(Value::List(items)) => items.len() as u64,
-        _ => 0,
-    }
-}
-
-/// The value of an argument; `None` for a null too.
-fn argument(field: &Field, name: &str) -> Option<Value> {
-    let constant = field.get_argument(name)?.node.clone().into_const();
-    constant.filter(|value| *value != Value::Null)
 }
 
 #[cfg(test)]
@@ -353,6 +350,7 @@ mod tests {
         let cost = Cost {
             objects: 5,
             values: 9,
+            searched: 0,
         };
         assert_eq!(at.expect("at the limit"), cost);
         for (flags, message) in [

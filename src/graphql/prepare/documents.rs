@@ -76,9 +76,10 @@ impl Documents {
     /// variables.
     pub(crate) fn register(&mut self, id: &str, text: String) -> Result<(), Vec<ServerError>> {
         let types = &self.types;
+        let none = Variables::new(HashMap::new(), self.limits.max_document_bytes);
         let document = Arc::new(Document::read(text, types, &self.limits)?);
         for operation in document.executable.operations.iter() {
-            let lowered = lower(&document, operation, &Variables::new(), types);
+            let lowered = lower(&document, operation, &none, types);
             let cost = lowered.and_then(|lowered| measure_cost(&lowered, types, &self.limits));
             cost.map_err(|error| vec![error])?;
         }

@@ -51,6 +51,7 @@ impl Introspection {
             document: document.clone(),
             name: operation.name.as_ref().map(ToString::to_string),
             variables: variables
+                .values
                 .into_iter()
                 .filter_map(|(name, value)| {
                     Some((name.as_str().into(), value.into_json().ok()?.into()))

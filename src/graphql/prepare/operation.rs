@@ -6,10 +6,14 @@ use async_graphql::{
 };
 
 use crate::{
-    domain::idempotency_key::IdempotencyKey,
+    domain::{error::Result, idempotency_key::IdempotencyKey},
     graphql::prepare::{canonical::root_fields, cost::Cost, introspection::Introspection},
+    memory::MemoryShare,
     metrics::labels::OperationLabel,
 };
+
+/// What a field of an answer takes while it is made, in bytes.
+const VALUE_BYTES: usize = 64;
 
 /// An operation that was lowered and whose cost was measured.
 pub(crate) struct PreparedOperation {
@@ -19,6 +23,8 @@ pub(crate) struct PreparedOperation {
     /// What it asks of the schema itself, if anything.
     pub(crate) introspection: Option<Introspection>,
     pub(crate) cost: Cost,
+    /// The memory of the answer, while it is made.
+    pub(crate) memory: MemoryShare,
     /// What names it, if it is a mutation whose repetition must do no harm.
     pub(crate) idempotency_key: Option<IdempotencyKey>,
 }
@@ -30,6 +36,15 @@ impl PreparedOperation {
 
     pub(crate) fn is_subscription(&self) -> bool {
         self.canonical.ty == OperationType::Subscription
+    }
+
+    /// Takes the memory of the answer that it may have.
+    ///
+    /// # Errors
+    /// The server has no memory for it now.
+    pub(crate) fn reserve_answer(&mut self) -> Result<()> {
+        let values = usize::try_from(self.cost.values).unwrap_or(usize::MAX);
+        self.memory.grow(values.saturating_mul(VALUE_BYTES))
     }
 
     /// The fields of the root.

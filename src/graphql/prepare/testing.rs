@@ -9,8 +9,10 @@ use crate::{
     config::limit::LimitConfig,
     graphql::{
         prepare::{
-            canonical::lower, document::Document, type_system::TypeSystem,
-            variables::coerce_variables,
+            canonical::lower,
+            document::Document,
+            type_system::TypeSystem,
+            variables::{Variables, coerce_variables},
         },
         schema::sdl,
     },
@@ -47,6 +49,9 @@ pub(crate) fn prepare(
     let operation = document.operation(None).map_err(|error| vec![error])?;
     let given = variables.as_object().cloned().unwrap_or_default();
     let variables = coerce_variables(operation, &given, types(), true, &document.positions);
-    let lowered = variables.and_then(|given| lower(&document, operation, &given, types()));
+    let lowered = variables.and_then(|values| {
+        let max = LimitConfig::of(flags).max_document_bytes;
+        lower(&document, operation, &Variables::new(values, max), types())
+    });
     lowered.map_err(|error| vec![error])
 }

@@ -25,6 +25,7 @@ use crate::{
             results::Results,
             scalar::{DateTime, NameOrNumber},
             step::Step,
+            text::Text,
         },
     },
     store::{
@@ -113,8 +114,8 @@ impl Build {
     }
 
     /// First one word or phrase, then text sized for a one-line display.
-    async fn state_string(&self) -> &str {
-        &self.0.state_string
+    async fn state_string(&self) -> Text<&str> {
+        Text(&self.0.state_string)
     }
 
     /// Null until the build is complete.
@@ -223,7 +224,7 @@ pub(crate) async fn load_connection(
         let count = loaders.build_count(id, args.filter.clone());
         return NodeConnection::load(ctx, &args, rows, count).await;
     }
-    let db = &ctx.app().db;
+    let db = ctx.loaders().db();
     let rows = ctx.loaders().page(build::page(db, &args));
     NodeConnection::load(ctx, &args, rows, build::count(db, &args.filter)).await
 }

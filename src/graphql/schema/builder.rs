@@ -16,6 +16,7 @@ use crate::{
             filter::{build::BuildFilter, builder::BuilderFilter, where_input::read_where},
             node,
             order::{BuildOrder, BuilderOrder, read_order},
+            text::Text,
         },
     },
     store::builder::{self, Model},
@@ -45,23 +46,23 @@ impl Builder {
     }
 
     /// The name, unique among builders.
-    async fn name(&self) -> &str {
-        &self.0.name
+    async fn name(&self) -> Text<&str> {
+        Text(&self.0.name)
     }
 
     /// What this builder is for, as written in the configuration.
-    async fn description(&self) -> Option<&str> {
-        self.0.description.as_deref()
+    async fn description(&self) -> Option<Text<&str>> {
+        self.0.description.as_deref().map(Text)
     }
 
     /// The markup that the description is written in.
-    async fn description_format(&self) -> Option<&str> {
-        self.0.description_format.as_deref()
+    async fn description_format(&self) -> Option<Text<&str>> {
+        self.0.description_format.as_deref().map(Text)
     }
 
     /// The description as HTML, made by Buildbot from the description.
-    async fn description_html(&self) -> Option<&str> {
-        self.0.description_html.as_deref()
+    async fn description_html(&self) -> Option<Text<&str>> {
+        self.0.description_html.as_deref().map(Text)
     }
 
     /// The ID of the project that this builder belongs to, on a Buildbot master's database.
@@ -70,8 +71,9 @@ impl Builder {
     }
 
     /// The tags of this builder.
-    async fn tags(&self, ctx: &Context<'_>) -> Result<Vec<String>> {
-        ctx.loaders().tags(self.0.id).await
+    async fn tags(&self, ctx: &Context<'_>) -> Result<Vec<Text<String>>> {
+        let tags = ctx.loaders().tags(self.0.id).await?;
+        Ok(tags.into_iter().map(Text).collect())
     }
 
     /// The build with this number, unique within the builder.
@@ -147,7 +149,7 @@ pub(crate) async fn load_connection(
         range: page.range(&order)?,
         order,
     };
-    let db = &ctx.app().db;
+    let db = ctx.loaders().db();
     let rows = ctx.loaders().page(builder::page(db, &args));
     NodeConnection::load(ctx, &args, rows, builder::count(db, &args.filter)).await
 }

@@ -13,7 +13,7 @@ use crate::{
         keyset::{KeysetKey, encode_cursor},
         page::{Page, PageArgs, Rows},
     },
-    graphql::schema::{build::Build, builder::Builder, step::Step},
+    graphql::schema::{build::Build, builder::Builder, step::Step, text::Text},
 };
 
 /// Where a page lies in its list.
@@ -24,9 +24,9 @@ pub(crate) struct PageInfo {
     /// There are more before this page.
     has_previous_page: bool,
     /// The cursor of the first edge.
-    start_cursor: Option<String>,
+    start_cursor: Option<Text<String>>,
     /// The cursor of the last edge.
-    end_cursor: Option<String>,
+    end_cursor: Option<Text<String>>,
 }
 
 /// A row of a list, with its cursor.
@@ -38,7 +38,7 @@ pub(crate) struct PageInfo {
 )]
 pub(crate) struct Edge<T: OutputType> {
     /// The row's place, for `after` and `before`. Good for lists in the same order.
-    cursor: String,
+    cursor: Text<String>,
     /// The row.
     node: T,
 }
@@ -92,13 +92,13 @@ impl<T: ConnectionNode> NodeConnection<T> {
         })
     }
 
-    fn cursor(&self, row: &T) -> String {
+    fn cursor(&self, row: &T) -> Text<String> {
         let key: KeysetKey = self
             .order
             .iter()
             .map(|(field, _)| row.value(*field))
             .collect();
-        encode_cursor(&self.order, &key)
+        Text(encode_cursor(&self.order, &key))
     }
 }
 

@@ -23,6 +23,7 @@ use crate::{
             order::{StepOrder, read_order},
             results::Results,
             scalar::DateTime,
+            text::Text,
         },
     },
     store::{
@@ -45,9 +46,9 @@ impl From<Arc<Model>> for Step {
 #[derive(SimpleObject)]
 pub(crate) struct Url {
     /// The text of the link.
-    name: String,
+    name: Text<String>,
     /// Where it leads.
-    url: String,
+    url: Text<String>,
 }
 
 /// A step of a build.
@@ -83,8 +84,8 @@ impl Step {
     }
 
     /// An identifier of at most 50 characters, unique within the build.
-    async fn name(&self) -> &str {
-        &self.0.name
+    async fn name(&self) -> Text<&str> {
+        Text(&self.0.name)
     }
 
     /// Null until the step starts.
@@ -117,8 +118,8 @@ impl Step {
     }
 
     /// First one word or phrase, then text sized for a one-line display.
-    async fn state_string(&self) -> &str {
-        &self.0.state_string
+    async fn state_string(&self) -> Text<&str> {
+        Text(&self.0.state_string)
     }
 
     /// The links shown with this step, in the order they were added.
@@ -129,8 +130,8 @@ impl Step {
         });
         urls.into_iter()
             .map(|u| Url {
-                name: u.name,
-                url: u.url,
+                name: Text(u.name),
+                url: Text(u.url),
             })
             .collect()
     }
@@ -198,7 +199,7 @@ pub(crate) async fn load_connection(
         range: page.range(&order)?,
         order,
     };
-    let db = &ctx.app().db;
+    let db = ctx.loaders().db();
     let rows = ctx.loaders().page(step::page(db, &args));
     NodeConnection::load(ctx, &args, rows, step::count(db, &args.filter)).await
 }

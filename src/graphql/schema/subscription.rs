@@ -12,7 +12,7 @@ use crate::{
             event::{StepEvent, StepEventFilter, log_unknown_ids},
             scalar::EventCursor,
         },
-        subscribe::event_source::{EventSource, EventStream, Origin},
+        subscribe::event_source::{EventSource, EventStream, Origin, OwnStream},
     },
 };
 
@@ -26,12 +26,14 @@ impl Subscription {
     ///
     /// - `after` first replays what came since that position, then goes on live.
     /// - `snapshot` first sends each matching step as it is now (kind SNAPSHOT), then goes on live.
+    ///   All are of one moment; each costs what an event does, and a long one waits for its turn.
     /// - Neither: live from now. Both: an error.
     ///
     /// The stream ends with an error:
     ///
     /// - CURSOR_EXPIRED where `after` is older than the feed reaches,
     /// - FEED_LAGGED where the client reads too slowly; `extensions.cursor` says where to resume,
+    ///   but in a snapshot there is none: begin anew, for fewer steps,
     /// - FEED_DETACHED where a Buildbot upgrade dropped the feed's triggers.
     async fn step_events(
         &self,
@@ -48,6 +50,7 @@ impl Subscription {
     ) -> Result<impl Stream<Item = Result<StepEvent>> + use<>> {
         // Cloned, since the stream outlives the resolver's context.
         let (app, budget) = (ctx.app().clone(), ctx.loaders().budget().clone());
+        let db = ctx.loaders().db().clone();
         let source = ctx.data_unchecked::<EventSource>();
         let state = source.state.clone();
         let events = match source.origin() {
@@ -58,13 +61,14 @@ impl Subscription {
                 }
                 let filter = filter.unwrap_or_default().read()?;
                 let backfill = async {
-                    log_unknown_ids(&app.db, &filter).await;
-                    app.feed.backfill(filter, start).await
+                    log_unknown_ids(&db, &filter).await;
+                    app.feed.backfill(&db, filter, start, &**handoff).await
                 };
                 // The stream has no deadline: only its start and each event have one.
-                let backfill = app.deadline().keep(backfill).await??;
+                budget.renew(app.deadline());
+                let backfill = budget.read(backfill, |_| 0).await?;
                 state.set_delivered(backfill.delivered());
-                EventStream::Own(Box::new(backfill), Some(handoff.clone()))
+                EventStream::Own(OwnStream::new(backfill, handoff.clone()))
             }
             Origin::Shared(events) => EventStream::Shared(events.clone()),
         };
@@ -73,9 +77,10 @@ impl Subscription {
         Ok(stream::try_unfold(events, move |mut events| {
             let (app, budget, state) = (app.clone(), budget.clone(), state.clone());
             async move {
+                // The library resolves each event before it polls for the next.
+                budget.release_texts();
                 let next = events.next().await;
                 let (event, delivered) = next.inspect_err(|_| state.fail())?;
-                // The library resolves each event before it polls for the next.
                 budget.renew(app.deadline());
                 state.set_delivered(delivered);
                 Ok(event.map(|event| (StepEvent::new(&app.feed, event), events)))

@@ -18,6 +18,7 @@ use crate::{
         prepare::{operation::PreparedOperation, type_system::TypeSystem},
         subscribe::stream_state::StreamState,
     },
+    memory::{MemoryBudget, MemoryShare},
 };
 
 /// A response of a stream, in JSON.
@@ -26,6 +27,8 @@ pub(crate) struct EncodedEvent {
     pub(crate) payload: Arc<str>,
     /// A client with this event has everything up to here; `None` within a snapshot.
     pub(crate) bookmark: Option<Bookmark>,
+    /// The payload's bytes, counted once however many queues it is in.
+    _memory: Arc<MemoryShare>,
 }
 
 /// Why a stream ends.
@@ -40,6 +43,7 @@ impl PreparedOperation {
         types: &'a TypeSystem,
         state: &'a StreamState,
         signer: &'a ErrorSigner,
+        memory: &'a MemoryBudget,
     ) -> impl Stream<Item = Result<EncodedEvent, StreamErrors>> + 'a {
         responses.map(move |response| {
             let mut response = response.map_err(|error| vec![from_error(&error)])?;
@@ -53,6 +57,7 @@ impl PreparedOperation {
             let payload = serde_json::to_string(&response);
             let payload = payload.map_err(|e| vec![from_error(&Error::internal(e))])?;
             Ok(EncodedEvent {
+                _memory: Arc::new(memory.hold(payload.len())),
                 payload: payload.into(),
                 bookmark: state.delivered(),
             })

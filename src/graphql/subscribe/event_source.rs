@@ -5,8 +5,11 @@ use std::{sync::Arc, time::Duration};
 use tokio::{sync::Mutex, time::timeout};
 
 use crate::{
-    domain::{bookmark::Bookmark, error::Result, id::Position},
-    feed::{backfill::Backfill, event_filter::EventFilter, live_events::LiveEvents},
+    domain::{bookmark::Bookmark, error::Result, event::EventKind, id::Position},
+    feed::{
+        backfill::Backfill, event_filter::EventFilter, handle::BATCH_SIZE, live_events::LiveEvents,
+        snapshot::Payer,
+    },
     graphql::subscribe::stream_state::StreamState,
     store::event::Event,
 };
@@ -14,8 +17,8 @@ use crate::{
 /// How long a shared stream outlives its last event; the next event starts a new one.
 const IDLE: Duration = Duration::from_secs(1);
 
-/// Takes over from a subscriber's own stream.
-pub(crate) trait Handoff: Send + Sync {
+/// Takes over from a subscriber's own stream, and pays for it.
+pub(crate) trait Handoff: Payer {
     /// Joins a subscriber that has read everything up to `read` to the live events; returns the
     /// position after which it gets them.
     fn join(&self, filter: &EventFilter, read: Bookmark) -> Position;
@@ -64,9 +67,55 @@ impl EventSource {
 
 /// The events of one stream.
 pub(crate) enum EventStream {
-    /// What a subscriber missed; hands it off once.
-    Own(Box<Backfill>, Option<Arc<dyn Handoff>>),
+    Own(OwnStream),
     Shared(Arc<Mutex<LiveEvents>>),
+}
+
+/// What a subscriber missed, up to the handoff and the events that lead to it.
+pub(crate) struct OwnStream {
+    backfill: Box<Backfill>,
+    /// Taken once.
+    handoff: Option<Arc<dyn Handoff>>,
+    /// How many events were taken, but for a snapshot's.
+    replayed: u64,
+}
+
+impl OwnStream {
+    pub(crate) fn new(backfill: Backfill, handoff: Arc<dyn Handoff>) -> Self {
+        Self {
+            backfill: Box::new(backfill),
+            handoff: Some(handoff),
+            replayed: 0,
+        }
+    }
+
+    async fn next(&mut self) -> Result<(Option<Event>, Option<Bookmark>)> {
+        loop {
+            let event = self.backfill.next().await?;
+            self.charge(event.as_ref());
+            // The first `None` means caught up: join, then read up to the live events.
+            match self.handoff.take_if(|_| event.is_none()) {
+                Some(handoff) => {
+                    let live_from = handoff.join(self.backfill.filter(), self.backfill.at());
+                    self.backfill.hand_off(live_from);
+                }
+                None => return Ok((event, self.backfill.delivered())),
+            }
+        }
+    }
+
+    /// Charges an event of a long absence. A short one costs nothing: a server that restarts has
+    /// all its clients resume at once.
+    fn charge(&mut self, event: Option<&Event>) {
+        let is_replayed = event.is_some_and(|event| event.kind != EventKind::Snapshot);
+        self.replayed += u64::from(is_replayed);
+        if let Some(handoff) = &self.handoff
+            && is_replayed
+            && self.replayed > BATCH_SIZE
+        {
+            handoff.charge(1);
+        }
+    }
 }
 
 impl EventStream {
@@ -74,17 +123,7 @@ impl EventStream {
     /// the stream ends.
     pub(crate) async fn next(&mut self) -> Result<(Option<Event>, Option<Bookmark>)> {
         match self {
-            Self::Own(backfill, handoff) => loop {
-                let event = backfill.next().await?;
-                // The first `None` means caught up: join, then read up to the live events.
-                match handoff.take_if(|_| event.is_none()) {
-                    Some(handoff) => {
-                        let live_from = handoff.join(backfill.filter(), backfill.at());
-                        backfill.hand_off(live_from);
-                    }
-                    None => return Ok((event, backfill.delivered())),
-                }
-            },
+            Self::Own(own) => own.next().await,
             Self::Shared(events) => {
                 let mut events = events.lock().await;
                 // Cancelling `next` loses no event.

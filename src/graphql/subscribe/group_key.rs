@@ -25,4 +25,10 @@ impl GroupKey {
             scope: caller.scope(),
         }
     }
+
+    /// About how many bytes a subscription keeps for its operation: as text, and as values once for
+    /// itself and once for the library.
+    pub(crate) fn bytes(&self) -> usize {
+        4 * self.operation.len()
+    }
 }

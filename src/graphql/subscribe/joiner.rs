@@ -7,8 +7,12 @@ use parking_lot::Mutex;
 
 use crate::{
     auth::request_context::RequestContext,
-    domain::{bookmark::Bookmark, error::Error, id::Position},
-    feed::event_filter::EventFilter,
+    domain::{
+        bookmark::Bookmark,
+        error::{Error, Result},
+        id::Position,
+    },
+    feed::{byte_queue, event_filter::EventFilter, snapshot::Payer},
     graphql::{
         api::Api,
         execute::errors::from_error,
@@ -21,6 +25,7 @@ use crate::{
         },
     },
     metrics::gauge_guard::GaugeGuard,
+    rate_limit::limiter::Opening,
 };
 
 /// Joins one subscriber to its shared subscription, once.
@@ -33,16 +38,20 @@ pub(crate) struct Joiner {
     context: RequestContext,
     /// Set by `join`, inside the library; taken by the subscriber's stream.
     membership: Mutex<Option<Membership>>,
+    /// The permit to start.
+    opening: Mutex<Option<Opening>>,
 }
 
 impl Joiner {
     pub(crate) fn new(
         api: &Api,
+        key: GroupKey,
         operation: Arc<PreparedOperation>,
         context: &RequestContext,
+        opening: Option<Opening>,
     ) -> Self {
         Self {
-            key: Arc::new(GroupKey::new(&operation, &context.caller)),
+            key: Arc::new(key),
             api: api.clone(),
             operation,
             context: RequestContext {
@@ -50,7 +59,13 @@ impl Joiner {
                 ..context.clone()
             },
             membership: Mutex::default(),
+            opening: Mutex::new(opening),
         }
+    }
+
+    /// What so many events cost.
+    fn points(&self, events: u64) -> u64 {
+        events.saturating_mul(self.operation.cost.objects)
     }
 
     /// The membership, once the subscriber's own stream has joined and ended.
@@ -92,12 +107,37 @@ impl Joiner {
     }
 }
 
+impl Payer for Joiner {
+    fn spend(&self, events: u64) -> Result<()> {
+        let limiter = &self.api.app().rate_limiter;
+        let Some(status) = limiter.status(&self.context) else {
+            return Ok(());
+        };
+        // The operation has paid for one event, and a bucket is enough for anything.
+        let points = self.points(events.saturating_sub(1)).min(status.max);
+        // It has paid for its statements too, so the bucket may not be full: half of one will do.
+        let first = points.min(status.max / 2);
+        limiter.spend(&self.context, first)?;
+        limiter.charge(&self.context, points - first);
+        Ok(())
+    }
+
+    fn charge(&self, events: u64) {
+        let points = self.points(events);
+        self.api.app().rate_limiter.charge(&self.context, points);
+    }
+
+    fn let_others_begin(&self) {
+        self.opening.lock().take();
+    }
+}
+
 impl Handoff for Joiner {
     fn join(&self, filter: &EventFilter, read: Bookmark) -> Position {
         let app = self.api.app();
         let (membership, live_from) = self.api.subscriptions.join(
             &self.key,
-            app.config.feed.feed_queue_bytes,
+            byte_queue::queue(app.config.feed.feed_queue_bytes, &app.memory),
             GaugeGuard::new(&app.metrics.feed_subscribers),
             || self.open(filter, read),
         );

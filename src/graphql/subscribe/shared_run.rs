@@ -17,6 +17,7 @@ use crate::{
         execute::{
             errors::from_error,
             panic_boundary::{catch, catch_stream},
+            run_scope::RunScope,
         },
         prepare::operation::PreparedOperation,
         subscribe::{
@@ -75,14 +76,16 @@ impl SharedRun {
     async fn stream(&self, events: Arc<Mutex<LiveEvents>>) -> Option<StreamErrors> {
         let state = StreamState::default();
         let (operation, context) = (&self.operation, &self.context);
-        let request = match self.api.library_request(operation, context).await {
+        let scope = RunScope::new(self.api.app(), context);
+        let request = match self.api.library_request(operation, context, &scope).await {
             Ok(request) => request,
             Err(error) => return Some(vec![from_error(&error)]),
         };
         let request = request.data(EventSource::shared(events, state.clone()));
         let responses = catch_stream(self.api.schema.execute_stream(request));
         let signer = self.api.error_signer(context);
-        let encoded = operation.encode_responses(responses, &self.api.types, &state, &signer);
+        let (types, memory) = (&self.api.types, &self.api.app.memory);
+        let encoded = operation.encode_responses(responses, types, &state, &signer, memory);
         let mut encoded = pin!(encoded.ready_chunks(EVENTS_AT_ONCE));
         while let Some(ready) = encoded.next().await {
             let begun = Instant::now();

@@ -24,6 +24,7 @@ use crate::{
 /// How many members get their events before other tasks have a turn.
 const MEMBERS_AT_ONCE: usize = 64;
 
+type EventSender = byte_queue::Sender<EncodedEvent, StreamErrors>;
 type Registry = HashMap<Arc<GroupKey>, Arc<SharedSubscription>>;
 
 /// The shared subscriptions of a server. Cheap to clone.
@@ -46,7 +47,7 @@ pub(crate) struct SharedSubscription {
 
 struct Members {
     /// Ordered, so that a dispatch can release the lock and go on after an id.
-    queues: BTreeMap<u64, byte_queue::Sender<EncodedEvent, StreamErrors>>,
+    queues: BTreeMap<u64, EventSender>,
     /// Only grows: a member that joins during a dispatch is still to come.
     next_id: u64,
     /// Everything up to here has been dispatched to the members.
@@ -69,14 +70,17 @@ impl SharedSubscriptions {
     pub(crate) fn join(
         &self,
         key: &Arc<GroupKey>,
-        queue_bytes: usize,
+        queue: (
+            EventSender,
+            byte_queue::Receiver<EncodedEvent, StreamErrors>,
+        ),
         counted: GaugeGuard,
         open: impl FnOnce() -> Arc<SharedSubscription>,
     ) -> (Membership, Position) {
         // Held until the member is in: the last one could leave and stop the subscription.
         let mut all = self.0.lock();
         let subscription = all.entry(key.clone()).or_insert_with(open);
-        let (sender, queue) = byte_queue::queue(queue_bytes);
+        let (sender, queue) = queue;
         let (id, live_from) = subscription.members.lock().add(sender);
         let membership = Membership {
             _counted: counted,
@@ -110,7 +114,7 @@ fn forget(all: &mut Registry, subscription: &Arc<SharedSubscription>) {
 
 impl Members {
     /// Adds a member; returns its id and the position after which it gets events.
-    fn add(&mut self, queue: byte_queue::Sender<EncodedEvent, StreamErrors>) -> (u64, Position) {
+    fn add(&mut self, queue: EventSender) -> (u64, Position) {
         let id = self.next_id;
         self.next_id += 1;
         self.queues.insert(id, queue);

@@ -9,7 +9,7 @@ use std::{
 use async_graphql::{Response, ServerError};
 use asynk_strim::stream_fn;
 use futures_util::stream::{self, BoxStream, Stream, StreamExt};
-use tokio::{sync::OwnedSemaphorePermit, time::timeout};
+use tokio::time::timeout;
 
 use crate::{
     auth::request_context::RequestContext,
@@ -17,23 +17,27 @@ use crate::{
         bookmark::Bookmark,
         error::{Error, ErrorCode, Result},
     },
-    feed::handle::Feed,
+    feed::{handle::Feed, snapshot::Payer},
     graphql::{
         api::Api,
         execute::{
             errors::{ErrorSigner, classify, from_error},
             outcome::{Interruption, Outcome, Refusal, RefusalCause, Update},
             panic_boundary::catch_stream,
+            run_scope::RunScope,
         },
         prepare::{operation::PreparedOperation, type_system::TypeSystem},
         subscribe::{
             encode::{EncodedEvent, StreamErrors},
             event_source::EventSource,
+            group_key::GroupKey,
             joiner::Joiner,
             stream_state::StreamState,
         },
     },
+    memory::MemoryBudget,
     metrics::labels::{OperationLabel, OutcomeLabel},
+    rate_limit::limiter::SubscriptionPermit,
 };
 
 /// How long a subscription may hold a permit to start.
@@ -67,18 +71,23 @@ impl Api {
     /// Starts a subscription: its own stream first, then the shared one.
     async fn subscribe(
         &self,
-        operation: PreparedOperation,
+        mut operation: PreparedOperation,
         context: &RequestContext,
         resume: Option<String>,
     ) -> Result<BoxStream<'static, Update>, Refusal> {
-        let permit = self.app.rate_limiter.acquire_subscription();
+        let permit = self.app.rate_limiter.acquire_subscription(context);
         let permit = permit.map_err(Refusal::admission)?;
         // Bounds the connections and the memory that simultaneous starts take.
-        let opening = self.openings.acquire().await;
+        let opening = self.app.rate_limiter.acquire_opening(context).await;
+        // Only now: a thousand that reconnect at once wait for each other without a deadline.
+        let scope = RunScope::new(&self.app, context);
         let state = StreamState::default();
+        let key = GroupKey::new(&operation, &context.caller);
+        let reserved = operation.memory.grow(key.bytes());
+        reserved.map_err(Refusal::admission)?;
         let operation = Arc::new(operation);
-        let joiner = Arc::new(Joiner::new(self, operation.clone(), context));
-        let request = self.library_request(&operation, context).await;
+        let joiner = Arc::new(Joiner::new(self, key, operation.clone(), context, opening));
+        let request = self.library_request(&operation, context, &scope).await;
         let request = request.map_err(|error| Refusal::from(from_error(&error)))?;
         let request = request.data(EventSource::own(joiner.clone(), resume, state.clone()));
         let own = catch_stream(self.schema.execute_stream(request));
@@ -89,9 +98,10 @@ impl Api {
             first
         } else {
             // It reads many events that do not match; others need not wait for that.
-            drop(opening);
+            joiner.let_others_begin();
             own.next().await
         };
+        joiner.let_others_begin();
         if let Some(refusal) = refusal(first.as_ref(), &state) {
             return Err(resumable(refusal, &state, &self.app.feed));
         }
@@ -99,6 +109,7 @@ impl Api {
             types: self.types.clone(),
             feed: self.app.feed.clone(),
             signer: self.error_signer(context),
+            memory: self.app.memory.clone(),
         };
         let opened = Opened {
             state,
@@ -143,11 +154,14 @@ fn resumable(mut refusal: Refusal, state: &StreamState, feed: &Feed) -> Refusal 
 /// The code of errors that only interrupt a subscription.
 fn interruption_code(errors: &[ServerError]) -> Option<ErrorCode> {
     errors.iter().find_map(|error| {
-        let code = error.source::<Error>()?.code();
+        let error = error.source::<Error>()?;
+        let code = error.code();
         let interrupts = matches!(
             code,
             ErrorCode::Unavailable | ErrorCode::FeedLagged | ErrorCode::FeedDetached
         );
+        // The same snapshot would only be too slow again.
+        let interrupts = interrupts && !matches!(error, Error::SnapshotLagged(_));
         interrupts.then_some(code)
     })
 }
@@ -164,8 +178,8 @@ fn set_cursor(errors: &mut [ServerError], cursor: &str) {
 struct Opened {
     state: StreamState,
     joiner: Arc<Joiner>,
-    /// Counts the subscription towards `--max-subscriptions`.
-    _permit: OwnedSemaphorePermit,
+    /// Counts the subscription towards `--max-subscriptions` and `--max-subscriptions-per-caller`.
+    _permit: SubscriptionPermit,
 }
 
 /// Makes the updates of one subscriber.
@@ -173,6 +187,7 @@ struct SubscriptionUpdates {
     types: TypeSystem,
     feed: Feed,
     signer: ErrorSigner,
+    memory: MemoryBudget,
 }
 
 impl SubscriptionUpdates {
@@ -191,7 +206,13 @@ impl SubscriptionUpdates {
             } = opened;
             {
                 // In a scope of its own, since it borrows the operation.
-                let own = operation.encode_responses(responses, &self.types, &state, &self.signer);
+                let own = operation.encode_responses(
+                    responses,
+                    &self.types,
+                    &state,
+                    &self.signer,
+                    &self.memory,
+                );
                 let mut own = pin!(own);
                 while let Some(event) = own.next().await {
                     let is_last = event.is_err();

@@ -1,13 +1,24 @@
 //! Reads a request's body, which must be uncompressed JSON, within a size and a time limit.
 
 use axum::{
-    body::{Body, Bytes, to_bytes},
+    body::Body,
     http::{HeaderMap, StatusCode, header},
 };
+use http_body_util::{BodyExt, LengthLimitError, Limited};
 use mime::Mime;
 use tokio::time::timeout;
 
-use crate::{config::Config, http::graphql::refusal::HttpRefusal};
+use crate::{
+    app::App, auth::request_context::RequestContext, http::graphql::refusal::HttpRefusal,
+    memory::MemoryShare,
+};
+
+/// How many bytes a byte of a request takes while it is read: the text, its JSON, the variables and
+/// the operation that has them.
+pub(crate) const READ_FACTOR: usize = 4;
+/// The beginning of a request, in bytes, that is taken whatever else is coming in: nearly all are
+/// shorter.
+pub(crate) const BEGINNING: usize = 64 * 1_024;
 
 /// Accepts only JSON: browsers send a preflight before a page of another site may post it, but none
 /// before the types of a form.
@@ -40,15 +51,18 @@ fn check_content_encoding(headers: &HeaderMap) -> Result<(), HttpRefusal> {
     }
 }
 
-/// Reads the whole body.
+/// Reads the whole body, with the memory that it takes.
 ///
 /// # Errors
-/// 413 if it is too large, 408 if it takes too long, 400 if the client breaks off.
+/// 413 if it is too large, 408 if it takes too long, 400 if the client breaks off, 503 if there is
+/// no memory for it.
 pub(crate) async fn read(
     body: Body,
     headers: &HeaderMap,
-    config: &Config,
-) -> Result<Bytes, HttpRefusal> {
+    app: &App,
+    context: &RequestContext,
+) -> Result<(Vec<u8>, MemoryShare), HttpRefusal> {
+    let config = &app.config;
     let limit = config.http.max_body_bytes;
     let announced = headers
         .get(header::CONTENT_LENGTH)
@@ -57,24 +71,39 @@ pub(crate) async fn read(
     if announced.is_some_and(|length| length > limit) {
         return Err(too_large(limit));
     }
-    let read = timeout(config.connection.read_timeout(), to_bytes(body, limit)).await;
-    let Ok(read) = read else {
+    let collected = collect(Limited::new(body, limit), app, context);
+    let read = timeout(config.connection.read_timeout(), collected).await;
+    read.unwrap_or_else(|_| {
         let seconds = config.connection.read_timeout_seconds;
         let message =
             format!("read-timeout-seconds is {seconds}, and the body was not all there by then");
-        return Err(HttpRefusal::new(StatusCode::REQUEST_TIMEOUT, message).closing_connection());
-    };
-    read.map_err(|error| {
-        // axum wraps the body's errors, so the limit's is found among the sources.
-        let mut cause: Option<&dyn std::error::Error> = Some(&error);
-        while let Some(error) = cause {
-            if error.is::<http_body_util::LengthLimitError>() {
-                return too_large(limit);
-            }
-            cause = error.source();
-        }
-        HttpRefusal::bad_request("the body broke off")
+        Err(HttpRefusal::new(StatusCode::REQUEST_TIMEOUT, message).closing_connection())
     })
+}
+
+async fn collect(
+    mut body: Limited<Body>,
+    app: &App,
+    context: &RequestContext,
+) -> Result<(Vec<u8>, MemoryShare), HttpRefusal> {
+    let limit = app.config.http.max_body_bytes;
+    let (mut read, mut share) = (Vec::new(), app.memory.hold(0));
+    let mut incoming = app.rate_limiter.incoming(context);
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|error| match error.downcast::<LengthLimitError>() {
+            Ok(_) => too_large(limit),
+            Err(_) => HttpRefusal::bad_request("the body broke off"),
+        })?;
+        if let Ok(data) = frame.into_data() {
+            // As it comes in, so that an announced length alone takes nothing.
+            share.grow(data.len() * READ_FACTOR)?;
+            if read.len() > BEGINNING {
+                incoming.grow(data.len())?;
+            }
+            read.extend_from_slice(&data);
+        }
+    }
+    Ok((read, share))
 }
 
 fn too_large(limit: usize) -> HttpRefusal {

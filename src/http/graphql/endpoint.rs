@@ -11,6 +11,7 @@ use axum::{
 use serde_json::Value as Json;
 
 use crate::{
+    app::App,
     auth::request_context::RequestContext,
     graphql::{
         api::Api,
@@ -21,7 +22,9 @@ use crate::{
         accept::{self, NotAcceptable},
         graphiql,
         graphql::{
-            batch, body, csrf,
+            batch,
+            body::{self, READ_FACTOR},
+            csrf,
             media::{EVENT_STREAM, GRAPHQL_RESPONSE, MULTIPART, ResponseMedia},
             refusal::HttpRefusal,
             request::{
@@ -35,6 +38,7 @@ use crate::{
         },
         websocket::upgrade,
     },
+    memory::MemoryShare,
 };
 
 /// POST: an operation, or a batch of them, in a JSON body.
@@ -49,9 +53,12 @@ pub(crate) async fn post(
         let in_media = |refusal: HttpRefusal| refusal.in_media(media);
         // Before the body is read, so that a refusal does not wait for it.
         body::check_headers(&parts.headers).map_err(in_media)?;
-        let body = body::read(body, &parts.headers, &api.app().config);
-        let body = body.await.map_err(in_media)?;
-        match parse_body(&body).map_err(in_media)? {
+        if let Err(refusal) = api.admit_caller(&context) {
+            return Ok(refused(media, &refusal));
+        }
+        let read = read_json(body, &parts.headers, api.app(), &context);
+        let (json, _memory) = read.await.map_err(in_media)?;
+        match json {
             Json::Array(batch) => {
                 refuse_idempotency_key(&parts.headers).map_err(in_media)?;
                 // Boxed, so that single operations do not hold it.
@@ -68,6 +75,18 @@ pub(crate) async fn post(
     };
     let response = response.await;
     response.unwrap_or_else(|refusal| refusal.into_response(&api, &context))
+}
+
+/// Reads a body of JSON, with the memory that it takes.
+async fn read_json(
+    body: Body,
+    headers: &HeaderMap,
+    app: &App,
+    context: &RequestContext,
+) -> Result<(Json, MemoryShare), HttpRefusal> {
+    let (body, memory) = body::read(body, headers, app, context).await?;
+    let json = parse_body(&body, app.config.limit.max_json_values)?;
+    Ok((json, memory))
 }
 
 /// GET: one query in the URL, or a WebSocket. A browser that asks for a page gets GraphiQL.
@@ -89,9 +108,15 @@ pub(crate) async fn get(
         let in_media = |refusal: HttpRefusal| refusal.in_media(media);
         // An EventSource cannot send custom headers; its origin is checked instead.
         if media != ResponseMedia::EventStream {
-            csrf::check_get(request.headers()).map_err(in_media)?;
+            csrf::check_get(request.headers(), context.site).map_err(in_media)?;
         }
-        let prepared = api.prepare(from_query(query).map_err(in_media)?, &context);
+        if let Err(refusal) = api.admit_caller(&context) {
+            return Ok(refused(media, &refusal));
+        }
+        let _memory = api.app().memory.reserve(query.len() * READ_FACTOR)?;
+        let max_values = api.app().config.limit.max_json_values;
+        let operation = from_query(query, max_values).map_err(in_media)?;
+        let prepared = api.prepare(operation, &context);
         // Only now, because only the parsed document shows whether it is a mutation.
         if prepared.as_ref().is_ok_and(PreparedOperation::is_mutation) {
             let message = "a mutation goes over POST";
@@ -115,7 +140,7 @@ async fn respond(
 ) -> Result<Response, HttpRefusal> {
     let Some(encoding) = media.encoding() else {
         let outcome = match prepared {
-            Ok(operation) => api.execute(operation, context).await,
+            Ok(operation) => Box::pin(api.execute(operation, context)).await,
             Err(refusal) => Outcome::Refused(refusal),
         };
         return Ok(match outcome {
@@ -128,9 +153,9 @@ async fn respond(
         });
     };
     // Checks the origin too, so it comes before anything runs.
-    let resume = streaming::resume_from(headers, api.app())?;
+    let resume = streaming::resume_from(headers, context)?;
     let outcome = match prepared {
-        Ok(operation) => api.run(operation, context, resume).await,
+        Ok(operation) => Box::pin(api.run(operation, context, resume)).await,
         Err(refusal) => Outcome::Refused(refusal),
     };
     Ok(match outcome {

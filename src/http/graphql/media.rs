@@ -65,6 +65,16 @@ impl ResponseMedia {
         }
     }
 
+    /// The media type of an answer with this status.
+    pub(crate) fn of_status(self, status: StatusCode) -> Self {
+        match status {
+            // Apollo Client reads the GraphQL media type as a result, whatever the status, and does
+            // not try again; another status of plain JSON is an error that its retry link sees.
+            StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => Self::Json,
+            _ => self,
+        }
+    }
+
     /// Encodes a body in this media type, with status 200.
     pub(crate) fn json(self, body: &impl Serialize) -> Response {
         let content_type = match self {

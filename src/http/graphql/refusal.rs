@@ -15,6 +15,7 @@ use crate::{
     },
     http::{
         cors::ForeignOrigin,
+        error_status::{retry_after, status_of},
         graphql::{media::ResponseMedia, response_body::ResponseBody},
     },
 };
@@ -47,6 +48,7 @@ impl HttpRefusal {
     pub(crate) fn from_error(status: StatusCode, error: &Error) -> Self {
         Self {
             error: Box::new(from_error(error)),
+            header: retry_after(error).map(|after| (header::RETRY_AFTER, after)),
             ..Self::new(status, "")
         }
     }
@@ -80,11 +82,18 @@ impl HttpRefusal {
     pub(crate) fn into_response(self, api: &Api, context: &RequestContext) -> Response {
         let errors = [api.error_signer(context).signed(*self.error)];
         let body = ResponseBody::refused(&errors);
-        let mut response = (self.status, self.media.json(&body)).into_response();
+        let mut response =
+            (self.status, self.media.of_status(self.status).json(&body)).into_response();
         if let Some((name, value)) = self.header {
             response.headers_mut().insert(name, value);
         }
         response
+    }
+}
+
+impl From<Error> for HttpRefusal {
+    fn from(error: Error) -> Self {
+        Self::from_error(status_of(error.code()), &error)
     }
 }
 

@@ -1,7 +1,9 @@
 //! Parses an operation from a JSON body, a URL's query or a socket's message; all three have the
 //! same parameters.
 
-use axum::http::{HeaderMap, HeaderName};
+use std::fmt::{self, Write as _};
+
+use axum::http::{HeaderMap, HeaderName, StatusCode};
 use serde_json::{Map, Value as Json};
 
 use crate::{
@@ -10,15 +12,30 @@ use crate::{
         document_hash::DocumentHash,
         documents::{DocumentSource, OperationRequest},
     },
-    http::{graphql::refusal::HttpRefusal, query_string::decode},
+    http::{
+        graphql::{
+            json::{self, JsonError},
+            refusal::HttpRefusal,
+        },
+        query_string::decode,
+    },
 };
 
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
-/// Parses a body.
-pub(crate) fn parse_body(body: &[u8]) -> Result<Json, HttpRefusal> {
-    serde_json::from_slice(body)
-        .map_err(|e| HttpRefusal::bad_request(format!("the body is not JSON: {e}")))
+/// How much of the caller's input an error quotes, in characters.
+const MAX_QUOTE: usize = 80;
+
+/// Parses a body that has at most `max_values`.
+pub(crate) fn parse_body(body: &[u8], max_values: u64) -> Result<Json, HttpRefusal> {
+    json::parse(body, max_values).map_err(|error| refused_json(error, "the body is not JSON"))
+}
+
+fn refused_json(error: JsonError, what: &str) -> HttpRefusal {
+    match error {
+        JsonError::Syntax(error) => HttpRefusal::bad_request(format!("{what}: {error}")),
+        JsonError::TooManyValues(error) => HttpRefusal::from_error(StatusCode::BAD_REQUEST, &error),
+    }
 }
 
 /// Makes an operation of a JSON object.
@@ -34,8 +51,9 @@ pub(crate) fn names_document(query: &str) -> bool {
     pairs(query).any(|(name, _)| ["query", "documentId", "extensions"].contains(&&*name))
 }
 
-/// Parses the operation of a URL's parameters. Unknown parameters are ignored.
-pub(crate) fn from_query(query: &str) -> Result<OperationRequest, HttpRefusal> {
+/// Parses the operation of a URL's parameters, each with at most `max_values`. Unknown parameters
+/// are ignored.
+pub(crate) fn from_query(query: &str, max_values: u64) -> Result<OperationRequest, HttpRefusal> {
     let mut parameters = Map::new();
     for (name, value) in pairs(query) {
         let decoded = || {
@@ -44,10 +62,11 @@ pub(crate) fn from_query(query: &str) -> Result<OperationRequest, HttpRefusal> {
         };
         let value = match &*name {
             "query" | "operationName" | "documentId" => Json::String(decoded()?),
-            "variables" | "extensions" if !value.is_empty() => serde_json::from_str(&decoded()?)
-                .map_err(|e| {
-                    HttpRefusal::bad_request(format!("{name}: a JSON object, got no JSON: {e}"))
-                })?,
+            "variables" | "extensions" if !value.is_empty() => {
+                let what = format!("{name}: a JSON object, got no JSON");
+                json::parse(decoded()?.as_bytes(), max_values)
+                    .map_err(|error| refused_json(error, &what))?
+            }
             _ => continue,
         };
         parameters.insert(name, value);
@@ -181,7 +200,27 @@ fn text(parameters: &mut Map<String, Json>, name: &str) -> Result<Option<String>
 }
 
 fn wrong(name: &str, wanted: &str, got: &Json) -> HttpRefusal {
-    let got = got.to_string();
-    let shown: String = got.chars().take(80).collect();
-    HttpRefusal::bad_request(format!("{name}: {wanted}, got {shown}"))
+    HttpRefusal::bad_request(format!("{name}: {wanted}, got {}", start_of(got)))
+}
+
+/// The beginning of a value as JSON: what is longer is not written first.
+fn start_of(json: &Json) -> String {
+    let mut start = Start(String::new());
+    // An error means that there was more.
+    let _ = write!(start, "{json}");
+    start.0
+}
+
+/// A text that ends where a quoted value is cut.
+struct Start(String);
+
+impl fmt::Write for Start {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let left = MAX_QUOTE - self.0.chars().count();
+        self.0.extend(text.chars().take(left));
+        if text.chars().nth(left).is_some() {
+            return Err(fmt::Error);
+        }
+        Ok(())
+    }
 }

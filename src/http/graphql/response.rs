@@ -1,15 +1,14 @@
 //! Turns the outcome of an operation into an HTTP response.
 
 use axum::{
-    http::{HeaderValue, StatusCode, header},
+    http::{StatusCode, header},
     response::{IntoResponse, Response},
 };
 
 use crate::{
-    domain::error::Error,
     graphql::execute::outcome::{Refusal, RefusalCause},
     http::{
-        error_status::status_of,
+        error_status::{retry_after, status_of_error},
         graphql::{media::ResponseMedia, response_body::ResponseBody},
     },
 };
@@ -39,19 +38,16 @@ pub(crate) fn refused_with(
     refusal: &Refusal,
 ) -> Response {
     let status = match &refusal.cause {
-        RefusalCause::Admission(error) => status_of(error.code()),
+        RefusalCause::Admission(error) => status_of_error(error),
         RefusalCause::Request | RefusalCause::Interrupted(_) => status,
     };
-    let media = match status {
-        // Apollo Client reads the GraphQL media type as a result, whatever the status, and does
-        // not try again; another status of plain JSON is an error that its retry link sees.
-        StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => ResponseMedia::Json,
-        _ => media,
-    };
-    let body = media.json(&ResponseBody::refused(&refusal.errors));
+    let body = media
+        .of_status(status)
+        .json(&ResponseBody::refused(&refusal.errors));
     let mut response = (status, body).into_response();
-    if let RefusalCause::Admission(Error::RateLimited { seconds, .. }) = refusal.cause {
-        let after = HeaderValue::from(seconds);
+    if let RefusalCause::Admission(error) = &refusal.cause
+        && let Some(after) = retry_after(error)
+    {
         response.headers_mut().insert(header::RETRY_AFTER, after);
     }
     response

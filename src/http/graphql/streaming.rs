@@ -18,7 +18,6 @@ use tokio_util::task::task_tracker::TaskTrackerToken;
 use tracing::{Instrument, Span};
 
 use crate::{
-    app::App,
     auth::{request_context::RequestContext, token_lease::TokenLease},
     domain::error::ErrorCode,
     graphql::{
@@ -43,8 +42,11 @@ const BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 
 /// Returns the cursor of the last event that a resuming client has received. Refuses pages of other
 /// sites.
-pub(crate) fn resume_from(headers: &HeaderMap, app: &App) -> Result<Option<String>, HttpRefusal> {
-    cors::check_origin(headers, &app.config.http)?;
+pub(crate) fn resume_from(
+    headers: &HeaderMap,
+    context: &RequestContext,
+) -> Result<Option<String>, HttpRefusal> {
+    cors::check_site(context)?;
     let resume = headers.get(LAST_EVENT_ID).map(HeaderValue::as_bytes);
     Ok(resume
         .filter(|id| !id.is_empty())

@@ -22,24 +22,29 @@ use tokio::{
     sync::Semaphore,
     time::{Instant, sleep, timeout, timeout_at},
 };
-use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tokio_util::{io::InspectReader, sync::CancellationToken, task::TaskTracker};
 use tower_service::Service;
 
 use crate::{
     app::App,
-    http::listener::{
-        activity::{Activity, Expiry, WatchedBody},
-        deadlines::{ConnectionPermits, DeadlineStream, UnreadBody},
-        socket::{ListeningSocket, Stream},
-        tls::Tls,
+    domain::caller_key::CallerKey,
+    http::{
+        head_limit::MAX_HEAD,
+        listener::{
+            activity::{Activity, Expiry, WatchedBody},
+            deadlines::{ConnectionPermits, DeadlineStream, UnreadBody},
+            received_bytes::ReceivedBytes,
+            socket::{ListeningSocket, Stream},
+            tls::Tls,
+        },
     },
     metrics::gauge_guard::GaugeGuard,
-    rate_limit::permit::AddressPermits,
+    rate_limit::permit::CallerPermits,
 };
 
-/// The largest request head, and the most of an answer that is buffered for a client, in bytes. A
-/// larger head is answered with 431.
-const BUFFER: usize = 64 * 1024;
+/// The most of an answer that is buffered for a client, and of a head that has not all arrived, in
+/// bytes. `limit_head` refuses a larger head that has.
+const BUFFER: usize = MAX_HEAD;
 /// How many requests a client may have on one connection of HTTP/2 at once.
 const MAX_STREAMS: u32 = 100;
 /// How much of a request's body a client may send over HTTP/2 before it is read, in bytes: of one
@@ -64,7 +69,7 @@ pub(crate) struct Listener {
     tls: Option<Tls>,
     http: auto::Builder<TokioExecutor>,
     permits: Arc<Semaphore>,
-    address_permits: AddressPermits,
+    address_permits: CallerPermits,
     /// The open HTTP connections. Sockets are not among them: `App::tasks` tracks those.
     pub(crate) open: TaskTracker,
     /// Cuts the connections that do not end by themselves.
@@ -82,7 +87,7 @@ impl Listener {
         };
         Self {
             permits: Arc::new(Semaphore::new(max)),
-            address_permits: AddressPermits::new(config.max_connections_per_address),
+            address_permits: CallerPermits::new(config.max_connections_per_address),
             open: TaskTracker::new(),
             cut: CancellationToken::new(),
             app,
@@ -125,7 +130,8 @@ impl Listener {
         let address = peer.ip().to_canonical();
         // A proxy's connections carry many clients, so they are not counted per address.
         let is_proxy = self.app.config.connection.trusts(address);
-        let of_address = (!is_proxy).then(|| self.address_permits.acquire(address));
+        let of_address =
+            (!is_proxy).then(|| self.address_permits.acquire(CallerKey::of_address(address)));
         let overall = self.permits.clone().try_acquire_owned().ok();
         let metrics = &self.app.metrics;
         match (overall, of_address) {
@@ -170,13 +176,12 @@ impl Listener {
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let activity = Activity::new();
+        let received = ReceivedBytes::default();
         let service = service_fn(|mut request: Request<Incoming>| {
             let open = activity.begin();
             request.extensions_mut().insert(ConnectInfo(peer));
+            request.extensions_mut().insert(received.clone());
             let is_http2 = request.version() == Version::HTTP_2;
-            if is_http2 {
-                set_host(&mut request);
-            }
             // Over HTTP/2, a body that is not read holds up no other.
             let has_body = !is_http2 && !request.body().is_end_stream();
             let response = self.router.clone().call(request);
@@ -193,10 +198,12 @@ impl Listener {
                         .or_insert(close);
                 }
                 // A request may have been refused before its body was read.
-                unread_body.set(has_body && response.status().is_client_error());
+                unread_body.set(has_body && !response.status().is_success());
                 Ok::<_, Infallible>(response.map(|body| WatchedBody::new(body, open, is_http2)))
             }
         });
+        let counter = received.clone();
+        let stream = InspectReader::new(stream, move |bytes| counter.add(bytes.len()));
         let io = TokioIo::new(stream);
         let mut connection = pin!(self.http.serve_connection_with_upgrades(io, service));
         let ended = select! {
@@ -273,16 +280,6 @@ fn http_of(idle_timeout: Duration) -> auto::Builder<TokioExecutor> {
         .max_send_buf_size(BUFFER)
         .max_pending_accept_reset_streams(MAX_RESETS);
     http
-}
-
-/// Gives a request of HTTP/2 the header that names its host in HTTP/1.1: the origin of a page is
-/// compared with it.
-fn set_host(request: &mut Request<Incoming>) {
-    let authority = request.uri().authority();
-    let host = authority.and_then(|host| HeaderValue::from_str(host.as_str()).ok());
-    if let Some(host) = host {
-        request.headers_mut().insert(header::HOST, host);
-    }
 }
 
 /// Returns whether an error of `accept` concerns one connection and not the listener.

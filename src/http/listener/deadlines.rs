@@ -20,7 +20,7 @@ use tokio::{
 
 use crate::{
     http::listener::socket::Stream, metrics::gauge_guard::GaugeGuard,
-    rate_limit::permit::AddressPermit,
+    rate_limit::permit::CallerPermit,
 };
 
 /// How long a closing connection discards what the client still sends.
@@ -29,7 +29,7 @@ const LINGER: Duration = Duration::from_secs(2);
 /// The permits of an open connection, held while it is HTTP and after it is upgraded.
 pub(crate) struct ConnectionPermits {
     pub(crate) _overall: OwnedSemaphorePermit,
-    pub(crate) _of_address: Option<AddressPermit>,
+    pub(crate) _of_address: Option<CallerPermit>,
     pub(crate) _gauge: GaugeGuard,
 }
 

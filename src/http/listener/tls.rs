@@ -12,14 +12,17 @@ use tokio_rustls::{
     TlsAcceptor,
     rustls::{
         ServerConfig,
+        client::verify_server_name,
         crypto::ring,
-        pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
+        pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject},
+        server::ParsedCertificate,
     },
     server::TlsStream,
 };
 
 use crate::{
-    config::connection::ConnectionConfig, domain::command_error::CommandError,
+    config::{connection::ConnectionConfig, host::HostName, secret_file::warn_if_exposed},
+    domain::command_error::CommandError,
     http::listener::deadlines::DeadlineStream,
 };
 
@@ -29,7 +32,15 @@ pub(crate) struct Tls {
     cert: PathBuf,
     key: PathBuf,
     /// Used for new connections; open ones keep the configuration they were accepted with.
-    current: Arc<RwLock<Arc<ServerConfig>>>,
+    current: Arc<RwLock<Loaded>>,
+}
+
+/// What the files hold.
+#[derive(Clone, Debug)]
+struct Loaded {
+    config: Arc<ServerConfig>,
+    /// The server's own certificate.
+    leaf: CertificateDer<'static>,
 }
 
 impl Tls {
@@ -57,18 +68,32 @@ impl Tls {
         Ok(())
     }
 
+    /// Whether the certificate is for this host.
+    pub(crate) fn names(&self, host: &HostName) -> bool {
+        let name = match host {
+            HostName::Ip(address) => Ok(ServerName::from(*address)),
+            HostName::Name(name) => ServerName::try_from(name.as_str()),
+        };
+        let current = self.current.read();
+        let certificate = ParsedCertificate::try_from(&current.leaf);
+        match (certificate, name) {
+            (Ok(certificate), Ok(name)) => verify_server_name(&certificate, &name).is_ok(),
+            _ => false,
+        }
+    }
+
     /// Performs the handshake of a new connection.
     pub(crate) async fn accept(
         &self,
         stream: DeadlineStream,
     ) -> io::Result<TlsStream<DeadlineStream>> {
         // Cloned, so that no lock is held during the handshake.
-        let current = self.current.read().clone();
+        let current = self.current.read().config.clone();
         TlsAcceptor::from(current).accept(stream).await
     }
 }
 
-fn load(cert: &Path, key: &Path) -> Result<Arc<ServerConfig>, CommandError> {
+fn load(cert: &Path, key: &Path) -> Result<Loaded, CommandError> {
     let error = |flag, file: &Path, reason: &dyn Display| CommandError::Tls {
         flag,
         file: file.to_owned(),
@@ -79,9 +104,10 @@ fn load(cert: &Path, key: &Path) -> Result<Arc<ServerConfig>, CommandError> {
     let chain = CertificateDer::pem_file_iter(cert)
         .and_then(Iterator::collect::<Result<Vec<_>, _>>)
         .map_err(|e| cert_error(&e))?;
-    if chain.is_empty() {
+    let Some(leaf) = chain.first().cloned() else {
         return Err(cert_error(&"there is no certificate in it"));
-    }
+    };
+    warn_if_exposed(key);
     let private = PrivateKeyDer::from_pem_file(key).map_err(|e| key_error(&e))?;
     let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()
@@ -90,5 +116,6 @@ fn load(cert: &Path, key: &Path) -> Result<Arc<ServerConfig>, CommandError> {
         .with_single_cert(chain, private)
         .map_err(|e| key_error(&e))?;
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    Ok(Arc::new(config))
+    let config = Arc::new(config);
+    Ok(Loaded { config, leaf })
 }

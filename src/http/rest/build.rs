@@ -24,6 +24,7 @@ use crate::{
     store::{
         build::{self, Model},
         build_property,
+        db::database::Db,
     },
 };
 
@@ -68,13 +69,14 @@ pub(crate) static RESOURCE: Resource<BuildField> = Resource {
 /// Answers with the builds, or with those of one builder. A builder without a row has none.
 pub(crate) async fn list(
     app: &App,
+    db: &Db,
     of: Option<&BuilderRef>,
     parameters: &Parameters,
 ) -> Result<Value> {
     let query = RestQuery::list(&RESOURCE, parameters, app.config.rest.rest_max_rows)?;
     let builder = match of {
         None => None,
-        Some(builder) => match builder::find_id(app, builder).await? {
+        Some(builder) => match builder::find_id(db, builder).await? {
             Some(id) => Some(id),
             None => {
                 return Ok(query.list_body(OffsetPage {
@@ -84,23 +86,28 @@ pub(crate) async fn list(
             }
         },
     };
-    let OffsetPage { rows, total } = build::offset_page(&app.db, builder, &query.args).await?;
-    let rows = render(app, &query, rows).await?;
+    let OffsetPage { rows, total } = build::offset_page(db, builder, &query.args).await?;
+    let rows = render(app, db, &query, rows).await?;
     Ok(query.list_body(OffsetPage { rows, total }))
 }
 
 /// Answers with one build.
-pub(crate) async fn get(app: &App, reference: &BuildRef, parameters: &Parameters) -> Result<Value> {
+pub(crate) async fn get(
+    app: &App,
+    db: &Db,
+    reference: &BuildRef,
+    parameters: &Parameters,
+) -> Result<Value> {
     let query = RestQuery::single(&RESOURCE, parameters)?;
     let row = match reference {
         BuildRef::Id(number) => {
             let ids: Vec<BuildId> = number.value.map(BuildId).into_iter().collect();
-            build::by_ids(&app.db, &ids).await?.into_values().next()
+            build::by_ids(db, &ids).await?.into_values().next()
         }
-        BuildRef::InBuilder(builder, number) => by_number(app, builder, number).await?,
+        BuildRef::InBuilder(builder, number) => by_number(db, builder, number).await?,
     };
     let row = row.ok_or_else(|| not_found(reference))?;
-    let mut rows = render(app, &query, vec![row]).await?;
+    let mut rows = render(app, db, &query, vec![row]).await?;
     // One row in, one row out.
     Ok(query.single_body(rows.remove(0)))
 }
@@ -109,10 +116,10 @@ pub(crate) async fn get(app: &App, reference: &BuildRef, parameters: &Parameters
 ///
 /// # Errors
 /// `NotFound` for a build that is given by its builder and number.
-pub(crate) async fn find_id(app: &App, reference: &BuildRef) -> Result<Option<BuildId>> {
+pub(crate) async fn find_id(db: &Db, reference: &BuildRef) -> Result<Option<BuildId>> {
     match reference {
         BuildRef::Id(number) => Ok(number.value.map(BuildId)),
-        BuildRef::InBuilder(builder, number) => match by_number(app, builder, number).await? {
+        BuildRef::InBuilder(builder, number) => match by_number(db, builder, number).await? {
             Some(row) => Ok(Some(row.id)),
             None => Err(not_found(reference)),
         },
@@ -132,8 +139,8 @@ fn not_found(reference: &BuildRef) -> Error {
     Error::not_found("build", id)
 }
 
-async fn by_number(app: &App, builder: &BuilderRef, number: &PathNumber) -> Result<Option<Model>> {
-    let builder: Option<BuilderId> = builder::find_id(app, builder).await?;
+async fn by_number(db: &Db, builder: &BuilderRef, number: &PathNumber) -> Result<Option<Model>> {
+    let builder: Option<BuilderId> = builder::find_id(db, builder).await?;
     let (Some(builder), Some(number)) = (builder, number.value) else {
         return Ok(None);
     };
@@ -147,14 +154,19 @@ async fn by_number(app: &App, builder: &BuilderRef, number: &PathNumber) -> Resu
         limit: 2,
         offset: 0,
     };
-    Ok(build::offset_page(&app.db, Some(builder), &args)
+    Ok(build::offset_page(db, Some(builder), &args)
         .await?
         .rows
         .pop())
 }
 
 /// Renders rows with the properties that the caller wants.
-async fn render(app: &App, query: &RestQuery<BuildField>, rows: Vec<Model>) -> Result<Vec<Value>> {
+async fn render(
+    app: &App,
+    db: &Db,
+    query: &RestQuery<BuildField>,
+    rows: Vec<Model>,
+) -> Result<Vec<Value>> {
     let ids: Vec<BuildId> = rows.iter().map(|row| row.id).collect();
     let names = &query.properties;
     let mut properties = if names.is_empty() || !query.selects("properties") {
@@ -162,7 +174,7 @@ async fn render(app: &App, query: &RestQuery<BuildField>, rows: Vec<Model>) -> R
     } else {
         // `None` reads all properties.
         let names = (!names.iter().any(|name| name == "*")).then_some(&names[..]);
-        build_property::of_builds(&app.db, &ids, names).await?
+        build_property::of_builds(db, &ids, names).await?
     };
     let view = |row: Model| {
         let properties = properties.remove(&row.id).unwrap_or_default();

@@ -20,6 +20,7 @@ use crate::{
     store::{
         builder::{self, Model},
         builder_master, builder_tag,
+        db::database::Db,
     },
 };
 
@@ -57,63 +58,55 @@ pub(crate) static RESOURCE: Resource<BuilderField> = Resource {
 };
 
 /// Answers with the builders.
-pub(crate) async fn list(app: &App, parameters: &Parameters) -> Result<Value> {
+pub(crate) async fn list(app: &App, db: &Db, parameters: &Parameters) -> Result<Value> {
     let query = RestQuery::list(&RESOURCE, parameters, app.config.rest.rest_max_rows)?;
-    let OffsetPage { rows, total } = builder::offset_page(&app.db, &query.args).await?;
-    let rows = render(app, &query, rows).await?;
+    let OffsetPage { rows, total } = builder::offset_page(db, &query.args).await?;
+    let rows = render(db, &query, rows).await?;
     Ok(query.list_body(OffsetPage { rows, total }))
 }
 
 /// Answers with one builder.
-pub(crate) async fn get(
-    app: &App,
-    reference: &BuilderRef,
-    parameters: &Parameters,
-) -> Result<Value> {
+pub(crate) async fn get(db: &Db, reference: &BuilderRef, parameters: &Parameters) -> Result<Value> {
     let query = RestQuery::single(&RESOURCE, parameters)?;
     let (row, given_id) = match reference {
         BuilderRef::Name(name) => {
             let names = std::slice::from_ref(name);
-            let row = builder::by_names(&app.db, names).await?.remove(name);
+            let row = builder::by_names(db, names).await?.remove(name);
             (row, format!("{name:?}"))
         }
         BuilderRef::Id(number) => {
             let ids: Vec<BuilderId> = number.value.map(BuilderId).into_iter().collect();
-            let row = builder::by_ids(&app.db, &ids).await?.into_values().next();
+            let row = builder::by_ids(db, &ids).await?.into_values().next();
             (row, number.text.clone())
         }
     };
     let row = row.ok_or_else(|| Error::not_found("builder", given_id))?;
-    let mut rows = render(app, &query, vec![row]).await?;
+    let mut rows = render(db, &query, vec![row]).await?;
     // One row in, one row out.
     Ok(query.single_body(rows.remove(0)))
 }
 
 /// Finds the id of a builder. As in Buildbot, a given id is not looked up.
-pub(crate) async fn find_id(app: &App, reference: &BuilderRef) -> Result<Option<BuilderId>> {
+pub(crate) async fn find_id(db: &Db, reference: &BuilderRef) -> Result<Option<BuilderId>> {
     match reference {
         BuilderRef::Id(number) => Ok(number.value.map(BuilderId)),
         BuilderRef::Name(name) => {
             let names = std::slice::from_ref(name);
-            let found = builder::by_names(&app.db, names).await?;
+            let found = builder::by_names(db, names).await?;
             Ok(found.get(name).map(|row| row.id))
         }
     }
 }
 
 /// Renders rows with their masters and tags, where these are selected.
-async fn render(
-    app: &App,
-    query: &RestQuery<BuilderField>,
-    rows: Vec<Model>,
-) -> Result<Vec<Value>> {
+async fn render(db: &Db, query: &RestQuery<BuilderField>, rows: Vec<Model>) -> Result<Vec<Value>> {
     let ids: Vec<BuilderId> = rows.iter().map(|row| row.id).collect();
     // For no ids the store runs no statement.
     let ids_for = |field| {
         if query.selects(field) { &ids[..] } else { &[] }
     };
-    let mut masters = builder_master::of_builders(&app.db, ids_for("masterids")).await?;
-    let mut tags = builder_tag::of_builders(&app.db, ids_for("tags")).await?;
+    let mut masters = builder_master::of_builders(db, ids_for("masterids")).await?;
+    let mut tags = builder_tag::of_builders(db, ids_for("tags")).await?;
     let view = |row: Model| {
         let masters = masters.remove(&row.id).unwrap_or_default();
         let tags = tags.remove(&row.id).unwrap_or_default();

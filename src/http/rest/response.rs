@@ -8,7 +8,10 @@ use serde_json::{Value, json};
 
 use crate::{
     domain::error::Error,
-    http::{accept, error_status::status_of},
+    http::{
+        accept,
+        error_status::{retry_after, status_of_error},
+    },
 };
 
 /// The media type of every answer.
@@ -64,13 +67,9 @@ impl From<Error> for RestError {
             // The client gets no details, so the log must have them.
             tracing::error!(%source, "a REST request failed");
         }
-        let header = match error {
-            Error::RateLimited { seconds, .. } => Some((header::RETRY_AFTER, seconds.into())),
-            _ => None,
-        };
         Self {
-            header,
-            ..Self::new(status_of(error.code()), error.to_string())
+            header: retry_after(&error).map(|after| (header::RETRY_AFTER, after)),
+            ..Self::new(status_of_error(&error), error.to_string())
         }
     }
 }

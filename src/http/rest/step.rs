@@ -19,7 +19,10 @@ use crate::{
         resource::{FieldKind, Resource, ResourceField},
         view::StepView,
     },
-    store::step::{self, Model},
+    store::{
+        db::database::Db,
+        step::{self, Model},
+    },
 };
 
 /// The fields of steps.
@@ -56,10 +59,15 @@ pub(crate) static RESOURCE: Resource<StepField> = Resource {
 };
 
 /// Answers with the steps of a build. As in Buildbot, a build without a row may have some.
-pub(crate) async fn list(app: &App, of: &BuildRef, parameters: &Parameters) -> Result<Value> {
+pub(crate) async fn list(
+    app: &App,
+    db: &Db,
+    of: &BuildRef,
+    parameters: &Parameters,
+) -> Result<Value> {
     let query = RestQuery::list(&RESOURCE, parameters, app.config.rest.rest_max_rows)?;
-    let OffsetPage { rows, total } = match build::find_id(app, of).await? {
-        Some(build) => step::offset_page_of(&app.db, build, &query.args).await?,
+    let OffsetPage { rows, total } = match build::find_id(db, of).await? {
+        Some(build) => step::offset_page_of(db, build, &query.args).await?,
         None => OffsetPage {
             rows: Vec::new(),
             total: 0,
@@ -70,16 +78,21 @@ pub(crate) async fn list(app: &App, of: &BuildRef, parameters: &Parameters) -> R
 }
 
 /// Answers with one step.
-pub(crate) async fn get(app: &App, reference: &StepRef, parameters: &Parameters) -> Result<Value> {
+pub(crate) async fn get(
+    app: &App,
+    db: &Db,
+    reference: &StepRef,
+    parameters: &Parameters,
+) -> Result<Value> {
     let query = RestQuery::single(&RESOURCE, parameters)?;
     let (row, given_id) = match reference {
         StepRef::Id(number) => {
             let ids: Vec<StepId> = number.value.map(StepId).into_iter().collect();
-            let row = step::by_ids(&app.db, &ids).await?.into_values().next();
+            let row = step::by_ids(db, &ids).await?.into_values().next();
             (row, number.text.clone())
         }
         StepRef::InBuild(build, element) => {
-            let row = by_name_or_number(app, build, element).await?;
+            let row = by_name_or_number(db, build, element).await?;
             (row, format!("{:?} of this build", element.text))
         }
     };
@@ -88,11 +101,11 @@ pub(crate) async fn get(app: &App, reference: &StepRef, parameters: &Parameters)
 }
 
 async fn by_name_or_number(
-    app: &App,
+    db: &Db,
     build: &BuildRef,
     element: &StepElement,
 ) -> Result<Option<Model>> {
-    let build = build::find_id(app, build).await?;
+    let build = build::find_id(db, build).await?;
     let (Some(build), Some(name_or_number)) = (build, &element.name_or_number) else {
         return Ok(None);
     };
@@ -104,10 +117,7 @@ async fn by_name_or_number(
         limit: 2,
         offset: 0,
     };
-    Ok(step::offset_page_of(&app.db, build, &args)
-        .await?
-        .rows
-        .pop())
+    Ok(step::offset_page_of(db, build, &args).await?.rows.pop())
 }
 
 fn render(app: &App, row: Model) -> Value {

@@ -7,7 +7,7 @@
 
 use std::pin::pin;
 
-use axum::extract::ws::{Message, WebSocket};
+use axum::extract::ws::Message;
 use futures_util::{
     StreamExt,
     stream::{FuturesUnordered, StreamFuture},
@@ -23,30 +23,37 @@ use crate::{
     auth::{request_context::RequestContext, token_lease::TokenLease},
     graphql::{
         api::Api,
-        execute::outcome::{Interruption, Refusal, RefusalCause, Update},
+        execute::{
+            errors::from_error,
+            outcome::{Interruption, Refusal, RefusalCause, Update},
+        },
     },
-    http::websocket::{
-        liveness::{Expired, Liveness},
-        operation::{OperationOutput, RunningOperation},
-        protocol::{CloseReason, Subprotocol},
-        session::{Session, SessionRequest},
-        transport::{Transport, TransportEvent},
+    http::{
+        graphql::body::READ_FACTOR,
+        websocket::{
+            liveness::{Expired, Liveness},
+            operation::{OperationOutput, RunningOperation},
+            protocol::{CloseReason, Subprotocol},
+            session::{Session, SessionRequest, StartRequest},
+            transport::{Transport, TransportEvent},
+        },
     },
     metrics::gauge_guard::GaugeGuard,
 };
 
-/// How many messages may wait before operations pause until they are written.
+/// How many messages, and bytes, may wait before operations pause until they are written.
 const BATCH: usize = 64;
+const BATCH_BYTES: usize = 128 * 1_024;
 
 /// Serves a socket until it closes.
 pub(crate) async fn run(
     api: Api,
     context: RequestContext,
-    socket: WebSocket,
+    transport: Transport,
     protocol: Subprotocol,
 ) {
     let _open = GaugeGuard::new(&api.app().metrics.sockets);
-    let mut connection = SocketConnection::new(api, context, socket, protocol);
+    let mut connection = SocketConnection::new(api, context, transport, protocol);
     let end = connection.run().await;
     // Drops the operations, so that they hold nothing while the client's close is awaited.
     let SocketConnection { transport, .. } = connection;
@@ -87,17 +94,19 @@ struct SocketConnection {
 }
 
 impl SocketConnection {
-    fn new(api: Api, context: RequestContext, socket: WebSocket, protocol: Subprotocol) -> Self {
+    fn new(api: Api, context: RequestContext, transport: Transport, protocol: Subprotocol) -> Self {
         let signer = api.error_signer(&context);
-        let config = &api.app().config.http;
+        let config = &api.app().config;
+        let (http, max_values) = (&config.http, config.limit.max_json_values);
+        let max_operations = http.max_socket_operations;
         Self {
-            session: Session::new(protocol, context, signer, config.max_socket_operations),
-            transport: Transport::new(socket),
+            session: Session::new(protocol, context, signer, max_operations, max_values),
+            transport,
             running: FuturesUnordered::new(),
             held: Vec::new(),
             // Replaced when `connection_init` settles who the caller is.
             lease: TokenLease::always(),
-            liveness: Liveness::new(config, Instant::now()),
+            liveness: Liveness::new(http, config.connection.read_timeout(), Instant::now()),
             stopping: api.app().stop.child_token(),
             closing: None,
             api,
@@ -183,6 +192,10 @@ impl SocketConnection {
                 None
             }
             Err(Expired::Init) => Some(ConnectionEnd::Close(CloseReason::init_timeout())),
+            Err(Expired::Message) => {
+                let seconds = self.api.app().config.connection.read_timeout_seconds;
+                Some(ConnectionEnd::Refuse(CloseReason::message_timeout(seconds)))
+            }
             Err(Expired::Write) => {
                 tracing::info!("a socket whose client took nothing is dropped");
                 Some(ConnectionEnd::Gone)
@@ -199,7 +212,8 @@ impl SocketConnection {
         match output {
             Some(OperationOutput::Update(Update::Next { payload, .. })) => {
                 out.push_back(label.result(&payload));
-                if out.len() < BATCH {
+                let bytes: usize = out.iter().map(String::len).sum();
+                if out.len() < BATCH && bytes < BATCH_BYTES {
                     self.running.push(operation.into_future());
                 } else {
                     self.held.push(operation);
@@ -240,8 +254,9 @@ impl SocketConnection {
         let held = self.held.drain(..);
         self.running.extend(held.map(StreamExt::into_future));
         self.liveness.on_written(now);
+        self.liveness.on_message(self.transport.has_begun(), now);
         match event {
-            TransportEvent::Blocked | TransportEvent::Written => None,
+            TransportEvent::Blocked | TransportEvent::Written | TransportEvent::Begun => None,
             TransportEvent::Received(message) => {
                 self.liveness.on_received(now);
                 self.on_message(message).await
@@ -256,9 +271,7 @@ impl SocketConnection {
             Message::Text(text) => match self.session.receive(&text, &mut self.transport.outbox) {
                 Ok(Some(SessionRequest::Init(authorization))) => self.on_init(&authorization).await,
                 Ok(Some(SessionRequest::Start(start))) => {
-                    let stopping = self.stopping.clone();
-                    let operation = RunningOperation::new(self.api.clone(), *start, stopping);
-                    self.running.push(operation.into_future());
+                    self.start(*start, text.len());
                     None
                 }
                 Ok(None) => None,
@@ -271,18 +284,40 @@ impl SocketConnection {
         }
     }
 
+    /// Starts the operation of a message of so many bytes, if there is memory for it.
+    fn start(&mut self, start: StartRequest, bytes: usize) {
+        let app = self.api.app();
+        match app.memory.reserve(bytes * READ_FACTOR) {
+            Ok(memory) => {
+                let (api, stopping) = (self.api.clone(), self.stopping.clone());
+                let operation = RunningOperation::new(api, start, memory, stopping);
+                self.running.push(operation.into_future());
+            }
+            Err(error) => {
+                let error = self
+                    .api
+                    .error_signer(&start.context)
+                    .signed(from_error(&error));
+                let out = &mut self.transport.outbox;
+                self.session.failed(&start.label, &[error], out);
+            }
+        }
+    }
+
     async fn on_init(&mut self, authorization: &[Option<String>]) -> Option<ConnectionEnd> {
         let access = &self.api.app().access;
+        let rate_limiter = &self.api.app().rate_limiter;
         // May wait for the database: no operation runs yet that this would stall.
         let caller = if authorization.is_empty() {
             access.revalidate(self.session.caller()).await
         } else {
-            access.authenticate_payload(authorization).await
+            let can_pay = rate_limiter.can_pay_rejection(self.session.address());
+            access.authenticate_payload(authorization, can_pay).await
         };
         self.lease = access.lease(&caller);
-        let rate_limiter = &self.api.app().rate_limiter;
         let admit = |context: &RequestContext| rate_limiter.admit(context);
         let outcome = self.session.init(caller, admit, &mut self.transport.outbox);
+        self.transport.open();
         outcome.err().map(ConnectionEnd::Close)
     }
 }

@@ -35,17 +35,13 @@ pub fn session(data: &[u8]) {
         return;
     };
     let protocol = Subprotocol::ALL[usize::from(choice & 1)];
-    let context = RequestContext {
-        caller: Caller::local(),
-        address: Ipv4Addr::LOCALHOST.into(),
-        request_id: "fuzz".into(),
-        wants_cost: false,
-    };
+    let address = Ipv4Addr::LOCALHOST.into();
+    let context = RequestContext::new(Caller::local(), address, "fuzz".into(), false);
     let signer = ErrorSigner {
         request_id: context.request_id.clone(),
         metrics: Arc::default(),
     };
-    let mut session = Session::new(protocol, context, signer, MAX_OPERATIONS);
+    let mut session = Session::new(protocol, context, signer, MAX_OPERATIONS, 10_000);
     let mut held: Vec<HeldOperation> = Vec::new();
     let mut account = Account::default();
     for line in data.split(|byte| *byte == b'\n') {
@@ -91,7 +87,7 @@ pub fn session(data: &[u8]) {
 
 fn check_close(closing: &CloseReason) {
     assert!(
-        [1000, 4400, 4401, 4403, 4409, 4429].contains(&closing.code),
+        [1000, 1009, 4400, 4401, 4403, 4409, 4429].contains(&closing.code),
         "{closing:?}"
     );
     assert!(closing.reason.len() <= 123, "{closing:?}");

@@ -11,6 +11,8 @@ use crate::config::http::HttpConfig;
 pub(crate) enum Expired {
     /// The client sent no `connection_init`.
     Init,
+    /// The client began a message and did not end it.
+    Message,
     /// The client read nothing.
     Write,
     /// The client sent nothing after a ping.
@@ -40,10 +42,14 @@ pub(crate) struct Liveness {
     last_keep_alive: Instant,
     /// Since when a write has been blocked.
     blocked_since: Option<Instant>,
+    /// How long a message may take from its first byte to its last.
+    read_timeout: Duration,
+    /// Since when a message is not all there.
+    message_since: Option<Instant>,
 }
 
 impl Liveness {
-    pub(crate) fn new(config: &HttpConfig, now: Instant) -> Self {
+    pub(crate) fn new(config: &HttpConfig, read_timeout: Duration, now: Instant) -> Self {
         Self {
             init_deadline: now + Duration::from_secs(config.socket_init_seconds),
             ping_interval: Duration::from_secs(config.socket_ping_seconds),
@@ -52,6 +58,8 @@ impl Liveness {
             pinged_at: None,
             last_keep_alive: now,
             blocked_since: None,
+            read_timeout,
+            message_since: None,
         }
     }
 
@@ -63,6 +71,9 @@ impl Liveness {
             (None, Some(pinged)) => pinged + self.ping_interval,
             (None, None) => self.last_received + self.ping_interval,
         };
+        if let (None, Some(since)) = (self.blocked_since, self.message_since) {
+            deadline = deadline.min(since + self.read_timeout);
+        }
         if is_kept_alive {
             deadline = deadline.min(self.last_keep_alive + self.ping_interval);
         }
@@ -81,6 +92,10 @@ impl Liveness {
     ) -> Result<DueMessages, Expired> {
         if !is_open && now >= self.init_deadline {
             return Err(Expired::Init);
+        }
+        let message_since = self.message_since.filter(|_| self.blocked_since.is_none());
+        if message_since.is_some_and(|since| now >= since + self.read_timeout) {
+            return Err(Expired::Message);
         }
         let mut due = DueMessages {
             ping: false,
@@ -112,6 +127,11 @@ impl Liveness {
         self.pinged_at = None;
     }
 
+    /// Notes whether a message has begun that is not all there.
+    pub(crate) fn on_message(&mut self, has_begun: bool, now: Instant) {
+        self.message_since = has_begun.then(|| self.message_since.unwrap_or(now));
+    }
+
     /// Notes that a write is blocked. Each call restarts the timeout, because the transport reports
     /// it again only after the client has read something.
     pub(crate) fn on_blocked(&mut self, now: Instant) {
@@ -123,6 +143,7 @@ impl Liveness {
         if self.blocked_since.take().is_some() {
             // Nothing was read meanwhile, so the client's silence counts from now.
             self.on_received(now);
+            self.message_since = self.message_since.map(|_| now);
         }
     }
 }

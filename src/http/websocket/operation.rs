@@ -29,6 +29,7 @@ use crate::{
         request_log::socket_span,
         websocket::{protocol::MessageLabel, session::StartRequest},
     },
+    memory::MemoryShare,
 };
 
 /// A running operation: a stream of what it sends.
@@ -58,7 +59,12 @@ enum OperationStage {
 }
 
 impl RunningOperation {
-    pub(crate) fn new(api: Api, start: StartRequest, stopping: CancellationToken) -> Self {
+    pub(crate) fn new(
+        api: Api,
+        start: StartRequest,
+        memory: MemoryShare,
+        stopping: CancellationToken,
+    ) -> Self {
         let span = socket_span(&start.context);
         let StartRequest {
             label,
@@ -68,8 +74,11 @@ impl RunningOperation {
         } = start;
         // A panic must end this operation alone, not the socket's task.
         let panicked = |error| Outcome::Refused(from_error(&error).into());
-        let begin = catch(begin(api, operation, context, stopping))
-            .map(move |r| r.unwrap_or_else(panicked));
+        let begin = catch(begin(api, operation, context, stopping)).map(move |begun| {
+            // The request is read.
+            drop(memory);
+            begun.unwrap_or_else(panicked)
+        });
         Self {
             label,
             ending: Abortable::new(pending(), ending),

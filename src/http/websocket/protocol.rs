@@ -8,7 +8,7 @@ use serde_json::{Map, Value as Json, json};
 use crate::{domain::error::Error, graphql::execute::outcome::Interruption};
 
 /// The longest id of an operation, in bytes. It is bounded because every message repeats it.
-const MAX_ID: usize = 256;
+pub(crate) const MAX_ID: usize = 256;
 /// The longest reason in bytes: a control frame holds 125, and the close code takes two of them.
 const MAX_REASON: usize = 123;
 
@@ -97,6 +97,26 @@ impl CloseReason {
 
     pub(crate) fn init_timeout() -> Self {
         Self::new(4408, "connection_init did not come in time")
+    }
+
+    /// A message began and did not end. Clients do not try again at this code ("policy violation"):
+    /// it would take as long again.
+    pub(crate) fn message_timeout(seconds: u64) -> Self {
+        let rule = format!("read-timeout-seconds is {seconds}, and a message was not all there");
+        Self::new(close_code::POLICY, rule)
+    }
+
+    /// The server has no memory for what comes in.
+    pub(crate) fn out_of_memory() -> Self {
+        Self::new(close_code::AGAIN, Error::OutOfMemory.to_string())
+    }
+
+    /// A long message came before the caller was known.
+    pub(crate) fn too_early() -> Self {
+        Self::new(
+            close_code::SIZE,
+            "a long message came before connection_init",
+        )
     }
 
     pub(crate) fn binary() -> Self {

@@ -2,12 +2,15 @@
 //! returns messages to send, an operation to run, or the reason to close the socket.
 
 use std::{
+    borrow::Cow,
     collections::{HashMap, VecDeque},
+    net::IpAddr,
     sync::Arc,
 };
 
 use async_graphql::{Response, ServerError};
 use futures_util::stream::{AbortHandle, AbortRegistration};
+use serde::Deserialize;
 use serde_json::{Map, Value as Json, json};
 
 use crate::{
@@ -18,9 +21,12 @@ use crate::{
         prepare::documents::OperationRequest,
     },
     http::{
-        graphql::request::from_parameters,
+        graphql::{
+            json::{self as counted_json, JsonError},
+            request::from_parameters,
+        },
         websocket::protocol::{
-            CloseReason, MessageKind, MessageLabel, Subprotocol, complete, id, payload,
+            CloseReason, MAX_ID, MessageKind, MessageLabel, Subprotocol, complete, id, payload,
         },
     },
 };
@@ -44,6 +50,18 @@ pub(crate) struct StartRequest {
     pub(crate) ending: AbortRegistration,
 }
 
+/// What of a message says which operation it starts.
+#[derive(Deserialize)]
+struct MessageHead<'m> {
+    #[serde(borrow)]
+    id: Cow<'m, str>,
+    #[serde(borrow, rename = "type")]
+    kind: Cow<'m, str>,
+}
+
+/// The longest message before a socket is open, in bytes: much more than any token has.
+pub(crate) const MAX_UNOPENED: usize = 64 * 1024;
+
 /// Messages to send, oldest first.
 pub(crate) type Outbox = VecDeque<String>;
 
@@ -54,6 +72,8 @@ pub(crate) struct Session {
     context: RequestContext,
     signer: ErrorSigner,
     max_operations: usize,
+    /// How many values a message may have.
+    max_values: u64,
     is_open: bool,
     is_stopping: bool,
     /// How many operations have been started; their number is part of their request id.
@@ -67,12 +87,14 @@ impl Session {
         context: RequestContext,
         signer: ErrorSigner,
         max_operations: usize,
+        max_values: u64,
     ) -> Self {
         Self {
             protocol,
             context,
             signer,
             max_operations,
+            max_values,
             is_open: false,
             is_stopping: false,
             started: 0,
@@ -100,10 +122,16 @@ impl Session {
         text: &str,
         out: &mut Outbox,
     ) -> Result<Option<SessionRequest>, CloseReason> {
-        let mut message = match serde_json::from_str(text) {
+        if !self.is_open && text.len() > MAX_UNOPENED {
+            return Err(CloseReason::too_early());
+        }
+        let mut message = match counted_json::parse(text.as_bytes(), self.max_values) {
             Ok(Json::Object(message)) => message,
             Ok(_) => return Err(CloseReason::bad("a message is a JSON object")),
-            Err(error) => return Err(CloseReason::bad(format!("a message is JSON: {error}"))),
+            Err(JsonError::Syntax(error)) => {
+                return Err(CloseReason::bad(format!("a message is JSON: {error}")));
+            }
+            Err(JsonError::TooManyValues(error)) => return self.refuse_values(text, &error, out),
         };
         let kind = match message.get("type") {
             Some(Json::String(name)) => self.protocol.kind(name).ok_or_else(|| {
@@ -148,6 +176,11 @@ impl Session {
         Ok(None)
     }
 
+    /// The client's address.
+    pub(crate) fn address(&self) -> IpAddr {
+        self.context.address
+    }
+
     /// Returns the caller that the upgrade authenticated.
     pub(crate) fn caller(&self) -> &Caller {
         &self.context.caller
@@ -185,6 +218,29 @@ impl Session {
     pub(crate) fn keep_alive(&self, out: &mut Outbox) {
         if self.is_kept_alive() {
             out.push_back(json!({ "type": "ka" }).to_string());
+        }
+    }
+
+    /// Refuses the operation of a message with too many values; any other message closes.
+    fn refuse_values(
+        &mut self,
+        text: &str,
+        error: &Error,
+        out: &mut Outbox,
+    ) -> Result<Option<SessionRequest>, CloseReason> {
+        let head = serde_json::from_str::<MessageHead<'_>>(text).ok();
+        let head = head.filter(|head| {
+            let kind = self.protocol.kind(&head.kind);
+            let has_id = (1..=MAX_ID).contains(&head.id.len());
+            self.is_open && matches!(kind, Some(MessageKind::Start)) && has_id
+        });
+        match head {
+            Some(head) if !self.running.contains_key(&*head.id) => {
+                let refusal = self.signer.signed(from_error(error));
+                out.push_back(self.error(&head.id, &[refusal]));
+                Ok(None)
+            }
+            _ => Err(CloseReason::bad(error.to_string())),
         }
     }
 

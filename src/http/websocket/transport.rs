@@ -15,7 +15,17 @@ use futures_util::{SinkExt, StreamExt};
 use tokio::time::{sleep, timeout};
 use tungstenite::error::ProtocolError;
 
-use crate::http::websocket::{protocol::CloseReason, session::Outbox};
+use crate::{
+    app::App,
+    auth::request_context::RequestContext,
+    http::{
+        listener::received_bytes::ReceivedBytes,
+        websocket::{
+            protocol::CloseReason, session::Outbox, unfinished_message::UnfinishedMessage,
+        },
+    },
+    memory::MemoryShare,
+};
 
 /// How long a closing handshake may take.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
@@ -30,6 +40,8 @@ pub(crate) enum TransportEvent {
     Received(Message),
     /// The client sent something that is not a valid message.
     Refused(CloseReason),
+    /// A message has begun that is not all there; all waiting messages are written.
+    Begun,
     /// The connection is lost.
     Gone,
 }
@@ -43,17 +55,40 @@ pub(crate) struct Transport {
     is_flushed: bool,
     /// `Blocked` was reported, and nothing was written since.
     is_blocked: bool,
+    /// What was received of a message that is not all there.
+    unfinished: UnfinishedMessage,
+    /// The messages in the outbox and in the library's buffer, in bytes.
+    waiting: usize,
+    waiting_memory: MemoryShare,
 }
 
 impl Transport {
-    pub(crate) fn new(socket: WebSocket) -> Self {
+    pub(crate) fn new(
+        socket: WebSocket,
+        received: ReceivedBytes,
+        app: &App,
+        context: &RequestContext,
+    ) -> Self {
         Self {
+            unfinished: UnfinishedMessage::new(received, app, context),
+            waiting: 0,
+            waiting_memory: app.memory.hold(0),
             socket,
             outbox: Outbox::new(),
             is_ping_due: false,
             is_flushed: true,
             is_blocked: false,
         }
+    }
+
+    /// Whether a message has begun that is not all there.
+    pub(crate) fn has_begun(&self) -> bool {
+        self.unfinished.has_begun
+    }
+
+    /// Takes messages of any length from now on: the caller is known.
+    pub(crate) fn open(&mut self) {
+        self.unfinished.is_open = true;
     }
 
     /// Sends a ping ahead of the waiting messages.
@@ -69,6 +104,8 @@ impl Transport {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<TransportEvent> {
         let has_output = !self.outbox.is_empty() || self.is_ping_due || !self.is_flushed;
         if has_output {
+            let outbox: usize = self.outbox.iter().map(String::len).sum();
+            self.waiting_memory.resize(self.waiting + outbox);
             match self.poll_write(cx) {
                 Poll::Ready(Ok(())) => self.is_blocked = false,
                 Poll::Ready(Err(_)) => return Poll::Ready(TransportEvent::Gone),
@@ -81,8 +118,12 @@ impl Transport {
         }
         match self.socket.poll_next_unpin(cx) {
             Poll::Ready(message) => Poll::Ready(self.on_message(message)),
-            Poll::Pending if has_output => Poll::Ready(TransportEvent::Written),
-            Poll::Pending => Poll::Pending,
+            Poll::Pending => match self.unfinished.on_pending() {
+                Err(reason) => Poll::Ready(TransportEvent::Refused(reason)),
+                Ok(true) => Poll::Ready(TransportEvent::Begun),
+                Ok(false) if has_output => Poll::Ready(TransportEvent::Written),
+                Ok(false) => Poll::Pending,
+            },
         }
     }
 
@@ -92,6 +133,7 @@ impl Transport {
             if std::mem::take(&mut self.is_ping_due) {
                 self.socket.start_send_unpin(Message::Ping(Bytes::new()))?;
             } else if let Some(text) = self.outbox.pop_front() {
+                self.waiting += text.len();
                 self.socket.start_send_unpin(Message::Text(text.into()))?;
             }
             self.is_flushed = false;
@@ -99,12 +141,15 @@ impl Transport {
         }
         ready!(self.socket.poll_flush_unpin(cx))?;
         self.is_flushed = true;
+        self.waiting = 0;
+        self.waiting_memory.resize(0);
         Poll::Ready(Ok(()))
     }
 
     fn on_message(&mut self, message: Option<Result<Message, Error>>) -> TransportEvent {
         match message {
             Some(Ok(message)) => {
+                self.unfinished.on_received(&message);
                 // The library has queued a pong, which a flush sends before the next read.
                 if matches!(message, Message::Ping(_)) {
                     self.is_flushed = false;

@@ -16,8 +16,9 @@ use crate::{
     http::{
         cors,
         graphql::refusal::HttpRefusal,
+        listener::received_bytes::ReceivedBytes,
         request_log,
-        websocket::{connection, protocol::Subprotocol},
+        websocket::{connection, protocol::Subprotocol, transport::Transport},
     },
 };
 
@@ -47,8 +48,10 @@ pub(crate) async fn upgrade(
 ) -> Result<Response, HttpRefusal> {
     let (mut parts, _) = request.into_parts();
     let config = &api.app().config.http;
-    cors::check_origin(&parts.headers, config)?;
+    cors::check_site(&context)?;
     let max_message = config.max_message_bytes;
+    let received = parts.extensions.get::<ReceivedBytes>().cloned();
+    let received = received.unwrap_or_default();
     let mut upgrade = into_upgrade(&mut parts).await?;
     let protocol = choose_subprotocol(&parts.headers).ok_or_else(|| {
         HttpRefusal::new(
@@ -72,7 +75,8 @@ pub(crate) async fn upgrade(
             let tasks = api.app().tasks.clone();
             let span = request_log::socket_span(&context);
             let run = async move {
-                connection::run(api, context, socket, protocol).await;
+                let transport = Transport::new(socket, received, api.app(), &context);
+                connection::run(api, context, transport, protocol).await;
                 // Held until here: the permit counts the socket for as long as it is open.
                 drop(permit);
             };

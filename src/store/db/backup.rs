@@ -28,8 +28,8 @@ pub(crate) struct Backup {
 /// Writers go on meanwhile.
 ///
 /// The copy is of one moment. Its feed has a name of its own: once it grows, a cursor of the
-/// original would name another event in it. It is written beside `file`, and takes that name when
-/// it is whole.
+/// original would name another event in it. It is written beside `file`, under a random name, and
+/// takes the name of `file` when it is whole.
 ///
 /// # Errors
 /// Every reason why there is no copy.
@@ -70,12 +70,12 @@ async fn fill(
     let source = location.try_open(config, Purpose::Copy, 1).await?;
     require_write_ahead_log(location, &source).await?;
     // Lossless: `PartialFile::begin` refuses a path that is not UTF-8.
-    let target = partial.path.to_string_lossy().into_owned();
+    let target = partial.path().to_string_lossy().into_owned();
     let copy = Statement::from_sql_and_values(DbBackend::Sqlite, "VACUUM INTO ?", [target.into()]);
     let copied = source.execute_raw(copy).await;
     source.close().await?;
     copied?;
-    rename_feed(&partial.path)
+    rename_feed(partial.path())
         .await
         .map_err(|e| DbErr::Exec(RuntimeErr::SqlxError(e.into())))
 }

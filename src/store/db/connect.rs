@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use sea_orm::DbBackend;
+use sea_orm::{DatabaseConnection, DbBackend};
 
 use crate::{
     config::database::DatabaseConfig,
@@ -14,6 +14,7 @@ use crate::{
         observer::Observer,
         owner::{DatabaseOwner, find_owner},
         pool::purpose::Purpose,
+        read_account::{SLOW_SNAPSHOT, SLOW_STATEMENT, reader_queue},
         writability::Writability,
     },
 };
@@ -125,12 +126,18 @@ async fn connect_ours(
     };
     // The writer is opened first, as it turns on the write-ahead log.
     let writer = location.open(config, write, writers).await?;
-    let reader = location.open(config, Purpose::Read, config.readers).await?;
+    let reader = open_readers(location, config, Purpose::Read).await?;
     let watcher = location.open(config, watch, 1).await?;
+    let snapshots = open_snapshots(location, config, Purpose::Read).await?;
     let db = Db {
         writer,
         reader,
+        queue: reader_queue(config.readers, SLOW_STATEMENT),
+        account: None,
         watcher,
+        snapshots,
+        snapshot_queue: reader_queue(config.snapshot_readers, SLOW_SNAPSHOT),
+        snapshot_time: config.snapshot_time(),
         is_ours: true,
         file: location.watch()?,
         writability: Writability::new(location.read_only),
@@ -139,6 +146,17 @@ async fn connect_ours(
     };
     db.look().await;
     Ok(db)
+}
+
+/// The connections that read: those for callers, and one for the server itself, which must not wait
+/// for them.
+async fn open_readers(
+    location: &DatabaseLocation,
+    config: &DatabaseConfig,
+    purpose: Purpose,
+) -> Result<DatabaseConnection, CommandError> {
+    let connections = config.readers.saturating_add(1);
+    location.open(config, purpose, connections).await
 }
 
 async fn connect_buildbots(
@@ -153,9 +171,14 @@ async fn connect_buildbots(
         keep
     };
     let db = Db {
-        reader: location.open(config, read, config.readers).await?,
+        reader: open_readers(location, config, read).await?,
+        queue: reader_queue(config.readers, SLOW_STATEMENT),
+        account: None,
         watcher: location.open(config, watch, 1).await?,
         writer: location.open(config, keep, 1).await?,
+        snapshots: open_snapshots(location, config, read).await?,
+        snapshot_queue: reader_queue(config.snapshot_readers, SLOW_SNAPSHOT),
+        snapshot_time: config.snapshot_time(),
         is_ours: false,
         file: location.watch()?,
         writability: Writability::new(location.read_only),
@@ -165,4 +188,14 @@ async fn connect_buildbots(
     };
     db.look().await;
     Ok(db)
+}
+
+async fn open_snapshots(
+    location: &DatabaseLocation,
+    config: &DatabaseConfig,
+    read: Purpose,
+) -> Result<DatabaseConnection, CommandError> {
+    let of_snapshots = config.for_snapshots(location.backend == DbBackend::Sqlite);
+    let connections = config.snapshot_readers;
+    location.open(&of_snapshots, read, connections).await
 }

@@ -1,8 +1,11 @@
 //! A database that is served: its connections, its owner and its dialect of SQL.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
 };
 
 use sea_orm::{DatabaseConnection, DbBackend};
@@ -13,22 +16,38 @@ use crate::{
         read_only::ReadOnlyReason,
     },
     store::db::{
-        dialect::SqlDialect, observer::Observer, watched_file::WatchedFile,
+        dialect::SqlDialect,
+        observer::Observer,
+        read_account::{ReadAccount, ReaderQueue},
+        watched_file::WatchedFile,
         writability::Writability,
     },
 };
+
+/// How long a caller may wait for its turn until the server is not ready.
+const MAX_WAIT: Duration = Duration::from_secs(5);
 
 /// The connections to a database. A clone shares them.
 #[derive(Clone, Debug)]
 pub(crate) struct Db {
     /// Others take it from `reader()`.
     pub(super) reader: DatabaseConnection,
+    /// The turns of callers for it.
+    pub(super) queue: ReaderQueue,
+    /// Who reads; `None` for the server itself, which waits for no caller.
+    pub(super) account: Option<Arc<ReadAccount>>,
     /// One connection on SQLite, so that writers queue here and not for the file's lock. In a
     /// Buildbot master's database it writes to the feed's own tables alone, and connects only when
     /// there is something to write.
     pub(crate) writer: DatabaseConnection,
     /// Notices the writes of other processes, without waiting for readers.
     pub(crate) watcher: DatabaseConnection,
+    /// Long snapshots, so that they never keep a reader waiting.
+    pub(super) snapshots: DatabaseConnection,
+    /// The turns of callers for them.
+    pub(super) snapshot_queue: ReaderQueue,
+    /// How long such a transaction may stay open.
+    pub(crate) snapshot_time: Duration,
     pub(crate) is_ours: bool,
     /// The file, on SQLite.
     pub(crate) file: Option<Arc<WatchedFile>>,
@@ -48,13 +67,14 @@ impl Db {
         }
     }
 
-    /// The connections for reads.
-    ///
-    /// # Errors
-    /// `FileGone`.
-    pub(crate) fn reader(&self) -> Result<&DatabaseConnection> {
-        self.last_seen()?;
-        Ok(&self.reader)
+    /// The same database, read by the connections for long snapshots.
+    #[must_use]
+    pub(crate) fn for_snapshots(&self) -> Self {
+        Self {
+            reader: self.snapshots.clone(),
+            queue: self.snapshot_queue.clone(),
+            ..self.clone()
+        }
     }
 
     /// Fails if the file was deleted or replaced, as of the last look.
@@ -119,14 +139,22 @@ impl Db {
         self.backend() != DbBackend::Sqlite
     }
 
-    /// Checks that the database answers.
+    /// Checks that the database answers, and that callers get to read.
+    ///
+    /// # Errors
+    /// `Busy` where a caller who has asked for little gets no turn for long.
     pub(crate) async fn ping(&self) -> Result<()> {
-        self.reader()?.ping().await.map_err(Error::from)
+        self.last_seen()?;
+        self.reader.ping().await?;
+        if self.queue.longest_wait() > MAX_WAIT {
+            return Err(Error::Busy);
+        }
+        Ok(())
     }
 
     /// Closes every connection; on SQLite the write-ahead log is folded into the file.
     pub(crate) async fn close(&self) {
-        for connection in [&self.reader, &self.watcher, &self.writer] {
+        for connection in [&self.reader, &self.snapshots, &self.watcher, &self.writer] {
             if let Err(error) = connection.clone().close().await {
                 tracing::warn!(%error, "a connection did not close cleanly");
             }

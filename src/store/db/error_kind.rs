@@ -18,6 +18,8 @@ pub(crate) enum DbErrorKind {
     Denied,
     /// There is no such table.
     MissingTable,
+    /// A table does not have such a column.
+    MissingColumn,
     /// It takes no writes, for now at least.
     ReadOnly(ReadOnlyReason),
     /// There is no room on its disk.
@@ -59,6 +61,7 @@ mod postgres {
     pub(super) const SERIALIZATION_FAILURE: &str = "40001";
     pub(super) const DEADLOCK_DETECTED: &str = "40P01";
     pub(super) const INSUFFICIENT_PRIVILEGE: &str = "42501";
+    pub(super) const UNDEFINED_COLUMN: &str = "42703";
     pub(super) const UNDEFINED_TABLE: &str = "42P01";
     pub(super) const UNTRANSLATABLE_CHARACTER: &str = "22P05";
     pub(super) const LOCK_NOT_AVAILABLE: &str = "55P03";
@@ -85,6 +88,7 @@ mod mysql {
     pub(super) const ER_BAD_HOST_ERROR: u16 = 1042;
     pub(super) const ER_UNKNOWN_COM_ERROR: u16 = 1047;
     pub(super) const ER_SERVER_SHUTDOWN: u16 = 1053;
+    pub(super) const ER_BAD_FIELD_ERROR: u16 = 1054;
     pub(super) const ER_NORMAL_SHUTDOWN: u16 = 1077;
     pub(super) const ER_RECORD_FILE_FULL: u16 = 1114;
     pub(super) const ER_TABLEACCESS_DENIED_ERROR: u16 = 1142;
@@ -172,6 +176,7 @@ impl DbErrorKind {
             // Matched by its text, as SQLite has no code for a missing table; the text has been the
             // same throughout SQLite 3.
             ERROR if message.starts_with("no such table") => Self::MissingTable,
+            ERROR if message.starts_with("no such column") => Self::MissingColumn,
             _ => Self::Unexpected,
         }
     }
@@ -180,12 +185,14 @@ impl DbErrorKind {
         use postgres::{
             DEADLOCK_DETECTED, DISK_FULL, IDLE_IN_TRANSACTION_SESSION_TIMEOUT,
             INSUFFICIENT_PRIVILEGE, LOCK_NOT_AVAILABLE, QUERY_CANCELED, READ_ONLY_SQL_TRANSACTION,
-            SERIALIZATION_FAILURE, TRANSIENT_CLASSES, UNDEFINED_TABLE, UNTRANSLATABLE_CHARACTER,
+            SERIALIZATION_FAILURE, TRANSIENT_CLASSES, UNDEFINED_COLUMN, UNDEFINED_TABLE,
+            UNTRANSLATABLE_CHARACTER,
         };
         match code {
             SERIALIZATION_FAILURE | DEADLOCK_DETECTED => Self::Conflict,
             INSUFFICIENT_PRIVILEGE => Self::Denied,
             UNDEFINED_TABLE => Self::MissingTable,
+            UNDEFINED_COLUMN => Self::MissingColumn,
             UNTRANSLATABLE_CHARACTER => Self::MissingCharacter,
             READ_ONLY_SQL_TRANSACTION => Self::ReadOnly(ReadOnlyReason::Server),
             DISK_FULL => Self::DiskFull,
@@ -204,13 +211,13 @@ impl DbErrorKind {
 
     fn of_mysql(number: u16, message: &str) -> Self {
         use mysql::{
-            ER_BAD_HOST_ERROR, ER_CANT_EXECUTE_IN_READ_ONLY_TRANSACTION, ER_CHECKREAD,
-            ER_CLIENT_INTERACTION_TIMEOUT, ER_COLUMNACCESS_DENIED_ERROR, ER_CON_COUNT_ERROR,
-            ER_CONNECTION_KILLED, ER_DISK_FULL, ER_ERROR_ON_WRITE, ER_GET_ERRNO, ER_LOCK_DEADLOCK,
-            ER_LOCK_WAIT_TIMEOUT, ER_NO_SUCH_TABLE, ER_NORMAL_SHUTDOWN,
-            ER_OPTION_PREVENTS_STATEMENT, ER_QUERY_INTERRUPTED, ER_QUERY_TIMEOUT,
-            ER_READ_ONLY_MODE, ER_RECORD_FILE_FULL, ER_SERVER_SHUTDOWN, ER_STATEMENT_TIMEOUT,
-            ER_TABLEACCESS_DENIED_ERROR, ER_TOO_MANY_USER_CONNECTIONS,
+            ER_BAD_FIELD_ERROR, ER_BAD_HOST_ERROR, ER_CANT_EXECUTE_IN_READ_ONLY_TRANSACTION,
+            ER_CHECKREAD, ER_CLIENT_INTERACTION_TIMEOUT, ER_COLUMNACCESS_DENIED_ERROR,
+            ER_CON_COUNT_ERROR, ER_CONNECTION_KILLED, ER_DISK_FULL, ER_ERROR_ON_WRITE,
+            ER_GET_ERRNO, ER_LOCK_DEADLOCK, ER_LOCK_WAIT_TIMEOUT, ER_NO_SUCH_TABLE,
+            ER_NORMAL_SHUTDOWN, ER_OPTION_PREVENTS_STATEMENT, ER_QUERY_INTERRUPTED,
+            ER_QUERY_TIMEOUT, ER_READ_ONLY_MODE, ER_RECORD_FILE_FULL, ER_SERVER_SHUTDOWN,
+            ER_STATEMENT_TIMEOUT, ER_TABLEACCESS_DENIED_ERROR, ER_TOO_MANY_USER_CONNECTIONS,
             ER_TRUNCATED_WRONG_VALUE_FOR_FIELD, ER_UNKNOWN_COM_ERROR, NO_SPACE,
         };
         match number {
@@ -218,6 +225,7 @@ impl DbErrorKind {
             ER_LOCK_DEADLOCK | ER_CHECKREAD => Self::Conflict,
             ER_TABLEACCESS_DENIED_ERROR | ER_COLUMNACCESS_DENIED_ERROR => Self::Denied,
             ER_NO_SUCH_TABLE => Self::MissingTable,
+            ER_BAD_FIELD_ERROR => Self::MissingColumn,
             ER_OPTION_PREVENTS_STATEMENT
             | ER_READ_ONLY_MODE
             | ER_CANT_EXECUTE_IN_READ_ONLY_TRANSACTION => Self::ReadOnly(ReadOnlyReason::Server),
@@ -319,9 +327,10 @@ impl From<DbErr> for Error {
                     "only characters that the database's character set has",
                 )
             }
-            DbErrorKind::Denied | DbErrorKind::MissingTable | DbErrorKind::Unexpected => {
-                Self::internal(error)
-            }
+            DbErrorKind::Denied
+            | DbErrorKind::MissingTable
+            | DbErrorKind::MissingColumn
+            | DbErrorKind::Unexpected => Self::internal(error),
         }
     }
 }

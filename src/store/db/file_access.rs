@@ -3,6 +3,7 @@
 use std::{
     fs,
     io::{ErrorKind, Read},
+    os::unix::fs::OpenOptionsExt,
     path::Path,
 };
 
@@ -13,6 +14,9 @@ use crate::store::db::watched_file::beside;
 /// Where the header of a file says that it has a write-ahead log, and how.
 const FORMATS: usize = 18;
 const WRITE_AHEAD_LOG: [u8; 2] = [2, 2];
+
+/// What is in a database may be secret.
+const PRIVATE: u32 = 0o600;
 
 /// What may be done with a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,6 +52,16 @@ impl FileAccess {
 /// Whether there is no such file, and one can be made.
 pub(crate) fn is_free(file: &Path) -> bool {
     fs::symlink_metadata(file).is_err() && may_make_files(directory_of(file))
+}
+
+/// Makes a file that is not there yet, for its owner alone; SQLite gives the files beside it the
+/// same mode. Where it cannot be made, opening it says why.
+pub(crate) fn make_private(file: &Path) {
+    // Closing one that is there would end the locks that this process has on it.
+    if !file.exists() {
+        let mut options = fs::OpenOptions::new();
+        let _ = options.create(true).append(true).mode(PRIVATE).open(file);
+    }
 }
 
 /// Why SQLite cannot open a file; `None` where nothing is found. `advice` is for a file that is not

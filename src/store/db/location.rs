@@ -10,22 +10,27 @@ use sea_orm::{
     DatabaseConnection, DbBackend, DbErr,
     sqlx::{mysql::MySqlConnectOptions, postgres::PgConnectOptions, sqlite::SqliteConnectOptions},
 };
-use url::Url;
 
 use crate::{
     config::database::DatabaseConfig,
     domain::{command_error::CommandError, read_only::ReadOnlyReason},
     store::db::{
         error_kind::{DbErrorKind, is_not_opened},
-        file_access::{FileAccess, is_free, why_not_opened},
-        pool::{open::open, purpose::Purpose},
+        file_access::{FileAccess, is_free, make_private, why_not_opened},
+        pool::{
+            open::{Target, open},
+            purpose::Purpose,
+        },
+        server_url::ServerUrl,
         watched_file::WatchedFile,
     },
 };
 
 /// Where a database is.
 pub(crate) struct DatabaseLocation {
+    /// The URL for a driver, without a password: sea-orm's traces have it.
     url: String,
+    password: Option<String>,
     /// The URL for people: without a password.
     pub(crate) display_url: String,
     pub(crate) backend: DbBackend,
@@ -45,22 +50,20 @@ impl DatabaseLocation {
     /// # Errors
     /// The rule that the URL breaks.
     pub(crate) fn parse(config: &DatabaseConfig) -> Result<Self, CommandError> {
-        let given = config.url();
-        let (scheme, rest) = given.split_once(':').unwrap_or((given, ""));
-        let (backend, url) = match scheme {
-            "sqlite" => (DbBackend::Sqlite, given.to_owned()),
-            "postgres" | "postgresql" => (DbBackend::Postgres, format!("postgres:{rest}")),
-            "mysql" | "mariadb" => (DbBackend::MySql, format!("mysql:{rest}")),
-            // Only the scheme: the rest may hold a password.
-            _ => {
-                let got = if rest.is_empty() { "" } else { "the scheme " };
-                return Err(CommandError::Url(format!(
-                    "a URL such as sqlite://buildbot-graphql.sqlite?mode=rwc, postgres://user:password@host/database or \
-                     mysql://user:password@host/database, got {got}{scheme:?}"
-                )));
-            }
+        let given = config.url().trim();
+        let (scheme, rest) = given.split_once(':').unwrap_or(("", given));
+        let (backend, name) = match &*scheme.to_ascii_lowercase() {
+            "sqlite" => (DbBackend::Sqlite, "sqlite"),
+            "postgres" | "postgresql" => (DbBackend::Postgres, "postgres"),
+            "mysql" | "mariadb" => (DbBackend::MySql, "mysql"),
+            _ => return Err(other_scheme(scheme, rest)),
         };
-        let mut file = None;
+        let mut url = format!("{name}:{rest}");
+        let (mut file, mut password, mut display_url) = (None, None, url.clone());
+        if backend != DbBackend::Sqlite {
+            let server = ServerUrl::parse(&url)?;
+            (url, password, display_url) = (server.url, server.password, server.display_url);
+        }
         let understood = match backend {
             DbBackend::Sqlite => url
                 .parse::<SqliteConnectOptions>()
@@ -69,15 +72,12 @@ impl DatabaseLocation {
             _ => url.parse::<PgConnectOptions>().map(drop),
         };
         understood.map_err(|e| CommandError::Url(e.to_string()))?;
-        let display_url = match &file {
-            Some(file) => {
-                check_is_file(rest, file)?;
-                url.clone()
-            }
-            None => without_secrets(&url)?,
-        };
+        if let Some(file) = &file {
+            check_is_file(rest, file)?;
+        }
         let location = Self {
             url,
+            password,
             display_url,
             backend,
             file,
@@ -163,7 +163,15 @@ impl DatabaseLocation {
         if let Some(reason) = self.read_only.filter(|_| writes) {
             return Err(DbErr::Custom(reason.to_string()));
         }
-        open(&self.url, self.backend, config, purpose, connections).await
+        if let Some(file) = self.file.as_ref().filter(|_| self.url.contains("mode=rwc")) {
+            make_private(file);
+        }
+        let target = Target {
+            url: &self.url,
+            password: self.password.as_deref(),
+            backend: self.backend,
+        };
+        open(target, config, purpose, connections).await
     }
 
     /// Whether opening it to write would make a file.
@@ -243,18 +251,17 @@ fn check_is_file(given: &str, file: &Path) -> Result<(), CommandError> {
     Ok(())
 }
 
-/// A server's URL without its password and parameters, which can hold secrets too.
-fn without_secrets(url: &str) -> Result<String, CommandError> {
-    let mut url = Url::parse(url).map_err(|e| CommandError::Url(e.to_string()))?;
-    if url.path().len() < 2 {
-        return Err(CommandError::Url(
-            "the name of a database at its end, such as postgres://host/buildbot".into(),
-        ));
-    }
-    url.set_query(None);
-    // Fails only for a URL without a host, which has no password.
-    let _ = url.set_password(None);
-    Ok(url.into())
+/// Refuses a URL of another kind. Only a scheme is told: the rest may hold a password.
+fn other_scheme(scheme: &str, rest: &str) -> CommandError {
+    let got = if rest.starts_with("//") {
+        format!(", got the scheme {scheme:?}")
+    } else {
+        String::new()
+    };
+    CommandError::Url(format!(
+        "a URL such as sqlite://buildbot-graphql.sqlite?mode=rwc, postgres://user:password@host/database or \
+         mysql://user:password@host/database{got}"
+    ))
 }
 
 /// The database's own message, without sea-orm's words around it.

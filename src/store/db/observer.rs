@@ -1,12 +1,15 @@
 //! What is called for each statement.
 
-use std::{fmt, sync::Arc};
+use std::{fmt, sync::Arc, time::Duration};
 
 use sea_orm::DatabaseConnection;
 
 use prometheus_client::metrics::histogram::Histogram;
 
-use crate::metrics::{Histograms, labels::PoolLabels};
+use crate::metrics::{
+    Histograms,
+    labels::{PoolLabels, WaitFor, WaitLabel, WaitLabels},
+};
 
 /// Called with the text of each statement, so that a test can count them.
 pub(crate) type StatementCallback = Arc<dyn Fn(&str) + Send + Sync>;
@@ -16,6 +19,7 @@ pub(crate) type StatementCallback = Arc<dyn Fn(&str) + Send + Sync>;
 pub(crate) struct Observer {
     pub(crate) on_statement: Option<StatementCallback>,
     pub(crate) seconds: Option<Histograms<PoolLabels>>,
+    pub(crate) wait_seconds: Option<Histograms<WaitLabels>>,
 }
 
 impl fmt::Debug for Observer {
@@ -25,6 +29,15 @@ impl fmt::Debug for Observer {
 }
 
 impl Observer {
+    /// Observes how a caller's wait for its turn ended, and after how long.
+    pub(crate) fn observe_wait(&self, outcome: WaitLabel, after: Duration) {
+        if let Some(seconds) = &self.wait_seconds {
+            let labels = WaitLabels::new(WaitFor::Reader, outcome);
+            let histogram = seconds.get_or_create(&labels);
+            histogram.observe(after.as_secs_f64());
+        }
+    }
+
     /// Observes the statements of one pool from here on.
     pub(crate) fn observe(&self, pool: &'static str, connection: &mut DatabaseConnection) {
         let on_statement = self.on_statement.clone();

@@ -5,19 +5,20 @@ use std::sync::Arc;
 use sea_orm::{DbBackend, sqlx};
 
 use crate::{
-    metrics::{Histograms, labels::PoolLabels},
+    metrics::Metrics,
     store::db::{database::Db, observer::Observer},
 };
 
 /// The names of the pools in metrics.
 const READ: &str = "read";
+const SNAPSHOT: &str = "snapshot";
 const WRITE: &str = "write";
 const WATCH: &str = "watch";
 
 /// How a pool of connections is used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct PoolStatus {
-    /// What its connections do: read, write or watch.
+    /// What its connections do: read, snapshot, write or watch.
     pub(crate) pool: &'static str,
     /// How many are open.
     pub(crate) connections: u32,
@@ -45,14 +46,16 @@ impl Db {
         self.observe();
     }
 
-    /// Measures from here on how long statements take.
-    pub(crate) fn measure(&mut self, seconds: &Histograms<PoolLabels>) {
-        self.observer.seconds = Some(seconds.clone());
+    /// Measures from here on how long statements take, and how long callers wait for their turn.
+    pub(crate) fn measure(&mut self, metrics: &Metrics) {
+        self.observer.seconds = Some(metrics.statement_seconds.clone());
+        self.observer.wait_seconds = Some(metrics.wait_seconds.clone());
         self.observe();
     }
 
     fn observe(&mut self) {
         self.observer.observe(READ, &mut self.reader);
+        self.observer.observe(SNAPSHOT, &mut self.snapshots);
         self.observer.observe(WRITE, &mut self.writer);
         // The watcher polls by time, which would make the counts of a test vary.
         let observer = Observer {
@@ -64,10 +67,11 @@ impl Db {
 
     /// How the connections are used now.
     #[must_use]
-    pub(crate) fn pools(&self) -> [PoolStatus; 3] {
+    pub(crate) fn pools(&self) -> [PoolStatus; 4] {
         let backend = self.backend();
         [
             (READ, &self.reader),
+            (SNAPSHOT, &self.snapshots),
             (WRITE, &self.writer),
             (WATCH, &self.watcher),
         ]

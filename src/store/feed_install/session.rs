@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use migration::{
     feed::{FeedObject, FeedOwner, ObjectKind, feed_objects},
-    token::tokens,
+    token::{EXPIRES_AT, TABLE, add_expiry, tokens},
 };
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, DbErr, TransactionTrait};
 use tokio::time::sleep;
@@ -84,13 +84,29 @@ impl InstallSession {
     pub(crate) async fn add_tokens(&self) -> Result<SchemaChanges, DbErr> {
         let tokens = tokens(self.db.get_database_backend());
         if read_catalog(&self.db).await?.iter().any(|e| e.is(&tokens)) {
-            return Ok(SchemaChanges::default());
+            return self.add_token_expiry().await;
         }
         self.run(&tokens.make).await?;
         Ok(SchemaChanges {
             added: vec![describe(&tokens)],
             ..SchemaChanges::default()
         })
+    }
+
+    /// Adds the column to a table of tokens of an earlier version.
+    async fn add_token_expiry(&self) -> Result<SchemaChanges, DbErr> {
+        let look = format!("SELECT {TABLE}.{EXPIRES_AT} FROM {TABLE} WHERE 1 = 0");
+        match self.db.execute_unprepared(&look).await {
+            Ok(_) => Ok(SchemaChanges::default()),
+            Err(error) if DbErrorKind::of(&error) == DbErrorKind::MissingColumn => {
+                self.run(&[add_expiry()]).await?;
+                Ok(SchemaChanges {
+                    added: vec![format!("column {TABLE}.{EXPIRES_AT}")],
+                    ..SchemaChanges::default()
+                })
+            }
+            Err(error) => Err(error),
+        }
     }
 
     async fn make_feed(&self) -> Result<(), DbErr> {

@@ -30,7 +30,7 @@ pub(crate) async fn by_key<E: ListedEntity, K: Into<sea_orm::Value> + Clone>(
 /// The rows of a query as they came.
 pub(crate) async fn query(db: &Db, select: SelectStatement) -> Result<Vec<QueryResult>> {
     let statement = db.backend().build(&select);
-    Ok(db.reader()?.query_all_raw(statement).await?)
+    Ok(db.reader().await?.query_all_raw(statement).await?)
 }
 
 /// The rows of a query that can be read.

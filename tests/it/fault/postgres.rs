@@ -17,6 +17,7 @@ use crate::{
         TIMEOUT,
         client::Client,
         database::{Database, Kind, kind},
+        outlast_readiness,
         process::Process,
         sql::Sql,
         ws::Ws,
@@ -262,6 +263,7 @@ async fn servers_recover_from_a_killed_database() {
     let load = Load::start(&addresses, 4, 2).await;
     let client = Client::new(addresses[0]);
     let readyz = || async {
+        outlast_readiness().await;
         let url = client.url.replace("/graphql", "/readyz");
         client.http.get(url).send().await.unwrap().status().as_u16()
     };

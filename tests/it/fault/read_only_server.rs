@@ -76,6 +76,9 @@ async fn a_database_that_is_set_read_only_is_served() {
         // Users with a right of their own write all the same.
         let exempt = Process::start(&database, &[]).await;
         is_writable(&exempt).await;
+        // An empty database gets its tables.
+        let fresh = Process::start(&Database::fresh().await, &[]).await;
+        is_writable(&fresh).await;
     }
     // It starts, too.
     process.kill().await;

@@ -193,8 +193,22 @@ async fn all_steps(client: &Client, build: i64) -> Steps {
 #[tokio::test]
 async fn a_snapshot_and_later_events_reproduce_the_table() {
     let server = Server::start().await;
+    let build = server.client().add_build("b").await;
+    check_snapshots(&server, build).await;
+}
+
+#[tokio::test]
+async fn a_snapshot_of_many_pages_and_later_events_reproduce_the_table() {
+    let flags = ["--anonymous", "write", "--feed-queue-bytes", "100000"];
+    let server = Server::with_flags(&flags).await;
+    let build = server.client().add_build("b").await;
+    add_rows(&server.sql().await, 900, "'x'").await;
+    check_snapshots(&server, build).await;
+}
+
+/// Takes snapshots while others write, and folds the later events into them.
+async fn check_snapshots(server: &Server, build: i64) {
     let client = server.client();
-    let build = client.add_build("b").await;
     client.new_step(build, "first").await;
     let stop = CancellationToken::new();
     let writers: Vec<_> = ["a", "b", "c", "d"]
@@ -283,7 +297,14 @@ async fn an_empty_snapshot_is_followed_by_live_events() {
 
 #[tokio::test]
 async fn a_snapshot_has_a_limit() {
-    let server = Server::with_flags(&["--anonymous", "write", "--feed-snapshot-steps", "10"]).await;
+    let flags = ["--anonymous", "write", "--feed-snapshot-steps", "10"];
+    check_limit(&flags).await;
+    // Each step is a page.
+    check_limit(&[&flags[..], &["--feed-queue-bytes", "1"]].concat()).await;
+}
+
+async fn check_limit(flags: &[&str]) {
+    let server = Server::with_flags(flags).await;
     let client = server.client();
     let build = client.add_build("b").await;
     let sql = server.sql().await;

@@ -54,12 +54,12 @@ impl RawConnection {
     }
 }
 
-const HEALTH: &str = "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n";
+const HEALTH: &str = "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n";
 const BODY: &str = r#"{"query":"{ __typename }"}"#;
 
 /// The head of a POST with these additional headers.
 pub(super) fn head(headers: &str) -> String {
-    format!("POST /graphql HTTP/1.1\r\nHost: x\r\nContent-Type: {JSON}\r\n{headers}\r\n")
+    format!("POST /graphql HTTP/1.1\r\nHost: localhost\r\nContent-Type: {JSON}\r\n{headers}\r\n")
 }
 
 /// The JSON body of a response.
@@ -135,7 +135,7 @@ async fn a_trickling_body_gets_a_timeout_error() {
 async fn a_client_that_reads_no_response_is_disconnected() {
     let server = Server::with_flags(&["--write-timeout-seconds", "1"]).await;
     let mut stalled = RawConnection::with_small_buffer(server.address).await;
-    let file = "GET /graphiql/graphiql.min.js HTTP/1.1\r\nHost: x\r\n\r\n";
+    let file = "GET /graphiql/graphiql.min.js HTTP/1.1\r\nHost: localhost\r\n\r\n";
     // More than the operating system buffers for a client that does not read.
     stalled.send(file.repeat(100)).await;
     wait_until(async || server.handle.connections() == 1).await;
@@ -236,15 +236,15 @@ async fn an_oversized_head_is_refused() {
     let many = "X: x\r\n".repeat(200);
     for (head, status) in [
         (
-            format!("GET /healthz?{long} HTTP/1.1\r\nHost: x\r\n\r\n"),
+            format!("GET /healthz?{long} HTTP/1.1\r\nHost: localhost\r\n\r\n"),
             431,
         ),
         (
-            format!("GET /healthz HTTP/1.1\r\nHost: x\r\nX: {long}\r\n\r\n"),
+            format!("GET /healthz HTTP/1.1\r\nHost: localhost\r\nX: {long}\r\n\r\n"),
             431,
         ),
         (
-            format!("GET /healthz HTTP/1.1\r\nHost: x\r\n{many}\r\n"),
+            format!("GET /healthz HTTP/1.1\r\nHost: localhost\r\n{many}\r\n"),
             431,
         ),
         ("nonsense\r\n\r\n".to_owned(), 400),
@@ -307,13 +307,25 @@ async fn a_request_has_one_host() {
     let server = Server::start().await;
     for (line, hosts, status) in [
         ("GET /healthz HTTP/1.1", "", 400),
-        ("GET /healthz HTTP/1.1", "Host: x\r\nHost: x\r\n", 400),
-        ("GET /healthz HTTP/1.0", "Host: x\r\nHost: y\r\n", 400),
+        (
+            "GET /healthz HTTP/1.1",
+            "Host: localhost\r\nHost: localhost\r\n",
+            400,
+        ),
+        (
+            "GET /healthz HTTP/1.0",
+            "Host: localhost\r\nHost: y\r\n",
+            400,
+        ),
         ("GET /nothing HTTP/1.1", "", 400),
         ("POST /graphql HTTP/1.1", "", 400),
-        ("GET http://x/healthz HTTP/1.1", "", 400),
-        ("GET http://x/healthz HTTP/1.1", "Host: x\r\n", 200),
-        ("GET /healthz HTTP/1.1", "Host: x\r\n", 200),
+        ("GET http://localhost/healthz HTTP/1.1", "", 400),
+        (
+            "GET http://localhost/healthz HTTP/1.1",
+            "Host: localhost\r\n",
+            200,
+        ),
+        ("GET /healthz HTTP/1.1", "Host: localhost\r\n", 200),
         ("GET /healthz HTTP/1.0", "", 200),
     ] {
         let mut connection = RawConnection::open(&server).await;

@@ -99,7 +99,7 @@ async fn without_an_accept_header_the_response_is_json() {
     let server = Server::start().await;
     let mut stream = TcpStream::connect(server.address).await.unwrap();
     let request = format!(
-        "POST /graphql HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: {JSON}\r\nContent-Length: {}\r\n\r\n{BODY}",
+        "POST /graphql HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Type: {JSON}\r\nContent-Length: {}\r\n\r\n{BODY}",
         BODY.len()
     );
     stream.write_all(request.as_bytes()).await.unwrap();

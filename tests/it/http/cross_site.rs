@@ -80,3 +80,29 @@ async fn a_content_type_that_no_form_has_lets_a_get_run() {
     ];
     check(&server, &two, false).await;
 }
+
+/// `Accept` alone does: a page may set it without a preflight, and a browser says so.
+#[tokio::test]
+async fn accept_proves_nothing_of_a_browser() {
+    let server = Server::start().await;
+    let accept = ("accept", GRAPHQL);
+    let browser = ("user-agent", "Mozilla/5.0 (X11; Linux x86_64)");
+    let own = format!("http://{}", server.address);
+    for (more, runs) in [
+        (vec![], true),
+        (vec![("user-agent", "node")], true),
+        (vec![browser], false),
+        (vec![("cookie", "session=1")], false),
+        (vec![("sec-fetch-site", "cross-site")], false),
+        (vec![("sec-fetch-site", "same-site"), browser], false),
+        (vec![("sec-fetch-site", "same-origin"), browser], true),
+        (vec![("sec-fetch-site", "none"), browser], true),
+        (vec![("origin", &*own), browser], true),
+        (vec![("origin", "http://evil.example")], false),
+        (vec![browser, ("graphql-require-preflight", "1")], true),
+        (vec![browser, ("content-type", JSON)], true),
+        (vec![browser, ("content-type", "text/plain")], false),
+    ] {
+        check(&server, &[vec![accept], more].concat(), runs).await;
+    }
+}

@@ -8,12 +8,18 @@ use crate::support::server::Server;
 #[tokio::test]
 async fn a_rest_request_that_panics_is_answered_and_its_connection_goes_on() {
     let panics: OnStatement = Box::new(|sql| assert!(!sql.contains("builders"), "a secret"));
-    let server = Server::build(&[], None, Clock::System, Some(panics)).await;
+    let server = Server::build(
+        &["--trusted-proxy", "127.0.0.1"],
+        None,
+        Clock::System,
+        Some(panics),
+    )
+    .await;
     let mut connection = RawConnection::open(&server).await;
     connection
         .send(
-            "GET /api/v2/builders HTTP/1.1\r\nHost: x\r\nX-Request-Id: the-first\r\n\r\n\
-             GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
+            "GET /api/v2/builders HTTP/1.1\r\nHost: localhost\r\nX-Request-Id: the-first\r\n\r\n\
+             GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n",
         )
         .await;
     let responses = connection.read_to_end().await;

@@ -162,7 +162,9 @@ async fn each_event_of_a_stream_has_its_own_row_budget() {
 
 #[tokio::test]
 async fn a_slow_statement_is_cancelled() {
-    let server = Server::with_flags(&BRIEF).await;
+    // Far below the deadline, which must not be what ends it.
+    let flags = ["--anonymous", "write", "--statement-seconds", "1"];
+    let server = Server::with_flags(&flags).await;
     let client = server.client();
     let build = client.add_build("b").await;
     let sql = server.sql().await;

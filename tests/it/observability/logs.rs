@@ -19,7 +19,8 @@ const TOKEN: &str = "ein-geheimes-token";
 /// The log of a server that received some requests and stopped.
 async fn log(flags: &[&str], environment: &[(&str, &str)]) -> String {
     let database = Database::fresh().await;
-    let (mut process, mut log) = Process::logging(&database, flags, environment).await;
+    let flags = [flags, &["--trusted-proxy", "127.0.0.1"]].concat();
+    let (mut process, mut log) = Process::logging(&database, &flags, environment).await;
     let client = Client::new(process.address).with_request_id("of-the-test");
     let query = format!("{{ builder(name: \"{VALUE}\") {{ builderid }} nothing(a: \"{VALUE}\") }}");
     client.execute(&query, json!({ "v": VALUE })).await;

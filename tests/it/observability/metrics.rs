@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::{
     feed::newest_cursor,
-    support::{client::Client, server::Server, wait_until, ws::Ws},
+    support::{client::Client, outlast_readiness, server::Server, wait_until, ws::Ws},
 };
 
 /// Every sample by name and labels.
@@ -127,6 +127,7 @@ async fn the_feed_and_the_pools_have_metrics() {
     client.new_step(build, "s").await;
     newest_cursor(&client).await;
     // The time of the last event is known without subscribers. The database's clock gave it.
+    outlast_readiness().await;
     let shown = samples(&client).await;
     let last = shown["feed_last_event_timestamp_seconds"];
     assert!(
@@ -135,8 +136,9 @@ async fn the_feed_and_the_pools_have_metrics() {
     );
     assert!((shown["feed_attached"] - 1.0).abs() < 0.1);
     let limit = shown["pool_limit{pool=\"read\"}"];
-    assert!((limit - 3.0).abs() < 0.1, "{limit}");
-    for pool in ["read", "write", "watch"] {
+    // One is the server's own.
+    assert!((limit - 4.0).abs() < 0.1, "{limit}");
+    for pool in ["read", "snapshot", "write", "watch"] {
         let of = |name: &str| shown[&format!("{name}{{pool=\"{pool}\"}}")];
         assert!(
             of("pool_idle") <= of("pool_connections"),

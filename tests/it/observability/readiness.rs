@@ -5,10 +5,11 @@ use serde_json::Value;
 
 use crate::{
     attach::{master, run, serve},
-    support::{database::on_sqlite, server::Server, wait_until},
+    support::{database::on_sqlite, outlast_readiness, server::Server, wait_until},
 };
 
 async fn ready(server: &Server) -> (StatusCode, Value) {
+    outlast_readiness().await;
     let url = format!("http://{}/readyz", server.address);
     let response = reqwest::get(url).await.unwrap();
     (response.status(), response.json().await.unwrap())

@@ -7,6 +7,9 @@ use serde_json::{Value, json};
 
 use crate::support::server::Server;
 
+/// The tests are a proxy, whose ids are taken.
+const PROXIED: [&str; 4] = ["--anonymous", "write", "--trusted-proxy", "127.0.0.1"];
+
 fn id_of(headers: &HeaderMap) -> &str {
     headers["x-request-id"].to_str().unwrap()
 }
@@ -33,7 +36,7 @@ async fn ids_in(response: Response) -> Vec<Value> {
 
 #[tokio::test]
 async fn a_given_request_id_is_in_the_response_and_in_every_error() {
-    let server = Server::start().await;
+    let server = Server::with_flags(&PROXIED).await;
     let bodies = [
         // Refused before, while and after reading it, as a document, by the schema; one failed
         // field, and two.
@@ -64,8 +67,8 @@ async fn a_given_request_id_is_in_the_response_and_in_every_error() {
 
 #[tokio::test]
 async fn a_missing_or_bad_request_id_is_replaced() {
-    let server = Server::start().await;
-    let other = Server::start().await;
+    let server = Server::with_flags(&PROXIED).await;
+    let other = Server::with_flags(&PROXIED).await;
     let mut seen = BTreeSet::new();
     let long = "x".repeat(129);
     let bad = [
@@ -88,7 +91,7 @@ async fn a_missing_or_bad_request_id_is_replaced() {
 
 #[tokio::test]
 async fn operations_on_a_socket_number_its_request_id() {
-    let server = Server::start().await;
+    let server = Server::with_flags(&PROXIED).await;
     let mut ws = server.ws().await;
     let mut names = Vec::new();
     for (id, query) in [
@@ -122,7 +125,7 @@ async fn operations_on_a_socket_number_its_request_id() {
 
 #[tokio::test]
 async fn event_streams_and_rest_responses_have_a_request_id() {
-    let server = Server::start().await;
+    let server = Server::with_flags(&PROXIED).await;
     let http = reqwest::Client::new();
     let query = "subscription { stepEvents(after: \"x\") { cursor } }";
     let response = http
@@ -148,4 +151,11 @@ async fn event_streams_and_rest_responses_have_a_request_id() {
     assert_eq!(id_of(response.headers()), "of-rest");
     let body: Value = response.json().await.unwrap();
     assert_eq!(body.as_object().unwrap().len(), 1, "{body}");
+}
+
+#[tokio::test]
+async fn an_id_is_taken_from_trusted_proxies_alone() {
+    let server = Server::start().await;
+    let response = ask(&server, r#"{"query":"{ nothing }"}"#, Some("a-clients")).await;
+    assert_ne!(id_of(response.headers()), "a-clients");
 }

@@ -135,7 +135,7 @@ async fn malformed_request_lines_are_refused() {
         ("OPTIONS /api/v2/builds", "200"),
     ] {
         let mut socket = TcpStream::connect(server.address).await.unwrap();
-        let request = format!("{line} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+        let request = format!("{line} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
         socket.write_all(request.as_bytes()).await.unwrap();
         let mut response = String::new();
         socket.read_to_string(&mut response).await.unwrap();

@@ -30,7 +30,7 @@ impl Client {
     }
 
     /// Adds this header to all requests.
-    fn with(mut self, name: &str, value: &str) -> Self {
+    pub(crate) fn with(mut self, name: &str, value: &str) -> Self {
         let headers = [(name.parse().unwrap(), value.parse().unwrap())];
         let builder = reqwest::Client::builder().default_headers(headers.into_iter().collect());
         self.http = builder.build().unwrap();

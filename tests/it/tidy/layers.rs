@@ -12,7 +12,7 @@ use super::{
 
 /// The layers, lowest first; a module may use those of the lines above its own.
 const LAYERS: [&[&str]; 11] = [
-    &["config", "domain", "metrics", "log", "clock"],
+    &["config", "domain", "metrics", "memory", "log", "clock"],
     &["store"],
     &["feed"],
     &["auth", "rate_limit"],

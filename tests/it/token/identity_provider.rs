@@ -110,7 +110,7 @@ enum Pair {
     Ed(Ed25519KeyPair),
 }
 
-fn text(bytes: impl AsRef<[u8]>) -> String {
+pub(crate) fn text(bytes: impl AsRef<[u8]>) -> String {
     URL_SAFE_NO_PAD.encode(bytes)
 }
 
@@ -170,8 +170,13 @@ impl Key {
 
     /// A JWT with this header and these claims.
     pub(crate) fn sign_with(&self, header: &Value, claims: &Value) -> String {
+        self.sign_texts(&header.to_string(), &claims.to_string())
+    }
+
+    /// The same of texts that need not be JSON.
+    pub(crate) fn sign_texts(&self, header: &str, claims: &str) -> String {
         let random = SystemRandom::new();
-        let message = unsigned(header, claims);
+        let message = format!("{}.{}", text(header), text(claims));
         let bytes = message.as_bytes();
         let signature = match &self.pair {
             Pair::Rsa(pair) => {
@@ -190,7 +195,7 @@ impl Key {
     }
 }
 
-fn unsigned(header: &Value, claims: &Value) -> String {
+pub(crate) fn unsigned(header: &Value, claims: &Value) -> String {
     format!("{}.{}", text(header.to_string()), text(claims.to_string()))
 }
 

@@ -16,6 +16,7 @@ use crate::{
     support::{client::Client, server::Server, wait_until, ws::Ws},
 };
 
+mod confusion;
 mod keys;
 
 const READ: &str = "openid buildbot:read profile";

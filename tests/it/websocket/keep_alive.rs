@@ -70,7 +70,7 @@ async fn a_client_that_answers_pings_may_be_silent() {
 async fn raw(server: &Server, protocol: &str) -> TcpStream {
     let mut stream = TcpStream::connect(server.address).await.unwrap();
     let request = format!(
-        "GET /graphql HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+        "GET /graphql HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
          Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
          Sec-WebSocket-Protocol: {protocol}\r\n\r\n"
     );

@@ -53,7 +53,7 @@ async fn a_socket_needs_a_known_subprotocol() {
 async fn handshake(server: &Server, version: &str) -> String {
     let mut stream = TcpStream::connect(server.address).await.unwrap();
     let request = format!(
-        "GET /graphql HTTP/1.1\r\nHost: x\r\nConnection: close, upgrade\r\nUpgrade: websocket\r\n\
+        "GET /graphql HTTP/1.1\r\nHost: localhost\r\nConnection: close, upgrade\r\nUpgrade: websocket\r\n\
          Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\
          Sec-WebSocket-Protocol: graphql-ws\r\n{version}\r\n"
     );

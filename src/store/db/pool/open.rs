@@ -31,15 +31,34 @@ const DIAGNOSIS: Duration = Duration::from_secs(1);
 /// The pause before a busy file is tried again.
 const BUSY_PAUSE: Duration = Duration::from_millis(20);
 
+/// What connections lead to.
+#[derive(Clone, Copy)]
+pub(crate) struct Target<'t> {
+    /// Without a password, which traces would have.
+    pub(crate) url: &'t str,
+    pub(crate) password: Option<&'t str>,
+    pub(crate) backend: DbBackend,
+}
+
+impl Target<'_> {
+    fn mysql_options(self) -> Result<MySqlConnectOptions, sqlx::Error> {
+        Ok(with_mysql_password(self.url.parse()?, self.password))
+    }
+
+    fn postgres_options(self) -> Result<PgConnectOptions, sqlx::Error> {
+        Ok(for_postgres(self.url.parse()?, self.password))
+    }
+}
+
 /// Opens a pool of at most `connections`.
 pub(crate) async fn open(
-    url: &str,
-    backend: DbBackend,
+    target: Target<'_>,
     config: &DatabaseConfig,
     purpose: Purpose,
     connections: u32,
 ) -> Result<DatabaseConnection, DbErr> {
-    let mut options = ConnectOptions::new(url);
+    let mut options = ConnectOptions::new(target.url);
+    let password = target.password.map(str::to_owned);
     options
         .max_connections(connections.max(1))
         .sqlx_logging(false)
@@ -48,7 +67,7 @@ pub(crate) async fn open(
         // A file needs no test; servers are tested after idling, see below.
         .test_before_acquire(false)
         .connect_lazy(purpose == Purpose::KeepFeed);
-    match backend {
+    match target.backend {
         DbBackend::Sqlite => {
             set_sqlite_options(&mut options, config, purpose);
             return connect_when_free(options, config.busy()).await;
@@ -56,19 +75,21 @@ pub(crate) async fn open(
         DbBackend::MySql => {
             let session = mysql_session(config, purpose);
             options.map_sqlx_mysql_pool_opts(move |pool| begin_with(pool, &session));
+            options.map_sqlx_mysql_opts(move |o| with_mysql_password(o, password.as_deref()));
         }
         _ => {
             // Every command inspects first, and before it nothing is set.
             if purpose == Purpose::Inspect {
-                let options = url.parse().map_err(|e| DbErr::Custom(format!("{e}")))?;
-                if let Err(error) = expect_sessions(without_float_digits(options), config).await {
-                    return Err(diagnose(url, backend).await.unwrap_or(error));
+                let options = target.postgres_options();
+                let options = options.map_err(|e| DbErr::Custom(format!("{e}")))?;
+                if let Err(error) = expect_sessions(options, config).await {
+                    return Err(diagnose(target).await.unwrap_or(error));
                 }
             }
             let session = postgres_session(config, purpose);
             options.map_sqlx_postgres_pool_opts(move |pool| begin_with(pool, &session));
-            options.map_sqlx_postgres_opts(|o| {
-                without_float_digits(o).application_name("buildbot-graphql")
+            options.map_sqlx_postgres_opts(move |o| {
+                for_postgres(o, password.as_deref()).application_name("buildbot-graphql")
             });
         }
     }
@@ -77,13 +98,28 @@ pub(crate) async fn open(
         .test_before_acquire_if_idle_for(TEST_AFTER);
     match Database::connect(options).await {
         Ok(connection) => Ok(connection),
-        Err(error) => Err(diagnose(url, backend).await.unwrap_or(error)),
+        Err(error) => Err(diagnose(target).await.unwrap_or(error)),
     }
 }
 
-/// Leaves out a setting that PgBouncer refuses; there are no columns of floating-point numbers.
-fn without_float_digits(options: PgConnectOptions) -> PgConnectOptions {
-    options.extra_float_digits(None)
+/// Adds the password, and leaves out a setting that PgBouncer refuses; there are no columns of
+/// floating-point numbers.
+fn for_postgres(options: PgConnectOptions, password: Option<&str>) -> PgConnectOptions {
+    let options = options.extra_float_digits(None);
+    match password {
+        Some(password) => options.password(password),
+        None => options,
+    }
+}
+
+fn with_mysql_password(
+    options: MySqlConnectOptions,
+    password: Option<&str>,
+) -> MySqlConnectOptions {
+    match password {
+        Some(password) => options.password(password),
+        None => options,
+    }
 }
 
 /// Connects to a file. Where another process turns on its write-ahead log at the same moment,
@@ -105,10 +141,10 @@ async fn connect_when_free(
 
 /// Why a server refuses a connection: a pool that has tried again and again says only that it had
 /// no time left.
-async fn diagnose(url: &str, backend: DbBackend) -> Option<DbErr> {
-    let error = match backend {
-        DbBackend::MySql => try_once(url.parse::<MySqlConnectOptions>().ok()?).await,
-        _ => try_once(without_float_digits(url.parse().ok()?)).await,
+async fn diagnose(target: Target<'_>) -> Option<DbErr> {
+    let error = match target.backend {
+        DbBackend::MySql => try_once(target.mysql_options().ok()?).await,
+        _ => try_once(target.postgres_options().ok()?).await,
     };
     Some(DbErr::Conn(RuntimeErr::SqlxError(error?.into())))
 }
@@ -128,7 +164,7 @@ mod tests {
     use crate::{
         config::database::DatabaseConfig,
         store::db::pool::{
-            open::open,
+            open::{Target, open},
             purpose::Purpose,
             session::{mysql_session, postgres_session},
         },
@@ -137,8 +173,11 @@ mod tests {
     fn config(url: String) -> DatabaseConfig {
         DatabaseConfig {
             database_url: Some(url),
+            database_url_file: None,
             readers: 1,
             writers: 1,
+            snapshot_readers: 1,
+            snapshot_seconds: 1,
             busy_seconds: 1,
             connect_seconds: 1,
             statement_seconds: 1,
@@ -156,7 +195,12 @@ mod tests {
         let file = folder.path().join("new.sqlite");
         let url = format!("sqlite://{}?mode=rwc", file.display());
         let config = config(url.clone());
-        let connect = |purpose| open(&url, DbBackend::Sqlite, &config, purpose, 1);
+        let target = Target {
+            url: &url,
+            password: None,
+            backend: DbBackend::Sqlite,
+        };
+        let connect = |purpose| open(target, &config, purpose, 1);
         // As for a database that is not there yet.
         let inspecting = connect(Purpose::Inspect).await?;
         assert_eq!(run(&inspecting, "SELECT 1").await?, 0);

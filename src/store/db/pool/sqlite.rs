@@ -1,6 +1,6 @@
 //! How connections to an SQLite file are set up.
 
-use std::time::Duration;
+use std::{sync::atomic::Ordering, time::Duration};
 
 use sea_orm::{
     ConnectOptions,
@@ -14,7 +14,10 @@ use tokio::time::Instant;
 
 use crate::{
     config::database::DatabaseConfig,
-    store::db::{pool::purpose::Purpose, write_ahead_log::LOG_LIMIT},
+    store::db::{
+        pool::{abandoned::is_abandoned, purpose::Purpose},
+        write_ahead_log::LOG_LIMIT,
+    },
 };
 
 /// After how many instructions the clock is read: a millisecond or less.
@@ -34,7 +37,7 @@ pub(crate) fn set_sqlite_options(
         Purpose::KeepFeed => 0,
         _ => options.get_max_connections().unwrap_or(1),
     };
-    let limit = config.statement().filter(|_| is_limited);
+    let limit = config.statement();
     options
         // Writers queue for their one connection, and wait as long as for the file's lock.
         .acquire_timeout(busy)
@@ -43,9 +46,10 @@ pub(crate) fn set_sqlite_options(
         .idle_timeout(None)
         .max_lifetime(None)
         .map_sqlx_sqlite_pool_opts(move |pool| {
-            let pool = match limit {
-                Some(limit) => limit_reads(pool, limit),
-                None => pool,
+            let pool = if is_limited {
+                limit_reads(pool, limit)
+            } else {
+                pool
             };
             close_when_stuck(pool)
         })
@@ -75,14 +79,17 @@ fn set_access(options: SqliteConnectOptions, purpose: Purpose) -> SqliteConnectO
     }
 }
 
-/// Ends a read after `limit`, counted from when the connection leaves the pool: SQLite has no
-/// timeout for statements.
-fn limit_reads(pool: PoolOptions<Sqlite>, limit: Duration) -> PoolOptions<Sqlite> {
+/// Ends a read after `limit`, counted from when the connection leaves the pool, or once it is
+/// abandoned: SQLite has no timeout for statements.
+fn limit_reads(pool: PoolOptions<Sqlite>, limit: Option<Duration>) -> PoolOptions<Sqlite> {
     pool.before_acquire(move |connection, _| {
         Box::pin(async move {
-            let end = Instant::now() + limit;
+            let end = limit.map(|limit| Instant::now() + limit);
+            let is_abandoned = is_abandoned();
             let mut handle = connection.lock_handle().await?;
-            handle.set_progress_handler(CLOCK_INSTRUCTIONS, move || Instant::now() < end);
+            handle.set_progress_handler(CLOCK_INSTRUCTIONS, move || {
+                end.is_none_or(|end| Instant::now() < end) && !is_abandoned.load(Ordering::Relaxed)
+            });
             Ok(true)
         })
     })

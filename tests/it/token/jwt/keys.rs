@@ -4,12 +4,12 @@ use futures_util::future::join_all;
 use serde_json::json;
 
 use super::super::{
-    QUERY,
+    LISTEN, QUERY,
     identity_provider::{Key, Provider, claims},
     response,
 };
 use super::{READ, refusal, trusting};
-use crate::support::{client::Client, server::Server, wait_until};
+use crate::support::{client::Client, server::Server, wait_until, ws::Ws};
 
 #[tokio::test]
 async fn a_new_key_is_fetched_and_fetches_are_rate_limited() {
@@ -132,4 +132,78 @@ async fn unreadable_keys_are_skipped() {
     provider.respond_with(200, json!({ "keys": unreadable }).to_string());
     let server = trusting(&provider, &[]).await;
     assert_eq!(refusal(&server, &new.sign(&claims(READ))).await, None);
+}
+
+/// A socket and a stream whose JWT this key has signed.
+async fn open(server: &Server, key: &Key) -> (Ws, reqwest::Response) {
+    let token = key.sign(&claims(READ));
+    let mut ws = Ws::open(server.address, "graphql-transport-ws")
+        .await
+        .unwrap();
+    ws.send(json!({ "type": "connection_init", "payload": { "authorization": token } }))
+        .await;
+    assert_eq!(ws.receive().await["type"], "connection_ack");
+    ws.subscribe("").await;
+    let client = Client::with_token(server.address, &token);
+    let request = client.http.get(&client.url).query(&[("query", LISTEN)]);
+    let request = request.header("accept", "text/event-stream");
+    (ws, request.send().await.unwrap())
+}
+
+#[tokio::test]
+async fn sockets_end_when_their_key_is_rotated_out() {
+    let (old, kept, new) = (
+        Key::new("old", "EdDSA"),
+        Key::new("kept", "ES256"),
+        Key::new("new", "EdDSA"),
+    );
+    // The same name is not the same key.
+    let renewed = Key::new("old", "EdDSA");
+    let provider = Provider::start(&[&old, &kept]).await;
+    let server = trusting(&provider, &["--jwks-max-age", "4"]).await;
+    let (of_old, of_kept) = (old.sign(&claims(READ)), kept.sign(&claims(READ)));
+    wait_until(async || refusal(&server, &of_old).await.is_none()).await;
+    let (mut ended, stream) = open(&server, &old).await;
+    let (mut stays, _stream) = open(&server, &kept).await;
+    provider.serve_keys(&[&kept, &new, &renewed]);
+    let (code, reason) = ended.close_frame().await.unwrap();
+    assert_eq!(code, 4403);
+    assert!(reason.contains("no longer names"), "{reason}");
+    let output = stream.text().await.unwrap();
+    let said = output.contains("UNAUTHENTICATED") && output.contains("no longer names");
+    assert!(said, "{output}");
+    assert_eq!(
+        refusal(&server, &of_old).await.unwrap().0,
+        "UNAUTHENTICATED"
+    );
+    // Others go on.
+    assert_eq!(refusal(&server, &of_kept).await, None);
+    let client = server.client();
+    client.add_build("b").await;
+    client.new_step(1, "s").await;
+    stays.event().await;
+}
+
+#[tokio::test]
+async fn keys_that_cannot_be_fetched_anew_are_good_for_a_while() {
+    let key = Key::new("a", "ES256");
+    let provider = Provider::start(&[&key]).await;
+    let server = trusting(&provider, &["--jwks-max-age", "4"]).await;
+    let token = key.sign(&claims(READ));
+    wait_until(async || refusal(&server, &token).await.is_none()).await;
+    let (mut ws, stream) = open(&server, &key).await;
+    // As long as the provider answers, they are fetched anew.
+    let request_count = provider.request_count();
+    wait_until(async || provider.request_count() > request_count + 4).await;
+    assert_eq!(refusal(&server, &token).await, None);
+    provider.respond_with(503, "");
+    let (code, reason) = ws.close_frame().await.unwrap();
+    assert_eq!(code, 4403);
+    assert!(reason.contains("identity provider"), "{reason}");
+    assert!(stream.text().await.unwrap().contains("UNAVAILABLE"));
+    let (code, message) = refusal(&server, &token).await.unwrap();
+    assert_eq!(code, "UNAVAILABLE", "{message}");
+    // They are good again once the provider is back.
+    provider.serve_keys(&[&key]);
+    wait_until(async || refusal(&server, &token).await.is_none()).await;
 }

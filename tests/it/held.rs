@@ -1,0 +1,5 @@
+//! Attacks that the server held against, so that it stays so.
+
+mod injection;
+mod log_injection;
+mod smuggling;
