@@ -9,7 +9,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     app::deadline::Deadline,
-    auth::access::Access,
+    auth::{access::Access, request_context::RequestContext},
     clock::Clock,
     config::Config,
     domain::command_error::CommandError,
@@ -66,7 +66,11 @@ impl App {
         let metrics = Arc::new(Metrics::default());
         // Before the clones below, which then measure too.
         db.measure(&metrics);
-        let memory = MemoryBudget::new(config.rate.max_memory_bytes, &metrics.memory_held);
+        let memory = MemoryBudget::new(
+            config.rate.max_memory_bytes,
+            config.rate.max_memory_bytes_per_caller,
+            &metrics.memory_held,
+        );
         let feed = Feed::open(
             db.clone(),
             config.feed.clone(),
@@ -97,6 +101,11 @@ impl App {
         // Not `self.clone()`, which would copy only the pointer.
         let state = AppState::clone(self);
         Self(Arc::new(AppState { clock, ..state }))
+    }
+
+    /// The memory that requests and answers of a caller take.
+    pub(crate) fn memory_of(&self, context: &RequestContext) -> MemoryBudget {
+        self.memory.for_caller(&self.rate_limiter.key(context))
     }
 
     /// The deadline of an operation that begins now.

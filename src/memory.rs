@@ -3,21 +3,44 @@
 //! What is counted is about what is held: enough to refuse new work before the machine has no
 //! memory left, which would end the server for everybody.
 
-use std::fs;
+use std::{
+    collections::HashMap,
+    fs,
+    sync::{
+        Arc, Weak,
+        atomic::{AtomicI64, Ordering},
+    },
+};
 
+use parking_lot::Mutex;
 use prometheus_client::metrics::gauge::Gauge;
 
-use crate::domain::error::{Error, Result};
+use crate::domain::{
+    caller_key::CallerKey,
+    error::{Error, Result},
+};
 
 /// What part of the machine's memory is the default.
 const PART: u64 = 4;
+/// When a caller that holds too much is to try again, in seconds.
+const RETRY_SECONDS: u64 = 1;
 
-/// How many bytes may be held, and how many are. Cheap to clone.
+/// How many bytes may be held, and how many are, by everybody and by one caller. Cheap to clone.
 #[derive(Clone, Debug)]
 pub(crate) struct MemoryBudget {
     max: i64,
     /// The bytes that are held; the count itself, so that the metric is never behind.
     held: Gauge,
+    callers: Arc<CallersMemory>,
+    /// `None` for what belongs to no caller.
+    of_caller: Option<Arc<AtomicI64>>,
+}
+
+/// How many bytes each caller may hold, and which hold some.
+#[derive(Debug)]
+struct CallersMemory {
+    max: u64,
+    held: Mutex<HashMap<CallerKey, Weak<AtomicI64>>>,
 }
 
 /// Bytes that are held until this is dropped.
@@ -29,7 +52,8 @@ pub(crate) struct MemoryShare {
 
 impl MemoryBudget {
     /// A budget of `max` bytes: 0 is without a limit, `None` a quarter of the machine's memory.
-    pub(crate) fn new(max: Option<u64>, held: &Gauge) -> Self {
+    /// Each caller may hold `max_of_caller` of them; 0 is without a limit.
+    pub(crate) fn new(max: Option<u64>, max_of_caller: u64, held: &Gauge) -> Self {
         let max = match max {
             Some(0) => u64::MAX,
             Some(max) => max,
@@ -38,13 +62,43 @@ impl MemoryBudget {
         Self {
             max: i64::try_from(max).unwrap_or(i64::MAX),
             held: held.clone(),
+            callers: Arc::new(CallersMemory {
+                max: max_of_caller,
+                held: Mutex::default(),
+            }),
+            of_caller: None,
+        }
+    }
+
+    /// The same budget, of which this caller takes. The networks of an IPv6 site are one caller.
+    pub(crate) fn for_caller(&self, key: &CallerKey) -> Self {
+        if self.callers.max == 0 {
+            return self.clone();
+        }
+        let key = key.site().unwrap_or_else(|| key.clone());
+        let mut held = self.callers.held.lock();
+        let known = held.get(&key).and_then(Weak::upgrade);
+        let of_caller = known.unwrap_or_else(|| {
+            // Before the map would grow: whoever holds nothing is forgotten.
+            if held.len() == held.capacity() {
+                held.retain(|_, held| held.strong_count() > 0);
+            }
+            let new = Arc::default();
+            held.insert(key, Arc::downgrade(&new));
+            new
+        });
+        drop(held);
+        Self {
+            of_caller: Some(of_caller),
+            ..self.clone()
         }
     }
 
     /// Takes these bytes for something that has not begun.
     ///
     /// # Errors
-    /// `OutOfMemory` where they are not there; then none are taken.
+    /// `TooManyAtOnce` where the caller holds too many, `OutOfMemory` where all do; then none are
+    /// taken.
     pub(crate) fn reserve(&self, bytes: usize) -> Result<MemoryShare> {
         let mut share = self.hold(0);
         share.grow(bytes)?;
@@ -53,7 +107,7 @@ impl MemoryBudget {
 
     /// Takes bytes that are there already, whether they are within the budget or not.
     pub(crate) fn hold(&self, bytes: usize) -> MemoryShare {
-        self.held.inc_by(signed(bytes));
+        self.add(signed(bytes));
         let budget = self.clone();
         MemoryShare { budget, bytes }
     }
@@ -62,22 +116,43 @@ impl MemoryBudget {
     pub(crate) fn is_exhausted(&self) -> bool {
         self.held.get() >= self.max
     }
+
+    /// Adds to what is held, by all and by the caller. Returns both.
+    fn add(&self, bytes: i64) -> (i64, i64) {
+        let of_all = self.held.inc_by(bytes).saturating_add(bytes);
+        let of_caller = self.of_caller.as_ref().map_or(0, |held| {
+            held.fetch_add(bytes, Ordering::Relaxed)
+                .saturating_add(bytes)
+        });
+        (of_all, of_caller)
+    }
 }
 
 impl MemoryShare {
     /// Takes more bytes.
     ///
     /// # Errors
-    /// `OutOfMemory` where they are not there; then none are taken.
+    /// `TooManyAtOnce` where the caller holds too many, `OutOfMemory` where all do; then none are
+    /// taken.
     pub(crate) fn grow(&mut self, bytes: usize) -> Result<()> {
-        let MemoryBudget { max, held } = &self.budget;
-        let before = held.inc_by(signed(bytes));
-        if before.saturating_add(signed(bytes)) > *max {
-            held.dec_by(signed(bytes));
-            return Err(Error::OutOfMemory);
-        }
-        self.bytes += bytes;
-        Ok(())
+        let budget = &self.budget;
+        let (of_all, of_caller) = budget.add(signed(bytes));
+        let max = budget.callers.max;
+        let refusal = if budget.of_caller.is_some() && of_caller.unsigned_abs() > max {
+            Error::TooManyAtOnce {
+                limit: "max-memory-bytes-per-caller",
+                max,
+                what: "bytes of your requests and answers are in the server's memory",
+                seconds: RETRY_SECONDS,
+            }
+        } else if of_all > budget.max {
+            Error::OutOfMemory
+        } else {
+            self.bytes += bytes;
+            return Ok(());
+        };
+        budget.add(-signed(bytes));
+        Err(refusal)
     }
 
     /// How many bytes it holds.
@@ -88,8 +163,7 @@ impl MemoryShare {
     /// Counts so many bytes from now on, whether they are within the budget or not.
     pub(crate) fn resize(&mut self, bytes: usize) {
         if bytes != self.bytes {
-            let change = signed(bytes) - signed(self.bytes);
-            self.budget.held.inc_by(change);
+            self.budget.add(signed(bytes) - signed(self.bytes));
             self.bytes = bytes;
         }
     }
@@ -97,7 +171,7 @@ impl MemoryShare {
 
 impl Drop for MemoryShare {
     fn drop(&mut self) {
-        self.budget.held.dec_by(signed(self.bytes));
+        self.budget.add(-signed(self.bytes));
     }
 }
 
@@ -146,7 +220,7 @@ mod tests {
     #[test]
     fn bytes_are_taken_up_to_the_limit_and_come_back() {
         let held = Gauge::default();
-        let budget = MemoryBudget::new(Some(100), &held);
+        let budget = MemoryBudget::new(Some(100), 0, &held);
         let mut share = budget.reserve(60).expect("there is room");
         assert!(matches!(budget.reserve(41), Err(Error::OutOfMemory)));
         assert_eq!(held.get(), 60, "what is refused takes nothing");
@@ -163,7 +237,7 @@ mod tests {
 
     #[test]
     fn zero_is_without_a_limit() {
-        let budget = MemoryBudget::new(Some(0), &Gauge::default());
+        let budget = MemoryBudget::new(Some(0), 0, &Gauge::default());
         drop(budget.reserve(usize::MAX / 4).expect("no limit"));
         assert!(!budget.is_exhausted());
     }
@@ -174,5 +248,36 @@ mod tests {
         assert_eq!(installed_memory(text), Some(24_683_520 * 1_024));
         assert_eq!(installed_memory("MemFree: 1 kB\n"), None);
         assert_eq!(group_memory("1:memory:/\n"), None, "version 1");
+    }
+
+    #[test]
+    fn a_caller_has_its_part_and_no_more() {
+        let held = Gauge::default();
+        let budget = MemoryBudget::new(Some(100), 60, &held);
+        let caller = |address: &str| {
+            let address = address.parse().expect("an address");
+            budget.for_caller(&CallerKey::of_address(address))
+        };
+        let (first, second) = (caller("192.0.2.1"), caller("192.0.2.2"));
+        let share = first.reserve(60).expect("its part");
+        let refused = caller("192.0.2.1").reserve(1);
+        assert!(matches!(refused, Err(Error::TooManyAtOnce { max: 60, .. })));
+        assert!(matches!(second.reserve(41), Err(Error::OutOfMemory)));
+        assert_eq!(held.get(), 60, "what is refused takes nothing");
+        let rest = second.reserve(40).expect("there is room");
+        drop(share);
+        caller("192.0.2.1").reserve(60).expect("it came back");
+        drop(rest);
+        assert_eq!(held.get(), 0);
+    }
+
+    #[test]
+    fn whoever_holds_nothing_is_forgotten() {
+        let budget = MemoryBudget::new(None, 60, &Gauge::default());
+        for n in 0..10_000_u32 {
+            let address = std::net::Ipv4Addr::from_bits(n).into();
+            budget.for_caller(&CallerKey::of_address(address));
+        }
+        assert!(budget.callers.held.lock().len() < 100);
     }
 }

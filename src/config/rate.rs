@@ -45,6 +45,16 @@ pub(crate) struct RateConfig {
         hide_short_help = true,
     )]
     pub(crate) max_memory_bytes: Option<u64>,
+    /// How many of them one caller's requests and answers may hold at once, with the rows that are
+    /// read for them; 0 is without a limit
+    #[arg(
+        long,
+        env = "BUILDBOT_GRAPHQL_MAX_MEMORY_BYTES_PER_CALLER",
+        default_value_t = 134_217_728,
+        value_parser = whole::<u64>(0..=MOST),
+        hide_short_help = true,
+    )]
+    pub(crate) max_memory_bytes_per_caller: u64,
     /// How many WebSockets one address may have open; 0 is without a limit
     #[arg(
         long,

@@ -22,7 +22,9 @@ pub(crate) async fn hold_answer(
     request: Request,
     next: Next,
 ) -> Response {
-    let response = next.run(request).await;
+    let mut response = next.run(request).await;
+    // The caller's, where the route knows it.
+    let memory = response.extensions_mut().remove().unwrap_or(memory);
     response.map(|inner| {
         let bytes = inner.size_hint().exact().unwrap_or_default();
         let share = memory.hold(usize::try_from(bytes).unwrap_or(usize::MAX));

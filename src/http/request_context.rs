@@ -42,6 +42,10 @@ pub(crate) async fn authenticate(
     request.extensions_mut().insert(context);
     let mut response = next.run(request).await;
     settle(&api, &charged, response.status());
+    // For the layer that counts the answer until it is sent.
+    response
+        .extensions_mut()
+        .insert(api.app().memory_of(&charged));
     if let Some(challenge) = challenge(response.status(), has_token) {
         let challenge = HeaderValue::from_static(challenge);
         let headers = response.headers_mut();

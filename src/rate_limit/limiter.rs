@@ -98,6 +98,11 @@ impl RateLimiter {
         }))
     }
 
+    /// Who is counted for a request.
+    pub(crate) fn key(&self, context: &RequestContext) -> CallerKey {
+        key_of(context)
+    }
+
     /// Admits a caller that may read. Any other pays for the attempt, so that nobody can try tokens
     /// for long.
     ///

@@ -12,8 +12,8 @@ use crate::{
     app::deadline::Deadline,
     config::limit::LimitConfig,
     domain::error::{Error, Result},
-    memory::MemoryShare,
-    store::db::read_account::ReadAccount,
+    memory::{MemoryBudget, MemoryShare},
+    store::{db::read_account::ReadAccount, row_bytes::RowCount},
 };
 
 /// A text of so many bytes counts as a value, of which an operation may have as many as
@@ -27,6 +27,8 @@ pub(crate) struct Budget {
     max_text_bytes: u64,
     /// The memory of the long texts that were answered.
     texts: Mutex<MemoryShare>,
+    /// The memory of the rows that were read.
+    rows: Mutex<MemoryShare>,
     /// `None` if a deadline cuts off the whole operation.
     deadline: Mutex<Option<Deadline>>,
     /// On which the operation reads.
@@ -36,7 +38,7 @@ pub(crate) struct Budget {
 impl Budget {
     pub(crate) fn new(
         limits: &LimitConfig,
-        texts: MemoryShare,
+        memory: &MemoryBudget,
         deadline: Option<Deadline>,
         account: Arc<ReadAccount>,
     ) -> Self {
@@ -44,7 +46,8 @@ impl Budget {
             max_rows: limits.max_rows,
             rows_left: limits.max_rows.into(),
             max_text_bytes: limits.max_text_bytes,
-            texts: Mutex::new(texts),
+            texts: Mutex::new(memory.hold(0)),
+            rows: Mutex::new(memory.hold(0)),
             deadline: Mutex::new(deadline),
             account,
         }
@@ -57,9 +60,10 @@ impl Budget {
         self.account.expect_by(deadline.at());
     }
 
-    /// Gives back the memory of the texts: their answer is made.
-    pub(crate) fn release_texts(&self) {
+    /// Gives back the memory: the answer is made.
+    pub(crate) fn release(&self) {
         self.texts.lock().resize(0);
+        self.rows.lock().resize(0);
     }
 
     /// Takes the memory of a text in the answer.
@@ -93,7 +97,7 @@ impl Budget {
     pub(crate) async fn read<T>(
         &self,
         work: impl Future<Output = Result<T>>,
-        count_rows: impl FnOnce(&T) -> usize,
+        count_rows: impl FnOnce(&T) -> RowCount,
     ) -> Result<T> {
         // Boxed, so that this future does not hold it once for each branch below.
         let work = Box::pin(work);
@@ -103,7 +107,9 @@ impl Budget {
             Some(deadline) => deadline.keep_reading(&self.account, work).await??,
             None => work.await?,
         };
-        self.spend(count_rows(&read) as u64)?;
+        let RowCount { rows, bytes } = count_rows(&read);
+        self.spend(rows)?;
+        self.rows.lock().grow(bytes)?;
         Ok(read)
     }
 

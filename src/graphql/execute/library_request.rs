@@ -49,8 +49,8 @@ impl Api {
         // A mutation that is cut off would leave its caller in doubt, so only its reads have a
         // deadline.
         let deadline = operation.is_mutation().then_some(scope.deadline);
-        let (limits, texts) = (&app.config.limit, app.memory.hold(0));
-        let budget = Budget::new(limits, texts, deadline, scope.account.clone());
+        let (limits, memory) = (&app.config.limit, app.memory_of(context));
+        let budget = Budget::new(limits, &memory, deadline, scope.account.clone());
         // Without a text: the library takes the parsed document instead.
         let mut request = Request::new("")
             .data(context.caller.clone())

@@ -75,7 +75,10 @@ impl Api {
         let spent = limiter.spend(context, points);
         spent.map_err(Refusal::admission)?;
         let mut operation = operation?;
-        operation.reserve_answer().map_err(Refusal::admission)?;
+        let memory = self.app.memory_of(context);
+        operation
+            .reserve_answer(&memory)
+            .map_err(Refusal::admission)?;
         Ok(operation)
     }
 

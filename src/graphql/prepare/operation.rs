@@ -8,7 +8,7 @@ use async_graphql::{
 use crate::{
     domain::{error::Result, idempotency_key::IdempotencyKey},
     graphql::prepare::{canonical::root_fields, cost::Cost, introspection::Introspection},
-    memory::MemoryShare,
+    memory::{MemoryBudget, MemoryShare},
     metrics::labels::OperationLabel,
 };
 
@@ -38,13 +38,14 @@ impl PreparedOperation {
         self.canonical.ty == OperationType::Subscription
     }
 
-    /// Takes the memory of the answer that it may have.
+    /// Takes the memory of the answer that it may have from the caller's.
     ///
     /// # Errors
-    /// The server has no memory for it now.
-    pub(crate) fn reserve_answer(&mut self) -> Result<()> {
+    /// There is no memory for it now.
+    pub(crate) fn reserve_answer(&mut self, memory: &MemoryBudget) -> Result<()> {
         let values = usize::try_from(self.cost.values).unwrap_or(usize::MAX);
-        self.memory.grow(values.saturating_mul(VALUE_BYTES))
+        self.memory = memory.reserve(values.saturating_mul(VALUE_BYTES))?;
+        Ok(())
     }
 
     /// The fields of the root.

@@ -14,6 +14,7 @@ use crate::{
         },
         subscribe::event_source::{EventSource, EventStream, Origin, OwnStream},
     },
+    store::row_bytes::RowCount,
 };
 
 /// Everything that can be listened to.
@@ -66,7 +67,7 @@ impl Subscription {
                 };
                 // The stream has no deadline: only its start and each event have one.
                 budget.renew(app.deadline());
-                let backfill = budget.read(backfill, |_| 0).await?;
+                let backfill = budget.read(backfill, |_| RowCount::default()).await?;
                 state.set_delivered(backfill.delivered());
                 EventStream::Own(OwnStream::new(backfill, handoff.clone()))
             }
@@ -78,7 +79,7 @@ impl Subscription {
             let (app, budget, state) = (app.clone(), budget.clone(), state.clone());
             async move {
                 // The library resolves each event before it polls for the next.
-                budget.release_texts();
+                budget.release();
                 let next = events.next().await;
                 let (event, delivered) = next.inspect_err(|_| state.fail())?;
                 budget.renew(app.deadline());

@@ -87,7 +87,7 @@ async fn collect(
     context: &RequestContext,
 ) -> Result<(Vec<u8>, MemoryShare), HttpRefusal> {
     let limit = app.config.http.max_body_bytes;
-    let (mut read, mut share) = (Vec::new(), app.memory.hold(0));
+    let (mut read, mut share) = (Vec::new(), app.memory_of(context).hold(0));
     let mut incoming = app.rate_limiter.incoming(context);
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|error| match error.downcast::<LengthLimitError>() {

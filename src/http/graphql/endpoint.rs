@@ -113,7 +113,8 @@ pub(crate) async fn get(
         if let Err(refusal) = api.admit_caller(&context) {
             return Ok(refused(media, &refusal));
         }
-        let _memory = api.app().memory.reserve(query.len() * READ_FACTOR)?;
+        let memory = api.app().memory_of(&context);
+        let _memory = memory.reserve(query.len() * READ_FACTOR)?;
         let max_values = api.app().config.limit.max_json_values;
         let operation = from_query(query, max_values).map_err(in_media)?;
         let prepared = api.prepare(operation, &context);

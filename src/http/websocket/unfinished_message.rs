@@ -40,7 +40,7 @@ impl UnfinishedMessage {
             has_begun: false,
             is_open: false,
             held: 0,
-            memory: app.memory.hold(0),
+            memory: app.memory_of(context).hold(0),
             incoming: app.rate_limiter.incoming(context),
         }
     }
