@@ -9,7 +9,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     app::deadline::Deadline,
-    auth::{access::Access, request_context::RequestContext},
+    auth::access::Access,
     clock::Clock,
     config::Config,
     domain::command_error::CommandError,
@@ -87,8 +87,8 @@ impl App {
             feed,
             clock,
             metrics,
+            rate_limiter: RateLimiter::new(&config.rate, memory.clone()),
             memory,
-            rate_limiter: RateLimiter::new(&config.rate),
             invalid_values: InvalidValues::default(),
             config: Arc::new(config),
             tasks,
@@ -101,11 +101,6 @@ impl App {
         // Not `self.clone()`, which would copy only the pointer.
         let state = AppState::clone(self);
         Self(Arc::new(AppState { clock, ..state }))
-    }
-
-    /// The memory that requests and answers of a caller take.
-    pub(crate) fn memory_of(&self, context: &RequestContext) -> MemoryBudget {
-        self.memory.for_caller(&self.rate_limiter.key(context))
     }
 
     /// The deadline of an operation that begins now.

@@ -97,8 +97,7 @@ impl MemoryBudget {
     /// Takes these bytes for something that has not begun.
     ///
     /// # Errors
-    /// `TooManyAtOnce` where the caller holds too many, `OutOfMemory` where all do; then none are
-    /// taken.
+    /// As [`MemoryShare::grow`].
     pub(crate) fn reserve(&self, bytes: usize) -> Result<MemoryShare> {
         let mut share = self.hold(0);
         share.grow(bytes)?;
@@ -132,18 +131,28 @@ impl MemoryShare {
     /// Takes more bytes.
     ///
     /// # Errors
-    /// `TooManyAtOnce` where the caller holds too many, `OutOfMemory` where all do; then none are
-    /// taken.
+    /// `LimitExceeded` where this alone would be more than a caller may hold, `TooManyAtOnce` where
+    /// the caller holds too many, `OutOfMemory` where all do; then none are taken.
     pub(crate) fn grow(&mut self, bytes: usize) -> Result<()> {
         let budget = &self.budget;
         let (of_all, of_caller) = budget.add(signed(bytes));
-        let max = budget.callers.max;
-        let refusal = if budget.of_caller.is_some() && of_caller.unsigned_abs() > max {
-            Error::TooManyAtOnce {
-                limit: "max-memory-bytes-per-caller",
-                max,
-                what: "bytes of your requests and answers are in the server's memory",
-                seconds: RETRY_SECONDS,
+        let (limit, max) = ("max-memory-bytes-per-caller", budget.callers.max);
+        let refusal = if budget.of_caller.is_some() && of_caller > signed(max) {
+            let alone = (self.bytes + bytes) as u64;
+            if alone > max {
+                Error::LimitExceeded {
+                    limit,
+                    max,
+                    asked: None,
+                    advice: "ask for less at once",
+                }
+            } else {
+                Error::TooManyAtOnce {
+                    limit,
+                    max,
+                    what: "bytes of your requests and answers are in the server's memory",
+                    seconds: RETRY_SECONDS,
+                }
             }
         } else if of_all > budget.max {
             Error::OutOfMemory
@@ -175,8 +184,8 @@ impl Drop for MemoryShare {
     }
 }
 
-fn signed(bytes: usize) -> i64 {
-    i64::try_from(bytes).unwrap_or(i64::MAX)
+fn signed(bytes: impl TryInto<i64>) -> i64 {
+    bytes.try_into().unwrap_or(i64::MAX)
 }
 
 /// The memory that this process may have, in bytes: the machine's, or its control group's if that
@@ -262,6 +271,8 @@ mod tests {
         let share = first.reserve(60).expect("its part");
         let refused = caller("192.0.2.1").reserve(1);
         assert!(matches!(refused, Err(Error::TooManyAtOnce { max: 60, .. })));
+        let alone = caller("192.0.2.1").reserve(61);
+        assert!(matches!(alone, Err(Error::LimitExceeded { max: 60, .. })));
         assert!(matches!(second.reserve(41), Err(Error::OutOfMemory)));
         assert_eq!(held.get(), 60, "what is refused takes nothing");
         let rest = second.reserve(40).expect("there is room");

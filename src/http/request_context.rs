@@ -45,7 +45,7 @@ pub(crate) async fn authenticate(
     // For the layer that counts the answer until it is sent.
     response
         .extensions_mut()
-        .insert(api.app().memory_of(&charged));
+        .insert(api.app().rate_limiter.memory(&charged));
     if let Some(challenge) = challenge(response.status(), has_token) {
         let challenge = HeaderValue::from_static(challenge);
         let headers = response.headers_mut();

@@ -37,8 +37,6 @@ use crate::{
     store::db::database::Db,
 };
 
-/// The memory that an answer is assumed to take while it is made, in bytes.
-const ANSWER_BYTES: usize = 1 << 20;
 const ALLOW: HeaderValue = HeaderValue::from_static("GET, HEAD, OPTIONS");
 
 /// The routes below `/api`. One handler serves them all, because Buildbot splits a path before it
@@ -95,7 +93,6 @@ async fn respond(
     // Before the parsing, so that malformed requests cost a point too.
     app.rate_limiter.spend(context, MIN_COST)?;
     let _turn = app.turn(context, deadline).await?;
-    let _memory = app.memory_of(context).reserve(ANSWER_BYTES)?;
     let uri = &request.uri;
     let path = ResourcePath::parse(uri.path())?;
     if path == ResourcePath::Root {

@@ -11,9 +11,9 @@ use crate::{
         caller_key::CallerKey,
         error::{Error, Result},
     },
+    memory::MemoryBudget,
     rate_limit::{
         bucket::RateStatus,
-        incoming::{Incoming, IncomingShare},
         operations::{OperationPermit, Operations},
         permit::{CallerPermit, CallerPermits},
         points::Points,
@@ -61,7 +61,7 @@ struct LimiterState {
     subscriptions: Arc<Semaphore>,
     max_subscriptions: usize,
     subscriptions_of_callers: CallerPermits,
-    incoming: Incoming,
+    memory: MemoryBudget,
 }
 
 /// A permit for a subscription to start.
@@ -75,7 +75,8 @@ pub(crate) struct SubscriptionPermit {
 }
 
 impl RateLimiter {
-    pub(crate) fn new(config: &RateConfig) -> Self {
+    /// Callers may have what the configuration says, and their part of this memory.
+    pub(crate) fn new(config: &RateConfig, memory: MemoryBudget) -> Self {
         let permits = match config.max_subscriptions {
             0 => Semaphore::MAX_PERMITS,
             // `Semaphore::new` panics above that.
@@ -94,13 +95,13 @@ impl RateLimiter {
             subscriptions: Arc::new(Semaphore::new(permits)),
             max_subscriptions: config.max_subscriptions,
             subscriptions_of_callers: CallerPermits::new(config.max_subscriptions_per_caller),
-            incoming: Incoming::default(),
+            memory,
         }))
     }
 
-    /// Who is counted for a request.
-    pub(crate) fn key(&self, context: &RequestContext) -> CallerKey {
-        key_of(context)
+    /// The memory that requests and answers of the caller take.
+    pub(crate) fn memory(&self, context: &RequestContext) -> MemoryBudget {
+        self.0.memory.for_caller(&key_of(context))
     }
 
     /// Admits a caller that may read. Any other pays for the attempt, so that nobody can try tokens
@@ -155,10 +156,11 @@ impl RateLimiter {
     }
 
     /// The account on which an operation of this caller reads: each millisecond that its statements
-    /// take costs a point.
+    /// take costs a point, and its rows are counted in the caller's memory.
     pub(crate) fn read_account(&self, context: &RequestContext) -> Arc<ReadAccount> {
         let (limiter, key) = (self.clone(), key_of(context));
-        Arc::new(ReadAccount::new(&key.clone(), move |millis| {
+        let memory = self.memory(context);
+        Arc::new(ReadAccount::new(&key.clone(), &memory, move |millis| {
             if let Some(points) = &limiter.0.points {
                 points.charge(&key, millis);
             }
@@ -197,11 +199,6 @@ impl RateLimiter {
     pub(crate) async fn acquire_opening(&self, context: &RequestContext) -> Option<Opening> {
         // Never full: as many may wait as there are subscriptions.
         self.0.openings.acquire(key_of(context)).await.ok()
-    }
-
-    /// What a request of this caller holds beyond its beginning, while it is not all there.
-    pub(crate) fn incoming(&self, context: &RequestContext) -> IncomingShare {
-        self.0.incoming.share(&key_of(context))
     }
 
     /// A permit for a subscription.

@@ -2,13 +2,16 @@
 
 use std::collections::HashMap;
 
-use sea_orm::{DbBackend, entity::prelude::*, sea_query::ExprTrait};
+use sea_orm::{DbBackend, QueryTrait, entity::prelude::*, sea_query::ExprTrait};
 
 use crate::{
     domain::{error::Result, id::BuildId},
     store::{
         db::database::Db,
-        query::{field::utf8_bytes, rows::MAX_BINDS},
+        query::{
+            field::utf8_bytes,
+            rows::{MAX_BINDS, read_all},
+        },
     },
 };
 
@@ -53,7 +56,7 @@ pub(crate) async fn of_builds(
             };
             query = query.filter(name.is_in(names));
         }
-        for row in query.all(&db.reader().await?).await? {
+        for row in read_all::<Model>(db, query.into_query()).await? {
             properties.entry(row.buildid).or_default().push(row);
         }
     }

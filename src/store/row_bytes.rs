@@ -1,36 +1,11 @@
 //! How much memory rows take that were read.
 
-use crate::store::{build, builder, step};
+use crate::store::{build, build_property, builder, step};
 
 /// A row in memory.
 pub(crate) trait RowBytes: Sized {
     /// The bytes of its texts.
     fn text_bytes(&self) -> usize;
-}
-
-/// How many rows were read, and the memory that they take, in bytes.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct RowCount {
-    pub(crate) rows: u64,
-    pub(crate) bytes: usize,
-}
-
-impl RowCount {
-    /// Counts these rows.
-    pub(crate) fn of<'r, M: RowBytes + 'r>(rows: impl IntoIterator<Item = &'r M>) -> Self {
-        let mut count = Self::default();
-        for row in rows {
-            count.rows += 1;
-            count.bytes += size_of::<M>() + row.text_bytes();
-        }
-        count
-    }
-}
-
-impl RowBytes for String {
-    fn text_bytes(&self) -> usize {
-        self.len()
-    }
 }
 
 impl RowBytes for builder::Model {
@@ -54,5 +29,11 @@ impl RowBytes for build::Model {
 impl RowBytes for step::Model {
     fn text_bytes(&self) -> usize {
         self.name.len() + self.state_string.len() + self.urls_json.len()
+    }
+}
+
+impl RowBytes for build_property::Model {
+    fn text_bytes(&self) -> usize {
+        self.name.len() + self.value.len() + self.source.len()
     }
 }

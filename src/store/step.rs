@@ -32,6 +32,7 @@ use crate::{
             rows::by_key,
             selection::{RowRange, Selection},
         },
+        row_bytes::RowBytes,
         unchecked_int::UncheckedInt,
     },
 };
@@ -71,7 +72,7 @@ impl Model {
 
     /// About how many bytes an event with this step takes in memory.
     pub(crate) fn event_bytes(&self) -> usize {
-        EVENT_BYTES + self.name.len() + self.state_string.len() + self.urls_json.len()
+        EVENT_BYTES + self.text_bytes()
     }
 }
 

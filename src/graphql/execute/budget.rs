@@ -13,7 +13,7 @@ use crate::{
     config::limit::LimitConfig,
     domain::error::{Error, Result},
     memory::{MemoryBudget, MemoryShare},
-    store::{db::read_account::ReadAccount, row_bytes::RowCount},
+    store::db::read_account::ReadAccount,
 };
 
 /// A text of so many bytes counts as a value, of which an operation may have as many as
@@ -27,8 +27,6 @@ pub(crate) struct Budget {
     max_text_bytes: u64,
     /// The memory of the long texts that were answered.
     texts: Mutex<MemoryShare>,
-    /// The memory of the rows that were read.
-    rows: Mutex<MemoryShare>,
     /// `None` if a deadline cuts off the whole operation.
     deadline: Mutex<Option<Deadline>>,
     /// On which the operation reads.
@@ -47,7 +45,6 @@ impl Budget {
             rows_left: limits.max_rows.into(),
             max_text_bytes: limits.max_text_bytes,
             texts: Mutex::new(memory.hold(0)),
-            rows: Mutex::new(memory.hold(0)),
             deadline: Mutex::new(deadline),
             account,
         }
@@ -63,7 +60,7 @@ impl Budget {
     /// Gives back the memory: the answer is made.
     pub(crate) fn release(&self) {
         self.texts.lock().resize(0);
-        self.rows.lock().resize(0);
+        self.account.release_rows();
     }
 
     /// Takes the memory of a text in the answer.
@@ -97,7 +94,7 @@ impl Budget {
     pub(crate) async fn read<T>(
         &self,
         work: impl Future<Output = Result<T>>,
-        count_rows: impl FnOnce(&T) -> RowCount,
+        count_rows: impl FnOnce(&T) -> usize,
     ) -> Result<T> {
         // Boxed, so that this future does not hold it once for each branch below.
         let work = Box::pin(work);
@@ -107,9 +104,7 @@ impl Budget {
             Some(deadline) => deadline.keep_reading(&self.account, work).await??,
             None => work.await?,
         };
-        let RowCount { rows, bytes } = count_rows(&read);
-        self.spend(rows)?;
-        self.rows.lock().grow(bytes)?;
+        self.spend(count_rows(&read) as u64)?;
         Ok(read)
     }
 

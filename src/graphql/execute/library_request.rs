@@ -49,7 +49,7 @@ impl Api {
         // A mutation that is cut off would leave its caller in doubt, so only its reads have a
         // deadline.
         let deadline = operation.is_mutation().then_some(scope.deadline);
-        let (limits, memory) = (&app.config.limit, app.memory_of(context));
+        let (limits, memory) = (&app.config.limit, app.rate_limiter.memory(context));
         let budget = Budget::new(limits, &memory, deadline, scope.account.clone());
         // Without a text: the library takes the parsed document instead.
         let mut request = Request::new("")

@@ -17,12 +17,7 @@ use crate::{
         budget::Budget,
         keyed_loader::{KeyedLoader, fetch_by_arguments},
     },
-    store::{
-        build, builder, builder_tag,
-        db::database::Db,
-        row_bytes::{RowBytes, RowCount},
-        step,
-    },
+    store::{build, builder, builder_tag, db::database::Db, step},
 };
 
 // Arguments are in an `Arc`, since loaders clone their keys.
@@ -73,14 +68,11 @@ impl Loaders {
     }
 
     /// A page of a whole table, charged to the budget.
-    pub(crate) async fn page<M: RowBytes>(
+    pub(crate) async fn page<M>(
         &self,
         read: impl Future<Output = Result<Rows<M>>>,
     ) -> Result<Rows<Arc<M>>> {
-        let page = self
-            .budget
-            .read(read, |page| RowCount::of(&page.rows))
-            .await?;
+        let page = self.budget.read(read, |page| page.rows.len()).await?;
         Ok(page.map())
     }
 
@@ -130,9 +122,7 @@ impl Loaders {
         let fetch = |keys: Vec<BuildsKey>| {
             fetch_by_arguments(keys, |args, ids| async move {
                 let read = build::pages_of(&self.db, &args, &ids);
-                let rows = |pages: &HashMap<_, Rows<_>>| {
-                    RowCount::of(pages.values().flat_map(|page| &page.rows))
-                };
+                let rows = |pages: &HashMap<_, Rows<_>>| pages.values().map(|p| p.rows.len()).sum();
                 let pages = self.budget.read(read, rows).await?.into_iter();
                 Ok(pages.map(|(id, page)| (id, page.map())).collect())
             })
@@ -151,7 +141,7 @@ impl Loaders {
             fetch_by_arguments(keys, |filter, ids| async move {
                 let count = build::counts_of(&self.db, &filter, &ids);
                 // A count returns no rows; only the deadline bounds it.
-                self.budget.read(count, |_| RowCount::default()).await
+                self.budget.read(count, |_| 0).await
             })
         };
         let found = self.build_counts.load((id, filter), fetch).await?;
@@ -184,19 +174,16 @@ impl Loaders {
     }
 
     /// Reads single rows by their keys, within the budget.
-    async fn rows<K: Eq + std::hash::Hash, M: RowBytes>(
+    async fn rows<K: Eq + std::hash::Hash, M>(
         &self,
         read: impl Future<Output = Result<HashMap<K, M>>>,
     ) -> Result<HashMap<K, Arc<M>>> {
-        let rows = self
-            .budget
-            .read(read, |rows: &HashMap<K, M>| RowCount::of(rows.values()));
-        let rows = rows.await?.into_iter();
+        let rows = self.budget.read(read, HashMap::len).await?.into_iter();
         Ok(rows.map(|(key, row)| (key, Arc::new(row))).collect())
     }
 }
 
 /// How many rows several lists have in all.
-fn total_length<K, R: RowBytes>(lists: &HashMap<K, Vec<R>>) -> RowCount {
-    RowCount::of(lists.values().flatten())
+fn total_length<K, R>(lists: &HashMap<K, Vec<R>>) -> usize {
+    lists.values().map(Vec::len).sum()
 }

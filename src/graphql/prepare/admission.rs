@@ -75,7 +75,7 @@ impl Api {
         let spent = limiter.spend(context, points);
         spent.map_err(Refusal::admission)?;
         let mut operation = operation?;
-        let memory = self.app.memory_of(context);
+        let memory = self.app.rate_limiter.memory(context);
         operation
             .reserve_answer(&memory)
             .map_err(Refusal::admission)?;

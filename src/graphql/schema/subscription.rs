@@ -14,7 +14,6 @@ use crate::{
         },
         subscribe::event_source::{EventSource, EventStream, Origin, OwnStream},
     },
-    store::row_bytes::RowCount,
 };
 
 /// Everything that can be listened to.
@@ -67,7 +66,7 @@ impl Subscription {
                 };
                 // The stream has no deadline: only its start and each event have one.
                 budget.renew(app.deadline());
-                let backfill = budget.read(backfill, |_| RowCount::default()).await?;
+                let backfill = budget.read(backfill, |_| 0).await?;
                 state.set_delivered(backfill.delivered());
                 EventStream::Own(OwnStream::new(backfill, handoff.clone()))
             }

@@ -16,9 +16,6 @@ use crate::{
 /// How many bytes a byte of a request takes while it is read: the text, its JSON, the variables and
 /// the operation that has them.
 pub(crate) const READ_FACTOR: usize = 4;
-/// The beginning of a request, in bytes, that is taken whatever else is coming in: nearly all are
-/// shorter.
-pub(crate) const BEGINNING: usize = 64 * 1_024;
 
 /// Accepts only JSON: browsers send a preflight before a page of another site may post it, but none
 /// before the types of a form.
@@ -87,8 +84,7 @@ async fn collect(
     context: &RequestContext,
 ) -> Result<(Vec<u8>, MemoryShare), HttpRefusal> {
     let limit = app.config.http.max_body_bytes;
-    let (mut read, mut share) = (Vec::new(), app.memory_of(context).hold(0));
-    let mut incoming = app.rate_limiter.incoming(context);
+    let (mut read, mut share) = (Vec::new(), app.rate_limiter.memory(context).hold(0));
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|error| match error.downcast::<LengthLimitError>() {
             Ok(_) => too_large(limit),
@@ -97,9 +93,6 @@ async fn collect(
         if let Ok(data) = frame.into_data() {
             // As it comes in, so that an announced length alone takes nothing.
             share.grow(data.len() * READ_FACTOR)?;
-            if read.len() > BEGINNING {
-                incoming.grow(data.len())?;
-            }
             read.extend_from_slice(&data);
         }
     }

@@ -287,7 +287,11 @@ impl SocketConnection {
     /// Starts the operation of a message of so many bytes, if there is memory for it.
     fn start(&mut self, start: StartRequest, bytes: usize) {
         let app = self.api.app();
-        match app.memory_of(&start.context).reserve(bytes * READ_FACTOR) {
+        match app
+            .rate_limiter
+            .memory(&start.context)
+            .reserve(bytes * READ_FACTOR)
+        {
             Ok(memory) => {
                 let (api, stopping) = (self.api.clone(), self.stopping.clone());
                 let operation = RunningOperation::new(api, start, memory, stopping);

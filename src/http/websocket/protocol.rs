@@ -106,9 +106,9 @@ impl CloseReason {
         Self::new(close_code::POLICY, rule)
     }
 
-    /// The server has no memory for what comes in.
-    pub(crate) fn out_of_memory() -> Self {
-        Self::new(close_code::AGAIN, Error::OutOfMemory.to_string())
+    /// There is no memory for what comes in.
+    pub(crate) fn no_memory(refusal: &Error) -> Self {
+        Self::new(close_code::AGAIN, refusal.to_string())
     }
 
     /// A long message came before the caller was known.

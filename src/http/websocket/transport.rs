@@ -72,7 +72,7 @@ impl Transport {
         Self {
             unfinished: UnfinishedMessage::new(received, app, context),
             waiting: 0,
-            waiting_memory: app.memory_of(context).hold(0),
+            waiting_memory: app.rate_limiter.memory(context).hold(0),
             socket,
             outbox: Outbox::new(),
             is_ping_due: false,

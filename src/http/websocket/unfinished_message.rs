@@ -7,12 +7,10 @@ use crate::{
     app::App,
     auth::request_context::RequestContext,
     http::{
-        graphql::body::BEGINNING,
         listener::received_bytes::ReceivedBytes,
         websocket::{protocol::CloseReason, session::MAX_UNOPENED},
     },
     memory::MemoryShare,
-    rate_limit::incoming::IncomingShare,
 };
 
 /// The bytes of a control frame beside its payload: two, and the client's mask of four.
@@ -29,7 +27,6 @@ pub(crate) struct UnfinishedMessage {
     pub(crate) is_open: bool,
     held: usize,
     memory: MemoryShare,
-    incoming: IncomingShare,
 }
 
 impl UnfinishedMessage {
@@ -40,8 +37,7 @@ impl UnfinishedMessage {
             has_begun: false,
             is_open: false,
             held: 0,
-            memory: app.memory_of(context).hold(0),
-            incoming: app.rate_limiter.incoming(context),
+            memory: app.rate_limiter.memory(context).hold(0),
         }
     }
 
@@ -54,12 +50,8 @@ impl UnfinishedMessage {
             return Err(CloseReason::too_early());
         }
         let more = bytes.saturating_sub(self.held);
-        let of_long = bytes.saturating_sub(BEGINNING).min(more);
-        let taken = self
-            .memory
-            .grow(more)
-            .and_then(|()| self.incoming.grow(of_long));
-        taken.map_err(|_| CloseReason::out_of_memory())?;
+        let taken = self.memory.grow(more);
+        taken.map_err(|refusal| CloseReason::no_memory(&refusal))?;
         self.held += more;
         let begins = bytes > 0 && !self.has_begun;
         self.has_begun = bytes > 0;
@@ -81,7 +73,6 @@ impl UnfinishedMessage {
         if !self.has_begun {
             self.held = 0;
             self.memory.resize(0);
-            self.incoming.clear();
         }
     }
 }

@@ -1,9 +1,14 @@
-//! Reading rows up to a limit of bytes.
+//! Reading rows one by one, up to a limit of bytes.
 
 use std::pin::pin;
 
 use futures_util::TryStreamExt;
 use sea_orm::{DbErr, QueryResult, Statement, StreamTrait};
+
+use crate::{domain::error::Result, store::db::read_account::ReadAccount};
+
+/// How many bytes of rows are read before they are counted.
+const COUNTED_BYTES: usize = 64 * 1_024;
 
 /// Rows as they were read.
 #[derive(Debug)]
@@ -37,4 +42,28 @@ pub(crate) async fn read_bounded<T>(
     }
     let is_cut = false;
     Ok(BoundedRows { rows, is_cut })
+}
+
+/// Every row of a query. What they take is counted on the account as they come, so that too many
+/// are not read to the end. Streamed, so that no row is held twice.
+pub(crate) async fn read_counted<T>(
+    db: &impl StreamTrait,
+    statement: Statement,
+    account: Option<&ReadAccount>,
+    mut read: impl FnMut(&QueryResult) -> Result<(T, usize), DbErr>,
+) -> Result<Result<Vec<T>>, DbErr> {
+    let mut stream = pin!(db.stream_raw(statement).await?);
+    let (mut rows, mut uncounted) = (Vec::new(), 0);
+    let count = |bytes: usize| account.map_or(Ok(()), |account| account.hold_rows(bytes));
+    while let Some(row) = stream.try_next().await? {
+        let (row, bytes) = read(&row)?;
+        rows.push(row);
+        uncounted += size_of::<T>() + bytes;
+        if uncounted >= COUNTED_BYTES {
+            if let Err(refusal) = count(std::mem::take(&mut uncounted)) {
+                return Ok(Err(refusal));
+            }
+        }
+    }
+    Ok(count(uncounted).map(|()| rows))
 }

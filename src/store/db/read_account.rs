@@ -9,7 +9,8 @@ use parking_lot::Mutex;
 use tokio::time::Instant;
 
 use crate::{
-    domain::caller_key::CallerKey,
+    domain::{caller_key::CallerKey, error::Result},
+    memory::{MemoryBudget, MemoryShare},
     store::db::fair_queue::{FairQueue, Shares},
 };
 
@@ -45,6 +46,8 @@ pub(crate) struct ReadAccount {
     until: Mutex<Option<Instant>>,
     /// For whom it waited when it was given up.
     waited_for: Mutex<Option<WaitedFor>>,
+    /// The memory of the rows that were read.
+    rows: Mutex<MemoryShare>,
 }
 
 /// For whom a statement waited in vain.
@@ -64,19 +67,37 @@ impl std::fmt::Debug for ReadAccount {
 }
 
 impl ReadAccount {
-    pub(crate) fn new(key: &CallerKey, charge: impl Fn(u64) + Send + Sync + 'static) -> Self {
+    pub(crate) fn new(
+        key: &CallerKey,
+        memory: &MemoryBudget,
+        charge: impl Fn(u64) + Send + Sync + 'static,
+    ) -> Self {
         Self {
             key: key.site().unwrap_or_else(|| key.clone()),
             charge: Box::new(charge),
             nanos: AtomicU64::new(0),
             until: Mutex::new(None),
             waited_for: Mutex::new(None),
+            rows: Mutex::new(memory.hold(0)),
         }
     }
 
     /// Tells when the operation must be done.
     pub(crate) fn expect_by(&self, at: Option<Instant>) {
         *self.until.lock() = at;
+    }
+
+    /// Counts the memory of rows that were read.
+    ///
+    /// # Errors
+    /// The caller, or all of them, would hold too much.
+    pub(crate) fn hold_rows(&self, bytes: usize) -> Result<()> {
+        self.rows.lock().grow(bytes)
+    }
+
+    /// Notes that no row is held any more.
+    pub(crate) fn release_rows(&self) {
+        self.rows.lock().resize(0);
     }
 
     /// Who takes turns.

@@ -20,7 +20,7 @@ use crate::{
     },
     metrics::labels::WaitLabel,
     store::db::{
-        bounded_rows::{BoundedRows, ReadRow, read_bounded},
+        bounded_rows::{BoundedRows, ReadRow, read_bounded, read_counted},
         database::Db,
         fair_queue::Permit,
         pool::abandoned::unless_abandoned,
@@ -135,6 +135,20 @@ impl Reader<'_> {
             .await
     }
 
+    /// Every row of a query. `read` says how to read one, and how many bytes its texts take.
+    ///
+    /// # Errors
+    /// The caller would hold too much memory.
+    pub(crate) async fn read_all<T: Send + 'static>(
+        &self,
+        statement: Statement,
+        read: impl FnMut(&QueryResult) -> Result<(T, usize), DbErr> + Send + 'static,
+    ) -> Result<Vec<T>> {
+        let account = self.turn.as_ref().map(|turn| turn.account.clone());
+        self.run(|db| async move { read_counted(&db, statement, account.as_deref(), read).await })
+            .await?
+    }
+
     async fn run<T, F>(&self, statement: impl FnOnce(DatabaseConnection) -> F) -> Result<T, DbErr>
     where
         T: Send + 'static,
@@ -214,11 +228,13 @@ impl ConnectionTrait for Reader<'_> {
 mod tests {
     use std::time::Duration;
 
+    use prometheus_client::metrics::gauge::Gauge;
     use tokio::{sync::mpsc, time::timeout};
 
     use super::*;
     use crate::{
         config::database::DatabaseConfig,
+        memory::MemoryBudget,
         store::db::connect::{PendingMigrations, connect},
     };
 
@@ -247,7 +263,8 @@ mod tests {
         let db = db.expect("a database");
         let (charge, mut charged) = mpsc::unbounded_channel();
         let key = CallerKey::Token("t".into());
-        let account = ReadAccount::new(&key, move |millis| {
+        let memory = MemoryBudget::new(None, 0, &Gauge::default());
+        let account = ReadAccount::new(&key, &memory, move |millis| {
             let _ = charge.send(millis);
         });
         let db = db.for_caller(Arc::new(account));

@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 
 use sea_orm::{
-    ColumnTrait, EntityTrait, IdenStatic, QueryFilter, QuerySelect, QueryTrait, Select, TryGetable,
-    sea_query::Expr,
+    ColumnTrait, DbErr, EntityTrait, IdenStatic, QueryFilter, QueryResult, QuerySelect, QueryTrait,
+    Select, TryGetable, sea_query::Expr,
 };
 
 use crate::{
@@ -14,7 +14,7 @@ use crate::{
         query::{
             field::ListedEntity,
             filter::condition,
-            rows::{MAX_BINDS, query},
+            rows::{MAX_BINDS, read_rows},
             selection::Parent,
         },
     },
@@ -30,12 +30,8 @@ pub(crate) async fn count_rows<E: EntityTrait>(db: &Db, select: Select<E>) -> Re
     let select = select
         .select_only()
         .expr_as(Expr::cust("COUNT(*)"), "number");
-    let rows = query(db, select.into_query()).await?;
-    let number: i64 = match rows.first() {
-        Some(row) => row.try_get("", "number")?,
-        None => 0,
-    };
-    Ok(u64::try_from(number).unwrap_or_default())
+    let rows = read_rows(db, select.into_query(), |row| Ok((number(row)?, 0))).await?;
+    Ok(rows.into_iter().sum())
 }
 
 /// How many rows of each of these parents pass the filter; parents without any are left out.
@@ -55,11 +51,17 @@ pub(crate) async fn counts_of<E: ListedEntity, P: Parent + TryGetable>(
             .filter(parent.is_in(parents.iter().copied()))
             .filter(condition(db.dialect(), filter))
             .group_by(parent);
-        for row in query(db, select.into_query()).await? {
-            let number: i64 = row.try_get("", "number")?;
-            let id = row.try_get("", parent.as_str())?;
-            counts.insert(id, u64::try_from(number).unwrap_or_default());
-        }
+        let read = move |row: &QueryResult| {
+            let id: P = row.try_get("", parent.as_str())?;
+            Ok(((id, number(row)?), 0))
+        };
+        counts.extend(read_rows(db, select.into_query(), read).await?);
     }
     Ok(counts)
+}
+
+/// A row's count.
+fn number(row: &QueryResult) -> Result<u64, DbErr> {
+    let number: i64 = row.try_get("", "number")?;
+    Ok(u64::try_from(number).unwrap_or_default())
 }

@@ -2,7 +2,10 @@
 
 use sea_orm::{Condition, DbBackend, EntityTrait, Select, sea_query::Expr};
 
-use crate::{domain::filter::Test, store::db::dialect::SqlDialect};
+use crate::{
+    domain::filter::Test,
+    store::{db::dialect::SqlDialect, row_bytes::RowBytes},
+};
 
 /// A field that rows can be filtered and ordered by.
 pub(crate) trait FilterField: Copy + std::fmt::Debug {
@@ -32,7 +35,7 @@ pub(crate) trait FilterField: Copy + std::fmt::Debug {
 }
 
 /// A table whose rows are listed.
-pub(crate) trait ListedEntity: EntityTrait {
+pub(crate) trait ListedEntity: EntityTrait<Model: RowBytes> {
     /// What its rows are filtered and ordered by.
     type Field: FilterField;
 

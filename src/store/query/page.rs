@@ -13,7 +13,7 @@ use crate::{
         query::{
             count::count_rows,
             field::ListedEntity,
-            rows::{query, read},
+            rows::{self, read_row, read_rows},
             selection::{RowRange, Selection, matching, select},
         },
     },
@@ -24,8 +24,9 @@ pub(crate) async fn keyset_page<E: ListedEntity>(
     db: &Db,
     args: &PageArgs<E::Field>,
 ) -> Result<Rows<E::Model>> {
-    let rows = query(db, select::<E>(db.dialect(), &args.into(), None)).await?;
-    Ok(read(rows.iter(), args.range.size))
+    let select = select::<E>(db.dialect(), &args.into(), None);
+    let rows = read_rows(db, select, read_row).await?;
+    Ok(rows::page(rows, args.range.size))
 }
 
 /// A page by offset of the rows of one parent or of the whole table, and how many there are.
@@ -44,7 +45,10 @@ pub(crate) async fn offset_page<E: ListedEntity>(
     let dialect = db.dialect();
     let found = match limit {
         0 => Vec::new(),
-        _ => query(db, select::<E>(dialect, &selection, parent.clone())).await?,
+        _ => {
+            let select = select::<E>(dialect, &selection, parent.clone());
+            read_rows(db, select, read_row).await?
+        }
     };
     let total = match found.len() as u64 {
         // The page reached the end of the list, so no count is needed.
@@ -52,6 +56,6 @@ pub(crate) async fn offset_page<E: ListedEntity>(
         0 if limit > 0 && offset == 0 => 0,
         _ => count_rows(db, matching::<E>(dialect, &selection, parent)).await?,
     };
-    let rows = read(found.iter(), limit).rows;
+    let rows = rows::page(found, limit).rows;
     Ok(OffsetPage { rows, total })
 }

@@ -19,7 +19,7 @@ use crate::{
             field::ListedEntity,
             filter::condition,
             order::order_by,
-            rows::{MAX_BINDS, query, read, read_all},
+            rows::{MAX_BINDS, page, read_all, read_row, read_rows},
             selection::{Parent, Selection, matching, select},
         },
     },
@@ -40,21 +40,18 @@ pub(crate) async fn pages_of<E: ListedEntity, P: Parent + TryGetable>(
     let mut pages = HashMap::with_capacity(parents.len());
     // The other half is for the values of the filter and the keys.
     for parents in parents.chunks(MAX_BINDS / 2) {
-        let rows = query(
-            db,
-            select_of::<E, P>(db.dialect(), selection, parent, parents),
-        )
-        .await?;
-        let mut grouped: HashMap<P, Vec<&QueryResult>> = HashMap::with_capacity(parents.len());
-        for row in &rows {
-            let parent: P = row.try_get("", parent.as_str())?;
-            grouped.entry(parent).or_default().push(row);
+        let select = select_of::<E, P>(db.dialect(), selection, parent, parents);
+        let read = move |row: &QueryResult| {
+            let id: P = row.try_get("", parent.as_str())?;
+            read_row(row).map(|(row, bytes)| ((id, row), bytes))
+        };
+        let mut grouped: HashMap<P, Vec<_>> = HashMap::with_capacity(parents.len());
+        for (id, row) in read_rows(db, select, read).await? {
+            grouped.entry(id).or_default().push(row);
         }
-        pages.extend(
-            grouped
-                .into_iter()
-                .map(|(parent, rows)| (parent, read(rows.into_iter(), selection.size()))),
-        );
+        let size = selection.size();
+        let grouped = grouped.into_iter();
+        pages.extend(grouped.map(|(id, rows)| (id, page(rows, size))));
     }
     Ok(pages)
 }

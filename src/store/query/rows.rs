@@ -1,13 +1,13 @@
 //! Running a query and reading its rows.
 
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, DbErr, FromQueryResult, QueryFilter, QueryResult, QueryTrait,
+    ColumnTrait, DbErr, FromQueryResult, QueryFilter, QueryResult, QueryTrait,
     sea_query::SelectStatement,
 };
 
 use crate::{
     domain::{error::Result, page::Rows},
-    store::{db::database::Db, query::field::ListedEntity},
+    store::{db::database::Db, query::field::ListedEntity, row_bytes::RowBytes},
 };
 
 /// How many values a statement binds at most; SQLite takes 32,766.
@@ -27,37 +27,44 @@ pub(crate) async fn by_key<E: ListedEntity, K: Into<sea_orm::Value> + Clone>(
     Ok(found)
 }
 
-/// The rows of a query as they came.
-pub(crate) async fn query(db: &Db, select: SelectStatement) -> Result<Vec<QueryResult>> {
+/// The rows of a query, as `read` reads them; it also says how many bytes a row's texts take.
+///
+/// # Errors
+/// The caller would hold too much memory.
+pub(crate) async fn read_rows<T: Send + 'static>(
+    db: &Db,
+    select: SelectStatement,
+    read: impl FnMut(&QueryResult) -> Result<(T, usize), DbErr> + Send + 'static,
+) -> Result<Vec<T>> {
     let statement = db.backend().build(&select);
-    Ok(db.reader().await?.query_all_raw(statement).await?)
+    db.reader().await?.read_all(statement, read).await
 }
 
 /// The rows of a query that can be read.
-pub(crate) async fn read_all<M: FromQueryResult>(
+pub(crate) async fn read_all<M: FromQueryResult + RowBytes + Send + 'static>(
     db: &Db,
     select: SelectStatement,
 ) -> Result<Vec<M>> {
-    let rows = query(db, select).await?;
-    let rows = rows
-        .iter()
-        .filter_map(|row| if_readable(M::from_query_result(row, "")));
-    Ok(rows.collect())
+    let rows = read_rows(db, select, read_row).await?;
+    Ok(rows.into_iter().flatten().collect())
+}
+
+/// A row, unless it cannot be read, and the bytes of its texts.
+pub(crate) fn read_row<M: FromQueryResult + RowBytes>(
+    row: &QueryResult,
+) -> Result<(Option<M>, usize), DbErr> {
+    let row = if_readable(M::from_query_result(row, ""));
+    let bytes = row.as_ref().map_or(0, M::text_bytes);
+    Ok((row, bytes))
 }
 
 /// At most `size` of these rows. `more` counts unreadable rows too: one of them must not end a
 /// list.
-pub(crate) fn read<'r, M: FromQueryResult>(
-    rows: impl ExactSizeIterator<Item = &'r QueryResult>,
-    size: u64,
-) -> Rows<M> {
+pub(crate) fn page<M>(rows: Vec<Option<M>>, size: u64) -> Rows<M> {
     let size = usize::try_from(size).unwrap_or(usize::MAX);
     Rows {
         more: rows.len() > size,
-        rows: rows
-            .take(size)
-            .filter_map(|row| if_readable(M::from_query_result(row, "")))
-            .collect(),
+        rows: rows.into_iter().take(size).flatten().collect(),
     }
 }
 

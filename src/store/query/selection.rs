@@ -18,9 +18,12 @@ use crate::{
 };
 
 /// The id that the rows of a list share.
-pub(crate) trait Parent: Into<sea_orm::Value> + Copy + Eq + std::hash::Hash {}
+pub(crate) trait Parent:
+    Into<sea_orm::Value> + Copy + Eq + std::hash::Hash + Send + 'static
+{
+}
 
-impl<P: Into<sea_orm::Value> + Copy + Eq + std::hash::Hash> Parent for P {}
+impl<P: Into<sea_orm::Value> + Copy + Eq + std::hash::Hash + Send + 'static> Parent for P {}
 
 /// Which rows, in which order.
 pub(crate) struct Selection<'a, F> {
