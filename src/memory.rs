@@ -6,6 +6,7 @@
 use std::{
     collections::HashMap,
     fs,
+    pin::pin,
     sync::{
         Arc, Weak,
         atomic::{AtomicI64, Ordering},
@@ -14,6 +15,7 @@ use std::{
 
 use parking_lot::Mutex;
 use prometheus_client::metrics::gauge::Gauge;
+use tokio::sync::Notify;
 
 use crate::domain::{
     caller_key::CallerKey,
@@ -33,14 +35,22 @@ pub(crate) struct MemoryBudget {
     held: Gauge,
     callers: Arc<CallersMemory>,
     /// `None` for what belongs to no caller.
-    of_caller: Option<Arc<AtomicI64>>,
+    of_caller: Option<Arc<CallerMemory>>,
 }
 
 /// How many bytes each caller may hold, and which hold some.
 #[derive(Debug)]
 struct CallersMemory {
     max: u64,
-    held: Mutex<HashMap<CallerKey, Weak<AtomicI64>>>,
+    held: Mutex<HashMap<CallerKey, Weak<CallerMemory>>>,
+}
+
+/// What one caller holds.
+#[derive(Debug, Default)]
+struct CallerMemory {
+    bytes: AtomicI64,
+    /// Told whenever some are given back.
+    released: Notify,
 }
 
 /// Bytes that are held until this is dropped.
@@ -104,6 +114,21 @@ impl MemoryBudget {
         Ok(share)
     }
 
+    /// As `reserve`, but waits while the caller holds too many.
+    pub(crate) async fn reserve_in_turn(&self, bytes: usize) -> Result<MemoryShare> {
+        loop {
+            // Before the attempt, so that nothing that is released after it is missed.
+            let mut released = pin!(self.of_caller.as_ref().map(|held| held.released.notified()));
+            if let Some(released) = released.as_mut().as_pin_mut() {
+                released.enable();
+            }
+            match (self.reserve(bytes), released.as_pin_mut()) {
+                (Err(Error::TooManyAtOnce { .. }), Some(released)) => released.await,
+                (reserved, _) => return reserved,
+            }
+        }
+    }
+
     /// Takes bytes that are there already, whether they are within the budget or not.
     pub(crate) fn hold(&self, bytes: usize) -> MemoryShare {
         self.add(signed(bytes));
@@ -120,8 +145,11 @@ impl MemoryBudget {
     fn add(&self, bytes: i64) -> (i64, i64) {
         let of_all = self.held.inc_by(bytes).saturating_add(bytes);
         let of_caller = self.of_caller.as_ref().map_or(0, |held| {
-            held.fetch_add(bytes, Ordering::Relaxed)
-                .saturating_add(bytes)
+            let before = held.bytes.fetch_add(bytes, Ordering::Relaxed);
+            if bytes < 0 {
+                held.released.notify_waiters();
+            }
+            before.saturating_add(bytes)
         });
         (of_all, of_caller)
     }

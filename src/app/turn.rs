@@ -6,6 +6,7 @@ use crate::{
     app::{App, deadline::Deadline},
     auth::request_context::RequestContext,
     domain::error::Result,
+    memory::MemoryShare,
     metrics::{
         Metrics,
         labels::{WaitFor, WaitLabel, WaitLabels},
@@ -13,30 +14,47 @@ use crate::{
     rate_limit::operations::OperationPermit,
 };
 
+/// What an operation or a request holds while it runs.
+pub(crate) struct Turn {
+    _permit: OperationPermit,
+    _memory: MemoryShare,
+}
+
 impl App {
-    /// Waits until the caller runs few enough operations, in the order in which they came.
+    /// Waits until the caller runs few enough operations, in the order in which they came, and until
+    /// they leave it this much memory, in bytes.
     ///
     /// # Errors
-    /// `TooManyAtOnce` where too many of them wait, `LimitExceeded` at the deadline.
+    /// `TooManyAtOnce` where too many of them wait, `OutOfMemory` where the server has none,
+    /// `LimitExceeded` at the deadline.
     pub(crate) async fn turn(
         &self,
         context: &RequestContext,
         deadline: Deadline,
-    ) -> Result<OperationPermit> {
+        bytes: usize,
+    ) -> Result<Turn> {
         let mut wait = OperationWait {
             metrics: &self.metrics,
             begun: Instant::now(),
             outcome: WaitLabel::Left,
         };
-        let acquired = deadline.keep(self.rate_limiter.acquire_operation(context));
+        let limiter = &self.rate_limiter;
+        let acquired = deadline.keep(async {
+            let permit = limiter.acquire_operation(context).await?;
+            let memory = limiter.memory(context).reserve_in_turn(bytes).await?;
+            Ok(Turn {
+                _permit: permit,
+                _memory: memory,
+            })
+        });
         match acquired.await {
-            Ok(Ok(permit)) => {
+            Ok(Ok(turn)) => {
                 wait.outcome = WaitLabel::Served;
-                Ok(permit)
+                Ok(turn)
             }
-            Ok(Err(full)) => {
+            Ok(Err(refusal)) => {
                 wait.outcome = WaitLabel::Refused;
-                Err(full)
+                Err(refusal)
             }
             Err(_) => {
                 wait.outcome = WaitLabel::TimedOut;

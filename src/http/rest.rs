@@ -92,7 +92,7 @@ async fn respond(
     app.rate_limiter.admit(context)?;
     // Before the parsing, so that malformed requests cost a point too.
     app.rate_limiter.spend(context, MIN_COST)?;
-    let _turn = app.turn(context, deadline).await?;
+    let _turn = app.turn(context, deadline, 0).await?;
     let uri = &request.uri;
     let path = ResourcePath::parse(uri.path())?;
     if path == ResourcePath::Root {

@@ -25,12 +25,18 @@ pub(crate) struct Budget {
     max_rows: u64,
     rows_left: AtomicU64,
     max_text_bytes: u64,
-    /// The memory of the long texts that were answered.
-    texts: Mutex<MemoryShare>,
+    texts: Mutex<AnsweredTexts>,
     /// `None` if a deadline cuts off the whole operation.
     deadline: Mutex<Option<Deadline>>,
     /// On which the operation reads.
     account: Arc<ReadAccount>,
+}
+
+/// The long texts that were answered.
+struct AnsweredTexts {
+    memory: MemoryShare,
+    /// Whether one was refused, and with it all others.
+    are_refused: bool,
 }
 
 impl Budget {
@@ -44,7 +50,10 @@ impl Budget {
             max_rows: limits.max_rows,
             rows_left: limits.max_rows.into(),
             max_text_bytes: limits.max_text_bytes,
-            texts: Mutex::new(memory.hold(0)),
+            texts: Mutex::new(AnsweredTexts {
+                memory: memory.hold(0),
+                are_refused: false,
+            }),
             deadline: Mutex::new(deadline),
             account,
         }
@@ -59,28 +68,38 @@ impl Budget {
 
     /// Gives back the memory: the answer is made.
     pub(crate) fn release(&self) {
-        self.texts.lock().resize(0);
+        let mut texts = self.texts.lock();
+        texts.memory.resize(0);
+        texts.are_refused = false;
+        drop(texts);
         self.account.release_rows();
     }
 
     /// Takes the memory of a text in the answer.
     ///
     /// # Errors
-    /// `LimitExceeded` where the texts are too long together, `OutOfMemory`.
-    pub(crate) fn hold_text(&self, text: &str) -> Result<()> {
+    /// `LimitExceeded` where the texts are too long together, or why there is no memory; `None`
+    /// where another text was refused before.
+    pub(crate) fn hold_text(&self, text: &str) -> Result<(), Option<Error>> {
         if text.len() <= SHORT_TEXT {
             return Ok(());
         }
         let mut texts = self.texts.lock();
-        if (texts.bytes() + text.len()) as u64 > self.max_text_bytes {
-            return Err(Error::LimitExceeded {
+        if texts.are_refused {
+            return Err(None);
+        }
+        let grown = if (texts.memory.bytes() + text.len()) as u64 > self.max_text_bytes {
+            Err(Error::LimitExceeded {
                 limit: "max-text-bytes",
                 max: self.max_text_bytes,
                 asked: None,
                 advice: "ask for smaller pages, and for each long text once",
-            });
-        }
-        texts.grow(text.len())
+            })
+        } else {
+            texts.memory.grow(text.len())
+        };
+        texts.are_refused = grown.is_err();
+        grown.map_err(Some)
     }
 
     /// Fails once the deadline has passed.

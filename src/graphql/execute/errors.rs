@@ -13,6 +13,8 @@ use crate::{
     metrics::{Metrics, labels::ErrorLabels},
 };
 
+/// How many errors a response tells: each takes more than the field that it stands for.
+const MAX_ERRORS: usize = 100;
 /// The longest message, in characters.
 const MAX_MESSAGE_CHARS: usize = 1_000;
 
@@ -64,6 +66,39 @@ fn shorten(message: &mut String) {
 fn code_of(error: &ServerError) -> Option<ResponseCode> {
     let ours = error.source::<Error>().map(|source| source.code().into());
     ours.or_else(|| error.source::<ResponseCode>().copied())
+}
+
+/// What stands for an error that many fields of a response have: each takes memory, and only the
+/// first is told.
+#[derive(Clone, Copy, Debug)]
+struct Repeated;
+
+/// The error of a field whose like another field had already.
+pub(crate) fn repeated() -> ServerError {
+    let mut error = ServerError::new(String::new(), None);
+    error.source = Some(Arc::new(Repeated));
+    error
+}
+
+/// Leaves out the errors that an answer need not tell, and classifies the others, once they have
+/// made their fields null.
+pub(crate) fn settle(errors: &mut Vec<ServerError>, otherwise: ResponseCode) {
+    let failed = errors.len();
+    errors.retain(|error| error.source::<Repeated>().is_none());
+    errors.truncate(MAX_ERRORS);
+    // Most responses have none, and keep none in memory.
+    errors.shrink_to_fit();
+    classify(errors, otherwise);
+    let left_out = failed - errors.len();
+    if let Some(last) = errors.last()
+        && left_out > 0
+    {
+        let mut more = last.clone();
+        more.message = format!("{left_out} more fields failed");
+        more.path.clear();
+        more.locations.clear();
+        errors.push(more);
+    }
 }
 
 /// Writes the code into each error's extensions. `otherwise` is the code for the library's own

@@ -6,12 +6,13 @@ use async_graphql::{Response, ServerError, value};
 use tracing::Instrument;
 
 use crate::{
+    app::turn::Turn,
     auth::request_context::RequestContext,
     domain::error::{Error, ErrorCode, Result},
     graphql::{
         api::Api,
         execute::{
-            errors::{classify, from_error, request_error},
+            errors::{from_error, request_error, settle},
             outcome::{Outcome, Refusal},
             panic_boundary,
             response::shape_response,
@@ -21,7 +22,6 @@ use crate::{
         prepare::{operation::PreparedOperation, type_system::TypeSystem},
     },
     metrics::labels::OutcomeLabel,
-    rate_limit::operations::OperationPermit,
 };
 
 /// Why a transport for single responses refuses a subscription.
@@ -72,8 +72,10 @@ impl Api {
             return Err(request_error(ONE_RESPONSE, code).into());
         }
         let scope = RunScope::new(&self.app, context);
-        let turn = self.app.turn(context, scope.deadline).await;
-        let turn = turn.map_err(Refusal::admission)?;
+        let turn = self
+            .app
+            .turn(context, scope.deadline, operation.answer_bytes());
+        let turn = turn.await.map_err(Refusal::admission)?;
         match self.call_library(operation, context, scope, turn).await {
             Ok(response) => Ok(shape(operation, &self.types, response)),
             // An operation that panicked had begun, and earlier fields may have committed.
@@ -95,7 +97,7 @@ impl Api {
         operation: &Arc<PreparedOperation>,
         context: &RequestContext,
         scope: RunScope,
-        turn: OperationPermit,
+        turn: Turn,
     ) -> Result<Response> {
         let (api, context) = (self.clone(), context.clone());
         let of_work = scope.clone();
@@ -125,19 +127,17 @@ fn shape(operation: &PreparedOperation, types: &TypeSystem, mut response: Respon
     if operation.is_mutation() {
         tell_written(&mut response.errors);
     }
-    // During execution, the library's own errors are arguments that it could not read.
-    classify(&mut response.errors, ErrorCode::BadUserInput.into());
     shape_response(&operation.canonical, types, &mut response);
+    // During execution, the library's own errors are arguments that it could not read.
+    settle(&mut response.errors, ErrorCode::BadUserInput.into());
     response
 }
 
 /// Replaces what asks the caller to try again below a mutation's root: that field has been written.
 fn tell_written(errors: &mut [ServerError]) {
     for error in errors.iter_mut().filter(|error| error.path.len() > 1) {
-        if let Some(
-            Error::Unavailable | Error::Busy | Error::FileGone | Error::LimitExceeded { .. },
-        ) = error.source::<Error>()
-        {
+        let code = error.source::<Error>().map(Error::code);
+        if let Some(ErrorCode::Unavailable | ErrorCode::LimitExceeded) = code {
             let written = Error::WrittenUnread;
             error.message = written.to_string();
             error.source = Some(Arc::new(written));

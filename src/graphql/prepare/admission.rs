@@ -74,12 +74,7 @@ impl Api {
         // A caller without points gets that error, and not the document's.
         let spent = limiter.spend(context, points);
         spent.map_err(Refusal::admission)?;
-        let mut operation = operation?;
-        let memory = self.app.rate_limiter.memory(context);
-        operation
-            .reserve_answer(&memory)
-            .map_err(Refusal::admission)?;
-        Ok(operation)
+        Ok(operation?)
     }
 
     /// Finds the document, coerces the variables, lowers the operation and measures its cost.
@@ -118,7 +113,6 @@ impl Api {
             introspection,
             canonical,
             cost,
-            memory: self.app.memory.hold(0),
             idempotency_key: None,
         })
     }

@@ -36,17 +36,7 @@ impl Api {
         let batch = self.admit_batch(requests, context);
         let refused = |refusal| self.record_refusal(refusal, context, begun);
         let batch = batch.map_err(refused)?;
-        let memory = self.app.rate_limiter.memory(context);
-        let each = batch.into_iter().map(|one| {
-            let reserved = one.and_then(|mut operation| {
-                operation
-                    .reserve_answer(&memory)
-                    .map_err(Refusal::admission)?;
-                Ok(operation)
-            });
-            reserved.map_err(refused)
-        });
-        Ok(each.collect())
+        Ok(batch.into_iter().map(|one| one.map_err(refused)).collect())
     }
 
     fn admit_batch(

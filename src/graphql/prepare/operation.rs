@@ -6,14 +6,13 @@ use async_graphql::{
 };
 
 use crate::{
-    domain::{error::Result, idempotency_key::IdempotencyKey},
+    domain::idempotency_key::IdempotencyKey,
     graphql::prepare::{canonical::root_fields, cost::Cost, introspection::Introspection},
-    memory::{MemoryBudget, MemoryShare},
     metrics::labels::OperationLabel,
 };
 
 /// What a field of an answer takes while it is made, in bytes.
-const VALUE_BYTES: usize = 64;
+const VALUE_BYTES: usize = 192;
 
 /// An operation that was lowered and whose cost was measured.
 pub(crate) struct PreparedOperation {
@@ -23,8 +22,6 @@ pub(crate) struct PreparedOperation {
     /// What it asks of the schema itself, if anything.
     pub(crate) introspection: Option<Introspection>,
     pub(crate) cost: Cost,
-    /// The memory of the answer, while it is made.
-    pub(crate) memory: MemoryShare,
     /// What names it, if it is a mutation whose repetition must do no harm.
     pub(crate) idempotency_key: Option<IdempotencyKey>,
 }
@@ -38,14 +35,10 @@ impl PreparedOperation {
         self.canonical.ty == OperationType::Subscription
     }
 
-    /// Takes the memory of the answer that it may have from the caller's.
-    ///
-    /// # Errors
-    /// There is no memory for it now.
-    pub(crate) fn reserve_answer(&mut self, memory: &MemoryBudget) -> Result<()> {
+    /// About how much memory its answer takes at most while it is made, in bytes.
+    pub(crate) fn answer_bytes(&self) -> usize {
         let values = usize::try_from(self.cost.values).unwrap_or(usize::MAX);
-        self.memory = memory.reserve(values.saturating_mul(VALUE_BYTES))?;
-        Ok(())
+        values.saturating_mul(VALUE_BYTES)
     }
 
     /// The fields of the root.

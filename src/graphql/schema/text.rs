@@ -7,7 +7,7 @@ use async_graphql::{
     registry::Registry,
 };
 
-use crate::graphql::execute::loader::Loaders;
+use crate::graphql::execute::{errors::repeated, loader::Loaders};
 
 /// A String. Resolving it fails once the operation's texts are too long together.
 pub(crate) struct Text<T: AsRef<str> + Send + Sync>(pub(crate) T);
@@ -29,7 +29,10 @@ impl<T: AsRef<str> + Send + Sync> OutputType for Text<T> {
         let text = self.0.as_ref();
         let held = ctx.data_unchecked::<Loaders>().budget().hold_text(text);
         held.map_err(|error| {
-            ctx.set_error_path(async_graphql::Error::from(error).into_server_error(field.pos))
+            let error = error.map_or_else(repeated, |error| {
+                async_graphql::Error::from(error).into_server_error(field.pos)
+            });
+            ctx.set_error_path(error)
         })?;
         Ok(Value::String(text.to_owned()))
     }

@@ -12,7 +12,7 @@ use crate::{
     },
     graphql::{
         execute::{
-            errors::{ErrorSigner, classify, from_error},
+            errors::{ErrorSigner, from_error, settle},
             response::shape_response,
         },
         prepare::{operation::PreparedOperation, type_system::TypeSystem},
@@ -47,12 +47,15 @@ impl PreparedOperation {
     ) -> impl Stream<Item = Result<EncodedEvent, StreamErrors>> + 'a {
         responses.map(move |response| {
             let mut response = response.map_err(|error| vec![from_error(&error)])?;
-            classify(&mut response.errors, ErrorCode::BadUserInput.into());
             // The source failed, not a field. Each subscriber signs these errors with its own id.
-            if !state.is_open() {
+            let is_open = state.is_open();
+            if is_open {
+                shape_response(&self.canonical, types, &mut response);
+            }
+            settle(&mut response.errors, ErrorCode::BadUserInput.into());
+            if !is_open {
                 return Err(response.errors);
             }
-            shape_response(&self.canonical, types, &mut response);
             signer.sign(&mut response.errors);
             let payload = serde_json::to_string(&response);
             let payload = payload.map_err(|e| vec![from_error(&Error::internal(e))])?;

@@ -24,6 +24,7 @@ use crate::{
             shared_subscription::{Membership, SharedSubscription},
         },
     },
+    memory::MemoryShare,
     metrics::gauge_guard::GaugeGuard,
     rate_limit::limiter::Opening,
 };
@@ -36,6 +37,8 @@ pub(crate) struct Joiner {
     /// The opener's context serves all members, whose scope is the same. It has no request id: that
     /// would be the id of one of many.
     context: RequestContext,
+    /// That of the operation and of an answer.
+    memory: Arc<MemoryShare>,
     /// Set by `join`, inside the library; taken by the subscriber's stream.
     membership: Mutex<Option<Membership>>,
     /// The permit to start.
@@ -48,6 +51,7 @@ impl Joiner {
         key: GroupKey,
         operation: Arc<PreparedOperation>,
         context: &RequestContext,
+        memory: MemoryShare,
         opening: Option<Opening>,
     ) -> Self {
         Self {
@@ -58,6 +62,7 @@ impl Joiner {
                 request_id: Arc::from(""),
                 ..context.clone()
             },
+            memory: Arc::new(memory),
             membership: Mutex::default(),
             opening: Mutex::new(opening),
         }
@@ -90,6 +95,7 @@ impl Joiner {
             context: self.context.clone(),
             operation: self.operation.clone(),
             subscription: subscription.clone(),
+            _memory: self.memory.clone(),
         };
         app.tasks.spawn(run.until_nobody_is_left(events));
         subscription

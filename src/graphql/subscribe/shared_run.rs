@@ -25,6 +25,7 @@ use crate::{
             shared_subscription::SharedSubscription, stream_state::StreamState,
         },
     },
+    memory::MemoryShare,
 };
 
 /// The most events that are dispatched together.
@@ -42,6 +43,8 @@ pub(crate) struct SharedRun {
     pub(crate) context: RequestContext,
     pub(crate) operation: Arc<PreparedOperation>,
     pub(crate) subscription: Arc<SharedSubscription>,
+    /// That of the operation and of an answer.
+    pub(crate) _memory: Arc<MemoryShare>,
 }
 
 impl SharedRun {

@@ -71,7 +71,7 @@ impl Api {
     /// Starts a subscription: its own stream first, then the shared one.
     async fn subscribe(
         &self,
-        mut operation: PreparedOperation,
+        operation: PreparedOperation,
         context: &RequestContext,
         resume: Option<String>,
     ) -> Result<BoxStream<'static, Update>, Refusal> {
@@ -83,10 +83,12 @@ impl Api {
         let scope = RunScope::new(&self.app, context);
         let state = StreamState::default();
         let key = GroupKey::new(&operation, &context.caller);
-        let reserved = operation.memory.grow(key.bytes());
-        reserved.map_err(Refusal::admission)?;
+        let memory = self.app.rate_limiter.memory(context);
+        let memory = memory.reserve(key.bytes() + operation.answer_bytes());
+        let memory = memory.map_err(Refusal::admission)?;
         let operation = Arc::new(operation);
-        let joiner = Arc::new(Joiner::new(self, key, operation.clone(), context, opening));
+        let joiner = Joiner::new(self, key, operation.clone(), context, memory, opening);
+        let joiner = Arc::new(joiner);
         let request = self.library_request(&operation, context, &scope).await;
         let request = request.map_err(|error| Refusal::from(from_error(&error)))?;
         let request = request.data(EventSource::own(joiner.clone(), resume, state.clone()));
