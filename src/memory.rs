@@ -6,7 +6,6 @@
 use std::{
     collections::HashMap,
     fs,
-    pin::pin,
     sync::{
         Arc, Weak,
         atomic::{AtomicI64, Ordering},
@@ -15,7 +14,7 @@ use std::{
 
 use parking_lot::Mutex;
 use prometheus_client::metrics::gauge::Gauge;
-use tokio::sync::Notify;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::domain::{
     caller_key::CallerKey,
@@ -26,6 +25,8 @@ use crate::domain::{
 const PART: u64 = 4;
 /// When a caller that holds too much is to try again, in seconds.
 const RETRY_SECONDS: u64 = 1;
+/// In what units of bytes operations take turns.
+const UNIT: usize = 1_024;
 
 /// How many bytes may be held, and how many are, by everybody and by one caller. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -46,11 +47,27 @@ struct CallersMemory {
 }
 
 /// What one caller holds.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct CallerMemory {
-    bytes: AtomicI64,
-    /// Told whenever some are given back.
-    released: Notify,
+    held: AtomicI64,
+    /// Has a permit for each unit of what running operations may take before they are done.
+    expected: Arc<Semaphore>,
+}
+
+/// What an operation may take while it runs.
+#[derive(Debug)]
+pub(crate) struct ExpectedMemory {
+    _of_all: MemoryShare,
+    _turn: Option<OwnedSemaphorePermit>,
+}
+
+impl CallersMemory {
+    /// How many units the operations of a caller may take: half as many as it may hold, since what
+    /// they may take is more than they do.
+    fn expected_units(&self) -> usize {
+        let units = usize::try_from(self.max).unwrap_or(usize::MAX) / 2 / UNIT;
+        units.clamp(1, u32::MAX as usize)
+    }
 }
 
 /// Bytes that are held until this is dropped.
@@ -93,7 +110,10 @@ impl MemoryBudget {
             if held.len() == held.capacity() {
                 held.retain(|_, held| held.strong_count() > 0);
             }
-            let new = Arc::default();
+            let new = Arc::new(CallerMemory {
+                held: AtomicI64::new(0),
+                expected: Arc::new(Semaphore::new(self.callers.expected_units())),
+            });
             held.insert(key, Arc::downgrade(&new));
             new
         });
@@ -114,19 +134,31 @@ impl MemoryBudget {
         Ok(share)
     }
 
-    /// As `reserve`, but waits while the caller holds too many.
-    pub(crate) async fn reserve_in_turn(&self, bytes: usize) -> Result<MemoryShare> {
-        loop {
-            // Before the attempt, so that nothing that is released after it is missed.
-            let mut released = pin!(self.of_caller.as_ref().map(|held| held.released.notified()));
-            if let Some(released) = released.as_mut().as_pin_mut() {
-                released.enable();
+    /// Waits until what the caller's other operations may take leaves room for these bytes, in the
+    /// order in which they came, and takes them from those of all.
+    ///
+    /// # Errors
+    /// `OutOfMemory`.
+    pub(crate) async fn expect(&self, bytes: usize) -> Result<ExpectedMemory> {
+        let turn = match &self.of_caller {
+            Some(caller) => {
+                // An operation that may take more than all of it runs alone.
+                let units = bytes.div_ceil(UNIT).min(self.callers.expected_units());
+                let units = u32::try_from(units).unwrap_or(u32::MAX);
+                let turn = caller.expected.clone().acquire_many_owned(units).await;
+                // It is never closed.
+                Some(turn.map_err(Error::internal)?)
             }
-            match (self.reserve(bytes), released.as_pin_mut()) {
-                (Err(Error::TooManyAtOnce { .. }), Some(released)) => released.await,
-                (reserved, _) => return reserved,
-            }
-        }
+            None => None,
+        };
+        let of_all = Self {
+            of_caller: None,
+            ..self.clone()
+        };
+        Ok(ExpectedMemory {
+            _of_all: of_all.reserve(bytes)?,
+            _turn: turn,
+        })
     }
 
     /// Takes bytes that are there already, whether they are within the budget or not.
@@ -145,10 +177,7 @@ impl MemoryBudget {
     fn add(&self, bytes: i64) -> (i64, i64) {
         let of_all = self.held.inc_by(bytes).saturating_add(bytes);
         let of_caller = self.of_caller.as_ref().map_or(0, |held| {
-            let before = held.bytes.fetch_add(bytes, Ordering::Relaxed);
-            if bytes < 0 {
-                held.released.notify_waiters();
-            }
+            let before = held.held.fetch_add(bytes, Ordering::Relaxed);
             before.saturating_add(bytes)
         });
         (of_all, of_caller)
@@ -307,6 +336,30 @@ mod tests {
         drop(share);
         caller("192.0.2.1").reserve(60).expect("it came back");
         drop(rest);
+        assert_eq!(held.get(), 0);
+    }
+
+    #[tokio::test]
+    async fn operations_wait_for_what_others_of_their_caller_may_take() {
+        let held = Gauge::default();
+        let budget = MemoryBudget::new(Some(1 << 30), 1 << 20, &held);
+        let caller = |address: &str| {
+            let address = address.parse().expect("an address");
+            budget.for_caller(&CallerKey::of_address(address))
+        };
+        // More than half, so that it runs alone.
+        let first = caller("192.0.2.1").expect(1 << 20).await.expect("room");
+        let busy = caller("192.0.2.1");
+        let mut second = Box::pin(busy.expect(1));
+        assert!(futures_util::poll!(&mut second).is_pending());
+        let other = caller("192.0.2.2").expect(1 << 19).await;
+        let other = other.expect("a caller of its own");
+        drop(first);
+        let second = second.await.expect("the first is done");
+        assert_eq!(held.get(), (1 << 19) + 1);
+        // What is held is another matter.
+        let share = busy.reserve(1 << 20).expect("its part");
+        drop((second, other, share));
         assert_eq!(held.get(), 0);
     }
 

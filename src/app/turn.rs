@@ -6,7 +6,7 @@ use crate::{
     app::{App, deadline::Deadline},
     auth::request_context::RequestContext,
     domain::error::Result,
-    memory::MemoryShare,
+    memory::ExpectedMemory,
     metrics::{
         Metrics,
         labels::{WaitFor, WaitLabel, WaitLabels},
@@ -17,12 +17,12 @@ use crate::{
 /// What an operation or a request holds while it runs.
 pub(crate) struct Turn {
     _permit: OperationPermit,
-    _memory: MemoryShare,
+    _memory: ExpectedMemory,
 }
 
 impl App {
-    /// Waits until the caller runs few enough operations, in the order in which they came, and until
-    /// they leave it this much memory, in bytes.
+    /// Waits until the caller runs few enough operations, and they leave this one so many bytes of
+    /// memory, in the order in which they came.
     ///
     /// # Errors
     /// `TooManyAtOnce` where too many of them wait, `OutOfMemory` where the server has none,
@@ -41,7 +41,7 @@ impl App {
         let limiter = &self.rate_limiter;
         let acquired = deadline.keep(async {
             let permit = limiter.acquire_operation(context).await?;
-            let memory = limiter.memory(context).reserve_in_turn(bytes).await?;
+            let memory = limiter.memory(context).expect(bytes).await?;
             Ok(Turn {
                 _permit: permit,
                 _memory: memory,

@@ -13,7 +13,10 @@ use std::{
 use buildbot_graphql::testing::{Clock, OnStatement, Scope};
 use reqwest::{Response, StatusCode};
 use serde_json::{Value, json};
-use tokio::task::{JoinHandle, block_in_place};
+use tokio::{
+    task::{JoinHandle, block_in_place},
+    time::sleep,
+};
 
 use crate::support::{TIMEOUT, client::Client, server::Server, wait_until};
 
@@ -91,10 +94,6 @@ async fn server_holding(
     (server, held)
 }
 
-fn at(server: &Server, address: &str) -> Client {
-    server.client().with("x-forwarded-for", address)
-}
-
 async fn post(client: &Client, query: &str) -> Response {
     let body = json!({ "query": query });
     let request = client.http.post(&client.url).json(&body);
@@ -133,15 +132,15 @@ async fn slow_statements_of_one_caller_leave_readers_to_others() {
     let token = server.handle.create_token("t", Scope::Read);
     let token = token.await.unwrap();
     held.begin();
-    let greedy = at(&server, "192.0.2.1");
+    let greedy = server.client_at("192.0.2.1");
     let mut sent: Vec<_> = (0..24).map(|_| send(&greedy, SLOW)).collect();
     held.wait_for(2).await;
-    expect_answers(&server, &at(&server, "192.0.2.2")).await;
+    expect_answers(&server, &server.client_at("192.0.2.2")).await;
     // The same with a token takes no more than the second last.
     let twin = Client::with_token(server.address, &token);
     sent.extend((0..24).map(|_| send(&twin, SLOW)));
     held.wait_for(3).await;
-    expect_answers(&server, &at(&server, "192.0.2.3")).await;
+    expect_answers(&server, &server.client_at("192.0.2.3")).await;
     assert_eq!(held.most.load(Ordering::SeqCst), 3);
     held.end();
     for answer in sent {
@@ -155,10 +154,15 @@ async fn networks_of_one_site_share_what_they_read() {
     let (server, held) = server(&[]).await;
     held.begin();
     let sent: Vec<_> = (0..16)
-        .map(|network| send(&at(&server, &format!("2001:db8:7:{network:x}::1")), SLOW))
+        .map(|network| {
+            send(
+                &server.client_at(&format!("2001:db8:7:{network:x}::1")),
+                SLOW,
+            )
+        })
         .collect();
     held.wait_for(2).await;
-    expect_answers(&server, &at(&server, "2001:db8:8::1")).await;
+    expect_answers(&server, &server.client_at("2001:db8:8::1")).await;
     assert_eq!(held.most.load(Ordering::SeqCst), 2);
     held.end();
     for answer in sent {
@@ -178,11 +182,11 @@ async fn a_wait_that_is_too_long_says_for_whom() {
     ];
     let (server, held) = server(&flags).await;
     held.begin();
-    let first = at(&server, "192.0.2.1");
+    let first = server.client_at("192.0.2.1");
     let slow = send(&first, SLOW);
     held.wait_for(1).await;
     let (own, others) = tokio::join!(post(&first, QUICK), async {
-        post(&at(&server, "192.0.2.2"), QUICK).await
+        post(&server.client_at("192.0.2.2"), QUICK).await
     });
     assert_eq!(others.headers()["retry-after"], "1");
     let (status, error) = code_of(others).await;
@@ -220,13 +224,13 @@ async fn the_time_of_statements_is_paid_for() {
     let times = ["--max-seconds", "2", "--statement-seconds", "1"];
     let (server, held) = server(&[points, times].concat()).await;
     let left = async |address: &str| {
-        let response = post(&at(&server, address), "{ __typename }").await;
+        let response = post(&server.client_at(address), "{ __typename }").await;
         let header = response.headers()["ratelimit"].to_str().unwrap().to_owned();
         let left = header.split(';').find_map(|part| part.strip_prefix("r="));
         left.unwrap().parse::<u64>().unwrap()
     };
     for (address, leaves) in [("192.0.2.1", false), ("192.0.2.2", true)] {
-        let client = at(&server, address);
+        let client = server.client_at(address);
         held.begin();
         let sent = send(&client, SLOW);
         held.wait_for(1).await;
@@ -236,17 +240,17 @@ async fn the_time_of_statements_is_paid_for() {
             let (_, error) = code_of(sent.await.unwrap()).await;
             assert_eq!(error["extensions"]["limit"], "max-seconds", "{error}");
         }
-        tokio::time::sleep(Duration::from_millis(300)).await;
+        sleep(Duration::from_millis(300)).await;
         held.end();
         wait_until(async || left(address).await < 100_000 - 250).await;
     }
     assert!(left("192.0.2.3").await > 100_000 - 50, "others pay nothing");
     let url = format!("http://{}/api/v2/builders", server.address);
-    let client = at(&server, "192.0.2.4");
+    let client = server.client_at("192.0.2.4");
     held.begin();
     let sent = tokio::spawn(async move { client.http.get(url).send().await.unwrap() });
     held.wait_for(1).await;
-    tokio::time::sleep(Duration::from_millis(300)).await;
+    sleep(Duration::from_millis(300)).await;
     held.end();
     assert_eq!(sent.await.unwrap().status(), 200);
     assert!(left("192.0.2.4").await < 100_000 - 250);
@@ -256,7 +260,7 @@ async fn the_time_of_statements_is_paid_for() {
 async fn a_caller_runs_so_many_operations_at_once_and_more_wait() {
     let (server, held) = server(&["--max-concurrent-per-caller", "1"]).await;
     held.begin();
-    let busy = at(&server, "192.0.2.1");
+    let busy = server.client_at("192.0.2.1");
     let running = send(&busy, SLOW);
     held.wait_for(1).await;
     let sent: Vec<_> = (0..6).map(|_| send(&busy, QUICK)).collect();
@@ -265,7 +269,7 @@ async fn a_caller_runs_so_many_operations_at_once_and_more_wait() {
     let refused = busy.http.get(url).send().await.unwrap();
     assert_eq!(refused.status(), 429);
     assert!(refused.headers().contains_key("retry-after"));
-    expect_answers(&server, &at(&server, "192.0.2.2")).await;
+    expect_answers(&server, &server.client_at("192.0.2.2")).await;
     held.end();
     assert_eq!(running.await.unwrap().status(), 200);
     let (mut answered, mut refused) = (0, 0);
@@ -291,6 +295,28 @@ async fn a_caller_runs_so_many_operations_at_once_and_more_wait() {
     busy.data(QUICK, json!({})).await;
 }
 
+/// Two of them may take more memory than a caller has in the test below.
+const WIDE: &str = "{ builders(first: 500) { nodes { a: name b: name c: name d: name e: name f: name g: name h: name } } }";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn operations_wait_for_the_memory_that_others_of_their_caller_may_take() {
+    let flags = ["--max-memory-bytes-per-caller", "2000000"];
+    let (server, held) = server(&flags).await;
+    held.begin();
+    let busy = server.client_at("192.0.2.1");
+    let running = send(&busy, WIDE);
+    held.wait_for(1).await;
+    let waiting = send(&busy, WIDE);
+    let other = send(&server.client_at("192.0.2.2"), WIDE);
+    held.wait_for(2).await;
+    sleep(Duration::from_millis(100)).await;
+    assert_eq!(held.most.load(Ordering::SeqCst), 2, "one of each caller");
+    held.end();
+    for answer in [running, waiting, other] {
+        assert_eq!(answer.await.unwrap().status(), 200);
+    }
+}
+
 #[tokio::test]
 async fn a_caller_has_so_many_subscriptions() {
     let (server, _held) = server(&["--max-subscriptions-per-caller", "2"]).await;
@@ -300,7 +326,10 @@ async fn a_caller_has_so_many_subscriptions() {
         let request = request.header("accept", "text/event-stream");
         request.send().await.unwrap()
     };
-    let (first, second) = (at(&server, "192.0.2.1"), at(&server, "2001:db8::1"));
+    let (first, second) = (
+        server.client_at("192.0.2.1"),
+        server.client_at("2001:db8::1"),
+    );
     for client in [&first, &second] {
         let streams = [subscribe(client).await, subscribe(client).await];
         assert!(streams.iter().all(|stream| stream.status() == 200));

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::json;
 use tokio::time::sleep;
 
-use super::{SLOW, at, send, server, server_holding};
+use super::{SLOW, send, server, server_holding};
 
 use crate::support::wait_until;
 
@@ -17,7 +17,7 @@ const COUNT: &str = "{ builders(first: 0) { totalCount } }";
 #[tokio::test(flavor = "multi_thread")]
 async fn one_whose_client_left_the_queue_is_not_run() {
     let (server, held) = server(&["--max-concurrent-per-caller", "1"]).await;
-    let client = at(&server, "192.0.2.1");
+    let client = server.client_at("192.0.2.1");
     held.begin();
     let running = send(&client, SLOW);
     held.wait_for(1).await;
@@ -35,7 +35,7 @@ async fn one_whose_client_left_the_queue_is_not_run() {
 #[tokio::test(flavor = "multi_thread")]
 async fn one_whose_client_left_before_it_began_is_not_run() {
     let (server, held) = server_holding(&["--writers", "1"], "INSERT", "builders").await;
-    let client = at(&server, "192.0.2.1");
+    let client = server.client_at("192.0.2.1");
     held.begin();
     let begun = send(&client, ADD);
     held.wait_for(1).await;

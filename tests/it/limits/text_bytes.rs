@@ -111,3 +111,16 @@ async fn texts_count_in_the_servers_memory() {
     wait_until(async || server.handle.memory_held() == 0).await;
     client.data(&times(100), json!({})).await;
 }
+
+#[tokio::test]
+async fn an_answer_tells_what_failed_and_not_each_time() {
+    let (_server, client) = with_long_text(&["--max-text-bytes", "10000"]).await;
+    let answer = client.execute(&times(600), json!({})).await;
+    assert_eq!(answer["data"]["step"], json!(null));
+    let errors = answer["errors"].as_array().unwrap();
+    assert_eq!(errors.len(), 2, "{answer:#}");
+    assert_eq!(errors[0]["path"], json!(["step", "a10"]));
+    assert_eq!(errors[1]["message"], "589 more fields failed");
+    assert_eq!(errors[1]["extensions"]["code"], "LIMIT_EXCEEDED");
+    assert!(errors[1].get("path").is_none(), "{answer:#}");
+}

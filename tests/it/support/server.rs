@@ -82,6 +82,11 @@ impl Server {
         Client::new(self.address)
     }
 
+    /// A client at another address, for a server that takes addresses from a header.
+    pub(crate) fn client_at(&self, address: &str) -> Client {
+        self.client().with("x-forwarded-for", address)
+    }
+
     /// A socket that is ready to subscribe.
     pub(crate) async fn ws(&self) -> Ws {
         Ws::connect(self.address).await
