@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// What an operation or a request holds while it runs.
-pub(crate) struct Turn {
+pub(crate) struct OperationTurn {
     _permit: OperationPermit,
     _memory: ExpectedMemory,
 }
@@ -32,7 +32,7 @@ impl App {
         context: &RequestContext,
         deadline: Deadline,
         bytes: usize,
-    ) -> Result<Turn> {
+    ) -> Result<OperationTurn> {
         let mut wait = OperationWait {
             metrics: &self.metrics,
             begun: Instant::now(),
@@ -42,7 +42,7 @@ impl App {
         let acquired = deadline.keep(async {
             let permit = limiter.acquire_operation(context).await?;
             let memory = limiter.memory(context).expect(bytes).await?;
-            Ok(Turn {
+            Ok(OperationTurn {
                 _permit: permit,
                 _memory: memory,
             })

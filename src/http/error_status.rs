@@ -24,7 +24,7 @@ pub(crate) fn status_of(code: ErrorCode) -> StatusCode {
         ErrorCode::Unauthenticated => StatusCode::UNAUTHORIZED,
         ErrorCode::Forbidden => StatusCode::FORBIDDEN,
         ErrorCode::RateLimited => StatusCode::TOO_MANY_REQUESTS,
-        // The one limit that a request meets after it was accepted is that of time.
+        // The limits that a request meets after it was accepted are those of time and memory.
         ErrorCode::Unavailable | ErrorCode::LimitExceeded => StatusCode::SERVICE_UNAVAILABLE,
         // An idempotency key that another request has.
         ErrorCode::Conflict => StatusCode::UNPROCESSABLE_ENTITY,

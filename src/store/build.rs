@@ -29,6 +29,7 @@ use crate::{
             page, per_parent,
             rows::{MAX_BINDS, by_key, read_all},
         },
+        row_bytes::RowBytes,
         unchecked_int::UncheckedInt,
     },
 };
@@ -55,6 +56,12 @@ pub(crate) struct Model {
 pub(crate) enum Relation {}
 
 impl ActiveModelBehavior for ActiveModel {}
+
+impl RowBytes for Model {
+    fn text_bytes(&self) -> usize {
+        self.state_string.len()
+    }
+}
 
 impl ListedEntity for Entity {
     type Field = BuildField;

@@ -12,6 +12,7 @@ use crate::{
             field::utf8_bytes,
             rows::{MAX_BINDS, read_all},
         },
+        row_bytes::RowBytes,
     },
 };
 
@@ -33,6 +34,12 @@ pub(crate) struct Model {
 pub(crate) enum Relation {}
 
 impl ActiveModelBehavior for ActiveModel {}
+
+impl RowBytes for Model {
+    fn text_bytes(&self) -> usize {
+        self.name.len() + self.value.len() + self.source.len()
+    }
+}
 
 /// The properties of these builds, all or those of these names. Only Buildbot's databases have any.
 pub(crate) async fn of_builds(

@@ -30,6 +30,7 @@ use crate::{
             page,
             rows::by_key,
         },
+        row_bytes::RowBytes,
     },
 };
 
@@ -51,6 +52,18 @@ pub(crate) struct Model {
 pub(crate) enum Relation {}
 
 impl ActiveModelBehavior for ActiveModel {}
+
+impl RowBytes for Model {
+    fn text_bytes(&self) -> usize {
+        let described = [
+            &self.description,
+            &self.description_format,
+            &self.description_html,
+        ];
+        let described: usize = described.into_iter().flatten().map(String::len).sum();
+        self.name.len() + described
+    }
+}
 
 impl ListedEntity for Entity {
     type Field = BuilderField;

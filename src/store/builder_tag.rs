@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use ring::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
 use sea_orm::{
     ActiveValue::{NotSet, Set},
-    DbBackend, JoinType, QueryOrder, QuerySelect, RelationTrait,
+    DbBackend, JoinType, QueryOrder, QueryResult, QuerySelect, QueryTrait, RelationTrait,
     entity::prelude::*,
     sea_query::{ExprTrait, Query, SelectStatement},
 };
@@ -14,7 +14,10 @@ use crate::{
     domain::{error::Result, id::BuilderId},
     store::{
         db::{database::Db, dialect::SqlDialect, transaction::Txn},
-        query::{field::utf8_bytes, rows::MAX_BINDS},
+        query::{
+            field::utf8_bytes,
+            rows::{MAX_BINDS, read_rows},
+        },
     },
 };
 
@@ -104,17 +107,20 @@ pub(crate) async fn of_builders(
 ) -> Result<HashMap<BuilderId, Vec<String>>> {
     let mut tags: HashMap<BuilderId, Vec<String>> = HashMap::new();
     for ids in ids.chunks(MAX_BINDS) {
-        let rows: Vec<(i32, String)> = Entity::find()
+        let select = Entity::find()
             .select_only()
             .column(Column::Builderid)
             .column(tag::Column::Name)
             .join(JoinType::InnerJoin, Relation::Tag.def())
             .filter(Column::Builderid.is_in(ids.iter().map(|id| id.0)))
             .order_by_asc(Column::Id)
-            .into_tuple()
-            .all(&db.reader().await?)
-            .await?;
-        for (id, name) in rows {
+            .into_query();
+        let read = |row: &QueryResult| {
+            let (id, name): (i32, String) = (row.try_get_by(0)?, row.try_get_by(1)?);
+            let bytes = name.len();
+            Ok(((id, name), bytes))
+        };
+        for (id, name) in read_rows(db, select, read).await? {
             tags.entry(BuilderId(id)).or_default().push(name);
         }
     }

@@ -76,6 +76,12 @@ impl Model {
     }
 }
 
+impl RowBytes for Model {
+    fn text_bytes(&self) -> usize {
+        self.name.len() + self.state_string.len() + self.urls_json.len()
+    }
+}
+
 impl ListedEntity for Entity {
     type Field = StepField;
     const TABLE: &'static str = "steps";

@@ -6,7 +6,7 @@ use async_graphql::{Response, ServerError, value};
 use tracing::Instrument;
 
 use crate::{
-    app::turn::Turn,
+    app::turn::OperationTurn,
     auth::request_context::RequestContext,
     domain::error::{Error, ErrorCode, Result},
     graphql::{
@@ -97,7 +97,7 @@ impl Api {
         operation: &Arc<PreparedOperation>,
         context: &RequestContext,
         scope: RunScope,
-        turn: Turn,
+        turn: OperationTurn,
     ) -> Result<Response> {
         let (api, context) = (self.clone(), context.clone());
         let of_work = scope.clone();

@@ -15,7 +15,7 @@ use crate::{
     },
     http::{
         cors::ForeignOrigin,
-        error_status::{retry_after, status_of},
+        error_status::{retry_after, status_of_error},
         graphql::{media::ResponseMedia, response_body::ResponseBody},
     },
 };
@@ -93,7 +93,7 @@ impl HttpRefusal {
 
 impl From<Error> for HttpRefusal {
     fn from(error: Error) -> Self {
-        Self::from_error(status_of(error.code()), &error)
+        Self::from_error(status_of_error(&error), &error)
     }
 }
 
