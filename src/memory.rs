@@ -140,16 +140,18 @@ impl MemoryBudget {
     /// # Errors
     /// `OutOfMemory`.
     pub(crate) async fn expect(&self, bytes: usize) -> Result<ExpectedMemory> {
-        let turn = match &self.of_caller {
+        let (turn, bytes) = match &self.of_caller {
             Some(caller) => {
+                // What may be more than a caller may hold is not: its rows count as they are read.
+                let bytes = bytes.min(usize::try_from(self.callers.max).unwrap_or(usize::MAX));
                 // An operation that may take more than all of it runs alone.
                 let units = bytes.div_ceil(UNIT).min(self.callers.expected_units());
                 let units = u32::try_from(units).unwrap_or(u32::MAX);
                 let turn = caller.expected.clone().acquire_many_owned(units).await;
                 // It is never closed.
-                Some(turn.map_err(Error::internal)?)
+                (Some(turn.map_err(Error::internal)?), bytes)
             }
-            None => None,
+            None => (None, bytes),
         };
         let of_all = Self {
             of_caller: None,

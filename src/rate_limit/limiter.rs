@@ -26,6 +26,8 @@ use crate::{
 
 /// The least that a request costs, in points.
 pub(crate) const MIN_COST: u64 = 1;
+/// How many bytes of a request cost a point.
+const BYTES_OF_POINT: usize = 1_024;
 /// What a request without a sufficient token costs, in points: much, to make guessing expensive.
 const REJECTED_COST: u64 = 100;
 
@@ -140,6 +142,17 @@ impl RateLimiter {
     pub(crate) fn spend(&self, context: &RequestContext, cost: u64) -> Result<()> {
         let points = self.0.points.as_ref();
         points.map_or(Ok(()), |points| points.spend(&key_of(context), cost))
+    }
+
+    /// Takes the points for a request of so many bytes, before it is read.
+    ///
+    /// # Errors
+    /// As [`spend`](Self::spend).
+    pub(crate) fn spend_bytes(&self, context: &RequestContext, bytes: usize) -> Result<()> {
+        match bytes / BYTES_OF_POINT {
+            0 => Ok(()),
+            points => self.spend(context, points as u64),
+        }
     }
 
     /// Takes the points for work already done. The caller owes those that it does not have.

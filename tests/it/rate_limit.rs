@@ -126,6 +126,40 @@ async fn a_refused_document_costs_points() {
 }
 
 #[tokio::test]
+async fn a_long_request_costs_points_before_it_is_read() {
+    let server = Server::with_flags(&FEW).await;
+    let client = server.client();
+    // 300 KiB that are no JSON, by POST; then on a socket, a query of as much.
+    let send = || client.http.post(&client.url).body("x".repeat(300 * 1_024));
+    let send = async || {
+        let request = send().header("content-type", "application/json");
+        request.send().await.unwrap()
+    };
+    let mut refused = 0;
+    while send().await.status() == 400 {
+        refused += 1;
+        assert!(refused < 5, "it may send for ever");
+    }
+    assert_eq!(refused, 3);
+    let limited = send().await;
+    assert_eq!(limited.status(), 429);
+    assert!(limited.headers().contains_key("retry-after"));
+    let mut ws = server.ws().await;
+    let query = format!("{{ __typename }} #{}", "x".repeat(90_000));
+    let error = loop {
+        ws.send(json!({ "id": "1", "type": "subscribe", "payload": { "query": query } }))
+            .await;
+        let message = ws.receive().await;
+        if message["type"] == "error" {
+            break message;
+        }
+        assert_eq!(ws.receive().await["type"], "complete");
+    };
+    let error = &error["payload"][0];
+    assert_eq!(error["extensions"]["code"], "RATE_LIMITED", "{error:#}");
+}
+
+#[tokio::test]
 async fn points_refill() {
     let flags = ["--rate-points", "10", "--rate-points-per-second", "10"];
     let server = Server::with_flags(&flags).await;

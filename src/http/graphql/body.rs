@@ -51,8 +51,8 @@ fn check_content_encoding(headers: &HeaderMap) -> Result<(), HttpRefusal> {
 /// Reads the whole body, with the memory that it takes.
 ///
 /// # Errors
-/// 413 if it is too large, 408 if it takes too long, 400 if the client breaks off, 503 if there is
-/// no memory for it.
+/// 413 if it is too large, 408 if it takes too long, 400 if the client breaks off, 429 where the
+/// caller has no points or memory for it, 503 where the server has no memory.
 pub(crate) async fn read(
     body: Body,
     headers: &HeaderMap,
@@ -96,6 +96,7 @@ async fn collect(
             read.extend_from_slice(&data);
         }
     }
+    app.rate_limiter.spend_bytes(context, read.len())?;
     Ok((read, share))
 }
 

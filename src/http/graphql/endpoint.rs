@@ -113,7 +113,9 @@ pub(crate) async fn get(
         if let Err(refusal) = api.admit_caller(&context) {
             return Ok(refused(media, &refusal));
         }
-        let memory = api.app().rate_limiter.memory(&context);
+        let limiter = &api.app().rate_limiter;
+        limiter.spend_bytes(&context, query.len())?;
+        let memory = limiter.memory(&context);
         let _memory = memory.reserve(query.len() * READ_FACTOR)?;
         let max_values = api.app().config.limit.max_json_values;
         let operation = from_query(query, max_values).map_err(in_media)?;

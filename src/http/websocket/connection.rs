@@ -284,14 +284,13 @@ impl SocketConnection {
         }
     }
 
-    /// Starts the operation of a message of so many bytes, if there is memory for it.
+    /// Starts the operation of a message of so many bytes, if its caller has points and memory for
+    /// it.
     fn start(&mut self, start: StartRequest, bytes: usize) {
-        let app = self.api.app();
-        match app
-            .rate_limiter
-            .memory(&start.context)
-            .reserve(bytes * READ_FACTOR)
-        {
+        let limiter = &self.api.app().rate_limiter;
+        let paid = limiter.spend_bytes(&start.context, bytes);
+        let memory = limiter.memory(&start.context);
+        match paid.and_then(|()| memory.reserve(bytes * READ_FACTOR)) {
             Ok(memory) => {
                 let (api, stopping) = (self.api.clone(), self.stopping.clone());
                 let operation = RunningOperation::new(api, start, memory, stopping);
