@@ -59,10 +59,10 @@ pub(crate) async fn read_counted<T>(
         let (row, bytes) = read(&row)?;
         rows.push(row);
         uncounted += size_of::<T>() + bytes;
-        if uncounted >= COUNTED_BYTES {
-            if let Err(refusal) = count(std::mem::take(&mut uncounted)) {
-                return Ok(Err(refusal));
-            }
+        if uncounted >= COUNTED_BYTES
+            && let Err(refusal) = count(std::mem::take(&mut uncounted))
+        {
+            return Ok(Err(refusal));
         }
     }
     Ok(count(uncounted).map(|()| rows))

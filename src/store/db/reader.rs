@@ -145,8 +145,10 @@ impl Reader<'_> {
         read: impl FnMut(&QueryResult) -> Result<(T, usize), DbErr> + Send + 'static,
     ) -> Result<Vec<T>> {
         let account = self.turn.as_ref().map(|turn| turn.account.clone());
-        self.run(|db| async move { read_counted(&db, statement, account.as_deref(), read).await })
-            .await?
+        let rows = self
+            .run(|db| async move { read_counted(&db, statement, account.as_deref(), read).await });
+        // Boxed, so that whoever asks does not hold it.
+        Box::pin(rows).await?
     }
 
     async fn run<T, F>(&self, statement: impl FnOnce(DatabaseConnection) -> F) -> Result<T, DbErr>

@@ -25,7 +25,7 @@ pub(crate) async fn keyset_page<E: ListedEntity>(
     args: &PageArgs<E::Field>,
 ) -> Result<Rows<E::Model>> {
     let select = select::<E>(db.dialect(), &args.into(), None);
-    let rows = read_rows(db, select, read_row).await?;
+    let rows = read_rows(db, select, |row| Ok(read_row(row))).await?;
     Ok(rows::page(rows, args.range.size))
 }
 
@@ -43,12 +43,11 @@ pub(crate) async fn offset_page<E: ListedEntity>(
         range: RowRange::Offset { limit, offset },
     };
     let dialect = db.dialect();
-    let found = match limit {
-        0 => Vec::new(),
-        _ => {
-            let select = select::<E>(dialect, &selection, parent.clone());
-            read_rows(db, select, read_row).await?
-        }
+    let found = if limit == 0 {
+        Vec::new()
+    } else {
+        let select = select::<E>(dialect, &selection, parent.clone());
+        read_rows(db, select, |row| Ok(read_row(row))).await?
     };
     let total = match found.len() as u64 {
         // The page reached the end of the list, so no count is needed.

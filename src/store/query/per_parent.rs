@@ -43,7 +43,8 @@ pub(crate) async fn pages_of<E: ListedEntity, P: Parent + TryGetable>(
         let select = select_of::<E, P>(db.dialect(), selection, parent, parents);
         let read = move |row: &QueryResult| {
             let id: P = row.try_get("", parent.as_str())?;
-            read_row(row).map(|(row, bytes)| ((id, row), bytes))
+            let (row, bytes) = read_row(row);
+            Ok(((id, row), bytes))
         };
         let mut grouped: HashMap<P, Vec<_>> = HashMap::with_capacity(parents.len());
         for (id, row) in read_rows(db, select, read).await? {

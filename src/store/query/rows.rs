@@ -45,17 +45,15 @@ pub(crate) async fn read_all<M: FromQueryResult + RowBytes + Send + 'static>(
     db: &Db,
     select: SelectStatement,
 ) -> Result<Vec<M>> {
-    let rows = read_rows(db, select, read_row).await?;
+    let rows = read_rows(db, select, |row| Ok(read_row(row))).await?;
     Ok(rows.into_iter().flatten().collect())
 }
 
 /// A row, unless it cannot be read, and the bytes of its texts.
-pub(crate) fn read_row<M: FromQueryResult + RowBytes>(
-    row: &QueryResult,
-) -> Result<(Option<M>, usize), DbErr> {
+pub(crate) fn read_row<M: FromQueryResult + RowBytes>(row: &QueryResult) -> (Option<M>, usize) {
     let row = if_readable(M::from_query_result(row, ""));
     let bytes = row.as_ref().map_or(0, M::text_bytes);
-    Ok((row, bytes))
+    (row, bytes)
 }
 
 /// At most `size` of these rows. `more` counts unreadable rows too: one of them must not end a
