@@ -59,6 +59,8 @@ struct CallerMemory {
 pub(crate) struct ExpectedMemory {
     _of_all: MemoryShare,
     _turn: Option<OwnedSemaphorePermit>,
+    /// So that the caller is not forgotten, and its next operation waits for this one.
+    _caller: Option<Arc<CallerMemory>>,
 }
 
 impl CallersMemory {
@@ -160,6 +162,7 @@ impl MemoryBudget {
         Ok(ExpectedMemory {
             _of_all: of_all.reserve(bytes)?,
             _turn: turn,
+            _caller: self.of_caller.clone(),
         })
     }
 
