@@ -129,10 +129,11 @@ async fn a_refused_document_costs_points() {
 async fn a_long_request_costs_points_before_it_is_read() {
     let server = Server::with_flags(&FEW).await;
     let client = server.client();
-    // 300 KiB that are no JSON, by POST; then on a socket, a query of as much.
-    let send = || client.http.post(&client.url).body("x".repeat(300 * 1_024));
+    // 300 KiB that are no JSON, by POST; then on a socket, a long query.
     let send = async || {
-        let request = send().header("content-type", "application/json");
+        let body = "x".repeat(300 * 1_024);
+        let request = client.http.post(&client.url).body(body);
+        let request = request.header("content-type", "application/json");
         request.send().await.unwrap()
     };
     let mut refused = 0;
