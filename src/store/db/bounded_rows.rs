@@ -3,7 +3,8 @@
 use std::pin::pin;
 
 use futures_util::TryStreamExt;
-use sea_orm::{DbErr, QueryResult, Statement, StreamTrait};
+use sea_orm::{DbBackend, DbErr, QueryResult, Statement, StreamTrait};
+use tracing::{Instrument, Span, field::Empty};
 
 use crate::{domain::error::Result, store::db::read_account::ReadAccount};
 
@@ -30,17 +31,18 @@ pub(crate) async fn read_bounded<T>(
     max_bytes: usize,
     read: ReadRow<T>,
 ) -> Result<BoundedRows<T>, DbErr> {
-    let mut stream = pin!(db.stream_raw(statement).await?);
-    let (mut rows, mut all_bytes) = (Vec::new(), 0);
-    while let Some(row) = stream.try_next().await? {
-        let (row, bytes) = read(&row)?;
+    let mut all_bytes = 0;
+    let mut is_cut = false;
+    let rows = read_while(db, statement, |rows: &mut Vec<T>, row| {
+        let (row, bytes) = read(row)?;
         all_bytes += bytes;
-        if rows.len() >= least && all_bytes > max_bytes {
-            return Ok(BoundedRows { rows, is_cut: true });
+        is_cut = rows.len() >= least && all_bytes > max_bytes;
+        if !is_cut {
+            rows.push(row);
         }
-        rows.push(row);
-    }
-    let is_cut = false;
+        Ok(!is_cut)
+    });
+    let rows = rows.await?;
     Ok(BoundedRows { rows, is_cut })
 }
 
@@ -52,18 +54,68 @@ pub(crate) async fn read_counted<T>(
     account: Option<&ReadAccount>,
     mut read: impl FnMut(&QueryResult) -> Result<(T, usize), DbErr>,
 ) -> Result<Result<Vec<T>>, DbErr> {
-    let mut stream = pin!(db.stream_raw(statement).await?);
-    let (mut rows, mut uncounted) = (Vec::new(), 0);
+    let mut uncounted = 0;
+    let mut counted = Ok(());
     let count = |bytes: usize| account.map_or(Ok(()), |account| account.hold_rows(bytes));
-    while let Some(row) = stream.try_next().await? {
-        let (row, bytes) = read(&row)?;
+    let rows = read_while(db, statement, |rows: &mut Vec<T>, row| {
+        let (row, bytes) = read(row)?;
         rows.push(row);
         uncounted += size_of::<T>() + bytes;
-        if uncounted >= COUNTED_BYTES
-            && let Err(refusal) = count(std::mem::take(&mut uncounted))
-        {
-            return Ok(Err(refusal));
+        if uncounted >= COUNTED_BYTES {
+            counted = count(std::mem::take(&mut uncounted));
         }
+        Ok(counted.is_ok())
+    });
+    let rows = rows.await?;
+    Ok(counted.and_then(|()| count(uncounted)).map(|()| rows))
+}
+
+/// Reads the rows of a query one by one, until `take` says that this was the last one.
+async fn read_while<T>(
+    db: &impl StreamTrait,
+    statement: Statement,
+    mut take: impl FnMut(&mut Vec<T>, &QueryResult) -> Result<bool, DbErr>,
+) -> Result<Vec<T>, DbErr> {
+    let span = statement_span(&statement);
+    let reading = async {
+        let mut stream = pin!(db.stream_raw(statement).await?);
+        let mut rows = Vec::new();
+        while let Some(row) = stream.try_next().await? {
+            if !take(&mut rows, &row)? {
+                break;
+            }
+        }
+        Ok(rows)
+    };
+    let read = reading.instrument(span.clone()).await;
+    if read.is_err() {
+        span.record("otel.status_code", "ERROR");
     }
-    Ok(count(uncounted).map(|()| rows))
+    read
+}
+
+/// The span of a statement for traces, as sea-orm makes one for each whose rows are not streamed.
+/// The statement's text has placeholders for its values.
+fn statement_span(statement: &Statement) -> Span {
+    if !cfg!(feature = "otel") {
+        return Span::none();
+    }
+    let system = match statement.db_backend {
+        DbBackend::Postgres => "postgresql",
+        DbBackend::MySql => "mysql",
+        _ => "sqlite",
+    };
+    let span = tracing::info_span!(
+        target: "sea_orm",
+        "sea_orm.stream",
+        otel.kind = "client",
+        db.system = system,
+        db.operation = "SELECT",
+        db.statement = Empty,
+        otel.status_code = Empty,
+    );
+    if statement.values.is_some() {
+        span.record("db.statement", &*statement.sql);
+    }
+    span
 }

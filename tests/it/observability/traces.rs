@@ -65,7 +65,7 @@ async fn spans_of_requests_operations_and_statements_have_no_values() {
         b"operation",
         b"Named",
         b"/graphql",
-        b"sea_orm.query_all",
+        b"sea_orm.stream",
         b"SELECT",
         b"buildbot-graphql",
         &TRACE.to_be_bytes(),
