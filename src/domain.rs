@@ -18,6 +18,7 @@ pub(crate) mod keyset;
 pub(crate) mod offset_page;
 pub(crate) mod page;
 pub(crate) mod page_input;
+pub(crate) mod per_caller;
 pub(crate) mod read_only;
 pub(crate) mod results;
 pub(crate) mod state_string;

@@ -4,21 +4,20 @@
 //! memory left, which would end the server for everybody.
 
 use std::{
-    collections::HashMap,
     fs,
     sync::{
-        Arc, Weak,
+        Arc,
         atomic::{AtomicI64, Ordering},
     },
 };
 
-use parking_lot::Mutex;
 use prometheus_client::metrics::gauge::Gauge;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::domain::{
     caller_key::CallerKey,
     error::{Error, Result},
+    per_caller::PerCaller,
 };
 
 /// What part of the machine's memory is the default.
@@ -43,7 +42,7 @@ pub(crate) struct MemoryBudget {
 #[derive(Debug)]
 struct CallersMemory {
     max: u64,
-    held: Mutex<HashMap<CallerKey, Weak<CallerMemory>>>,
+    held: PerCaller<CallerMemory>,
 }
 
 /// What one caller holds.
@@ -93,7 +92,7 @@ impl MemoryBudget {
             held: held.clone(),
             callers: Arc::new(CallersMemory {
                 max: max_of_caller,
-                held: Mutex::default(),
+                held: PerCaller::default(),
             }),
             of_caller: None,
         }
@@ -104,22 +103,10 @@ impl MemoryBudget {
         if self.callers.max == 0 {
             return self.clone();
         }
-        let key = key.site().unwrap_or_else(|| key.clone());
-        let mut held = self.callers.held.lock();
-        let known = held.get(&key).and_then(Weak::upgrade);
-        let of_caller = known.unwrap_or_else(|| {
-            // Before the map would grow: whoever holds nothing is forgotten.
-            if held.len() == held.capacity() {
-                held.retain(|_, held| held.strong_count() > 0);
-            }
-            let new = Arc::new(CallerMemory {
-                held: AtomicI64::new(0),
-                expected: Arc::new(Semaphore::new(self.callers.expected_units())),
-            });
-            held.insert(key, Arc::downgrade(&new));
-            new
+        let of_caller = self.callers.held.get(key, || CallerMemory {
+            held: AtomicI64::new(0),
+            expected: Arc::new(Semaphore::new(self.callers.expected_units())),
         });
-        drop(held);
         Self {
             of_caller: Some(of_caller),
             ..self.clone()
@@ -366,15 +353,5 @@ mod tests {
         let share = busy.reserve(1 << 20).expect("its part");
         drop((second, other, share));
         assert_eq!(held.get(), 0);
-    }
-
-    #[test]
-    fn whoever_holds_nothing_is_forgotten() {
-        let budget = MemoryBudget::new(None, 60, &Gauge::default());
-        for n in 0..10_000_u32 {
-            let address = std::net::Ipv4Addr::from_bits(n).into();
-            budget.for_caller(&CallerKey::of_address(address));
-        }
-        assert!(budget.callers.held.lock().len() < 100);
     }
 }

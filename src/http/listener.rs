@@ -3,6 +3,7 @@
 pub(crate) mod accept_loop;
 pub(crate) mod activity;
 pub(crate) mod deadlines;
+pub(crate) mod poll_turns;
 pub(crate) mod received_bytes;
 pub(crate) mod socket;
 pub(crate) mod tls;

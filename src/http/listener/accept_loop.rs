@@ -13,7 +13,7 @@ use axum::{
 };
 use hyper::{body::Incoming, service::service_fn};
 use hyper_util::{
-    rt::{TokioExecutor, TokioIo, TokioTimer},
+    rt::{TokioIo, TokioTimer},
     server::conn::auto,
 };
 use tokio::{
@@ -33,6 +33,7 @@ use crate::{
         listener::{
             activity::{Activity, Expiry, WatchedBody},
             deadlines::{ConnectionPermits, DeadlineStream, UnreadBody},
+            poll_turns::{CallerTurns, PollTurns},
             received_bytes::ReceivedBytes,
             socket::{ListeningSocket, Stream},
             tls::Tls,
@@ -67,9 +68,9 @@ pub(crate) struct Listener {
     app: App,
     router: Router,
     tls: Option<Tls>,
-    http: auto::Builder<TokioExecutor>,
     permits: Arc<Semaphore>,
     address_permits: CallerPermits,
+    turns: PollTurns,
     /// The open HTTP connections. Sockets are not among them: `App::tasks` tracks those.
     pub(crate) open: TaskTracker,
     /// Cuts the connections that do not end by themselves.
@@ -79,7 +80,6 @@ pub(crate) struct Listener {
 impl Listener {
     pub(crate) fn new(app: App, router: Router, tls: Option<Tls>) -> Self {
         let config = &app.config.connection;
-        let http = http_of(Duration::from_secs(config.idle_timeout_seconds));
         let max = match config.max_connections {
             0 => Semaphore::MAX_PERMITS,
             // `Semaphore::new` panics above it.
@@ -88,12 +88,12 @@ impl Listener {
         Self {
             permits: Arc::new(Semaphore::new(max)),
             address_permits: CallerPermits::new(config.max_connections_per_address),
+            turns: PollTurns::new(),
             open: TaskTracker::new(),
             cut: CancellationToken::new(),
             app,
             router,
             tls,
-            http,
         }
     }
 
@@ -121,7 +121,11 @@ impl Listener {
     fn spawn(self: &Arc<Self>, stream: Stream, peer: SocketAddr) {
         // Without permits the connection is dropped, which closes it.
         if let Some(permits) = self.take_permits(peer) {
-            self.open.spawn(self.clone().serve(stream, peer, permits));
+            let turns = self
+                .turns
+                .of(&CallerKey::of_address(peer.ip().to_canonical()));
+            let served = self.clone().serve(stream, peer, permits, turns.clone());
+            self.open.spawn(turns.take(served));
         }
     }
 
@@ -148,14 +152,20 @@ impl Listener {
         }
     }
 
-    async fn serve(self: Arc<Self>, stream: Stream, peer: SocketAddr, permits: ConnectionPermits) {
+    async fn serve(
+        self: Arc<Self>,
+        stream: Stream,
+        peer: SocketAddr,
+        permits: ConnectionPermits,
+        turns: CallerTurns,
+    ) {
         let config = &self.app.config;
         let write_timeout = Duration::from_secs(config.http.write_timeout_seconds);
         // Below TLS, so that one deadline covers answers, event streams and sockets alike.
         let stream = DeadlineStream::new(stream, write_timeout, permits);
         let unread_body = stream.unread_body();
         let Some(tls) = &self.tls else {
-            return self.serve_http(stream, peer, unread_body).await;
+            return self.serve_http(stream, peer, unread_body, turns).await;
         };
         let handshake = timeout(config.connection.read_timeout(), tls.accept(stream));
         let handshake = select! {
@@ -163,7 +173,7 @@ impl Listener {
             () = self.stopped() => return,
         };
         match handshake {
-            Ok(Ok(stream)) => self.serve_http(stream, peer, unread_body).await,
+            Ok(Ok(stream)) => self.serve_http(stream, peer, unread_body, turns).await,
             Ok(Err(error)) => tracing::debug!(%error, %peer, "a TLS handshake failed"),
             // The handshake took too long, which is no error to log.
             Err(_) => {}
@@ -171,8 +181,13 @@ impl Listener {
     }
 
     /// Serves requests until the connection ends or is upgraded to a WebSocket.
-    async fn serve_http<S>(&self, stream: S, peer: SocketAddr, unread_body: UnreadBody)
-    where
+    async fn serve_http<S>(
+        &self,
+        stream: S,
+        peer: SocketAddr,
+        unread_body: UnreadBody,
+        turns: CallerTurns,
+    ) where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let activity = Activity::new();
@@ -181,6 +196,7 @@ impl Listener {
             let open = activity.begin();
             request.extensions_mut().insert(ConnectInfo(peer));
             request.extensions_mut().insert(received.clone());
+            request.extensions_mut().insert(turns.clone());
             let is_http2 = request.version() == Version::HTTP_2;
             // Over HTTP/2, a body that is not read holds up no other.
             let has_body = !is_http2 && !request.body().is_end_stream();
@@ -205,7 +221,9 @@ impl Listener {
         let counter = received.clone();
         let stream = InspectReader::new(stream, move |bytes| counter.add(bytes.len()));
         let io = TokioIo::new(stream);
-        let mut connection = pin!(self.http.serve_connection_with_upgrades(io, service));
+        let idle_timeout = Duration::from_secs(self.app.config.connection.idle_timeout_seconds);
+        let http = http_of(idle_timeout, turns.clone());
+        let mut connection = pin!(http.serve_connection_with_upgrades(io, service));
         let ended = select! {
             ended = connection.as_mut() => ended,
             is_done = self.is_over(&activity) => if is_done { Ok(()) } else {
@@ -263,9 +281,9 @@ impl Listener {
     }
 }
 
-/// HTTP/1.1, and HTTP/2 for clients that begin with its preface.
-fn http_of(idle_timeout: Duration) -> auto::Builder<TokioExecutor> {
-    let mut http = auto::Builder::new(TokioExecutor::new());
+/// HTTP/1.1, and HTTP/2 for clients that begin with its preface, whose requests take these turns.
+fn http_of(idle_timeout: Duration, turns: CallerTurns) -> auto::Builder<CallerTurns> {
+    let mut http = auto::Builder::new(turns);
     http.http1()
         .timer(TokioTimer::new())
         // hyper starts it after each answer, so it ends idle connections too.

@@ -16,7 +16,7 @@ use crate::{
     http::{
         cors,
         graphql::refusal::HttpRefusal,
-        listener::received_bytes::ReceivedBytes,
+        listener::{poll_turns::CallerTurns, received_bytes::ReceivedBytes},
         request_log,
         websocket::{connection, protocol::Subprotocol, transport::Transport},
     },
@@ -52,6 +52,8 @@ pub(crate) async fn upgrade(
     let max_message = config.max_message_bytes;
     let received = parts.extensions.get::<ReceivedBytes>().cloned();
     let received = received.unwrap_or_default();
+    let turns = parts.extensions.get::<CallerTurns>().cloned();
+    let turns = turns.unwrap_or_default();
     let mut upgrade = into_upgrade(&mut parts).await?;
     let protocol = choose_subprotocol(&parts.headers).ok_or_else(|| {
         HttpRefusal::new(
@@ -81,7 +83,7 @@ pub(crate) async fn upgrade(
                 drop(permit);
             };
             // A socket has left `Listener::open`, so a stopping server waits for it through this.
-            tasks.track_future(run.instrument(span))
+            tasks.track_future(turns.take(run.instrument(span)))
         }))
 }
 

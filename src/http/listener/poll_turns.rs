@@ -1,0 +1,136 @@
+//! Turns of a caller's connections, requests and sockets at being polled.
+//!
+//! Tokio polls what is ready in the order in which it became so. Without turns, a caller that sends
+//! twenty thousand requests at once would be served before everybody who comes a moment later.
+
+use std::{
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+};
+
+use hyper::rt::Executor;
+use pin_project_lite::pin_project;
+use tokio::{runtime::Handle, sync::Semaphore};
+use tokio_util::sync::PollSemaphore;
+
+use crate::domain::{caller_key::CallerKey, per_caller::PerCaller};
+
+/// The turns of all callers.
+#[derive(Debug)]
+pub(crate) struct PollTurns {
+    at_once: usize,
+    callers: PerCaller<Semaphore>,
+}
+
+/// The turns of one caller. Cheap to clone.
+#[derive(Clone, Debug)]
+pub(crate) struct CallerTurns(PollSemaphore);
+
+impl PollTurns {
+    /// Half as many at once as the runtime has threads, which are two for each processor: one
+    /// caller can use every processor, and another still finds a thread.
+    pub(super) fn new() -> Self {
+        Self {
+            at_once: Handle::current().metrics().num_workers().div_ceil(2),
+            callers: PerCaller::default(),
+        }
+    }
+
+    /// The turns of a caller.
+    pub(super) fn of(&self, key: &CallerKey) -> CallerTurns {
+        let turns = self.callers.get(key, || Semaphore::new(self.at_once));
+        CallerTurns(PollSemaphore::new(turns))
+    }
+}
+
+impl Default for CallerTurns {
+    /// Any number of turns.
+    fn default() -> Self {
+        let turns = Semaphore::new(Semaphore::MAX_PERMITS);
+        Self(PollSemaphore::new(Arc::new(turns)))
+    }
+}
+
+impl CallerTurns {
+    /// Polls a future only in the caller's turns.
+    pub(crate) fn take<F>(&self, inner: F) -> InTurn<F> {
+        InTurn {
+            turns: self.0.clone(),
+            inner,
+        }
+    }
+}
+
+/// Spawns what serves a request of HTTP/2.
+impl<F> Executor<F> for CallerTurns
+where
+    F: Future<Output: Send> + Send + 'static,
+{
+    fn execute(&self, request: F) {
+        tokio::spawn(self.take(request));
+    }
+}
+
+pin_project! {
+    /// A future that is polled only in its caller's turn, which ends with each poll.
+    pub(crate) struct InTurn<F> {
+        turns: PollSemaphore,
+        #[pin]
+        inner: F,
+    }
+}
+
+impl<F: Future> Future for InTurn<F> {
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        let this = self.project();
+        let _turn = ready!(this.turns.poll_acquire(cx));
+        this.inner.poll(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use tokio::task::{JoinSet, yield_now};
+
+    use super::*;
+
+    fn of(turns: &PollTurns, address: &str) -> CallerTurns {
+        turns.of(&CallerKey::of_address(address.parse().expect("an address")))
+    }
+
+    /// Counts the polls before each that counts for another caller.
+    #[tokio::test]
+    async fn another_caller_does_not_wait_for_all_that_one_has_ready() {
+        let turns = PollTurns {
+            at_once: 2,
+            ..PollTurns::new()
+        };
+        let polls = Arc::new(AtomicUsize::new(0));
+        let mut tasks = JoinSet::new();
+        for _ in 0..1_000 {
+            let polls = polls.clone();
+            tasks.spawn(of(&turns, "192.0.2.1").take(async move {
+                polls.fetch_add(1, Ordering::Relaxed);
+            }));
+        }
+        let before = polls.clone();
+        let honest = of(&turns, "192.0.2.2").take(async move {
+            let mut most = 0;
+            for _ in 0..20 {
+                let now = before.load(Ordering::Relaxed);
+                yield_now().await;
+                most = most.max(before.load(Ordering::Relaxed) - now);
+            }
+            most
+        });
+        let most = tokio::spawn(honest).await.expect("it ends");
+        assert!(most < 20, "{most} polls of another came first");
+        tasks.join_all().await;
+        assert_eq!(polls.load(Ordering::Relaxed), 1_000);
+    }
+}
