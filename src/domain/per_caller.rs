@@ -32,9 +32,9 @@ impl<T> PerCaller<T> {
         if callers.len() == callers.capacity() {
             callers.retain(|_, value| value.strong_count() > 0);
         }
-        let made = Arc::new(make());
-        callers.insert(key, Arc::downgrade(&made));
-        made
+        let value = Arc::new(make());
+        callers.insert(key, Arc::downgrade(&value));
+        value
     }
 }
 
