@@ -13,7 +13,7 @@ use axum::{
 };
 use hyper::{body::Incoming, service::service_fn};
 use hyper_util::{
-    rt::{TokioIo, TokioTimer},
+    rt::{TokioExecutor, TokioIo, TokioTimer},
     server::conn::auto,
 };
 use tokio::{
@@ -68,6 +68,7 @@ pub(crate) struct Listener {
     app: App,
     router: Router,
     tls: Option<Tls>,
+    http: auto::Builder<TokioExecutor>,
     permits: Arc<Semaphore>,
     address_permits: CallerPermits,
     turns: PollTurns,
@@ -80,6 +81,7 @@ pub(crate) struct Listener {
 impl Listener {
     pub(crate) fn new(app: App, router: Router, tls: Option<Tls>) -> Self {
         let config = &app.config.connection;
+        let http = http_of(Duration::from_secs(config.idle_timeout_seconds));
         let max = match config.max_connections {
             0 => Semaphore::MAX_PERMITS,
             // `Semaphore::new` panics above it.
@@ -94,6 +96,7 @@ impl Listener {
             app,
             router,
             tls,
+            http,
         }
     }
 
@@ -121,11 +124,7 @@ impl Listener {
     fn spawn(self: &Arc<Self>, stream: Stream, peer: SocketAddr) {
         // Without permits the connection is dropped, which closes it.
         if let Some(permits) = self.take_permits(peer) {
-            let turns = self
-                .turns
-                .of(&CallerKey::of_address(peer.ip().to_canonical()));
-            let served = self.clone().serve(stream, peer, permits, turns.clone());
-            self.open.spawn(turns.take(served));
+            self.open.spawn(self.clone().serve(stream, peer, permits));
         }
     }
 
@@ -152,22 +151,20 @@ impl Listener {
         }
     }
 
-    async fn serve(
-        self: Arc<Self>,
-        stream: Stream,
-        peer: SocketAddr,
-        permits: ConnectionPermits,
-        turns: CallerTurns,
-    ) {
+    async fn serve(self: Arc<Self>, stream: Stream, peer: SocketAddr, permits: ConnectionPermits) {
         let config = &self.app.config;
         let write_timeout = Duration::from_secs(config.http.write_timeout_seconds);
         // Below TLS, so that one deadline covers answers, event streams and sockets alike.
         let stream = DeadlineStream::new(stream, write_timeout, permits);
         let unread_body = stream.unread_body();
+        let turns = self
+            .turns
+            .of(&CallerKey::of_address(peer.ip().to_canonical()));
         let Some(tls) = &self.tls else {
             return self.serve_http(stream, peer, unread_body, turns).await;
         };
-        let handshake = timeout(config.connection.read_timeout(), tls.accept(stream));
+        let handshake = turns.take(tls.accept(stream));
+        let handshake = timeout(config.connection.read_timeout(), handshake);
         let handshake = select! {
             done = handshake => done,
             () = self.stopped() => return,
@@ -200,7 +197,14 @@ impl Listener {
             let is_http2 = request.version() == Version::HTTP_2;
             // Over HTTP/2, a body that is not read holds up no other.
             let has_body = !is_http2 && !request.body().is_end_stream();
-            let response = self.router.clone().call(request);
+            // hyper may leave a request of HTTP/1.1 alone until an answer before it is taken, and
+            // there is one of them on a connection.
+            let turns = if is_http2 {
+                turns.clone()
+            } else {
+                CallerTurns::default()
+            };
+            let response = turns.take(self.router.clone().call(request));
             let unread_body = unread_body.clone();
             let stop = self.app.stop.clone();
             async move {
@@ -221,9 +225,7 @@ impl Listener {
         let counter = received.clone();
         let stream = InspectReader::new(stream, move |bytes| counter.add(bytes.len()));
         let io = TokioIo::new(stream);
-        let idle_timeout = Duration::from_secs(self.app.config.connection.idle_timeout_seconds);
-        let http = http_of(idle_timeout, turns.clone());
-        let mut connection = pin!(http.serve_connection_with_upgrades(io, service));
+        let mut connection = pin!(self.http.serve_connection_with_upgrades(io, service));
         let ended = select! {
             ended = connection.as_mut() => ended,
             is_done = self.is_over(&activity) => if is_done { Ok(()) } else {
@@ -281,9 +283,9 @@ impl Listener {
     }
 }
 
-/// HTTP/1.1, and HTTP/2 for clients that begin with its preface, whose requests take these turns.
-fn http_of(idle_timeout: Duration, turns: CallerTurns) -> auto::Builder<CallerTurns> {
-    let mut http = auto::Builder::new(turns);
+/// HTTP/1.1, and HTTP/2 for clients that begin with its preface.
+fn http_of(idle_timeout: Duration) -> auto::Builder<TokioExecutor> {
+    let mut http = auto::Builder::new(TokioExecutor::new());
     http.http1()
         .timer(TokioTimer::new())
         // hyper starts it after each answer, so it ends idle connections too.

@@ -1,7 +1,10 @@
-//! Turns of a caller's connections, requests and sockets at being polled.
+//! Turns of a caller's requests and operations at being polled.
 //!
 //! Tokio polls what is ready in the order in which it became so. Without turns, a caller that sends
 //! twenty thousand requests at once would be served before everybody who comes a moment later.
+//!
+//! Events and answers on their way out take no turns: a thousand sockets of one address would wait
+//! for each other at each event.
 
 use std::{
     pin::Pin,
@@ -9,7 +12,6 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use hyper::rt::Executor;
 use pin_project_lite::pin_project;
 use tokio::{runtime::Handle, sync::Semaphore};
 use tokio_util::sync::PollSemaphore;
@@ -23,9 +25,9 @@ pub(crate) struct PollTurns {
     callers: PerCaller<Semaphore>,
 }
 
-/// The turns of one caller. Cheap to clone.
-#[derive(Clone, Debug)]
-pub(crate) struct CallerTurns(PollSemaphore);
+/// The turns of one caller; `None` takes none. Cheap to clone.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct CallerTurns(Option<Arc<Semaphore>>);
 
 impl PollTurns {
     /// Half as many at once as the runtime has threads, which are two for each processor: one
@@ -40,42 +42,25 @@ impl PollTurns {
     /// The turns of a caller.
     pub(super) fn of(&self, key: &CallerKey) -> CallerTurns {
         let turns = self.callers.get(key, || Semaphore::new(self.at_once));
-        CallerTurns(PollSemaphore::new(turns))
-    }
-}
-
-impl Default for CallerTurns {
-    /// Any number of turns.
-    fn default() -> Self {
-        let turns = Semaphore::new(Semaphore::MAX_PERMITS);
-        Self(PollSemaphore::new(Arc::new(turns)))
+        CallerTurns(Some(turns))
     }
 }
 
 impl CallerTurns {
-    /// Polls a future only in the caller's turns.
+    /// Polls a future only in the caller's turns. Whoever polls it must do so whenever it is woken,
+    /// since it may have been given the turn.
     pub(crate) fn take<F>(&self, inner: F) -> InTurn<F> {
         InTurn {
-            turns: self.0.clone(),
+            turns: self.0.clone().map(PollSemaphore::new),
             inner,
         }
-    }
-}
-
-/// Spawns what serves a request of HTTP/2.
-impl<F> Executor<F> for CallerTurns
-where
-    F: Future<Output: Send> + Send + 'static,
-{
-    fn execute(&self, request: F) {
-        tokio::spawn(self.take(request));
     }
 }
 
 pin_project! {
     /// A future that is polled only in its caller's turn, which ends with each poll.
     pub(crate) struct InTurn<F> {
-        turns: PollSemaphore,
+        turns: Option<PollSemaphore>,
         #[pin]
         inner: F,
     }
@@ -86,7 +71,10 @@ impl<F: Future> Future for InTurn<F> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
         let this = self.project();
-        let _turn = ready!(this.turns.poll_acquire(cx));
+        let _turn = match this.turns {
+            Some(turns) => ready!(turns.poll_acquire(cx)),
+            None => None,
+        };
         this.inner.poll(cx)
     }
 }

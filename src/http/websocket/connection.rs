@@ -30,6 +30,7 @@ use crate::{
     },
     http::{
         graphql::body::READ_FACTOR,
+        listener::poll_turns::CallerTurns,
         websocket::{
             liveness::{Expired, Liveness},
             operation::{OperationOutput, RunningOperation},
@@ -51,9 +52,10 @@ pub(crate) async fn run(
     context: RequestContext,
     transport: Transport,
     protocol: Subprotocol,
+    turns: CallerTurns,
 ) {
     let _open = GaugeGuard::new(&api.app().metrics.sockets);
-    let mut connection = SocketConnection::new(api, context, transport, protocol);
+    let mut connection = SocketConnection::new(api, context, transport, protocol, turns);
     let end = connection.run().await;
     // Drops the operations, so that they hold nothing while the client's close is awaited.
     let SocketConnection { transport, .. } = connection;
@@ -80,6 +82,8 @@ struct SocketConnection {
     api: Api,
     session: Session,
     transport: Transport,
+    /// Those in which operations begin.
+    turns: CallerTurns,
     /// Futures of one output each: an operation runs on only once it is pushed back.
     running: FuturesUnordered<StreamFuture<RunningOperation>>,
     /// Operations that pause until their last answer is written.
@@ -94,7 +98,13 @@ struct SocketConnection {
 }
 
 impl SocketConnection {
-    fn new(api: Api, context: RequestContext, transport: Transport, protocol: Subprotocol) -> Self {
+    fn new(
+        api: Api,
+        context: RequestContext,
+        transport: Transport,
+        protocol: Subprotocol,
+        turns: CallerTurns,
+    ) -> Self {
         let signer = api.error_signer(&context);
         let config = &api.app().config;
         let (http, max_values) = (&config.http, config.limit.max_json_values);
@@ -102,6 +112,7 @@ impl SocketConnection {
         Self {
             session: Session::new(protocol, context, signer, max_operations, max_values),
             transport,
+            turns,
             running: FuturesUnordered::new(),
             held: Vec::new(),
             // Replaced when `connection_init` settles who the caller is.
@@ -293,7 +304,7 @@ impl SocketConnection {
         match paid.and_then(|()| memory.reserve(bytes * READ_FACTOR)) {
             Ok(memory) => {
                 let (api, stopping) = (self.api.clone(), self.stopping.clone());
-                let operation = RunningOperation::new(api, start, memory, stopping);
+                let operation = RunningOperation::new(api, start, memory, stopping, &self.turns);
                 self.running.push(operation.into_future());
             }
             Err(error) => {

@@ -26,6 +26,7 @@ use crate::{
         prepare::documents::OperationRequest,
     },
     http::{
+        listener::poll_turns::CallerTurns,
         request_log::socket_span,
         websocket::{protocol::MessageLabel, session::StartRequest},
     },
@@ -64,6 +65,7 @@ impl RunningOperation {
         start: StartRequest,
         memory: MemoryShare,
         stopping: CancellationToken,
+        turns: &CallerTurns,
     ) -> Self {
         let span = socket_span(&start.context);
         let StartRequest {
@@ -82,7 +84,7 @@ impl RunningOperation {
         Self {
             label,
             ending: Abortable::new(pending(), ending),
-            stage: OperationStage::Beginning(Box::pin(begin)),
+            stage: OperationStage::Beginning(Box::pin(turns.take(begin))),
             span,
         }
     }

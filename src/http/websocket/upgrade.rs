@@ -78,12 +78,12 @@ pub(crate) async fn upgrade(
             let span = request_log::socket_span(&context);
             let run = async move {
                 let transport = Transport::new(socket, received, api.app(), &context);
-                connection::run(api, context, transport, protocol).await;
+                connection::run(api, context, transport, protocol, turns).await;
                 // Held until here: the permit counts the socket for as long as it is open.
                 drop(permit);
             };
             // A socket has left `Listener::open`, so a stopping server waits for it through this.
-            tasks.track_future(turns.take(run.instrument(span)))
+            tasks.track_future(run.instrument(span))
         }))
 }
 
