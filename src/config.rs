@@ -26,6 +26,7 @@ use crate::config::{
     file::FileSetting,
     http::{Anonymous, HttpConfig},
     limit::LimitConfig,
+    listen::ListenAddress,
     rate::RateConfig,
     rest::RestConfig,
     token::TokenConfig,
@@ -106,8 +107,8 @@ impl Config {
     }
 
     /// Whether a request may name any host, since nothing says which are this server's.
-    pub(crate) fn takes_any_host(&self) -> bool {
-        let is_known = self.http.listen.is_loopback() || self.connection.is_tls();
+    pub(crate) fn takes_any_host(&self, listen: &ListenAddress) -> bool {
+        let is_known = listen.is_loopback() || self.connection.is_tls();
         self.http.allowed_host.is_empty() && !is_known
     }
 

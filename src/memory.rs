@@ -3,6 +3,8 @@
 //! What is counted is about what is held: enough to refuse new work before the machine has no
 //! memory left, which would end the server for everybody.
 
+pub(crate) mod limited_writer;
+
 use std::{
     fs,
     sync::{
@@ -80,13 +82,14 @@ pub(crate) struct MemoryShare {
 
 impl MemoryBudget {
     /// A budget of `max` bytes: 0 is without a limit, `None` a quarter of the machine's memory.
-    /// Each caller may hold `max_of_caller` of them; 0 is without a limit.
+    /// Each caller may hold `max_of_caller` of them, and no more than half; 0 is without a limit.
     pub(crate) fn new(max: Option<u64>, max_of_caller: u64, held: &Gauge) -> Self {
         let max = match max {
             Some(0) => u64::MAX,
             Some(max) => max,
             None => machine_memory().map_or(u64::MAX, |bytes| bytes / PART),
         };
+        let max_of_caller = max_of_caller.min(max / 2);
         Self {
             max: i64::try_from(max).unwrap_or(i64::MAX),
             held: held.clone(),
@@ -180,7 +183,7 @@ impl MemoryShare {
     /// Takes more bytes.
     ///
     /// # Errors
-    /// `LimitExceeded` where this alone would be more than a caller may hold, `TooManyAtOnce` where
+    /// `TooLarge` where this alone would be more than a caller may hold, `TooManyAtOnce` where
     /// the caller holds too many, `OutOfMemory` where all do; then none are taken.
     pub(crate) fn grow(&mut self, bytes: usize) -> Result<()> {
         let budget = &self.budget;
@@ -189,10 +192,9 @@ impl MemoryShare {
         let refusal = if budget.of_caller.is_some() && of_caller > signed(max) {
             let alone = (self.bytes + bytes) as u64;
             if alone > max {
-                Error::LimitExceeded {
+                Error::TooLarge {
                     limit,
                     max,
-                    asked: None,
                     advice: "ask for less at once",
                 }
             } else {
@@ -311,7 +313,8 @@ mod tests {
     #[test]
     fn a_caller_has_its_part_and_no_more() {
         let held = Gauge::default();
-        let budget = MemoryBudget::new(Some(100), 60, &held);
+        // At most half of what all may hold.
+        let budget = MemoryBudget::new(Some(120), 100, &held);
         let caller = |address: &str| {
             let address = address.parse().expect("an address");
             budget.for_caller(&CallerKey::of_address(address))
@@ -321,7 +324,7 @@ mod tests {
         let refused = caller("192.0.2.1").reserve(1);
         assert!(matches!(refused, Err(Error::TooManyAtOnce { max: 60, .. })));
         let alone = caller("192.0.2.1").reserve(61);
-        assert!(matches!(alone, Err(Error::LimitExceeded { max: 60, .. })));
+        assert!(matches!(alone, Err(Error::TooLarge { max: 60, .. })));
         assert!(matches!(second.reserve(41), Err(Error::OutOfMemory)));
         assert_eq!(held.get(), 60, "what is refused takes nothing");
         let rest = second.reserve(40).expect("there is room");

@@ -87,7 +87,7 @@ pub(crate) struct LimitConfig {
     )]
     pub(crate) max_values: u64,
     /// How many bytes the texts of an answer may have together, or those of an event; one of up to
-    /// 64 bytes counts as a field alone
+    /// 64 bytes counts as a field alone. The answer as it is sent may have twice as many
     #[arg(
         long,
         env = "BUILDBOT_GRAPHQL_MAX_TEXT_BYTES",

@@ -46,7 +46,7 @@ pub(crate) struct RateConfig {
     )]
     pub(crate) max_memory_bytes: Option<u64>,
     /// How many of them one caller's requests and answers may hold at once, with the rows that are
-    /// read for them; 0 is without a limit
+    /// read for them, and never more than half; 0 is without a limit
     #[arg(
         long,
         env = "BUILDBOT_GRAPHQL_MAX_MEMORY_BYTES_PER_CALLER",

@@ -54,6 +54,16 @@ pub(crate) enum Error {
         /// What the caller can do.
         advice: &'static str,
     },
+    /// An answer would be larger than it may be, whenever it is asked for.
+    #[error("{limit} is {max}, and this asks for more: {advice}")]
+    TooLarge {
+        /// The setting's name.
+        limit: &'static str,
+        /// Its value.
+        max: u64,
+        /// What the caller can do.
+        advice: &'static str,
+    },
     /// The caller has as much at once as it may have.
     #[error("{limit} is {max}, and so many {what}: try again in {seconds} s")]
     TooManyAtOnce {
@@ -90,7 +100,7 @@ pub(crate) enum Error {
     FeedLagged,
     /// The subscriber took too long to read its snapshot.
     #[error(
-        "the client reads its snapshot too slowly, for which snapshot-seconds gives {0} s: subscribe again with snapshot: true, for fewer steps"
+        "the client reads its snapshot too slowly, for which snapshot-seconds gives {0} s, and a quarter of them for a page: subscribe again with snapshot: true, for fewer steps"
     )]
     SnapshotLagged(u64),
     /// The database has no change feed.
@@ -214,7 +224,9 @@ impl Error {
             Self::Invalid { .. } => ErrorCode::BadUserInput,
             Self::Unauthenticated | Self::BadToken(_) => ErrorCode::Unauthenticated,
             Self::Forbidden { .. } => ErrorCode::Forbidden,
-            Self::LimitExceeded { .. } | Self::TooManyAtOnce { .. } => ErrorCode::LimitExceeded,
+            Self::LimitExceeded { .. } | Self::TooLarge { .. } | Self::TooManyAtOnce { .. } => {
+                ErrorCode::LimitExceeded
+            }
             Self::RateLimited { .. } => ErrorCode::RateLimited,
             Self::CursorExpired(_) => ErrorCode::CursorExpired,
             Self::FeedLagged | Self::SnapshotLagged(_) => ErrorCode::FeedLagged,

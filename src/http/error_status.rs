@@ -8,6 +8,8 @@ use crate::domain::error::{Error, ErrorCode};
 pub(crate) fn status_of_error(error: &Error) -> StatusCode {
     match error {
         Error::TooManyAtOnce { .. } => StatusCode::TOO_MANY_REQUESTS,
+        // It would be the same at any other time.
+        Error::TooLarge { .. } => StatusCode::BAD_REQUEST,
         _ => status_of(error.code()),
     }
 }

@@ -25,6 +25,8 @@ const PROBED: [&str; 2] = ["/healthz", "/readyz"];
 #[derive(Clone)]
 pub(crate) struct HostCheck {
     pub(crate) config: Arc<Config>,
+    /// Whether any host is taken on this address.
+    pub(crate) takes_any: bool,
     pub(crate) tls: Option<Tls>,
 }
 
@@ -36,7 +38,7 @@ impl HostCheck {
             return allowed.iter().any(|allowed| allowed.matches(host));
         }
         // A proxy is asked by names that it knows and this server does not.
-        if self.config.takes_any_host() || self.config.connection.trusts(peer.ip().to_canonical()) {
+        if self.takes_any || self.config.connection.trusts(peer.ip().to_canonical()) {
             return true;
         }
         // A page whose host is an address was not led here by a name.

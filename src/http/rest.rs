@@ -109,7 +109,11 @@ async fn respond(
     let body = read(app, db, &path, &parameters).await?;
     // Each row costs one more point, and their number is known only now.
     app.rate_limiter.charge(context, count_rows(&body));
-    Ok(ok(&body, &request.headers))
+    let (memory, max) = (
+        app.rate_limiter.memory(context),
+        app.config.limit.max_text_bytes,
+    );
+    ok(&body, &request.headers, max, &memory)
 }
 
 /// Reads the resource at a path.
@@ -121,7 +125,7 @@ async fn read(app: &App, db: &Db, path: &ResourcePath, parameters: &Parameters) 
         ResourcePath::Build(reference) => build::get(app, db, reference, parameters).await,
         ResourcePath::Steps(of) => step::list(app, db, of, parameters).await,
         ResourcePath::Step(reference) => step::get(app, db, reference, parameters).await,
-        ResourcePath::OpenApi | ResourcePath::Root => Ok(openapi::document()),
+        ResourcePath::OpenApi | ResourcePath::Root => Ok(openapi::DOCUMENT.clone()),
     }
 }
 

@@ -15,6 +15,7 @@ use tower_http::{
 
 use crate::{
     app::App,
+    config::listen::ListenAddress,
     graphql::api::Api,
     http::{
         cors, graphiql,
@@ -63,16 +64,20 @@ pub(crate) fn router(api: &Api, tls: Option<Tls>) -> Router {
             response_headers::rate_limit,
         ));
     let routes = authenticated(api, limited).merge(pages(&app));
-    if app.config.http.ops_listen.is_some() {
-        outermost(api, tls, routes.merge(health()))
+    let http = &app.config.http;
+    let routes = if http.ops_listen.is_some() {
+        routes.merge(health())
     } else {
-        outermost(api, tls, routes.merge(ops(api)))
-    }
+        routes.merge(ops(api))
+    };
+    outermost(api, tls, &http.listen, routes)
 }
 
 /// Builds the routes of `--ops-listen` and their layers.
 pub(crate) fn ops_router(api: &Api, tls: Option<Tls>) -> Router {
-    outermost(api, tls, ops(api))
+    let http = &api.app().config.http;
+    let listen = http.ops_listen.as_ref().unwrap_or(&http.listen);
+    outermost(api, tls, listen, ops(api))
 }
 
 fn ops(api: &Api) -> Router {
@@ -96,11 +101,16 @@ fn authenticated(api: &Api, routes: Router) -> Router {
     routes.layer(from_fn_with_state(api.clone(), authenticate))
 }
 
-/// Adds the layers of every route.
-fn outermost(api: &Api, tls: Option<Tls>, routes: Router) -> Router {
+/// Adds the layers of every route of this address.
+fn outermost(api: &Api, tls: Option<Tls>, listen: &ListenAddress, routes: Router) -> Router {
     let app = api.app().clone();
     let (config, memory) = (app.config.clone(), app.memory.clone());
     let is_tls = config.connection.is_tls();
+    let hosts = HostCheck {
+        takes_any: config.takes_any_host(listen),
+        config,
+        tls,
+    };
     routes
         // For panics in the layers above, and in routes without an error format of their own.
         .layer(panic_boundary::plain())
@@ -109,7 +119,7 @@ fn outermost(api: &Api, tls: Option<Tls>, routes: Router) -> Router {
         // For clients that accept gzip.
         .layer(compression())
         // Before everything that reads `Host`, and everything that costs something.
-        .layer(from_fn_with_state(HostCheck { config, tls }, require_host))
+        .layer(from_fn_with_state(hosts, require_host))
         .layer(from_fn(limit_head))
         // Outside of the pages: their own policy is already set, and this keeps it.
         .layer(response_headers::security(is_tls))

@@ -25,7 +25,7 @@ fn hosts(config: &Config) -> String {
         let allowed: Vec<_> = allowed.iter().map(ToString::to_string).collect();
         return allowed.join(" ");
     }
-    if config.takes_any_host() {
+    if config.takes_any_host(&config.http.listen) {
         return ANY.to_owned();
     }
     let mut hosts = vec!["localhost", "addresses"];

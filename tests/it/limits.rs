@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use crate::support::{server::Server, ws::Ws};
 
+mod answer_bytes;
 mod boundaries;
 mod execution;
 mod json_values;

@@ -89,10 +89,9 @@ impl Budget {
             return Err(None);
         }
         let grown = if (texts.memory.bytes() + text.len()) as u64 > self.max_text_bytes {
-            Err(Error::LimitExceeded {
+            Err(Error::TooLarge {
                 limit: "max-text-bytes",
                 max: self.max_text_bytes,
-                asked: None,
                 advice: "ask for smaller pages, and for each long text once",
             })
         } else {

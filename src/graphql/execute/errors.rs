@@ -133,6 +133,10 @@ fn describe(source: &Error, path: &[PathSegment], extensions: &mut ErrorExtensio
                 extensions.set("asked", *asked);
             }
         }
+        Error::TooLarge { limit, max, .. } => {
+            extensions.set("limit", *limit);
+            extensions.set("max", *max);
+        }
         Error::TooManyAtOnce {
             limit,
             max,

@@ -15,12 +15,13 @@ use crate::{
             errors::{from_error, request_error, settle},
             outcome::{Outcome, Refusal},
             panic_boundary,
-            response::shape_response,
+            response::{leave_out, shape_response},
             response_code::ResponseCode,
             run_scope::RunScope,
         },
-        prepare::{operation::PreparedOperation, type_system::TypeSystem},
+        prepare::operation::PreparedOperation,
     },
+    memory::limited_writer::json_bytes,
     metrics::labels::OutcomeLabel,
 };
 
@@ -77,7 +78,7 @@ impl Api {
             .turn(context, scope.deadline, operation.answer_bytes());
         let turn = turn.await.map_err(Refusal::admission)?;
         match self.call_library(operation, context, scope, turn).await {
-            Ok(response) => Ok(shape(operation, &self.types, response)),
+            Ok(response) => Ok(self.shape(operation, context, response)),
             // An operation that panicked had begun, and earlier fields may have committed.
             Err(error @ Error::Internal(_)) => Ok(Response::from_errors(vec![from_error(&error)])),
             // Of the idempotency key, which is claimed before anything is executed.
@@ -120,17 +121,42 @@ impl Api {
             deadline.keep_reading(&scope.account, work).await??
         }
     }
-}
 
-/// Sets the codes of an executed operation's errors, and puts its data into the selected shape.
-fn shape(operation: &PreparedOperation, types: &TypeSystem, mut response: Response) -> Response {
-    if operation.is_mutation() {
-        tell_written(&mut response.errors);
+    /// Sets the codes of an executed operation's errors, and puts its data into the selected shape.
+    fn shape(
+        &self,
+        operation: &PreparedOperation,
+        context: &RequestContext,
+        mut response: Response,
+    ) -> Response {
+        if operation.is_mutation() {
+            tell_written(&mut response.errors);
+        }
+        shape_response(&operation.canonical, &self.types, &mut response);
+        if let Err(error) = self.check_answer(context, &response) {
+            let error = if operation.is_mutation() {
+                Error::WrittenUnread
+            } else {
+                error
+            };
+            leave_out(&mut response, &error);
+        }
+        // During execution, the library's own errors are arguments that it could not read.
+        settle(&mut response.errors, ErrorCode::BadUserInput.into());
+        response
     }
-    shape_response(&operation.canonical, types, &mut response);
-    // During execution, the library's own errors are arguments that it could not read.
-    settle(&mut response.errors, ErrorCode::BadUserInput.into());
-    response
+
+    /// Checks that an answer is not too long, and that there is memory for it: what it is made of
+    /// may be small beside its text.
+    fn check_answer(&self, context: &RequestContext, response: &Response) -> Result<()> {
+        let bytes = json_bytes(&response.data, self.app.config.limit.max_text_bytes)?;
+        // It is held until it is sent by whoever sends it.
+        self.app
+            .rate_limiter
+            .memory(context)
+            .reserve(bytes)
+            .map(drop)
+    }
 }
 
 /// Replaces what asks the caller to try again below a mutation's root: that field has been written.

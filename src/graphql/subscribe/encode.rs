@@ -13,12 +13,12 @@ use crate::{
     graphql::{
         execute::{
             errors::{ErrorSigner, from_error, settle},
-            response::shape_response,
+            response::{leave_out, shape_response},
         },
         prepare::{operation::PreparedOperation, type_system::TypeSystem},
         subscribe::stream_state::StreamState,
     },
-    memory::{MemoryBudget, MemoryShare},
+    memory::{MemoryBudget, MemoryShare, limited_writer::json_bytes},
 };
 
 /// A response of a stream, in JSON.
@@ -44,6 +44,7 @@ impl PreparedOperation {
         state: &'a StreamState,
         signer: &'a ErrorSigner,
         memory: &'a MemoryBudget,
+        max_text_bytes: u64,
     ) -> impl Stream<Item = Result<EncodedEvent, StreamErrors>> + 'a {
         responses.map(move |response| {
             let mut response = response.map_err(|error| vec![from_error(&error)])?;
@@ -51,6 +52,9 @@ impl PreparedOperation {
             let is_open = state.is_open();
             if is_open {
                 shape_response(&self.canonical, types, &mut response);
+                if let Err(error) = json_bytes(&response.data, max_text_bytes) {
+                    leave_out(&mut response, &error);
+                }
             }
             settle(&mut response.errors, ErrorCode::BadUserInput.into());
             if !is_open {

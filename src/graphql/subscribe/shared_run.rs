@@ -88,7 +88,8 @@ impl SharedRun {
         let responses = catch_stream(self.api.schema.execute_stream(request));
         let signer = self.api.error_signer(context);
         let (types, memory) = (&self.api.types, &self.api.app.memory);
-        let encoded = operation.encode_responses(responses, types, &state, &signer, memory);
+        let max = self.api.app.config.limit.max_text_bytes;
+        let encoded = operation.encode_responses(responses, types, &state, &signer, memory, max);
         let mut encoded = pin!(encoded.ready_chunks(EVENTS_AT_ONCE));
         while let Some(ready) = encoded.next().await {
             let begun = Instant::now();

@@ -112,6 +112,7 @@ impl Api {
             feed: self.app.feed.clone(),
             signer: self.error_signer(context),
             memory: self.app.memory.clone(),
+            max_text_bytes: self.app.config.limit.max_text_bytes,
         };
         let opened = Opened {
             state,
@@ -190,6 +191,7 @@ struct SubscriptionUpdates {
     feed: Feed,
     signer: ErrorSigner,
     memory: MemoryBudget,
+    max_text_bytes: u64,
 }
 
 impl SubscriptionUpdates {
@@ -214,6 +216,7 @@ impl SubscriptionUpdates {
                     &state,
                     &self.signer,
                     &self.memory,
+                    self.max_text_bytes,
                 );
                 let mut own = pin!(own);
                 while let Some(event) = own.next().await {

@@ -10,12 +10,19 @@ use crate::{
     domain::error::Error,
     graphql::{
         api::Api,
-        execute::outcome::{Outcome, Refusal},
+        execute::{
+            errors::from_error,
+            outcome::{Outcome, Refusal},
+        },
         prepare::{documents::OperationRequest, operation::PreparedOperation},
     },
     http::graphql::{
         media::ResponseMedia, refusal::HttpRefusal, request::from_json, response::refused_with,
         response_body::ResponseBody,
+    },
+    memory::{
+        MemoryShare,
+        limited_writer::{answer_too_large, max_answer_bytes},
     },
 };
 
@@ -36,13 +43,61 @@ pub(crate) async fn respond(
         Ok(prepared) => prepared,
         Err(refusal) => return Ok(refused_with(media, StatusCode::BAD_REQUEST, &refusal)),
     };
-    let mut outcomes = Vec::with_capacity(prepared.len());
+    let mut answers = Answers::new(api, context);
     for operation in prepared {
-        outcomes.push(run(api, context, operation).await);
+        let outcome = match answers.check() {
+            Ok(()) => run(api, context, operation).await,
+            Err(error) => {
+                Outcome::Refused(api.error_signer(context).signed(from_error(&error)).into())
+            }
+        };
+        answers.push(&outcome)?;
     }
-    let bodies: Vec<_> = outcomes.iter().filter_map(ResponseBody::of).collect();
     // Each answer tells how its own operation fared; the status is that of the batch.
-    Ok(media.json(&bodies))
+    Ok(media.json_text(answers.into_json()))
+}
+
+/// The answers so far, as the JSON array that they become: an answer as it was made takes far more.
+struct Answers {
+    json: Vec<u8>,
+    memory: MemoryShare,
+    max_text_bytes: u64,
+}
+
+impl Answers {
+    fn new(api: &Api, context: &RequestContext) -> Self {
+        let app = api.app();
+        Self {
+            json: Vec::new(),
+            memory: app.rate_limiter.memory(context).hold(0),
+            max_text_bytes: app.config.limit.max_text_bytes,
+        }
+    }
+
+    /// Whether another may be added. One operation alone has the same limit.
+    fn check(&self) -> Result<(), Error> {
+        if self.json.len() <= max_answer_bytes(self.max_text_bytes) {
+            return Ok(());
+        }
+        Err(answer_too_large(self.max_text_bytes))
+    }
+
+    fn push(&mut self, outcome: &Outcome) -> Result<(), HttpRefusal> {
+        let Some(body) = ResponseBody::of(outcome) else {
+            return Ok(());
+        };
+        self.json
+            .push(if self.json.is_empty() { b'[' } else { b',' });
+        serde_json::to_writer(&mut self.json, &body)
+            .map_err(|error| HttpRefusal::from(Error::internal(error)))?;
+        self.memory.resize(self.json.len());
+        Ok(())
+    }
+
+    fn into_json(mut self) -> Vec<u8> {
+        self.json.push(b']');
+        self.json
+    }
 }
 
 /// Runs one operation; a subscription is refused.

@@ -77,16 +77,21 @@ impl ResponseMedia {
 
     /// Encodes a body in this media type, with status 200.
     pub(crate) fn json(self, body: &impl Serialize) -> Response {
-        let content_type = match self {
-            Self::Json | Self::EventStream | Self::Multipart => "application/json; charset=utf-8",
-            Self::GraphqlResponse => "application/graphql-response+json; charset=utf-8",
-        };
         match serde_json::to_vec(body) {
-            Ok(body) => ([(header::CONTENT_TYPE, content_type)], body).into_response(),
+            Ok(json) => self.json_text(json),
             Err(error) => {
                 tracing::error!(%error, "an answer could not be written");
                 StatusCode::INTERNAL_SERVER_ERROR.into_response()
             }
         }
+    }
+
+    /// The same for a body that is JSON already.
+    pub(crate) fn json_text(self, json: Vec<u8>) -> Response {
+        let content_type = match self {
+            Self::Json | Self::EventStream | Self::Multipart => "application/json; charset=utf-8",
+            Self::GraphqlResponse => "application/graphql-response+json; charset=utf-8",
+        };
+        ([(header::CONTENT_TYPE, content_type)], json).into_response()
     }
 }

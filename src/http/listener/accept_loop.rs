@@ -54,6 +54,8 @@ const STREAM_WINDOW: u32 = 64 * 1024;
 const CONNECTION_WINDOW: u32 = 1024 * 1024;
 /// How many requests a client may cancel before they are looked at; more is taken for an attack.
 const MAX_RESETS: usize = 20;
+/// How much of a refused request's body hyper has read anyway, in bytes.
+const SHORT_BODY: u64 = 16 * 1024;
 /// How long an idle connection may take to end once it was asked to.
 const LINGER: Duration = Duration::from_secs(2);
 /// How long idle connections stay open once the server stops, for requests that are on their way.
@@ -197,6 +199,8 @@ impl Listener {
             let is_http2 = request.version() == Version::HTTP_2;
             // Over HTTP/2, a body that is not read holds up no other.
             let has_body = !is_http2 && !request.body().is_end_stream();
+            let has_long_body = has_body
+                && (request.body().size_hint().upper()).is_none_or(|bytes| bytes > SHORT_BODY);
             // hyper may leave a request of HTTP/1.1 alone until an answer before it is taken, and
             // there is one of them on a connection.
             let turns = if is_http2 {
@@ -209,8 +213,10 @@ impl Listener {
             let stop = self.app.stop.clone();
             async move {
                 let mut response = response.await?;
-                if stop.is_cancelled() && !is_http2 {
-                    // The client must not send its next request as the connection closes.
+                let is_refused = !response.status().is_success();
+                if !is_http2 && (stop.is_cancelled() || is_refused && has_long_body) {
+                    // The client must not send its next request as the connection closes. hyper
+                    // does not read what is left of a body.
                     let close = HeaderValue::from_static("close");
                     response
                         .headers_mut()
@@ -218,7 +224,7 @@ impl Listener {
                         .or_insert(close);
                 }
                 // A request may have been refused before its body was read.
-                unread_body.set(has_body && !response.status().is_success());
+                unread_body.set(has_body && is_refused);
                 Ok::<_, Infallible>(response.map(|body| WatchedBody::new(body, open, is_http2)))
             }
         });

@@ -6,6 +6,8 @@ pub(crate) mod parameter;
 pub(crate) mod path;
 pub(crate) mod schema;
 
+use std::sync::LazyLock;
+
 use serde_json::{Value, json};
 use utoipa::openapi::{
     Components, ComponentsBuilder, InfoBuilder, OpenApiBuilder, ServerBuilder,
@@ -24,7 +26,9 @@ use crate::http::rest::{
 };
 
 /// The document.
-pub(crate) fn document() -> Value {
+pub(crate) static DOCUMENT: LazyLock<Value> = LazyLock::new(document);
+
+fn document() -> Value {
     let info = InfoBuilder::new()
         .title("Buildbot's builders, builds and steps")
         .description(Some(

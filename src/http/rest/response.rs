@@ -12,6 +12,7 @@ use crate::{
         accept,
         error_status::{retry_after, status_of_error},
     },
+    memory::{MemoryBudget, limited_writer::to_json},
 };
 
 /// The media type of every answer.
@@ -86,19 +87,31 @@ impl IntoResponse for RestError {
 }
 
 /// Answers with 200, in indented JSON where the client prefers text.
-pub(crate) fn ok(body: &Value, headers: &HeaderMap) -> Response {
+///
+/// # Errors
+/// `TooLarge`, and why there is no memory for it.
+pub(crate) fn ok(
+    body: &Value,
+    headers: &HeaderMap,
+    max_text_bytes: u64,
+    memory: &MemoryBudget,
+) -> Result<Response, RestError> {
     let prefers_text =
         accept::quality(headers, "text/plain") > accept::quality(headers, "application/json");
-    let (media, body) = if prefers_text {
-        (TEXT, format!("{body:#}\n"))
+    let mut body = to_json(body, prefers_text, max_text_bytes)?;
+    // It is held until it is sent by the layer that sends it.
+    memory.reserve(body.len())?;
+    let media = if prefers_text {
+        body.push(b'\n');
+        TEXT
     } else {
-        (JSON, body.to_string())
+        JSON
     };
     let headers = [
         (header::CONTENT_TYPE, media),
         (header::VARY, HeaderValue::from_static("Accept")),
     ];
-    (headers, body).into_response()
+    Ok((headers, body).into_response())
 }
 
 /// Quotes the caller's input, shortened.

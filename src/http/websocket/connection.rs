@@ -285,7 +285,7 @@ impl SocketConnection {
                     self.start(*start, text.len());
                     None
                 }
-                Ok(None) => None,
+                Ok(None) => self.charge(text.len()),
                 Err(reason) => Some(ConnectionEnd::Close(reason)),
             },
             Message::Binary(_) => Some(ConnectionEnd::Close(CloseReason::binary())),
@@ -316,6 +316,15 @@ impl SocketConnection {
                 self.session.failed(&start.label, &[error], out);
             }
         }
+    }
+
+    /// Charges for a message of so many bytes that starts nothing. It closes the socket of a caller
+    /// without the points.
+    fn charge(&self, bytes: usize) -> Option<ConnectionEnd> {
+        let limiter = &self.api.app().rate_limiter;
+        let paid = limiter.spend_bytes(self.session.context(), bytes);
+        let refusal = paid.err()?;
+        Some(ConnectionEnd::Close(CloseReason::try_again(&refusal)))
     }
 
     async fn on_init(&mut self, authorization: &[Option<String>]) -> Option<ConnectionEnd> {

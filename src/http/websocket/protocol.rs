@@ -106,8 +106,8 @@ impl CloseReason {
         Self::new(close_code::POLICY, rule)
     }
 
-    /// There is no memory for what comes in.
-    pub(crate) fn no_memory(refusal: &Error) -> Self {
+    /// There is no memory for what comes in, or the caller has no points for it.
+    pub(crate) fn try_again(refusal: &Error) -> Self {
         Self::new(close_code::AGAIN, refusal.to_string())
     }
 

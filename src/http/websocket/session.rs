@@ -176,6 +176,11 @@ impl Session {
         Ok(None)
     }
 
+    /// Whose socket it is.
+    pub(crate) fn context(&self) -> &RequestContext {
+        &self.context
+    }
+
     /// The client's address.
     pub(crate) fn address(&self) -> IpAddr {
         self.context.address

@@ -51,7 +51,7 @@ impl UnfinishedMessage {
         }
         let more = bytes.saturating_sub(self.held);
         let taken = self.memory.grow(more);
-        taken.map_err(|refusal| CloseReason::no_memory(&refusal))?;
+        taken.map_err(|refusal| CloseReason::try_again(&refusal))?;
         self.held += more;
         let begins = bytes > 0 && !self.has_begun;
         self.has_begun = bytes > 0;

@@ -31,6 +31,24 @@ async fn operators_routes_have_an_address_of_their_own() {
     assert_eq!(response.status(), 421);
 }
 
+#[tokio::test]
+async fn they_are_asked_by_any_name_where_nothing_says_which_are_theirs() {
+    let free = TcpListener::bind("0.0.0.0:0").unwrap();
+    let ops = free.local_addr().unwrap();
+    drop(free);
+    let database = Database::fresh().await;
+    let process = Process::start(&database, &["--ops-listen", &ops.to_string()]).await;
+    let status = async |address: SocketAddr, path: &str| {
+        let request = reqwest::Client::new().get(format!("http://{address}{path}"));
+        let request = request.header("host", "prometheus.example");
+        request.send().await.unwrap().status().as_u16()
+    };
+    let ops = SocketAddr::from(([127, 0, 0, 1], ops.port()));
+    assert_eq!(status(ops, "/metrics").await, 200);
+    // The other address is this machine's alone, and has its own rule.
+    assert_eq!(status(process.address, "/graphiql").await, 421);
+}
+
 #[test]
 fn both_cannot_be_one_address() {
     let given = ["test", "--listen", "8020", "--ops-listen", "localhost:8020"];

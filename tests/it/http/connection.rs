@@ -341,3 +341,25 @@ async fn a_request_has_one_host() {
         }
     }
 }
+
+#[tokio::test]
+async fn a_refused_request_says_whether_its_connection_goes_on() {
+    let server = Server::start().await;
+    let post = |bytes: usize| {
+        let head = "POST /graphql HTTP/1.1\r\nHost: localhost\r\nContent-Type: text/plain";
+        format!(
+            "{head}\r\nContent-Length: {bytes}\r\n\r\n{}",
+            " ".repeat(bytes)
+        )
+    };
+    // hyper has read the first body, and not the second.
+    let mut raw = RawConnection::open(&server).await;
+    raw.send(post(1_000)).await;
+    raw.send(post(500_000)).await;
+    let answers = raw.read_to_end().await;
+    let (first, second) = answers[1..].split_once("HTTP/1.1 ").unwrap();
+    assert!(first.starts_with("TTP/1.1 415"), "{answers}");
+    assert!(!first.contains("connection: close"), "{answers}");
+    assert!(second.starts_with("415"), "{answers}");
+    assert!(second.contains("connection: close"), "{answers}");
+}

@@ -98,7 +98,13 @@ async fn each_event_has_all_the_bytes_and_gives_them_back() {
 
 #[tokio::test]
 async fn texts_count_in_the_servers_memory() {
-    let (server, client) = with_long_text(&["--max-memory-bytes", "200000"]).await;
+    let flags = [
+        "--max-memory-bytes",
+        "200000",
+        "--max-memory-bytes-per-caller",
+        "0",
+    ];
+    let (server, client) = with_long_text(&flags).await;
     client.data(&times(100), json!({})).await;
     let answer = client.execute(&times(250), json!({})).await;
     assert_eq!(answer["data"]["step"], json!(null));

@@ -6,7 +6,15 @@ use serde_json::{Value, json};
 use super::check_returned;
 use crate::support::{server::Server, wait_until};
 
-const FLAGS: [&str; 4] = ["--anonymous", "write", "--max-memory-bytes", "60000"];
+/// One caller may hold all of it.
+const FLAGS: [&str; 6] = [
+    "--anonymous",
+    "write",
+    "--max-memory-bytes",
+    "60000",
+    "--max-memory-bytes-per-caller",
+    "0",
+];
 
 /// A query with a body of some 20 kB.
 fn large() -> Value {

@@ -107,7 +107,13 @@ async fn what_has_come_of_a_message_counts() {
     drop(sockets);
     check_returned(&server).await;
 
-    let server = Server::with_flags(&["--max-memory-bytes", "100000"]).await;
+    let flags = [
+        "--max-memory-bytes",
+        "100000",
+        "--max-memory-bytes-per-caller",
+        "0",
+    ];
+    let server = Server::with_flags(&flags).await;
     let mut ws = server.ws().await;
     ws.socket
         .send(part(&"x".repeat(200_000), true, false))

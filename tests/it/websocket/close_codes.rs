@@ -194,3 +194,24 @@ async fn a_stopping_server_closes_with_1001() {
     }
     server.stop().await;
 }
+
+/// Each 100 KiB of a message cost 100 points, whatever it says.
+#[tokio::test]
+async fn messages_that_nobody_pays_for_close_with_1013() {
+    let flags = ["--rate-points", "1000", "--rate-points-per-second", "1"];
+    for kind in ["ping", "pong", "complete"] {
+        let server = Server::with_flags(&flags).await;
+        let mut ws = server.ws().await;
+        let mut message =
+            json!({ "type": kind, "id": "1", "payload": { "p": " ".repeat(102_400) } });
+        if kind == "complete" {
+            message["payload"] = message["payload"]["p"].take();
+        }
+        for _ in 0..11 {
+            send_text(&mut ws, &message.to_string()).await;
+        }
+        let (code, reason) = ws.close_frame().await.unwrap();
+        assert_eq!(code, 1013, "{kind}: {reason}");
+        assert!(reason.contains("rate-points is 1000"), "{kind}: {reason}");
+    }
+}
