@@ -3,7 +3,7 @@
 //! What is counted is about what is held: enough to refuse new work before the machine has no
 //! memory left, which would end the server for everybody.
 
-pub(crate) mod limited_writer;
+pub(crate) mod answer_bytes;
 
 use std::{
     fs,
@@ -325,9 +325,12 @@ mod tests {
         assert!(matches!(refused, Err(Error::TooManyAtOnce { max: 60, .. })));
         let alone = caller("192.0.2.1").reserve(61);
         assert!(matches!(alone, Err(Error::TooLarge { max: 60, .. })));
-        assert!(matches!(second.reserve(41), Err(Error::OutOfMemory)));
         assert_eq!(held.get(), 60, "what is refused takes nothing");
         let rest = second.reserve(40).expect("there is room");
+        let third = caller("192.0.2.3");
+        assert!(matches!(third.reserve(21), Err(Error::OutOfMemory)));
+        drop(third.reserve(20).expect("there is room"));
+        assert_eq!(held.get(), 100);
         drop(share);
         caller("192.0.2.1").reserve(60).expect("it came back");
         drop(rest);

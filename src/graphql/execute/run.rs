@@ -21,7 +21,7 @@ use crate::{
         },
         prepare::operation::PreparedOperation,
     },
-    memory::limited_writer::json_bytes,
+    memory::answer_bytes::json_bytes,
     metrics::labels::OutcomeLabel,
 };
 

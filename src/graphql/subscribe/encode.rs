@@ -18,7 +18,7 @@ use crate::{
         prepare::{operation::PreparedOperation, type_system::TypeSystem},
         subscribe::stream_state::StreamState,
     },
-    memory::{MemoryBudget, MemoryShare, limited_writer::json_bytes},
+    memory::{MemoryBudget, MemoryShare, answer_bytes::json_bytes},
 };
 
 /// A response of a stream, in JSON.

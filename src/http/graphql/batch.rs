@@ -22,7 +22,7 @@ use crate::{
     },
     memory::{
         MemoryShare,
-        limited_writer::{answer_too_large, max_answer_bytes},
+        answer_bytes::{answer_too_large, max_answer_bytes},
     },
 };
 

@@ -12,7 +12,10 @@ use crate::{
         accept,
         error_status::{retry_after, status_of_error},
     },
-    memory::{MemoryBudget, limited_writer::to_json},
+    memory::{
+        MemoryBudget,
+        answer_bytes::{indented_json_bytes, json_bytes},
+    },
 };
 
 /// The media type of every answer.
@@ -98,11 +101,22 @@ pub(crate) fn ok(
 ) -> Result<Response, RestError> {
     let prefers_text =
         accept::quality(headers, "text/plain") > accept::quality(headers, "application/json");
-    let mut body = to_json(body, prefers_text, max_text_bytes)?;
+    let bytes = if prefers_text {
+        indented_json_bytes(body, max_text_bytes)?
+    } else {
+        json_bytes(body, max_text_bytes)?
+    };
     // It is held until it is sent by the layer that sends it.
-    memory.reserve(body.len())?;
+    memory.reserve(bytes)?;
+    let mut json = Vec::with_capacity(bytes + 1);
+    let written = if prefers_text {
+        serde_json::to_writer_pretty(&mut json, body)
+    } else {
+        serde_json::to_writer(&mut json, body)
+    };
+    written.map_err(Error::internal)?;
     let media = if prefers_text {
-        body.push(b'\n');
+        json.push(b'\n');
         TEXT
     } else {
         JSON
@@ -111,7 +125,7 @@ pub(crate) fn ok(
         (header::CONTENT_TYPE, media),
         (header::VARY, HeaderValue::from_static("Accept")),
     ];
-    Ok((headers, body).into_response())
+    Ok((headers, json).into_response())
 }
 
 /// Quotes the caller's input, shortened.

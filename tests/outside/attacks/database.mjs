@@ -4,11 +4,15 @@ import { copyFileSync } from "node:fs";
 import { join } from "node:path";
 import { binary } from "../server.mjs";
 
-// Builds, steps of each, and characters of a state string.
+// Builds, steps of each, characters of a state string, and which one.
 export const SHAPES = {
   small: [100, 10, 20],
   // Bytes: 48,000 steps and 1,200 builds, of 1,500 characters each.
   long: [1_200, 40, 1_500],
+  // Builds of 40 MB each in texts.
+  texts: [5, 10_000, 4_000],
+  // 33 MB of characters that JSON writes as six bytes each.
+  escaped: [1, 2_000, 16_384, "\u0001"],
   // Rows: 1.6 million steps.
   large: [80_000, 20, 20],
   // The same for tests of a debug build.
@@ -18,12 +22,12 @@ export const SHAPES = {
 const FILL = `
 import sqlite3, sys
 db = sqlite3.connect(sys.argv[1], isolation_level=None)
-builds, steps, length = map(int, sys.argv[2:])
+builds, steps, length = map(int, sys.argv[2:5])
 db.execute("begin")
 triggers = db.execute("select name, sql from sqlite_master where type = 'trigger'").fetchall()
 for name, _ in triggers: db.execute(f"drop trigger {name}")
 db.execute("insert into builders (id, name, name_hash) values (1, 'b', 'e9d71f5ee7c92d6dc9e92ffdad17b8bd49418f98')")
-text = "x" * (length - 12)
+text = (sys.argv[5:] or ["x"])[0] * (length - 12)
 db.execute("""with recursive n(i) as (select 1 union all select i + 1 from n where i < ?1)
   insert into builds (id, number, builderid, started_at, complete_at, locks_duration_s, state_string, results)
   select i, i, 1, 1700000000 + i, 1700000060 + i, 0, printf('build %06d', i) || ?2, 0 from n""", (builds, text))

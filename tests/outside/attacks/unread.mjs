@@ -8,6 +8,14 @@ const objects = (i) => ({ query: `{ a${i}: builds(first: 500) { nodes { steps(li
 // 500 objects whose text is asked for 600 times each: few points, as many values as there may be.
 const aliases = (i) =>
   ({ query: `{ a${i}: steps(first: 500) { nodes { ${repeat(600, (n) => `s${n}: stateString`).join(" ")} } } }` });
+// 12,500 objects under names of 3,700 characters: 93 KB that ask for a gigabyte.
+const LONG = "x".repeat(3_700);
+const names = (i) => {
+  const fields = repeat(25, (n) => `${LONG}${n}: number`).join(" ");
+  return { query: `{ a${i}: steps(first: 500) { nodes { build { steps(limit: 5) { build { steps(limit: 5) { ${fields} } } } } } } }` };
+};
+// 4 MB of texts in each operation of a batch that costs as much as it may.
+const texts = () => repeat(19, () => ({ query: "{ build(buildid: 3) { steps(limit: 1000) { stateString } } }" }));
 const page = (i) => ({ query: `{ a${i}: steps(first: 500) { nodes { stateString } } }` });
 
 async function posts({ origin, tally, hold }, operation, { read = false, headers = {}, times = 1 } = {}) {
@@ -21,12 +29,25 @@ async function posts({ origin, tally, hold }, operation, { read = false, headers
   await sleep(hold + 7_000);
 }
 
-const attack = (name, run) => ({ name: `unread answers: ${name}`, shape: "long", run });
+// Requests of REST for this path, of which nothing is read.
+async function gets({ origin, tally, hold }, path, times) {
+  await Promise.all(repeat(CALLERS, async () => {
+    const socket = await connection(origin);
+    socket.on("close", () => tally.add("closed"));
+    socket.write(repeat(times, () => requestText("GET", path, {})).join(""));
+  }));
+  await sleep(hold + 5_000);
+}
+
+const attack = (name, run, shape = "long") => ({ name: `unread answers: ${name}`, shape, run });
 
 export default [
   attack("20,000 objects", (on) => posts(on, objects)),
   attack("500 objects, 600 aliases of a text", (on) => posts(on, aliases)),
   attack("500 objects, 600 aliases of a text, which are read", (on) => posts(on, aliases, { read: true })),
+  attack("long names of fields", (on) => posts(on, names), "small"),
+  attack("batches of long texts", (on) => posts(on, texts), "texts"),
+  attack("escaped texts", (on) => posts(on, () => ({ query: "{ steps(first: 500) { nodes { stateString } } }" })), "escaped"),
   attack("20 requests of 500 objects each, pipelined", (on) => posts(on, page, { times: 20 })),
   attack("20,000 objects in gzip", (on) => posts(on, objects, { headers: { "Accept-Encoding": "gzip" } })),
   attack("20,000 objects in a batch of one", (on) => posts(on, (i) => [objects(i)])),
@@ -51,14 +72,10 @@ export default [
     }));
     await sleep(hold + 5_000);
   }),
-  attack("REST", async ({ origin, tally, hold }) => {
-    await Promise.all(repeat(CALLERS, async () => {
-      const socket = await connection(origin);
-      socket.on("close", () => tally.add("closed"));
-      socket.write(repeat(20, () => requestText("GET", "/api/v2/builds?limit=1200", {})).join(""));
-    }));
-    await sleep(hold + 5_000);
-  }),
+  attack("REST", (on) => gets(on, "/api/v2/builds?limit=1200", 20)),
+  attack("REST of 10,000 long texts", (on) => gets(on, "/api/v2/builds/1/steps?limit=10000", 1), "texts"),
+  attack("REST of 6,000 long texts", (on) => gets(on, "/api/v2/builds/1/steps?limit=6000", 1), "texts"),
+  attack("REST of escaped texts", (on) => gets(on, "/api/v2/builds/1/steps?limit=300", 1), "escaped"),
   attack("gzip, which is read", ({ origin, tally, hold }) =>
     loop(origin, tally, 16, hold + 2_000, (i) =>
       ({ headers: { ...JSON_HEADERS, "Accept-Encoding": "gzip" }, body: JSON.stringify(page(i)) }))),

@@ -1,5 +1,5 @@
-//! Writing answers of a limited length. What an answer is made of is small beside its text where
-//! names are long, or characters are escaped.
+//! How long an answer is as it is sent, found before it is written. What an answer is made of is
+//! small beside its text where names are long, or characters are escaped.
 
 use std::io::{self, ErrorKind, Write};
 
@@ -11,37 +11,24 @@ use crate::domain::error::{Error, Result};
 /// characters that JSON escapes come to its texts.
 const ANSWER_FACTOR: u64 = 2;
 
-/// Passes on at most so many bytes.
+/// Counts what is written, up to so many bytes.
 #[derive(Debug)]
-pub(crate) struct LimitedWriter<W> {
-    inner: W,
+struct LimitedWriter {
     written: usize,
     max: usize,
 }
 
-impl<W: Write> LimitedWriter<W> {
-    fn new(inner: W, max: usize) -> Self {
-        let written = 0;
-        Self {
-            inner,
-            written,
-            max,
-        }
-    }
-}
-
-impl<W: Write> Write for LimitedWriter<W> {
+impl Write for LimitedWriter {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.written = self.written.saturating_add(bytes.len());
         if self.written > self.max {
             return Err(ErrorKind::FileTooLarge.into());
         }
-        self.inner.write_all(bytes)?;
         Ok(bytes.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.inner.flush()
+        Ok(())
     }
 }
 
@@ -64,30 +51,31 @@ pub(crate) fn answer_too_large(max_text_bytes: u64) -> Error {
 /// # Errors
 /// `TooLarge`.
 pub(crate) fn json_bytes(value: &impl Serialize, max_text_bytes: u64) -> Result<usize> {
-    let mut counter = LimitedWriter::new(io::sink(), max_answer_bytes(max_text_bytes));
-    let written = serde_json::to_writer(&mut counter, value);
-    written.map_err(|_| answer_too_large(max_text_bytes))?;
-    Ok(counter.written)
+    count(max_text_bytes, |counter| {
+        serde_json::to_writer(counter, value)
+    })
 }
 
-/// A value as JSON, indented if it is for people.
+/// The same as indented JSON.
 ///
 /// # Errors
 /// `TooLarge`.
-pub(crate) fn to_json(
-    value: &impl Serialize,
-    is_indented: bool,
+pub(crate) fn indented_json_bytes(value: &impl Serialize, max_text_bytes: u64) -> Result<usize> {
+    count(max_text_bytes, |counter| {
+        serde_json::to_writer_pretty(counter, value)
+    })
+}
+
+fn count(
     max_text_bytes: u64,
-) -> Result<Vec<u8>> {
-    let mut json = Vec::new();
-    let writer = LimitedWriter::new(&mut json, max_answer_bytes(max_text_bytes));
-    let written = if is_indented {
-        serde_json::to_writer_pretty(writer, value)
-    } else {
-        serde_json::to_writer(writer, value)
+    write: impl FnOnce(&mut LimitedWriter) -> serde_json::Result<()>,
+) -> Result<usize> {
+    let mut counter = LimitedWriter {
+        written: 0,
+        max: max_answer_bytes(max_text_bytes),
     };
-    written.map_err(|_| answer_too_large(max_text_bytes))?;
-    Ok(json)
+    write(&mut counter).map_err(|_| answer_too_large(max_text_bytes))?;
+    Ok(counter.written)
 }
 
 #[cfg(test)]
@@ -101,14 +89,8 @@ mod tests {
         // 10 bytes as JSON, since a control character is escaped.
         let value = json!(["\u{1}"]);
         assert_eq!(json_bytes(&value, 5).expect("it fits"), 10);
-        assert_eq!(
-            to_json(&value, false, 5).expect("it fits"),
-            b"[\"\\u0001\"]"
-        );
-        for refused in [
-            json_bytes(&value, 4).map(drop),
-            to_json(&value, true, 5).map(drop),
-        ] {
+        assert_eq!(indented_json_bytes(&value, 7).expect("it fits"), 14);
+        for refused in [json_bytes(&value, 4), indented_json_bytes(&value, 6)] {
             assert!(matches!(refused, Err(Error::TooLarge { .. })));
         }
         // No other error is taken for it.
