@@ -1,7 +1,8 @@
 //! Turns of a caller's requests and operations at being polled.
 //!
 //! Tokio polls what is ready in the order in which it became so. Without turns, a caller that sends
-//! twenty thousand requests at once would be served before everybody who comes a moment later.
+//! twenty thousand requests at once would have every thread, and be served before everybody who
+//! comes a moment later.
 //!
 //! Events and answers on their way out take no turns: a thousand sockets of one address would wait
 //! for each other at each event.
@@ -81,7 +82,11 @@ impl<F: Future> Future for InTurn<F> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::{
+        sync::atomic::{AtomicUsize, Ordering},
+        thread,
+        time::Duration,
+    };
 
     use tokio::task::{JoinSet, yield_now};
 
@@ -91,19 +96,23 @@ mod tests {
         turns.of(&CallerKey::of_address(address.parse().expect("an address")))
     }
 
-    /// Counts the polls before each that counts for another caller.
-    #[tokio::test]
+    const TASKS: usize = 400;
+    const POLLS: usize = 10;
+
+    /// Counts the polls of one caller before each of another's, which has as many threads left.
+    #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
     async fn another_caller_does_not_wait_for_all_that_one_has_ready() {
-        let turns = PollTurns {
-            at_once: 2,
-            ..PollTurns::new()
-        };
+        let turns = PollTurns::new();
         let polls = Arc::new(AtomicUsize::new(0));
         let mut tasks = JoinSet::new();
-        for _ in 0..1_000 {
+        for _ in 0..TASKS {
             let polls = polls.clone();
             tasks.spawn(of(&turns, "192.0.2.1").take(async move {
-                polls.fetch_add(1, Ordering::Relaxed);
+                for _ in 0..POLLS {
+                    polls.fetch_add(1, Ordering::Relaxed);
+                    thread::sleep(Duration::from_micros(200));
+                    yield_now().await;
+                }
             }));
         }
         let before = polls.clone();
@@ -117,8 +126,8 @@ mod tests {
             most
         });
         let most = tokio::spawn(honest).await.expect("it ends");
-        assert!(most < 20, "{most} polls of another came first");
+        assert!(most < TASKS / 4, "{most} polls of another came first");
         tasks.join_all().await;
-        assert_eq!(polls.load(Ordering::Relaxed), 1_000);
+        assert_eq!(polls.load(Ordering::Relaxed), TASKS * POLLS);
     }
 }
