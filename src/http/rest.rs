@@ -109,11 +109,9 @@ async fn respond(
     let body = read(app, db, &path, &parameters).await?;
     // Each row costs one more point, and their number is known only now.
     app.rate_limiter.charge(context, count_rows(&body));
-    let (memory, max) = (
-        app.rate_limiter.memory(context),
-        app.config.limit.max_text_bytes,
-    );
-    ok(&body, &request.headers, max, &memory)
+    let memory = app.rate_limiter.memory(context);
+    let max_text_bytes = app.config.limit.max_text_bytes;
+    ok(&body, &request.headers, max_text_bytes, &memory)
 }
 
 /// Reads the resource at a path.

@@ -13,12 +13,12 @@ const ANSWER_FACTOR: u64 = 2;
 
 /// Counts what is written, up to so many bytes.
 #[derive(Debug)]
-struct LimitedWriter {
+struct ByteCounter {
     written: usize,
     max: usize,
 }
 
-impl Write for LimitedWriter {
+impl Write for ByteCounter {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.written = self.written.saturating_add(bytes.len());
         if self.written > self.max {
@@ -68,9 +68,9 @@ pub(crate) fn indented_json_bytes(value: &impl Serialize, max_text_bytes: u64) -
 
 fn count(
     max_text_bytes: u64,
-    write: impl FnOnce(&mut LimitedWriter) -> serde_json::Result<()>,
+    write: impl FnOnce(&mut ByteCounter) -> serde_json::Result<()>,
 ) -> Result<usize> {
-    let mut counter = LimitedWriter {
+    let mut counter = ByteCounter {
         written: 0,
         max: max_answer_bytes(max_text_bytes),
     };

@@ -6,6 +6,16 @@ use buildbot_graphql::testing::check_flags;
 
 use crate::support::{database::Database, process::Process};
 
+/// A server that operators ask at a free port of this address.
+async fn start(address: &str) -> (Database, Process, SocketAddr) {
+    let free = TcpListener::bind(address).unwrap();
+    let ops = free.local_addr().unwrap();
+    drop(free);
+    let database = Database::fresh().await;
+    let process = Process::start(&database, &["--ops-listen", &ops.to_string()]).await;
+    (database, process, ops)
+}
+
 async fn statuses(address: SocketAddr) -> Vec<u16> {
     let mut statuses = Vec::new();
     for path in ["healthz", "readyz", "metrics", "graphiql"] {
@@ -17,11 +27,7 @@ async fn statuses(address: SocketAddr) -> Vec<u16> {
 
 #[tokio::test]
 async fn operators_routes_have_an_address_of_their_own() {
-    let free = TcpListener::bind("127.0.0.1:0").unwrap();
-    let ops = free.local_addr().unwrap();
-    drop(free);
-    let database = Database::fresh().await;
-    let process = Process::start(&database, &["--ops-listen", &ops.to_string()]).await;
+    let (_database, process, ops) = start("127.0.0.1:0").await;
     assert_eq!(statuses(process.address).await, [200, 404, 404, 200]);
     assert_eq!(statuses(ops).await, [200, 200, 200, 404]);
     // By no foreign name there either.
@@ -33,11 +39,7 @@ async fn operators_routes_have_an_address_of_their_own() {
 
 #[tokio::test]
 async fn they_are_asked_by_any_name_where_nothing_says_which_are_theirs() {
-    let free = TcpListener::bind("0.0.0.0:0").unwrap();
-    let ops = free.local_addr().unwrap();
-    drop(free);
-    let database = Database::fresh().await;
-    let process = Process::start(&database, &["--ops-listen", &ops.to_string()]).await;
+    let (_database, process, ops) = start("0.0.0.0:0").await;
     let status = async |address: SocketAddr, path: &str| {
         let request = reqwest::Client::new().get(format!("http://{address}{path}"));
         let request = request.header("host", "prometheus.example");

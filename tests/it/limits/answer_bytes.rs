@@ -58,10 +58,9 @@ async fn escaped_characters_count() {
 #[tokio::test]
 async fn what_a_mutation_has_written_is_told_although_its_answer_is_too_large() {
     let (_server, client) = server().await;
-    let query = format!(
-        "mutation {{ newStep(buildid: 1, name: \"t\") {{ step {{ build {} }} }} }}",
-        "{ steps { NAME: number } }".replace("NAME", &"x".repeat(1_000))
-    );
+    let name = "x".repeat(1_000);
+    let selection = format!("step {{ build {{ steps {{ {name}: number }} }} }}");
+    let query = format!("mutation {{ newStep(buildid: 1, name: \"t\") {{ {selection} }} }}");
     let (code, message) = client.error(&query, json!({})).await;
     assert_eq!(code, "OUTCOME_UNKNOWN", "{message}");
     let count = "{ steps(where: { name: { eq: \"t\" } }) { totalCount } }";
