@@ -9,6 +9,7 @@ pub(crate) mod command_error;
 pub(crate) mod error;
 pub(crate) mod event;
 pub(crate) mod filter;
+pub(crate) mod folded_text;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzz;
 pub(crate) mod id;

@@ -36,6 +36,8 @@ pub(crate) enum Test {
     NotIn(Vec<Value>),
     /// A case-sensitive substring, of a number in decimal, or for a list one of its elements.
     Contains(String),
+    /// A substring of a text, by Unicode's simple case folding.
+    ContainsIgnoreCase(String),
     /// Null.
     IsNull,
 }
@@ -47,6 +49,27 @@ pub(crate) enum Value {
     Int(i64),
     /// Text, compared by code point.
     Text(String),
+}
+
+/// The tests that a text passes together if it starts with this one. They are comparisons, so that
+/// an index by code point serves them.
+pub(crate) fn starts_with(prefix: &str) -> impl Iterator<Item = Test> {
+    let above = text_above(prefix).map(|above| Test::Lt(Value::Text(above)));
+    [Test::Ge(Value::Text(prefix.to_owned()))]
+        .into_iter()
+        .chain(above)
+}
+
+/// The least text that is greater than every text with this prefix; `None` if there is none.
+fn text_above(prefix: &str) -> Option<String> {
+    let mut kept = prefix.chars();
+    while let Some(last) = kept.next_back() {
+        // A range of characters leaves out the surrogates.
+        if let Some(next) = (last..=char::MAX).nth(1) {
+            return Some(kept.as_str().to_owned() + next.encode_utf8(&mut [0; 4]));
+        }
+    }
+    None
 }
 
 impl<F> Filter<F> {
@@ -91,3 +114,24 @@ impl Direction {
 
 /// An order: fields with directions, most significant first; the last is always the id.
 pub(crate) type Order<F> = Vec<(F, Direction)>;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_text_above_a_prefix_is_the_next_one_by_code_point() {
+        for (prefix, above) in [
+            ("", None),
+            ("a", Some("b")),
+            ("a\0", Some("a\u{1}")),
+            ("\u{7f}", Some("\u{80}")),
+            ("x\u{d7ff}", Some("x\u{e000}")),
+            ("a\u{10ffff}", Some("b")),
+            ("a\u{10ffff}\u{10ffff}", Some("b")),
+            ("\u{10ffff}", None),
+        ] {
+            assert_eq!(text_above(prefix).as_deref(), above, "{prefix:?}");
+        }
+    }
+}

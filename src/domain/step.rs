@@ -10,6 +10,10 @@ pub(crate) const MAX_STEP_NAME: usize = 50;
 pub(crate) enum StepField {
     Stepid,
     Buildid,
+    /// Of its build; null if there is no such build.
+    Builderid,
+    /// Of its build's builder; null if there is no such builder.
+    BuilderName,
     Number,
     Name,
     StateString,

@@ -4,17 +4,18 @@ use std::collections::HashMap;
 
 use sea_orm::{
     ActiveValue::{NotSet, Set},
-    Iterable, QuerySelect, QueryTrait, Select,
+    Condition, Iterable, QuerySelect, QueryTrait, Select,
     entity::prelude::*,
-    sea_query::ExprTrait,
+    sea_query::{ExprTrait, SelectStatement},
 };
 use serde::{Deserialize, Serialize};
 
 use crate::{
     domain::{
         build::BuildField,
+        builder::BuilderField,
         error::{Error, Result},
-        filter::Filter,
+        filter::{Filter, Test},
         id::{BuildId, BuilderId},
         offset_page::{OffsetPage, OffsetPageArgs},
         page::{PageArgs, Rows},
@@ -24,6 +25,7 @@ use crate::{
         builder,
         db::{database::Db, dialect::SqlDialect, transaction::Txn},
         query::{
+            compare::value_test,
             count,
             field::{FilterField, ListedEntity, flag},
             page, per_parent,
@@ -175,6 +177,39 @@ pub(crate) async fn by_numbers(
         );
     }
     Ok(found)
+}
+
+/// Selects the ids of the builds whose builder's id passes a test.
+pub(crate) fn of_builders_by_id(dialect: SqlDialect, test: &Test) -> SelectStatement {
+    let passes = value_test(dialect, BuildField::Builderid, test);
+    ids_where(passes)
+}
+
+/// Selects the ids of the builds whose builder's name passes a test.
+pub(crate) fn of_builders_by_name(dialect: SqlDialect, test: &Test) -> SelectStatement {
+    let builders = builder::ids_where(value_test(dialect, BuilderField::Name, test));
+    let builderid = Expr::col((Entity, Column::Builderid));
+    ids_where(Condition::all().add(builderid.in_subquery(builders)))
+}
+
+fn ids_where(passes: Condition) -> SelectStatement {
+    let select = Entity::find().select_only().column(Column::Id);
+    select.filter(passes).into_query()
+}
+
+/// The id of the builder of the build that a column names; null if there is no such build.
+pub(crate) fn builderid_of(buildid: &str) -> Expr {
+    Expr::cust(format!(
+        "(SELECT builds.builderid FROM builds WHERE builds.id = {buildid})"
+    ))
+}
+
+/// The name of the builder of the build that a column names; null if there is no such builder.
+pub(crate) fn builder_name_of(buildid: &str) -> Expr {
+    Expr::cust(format!(
+        "(SELECT builders.name FROM builds JOIN builders ON builders.id = builds.builderid \
+         WHERE builds.id = {buildid})"
+    ))
 }
 
 /// A page by offset of all builds, or of those of one builder.

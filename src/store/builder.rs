@@ -4,9 +4,9 @@ use std::collections::HashMap;
 
 use sea_orm::{
     ActiveValue::{NotSet, Set},
-    Condition, IntoActiveModel,
+    Condition, IntoActiveModel, QuerySelect, QueryTrait,
     entity::prelude::*,
-    sea_query::ExprTrait,
+    sea_query::{ExprTrait, SelectStatement},
 };
 use serde::{Deserialize, Serialize};
 
@@ -73,7 +73,7 @@ impl ListedEntity for Entity {
 impl FilterField for BuilderField {
     fn sql(self, _dialect: SqlDialect) -> Expr {
         match self {
-            // Lists have no column: `rank` orders by them and `list_test` tests them.
+            // Lists have no column: `rank` orders by them and `own_test` tests them.
             Self::Builderid | Self::Masterids | Self::Tags => Expr::col((Entity, Column::Id)),
             Self::Name => Expr::col((Entity, Column::Name)),
             Self::Description => Expr::col((Entity, Column::Description)),
@@ -102,7 +102,7 @@ impl FilterField for BuilderField {
         }
     }
 
-    fn list_test(self, test: &Test) -> Option<Condition> {
+    fn own_test(self, _dialect: SqlDialect, test: &Test) -> Option<Condition> {
         let with_element = match (self, test) {
             (Self::Tags, Test::Contains(name)) => builder_tag::builders_with(name),
             (Self::Masterids, Test::Contains(id)) => match id.parse() {
@@ -115,6 +115,12 @@ impl FilterField for BuilderField {
         let id = Expr::col((Entity, Column::Id));
         Some(Condition::all().add(id.in_subquery(with_element)))
     }
+}
+
+/// Selects the ids of the builders that pass a condition.
+pub(crate) fn ids_where(passes: Condition) -> SelectStatement {
+    let select = Entity::find().select_only().column(Column::Id);
+    select.filter(passes).into_query()
 }
 
 /// The builders with these ids.

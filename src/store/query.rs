@@ -4,6 +4,7 @@ pub(crate) mod compare;
 pub(crate) mod count;
 pub(crate) mod field;
 pub(crate) mod filter;
+pub(crate) mod fold;
 pub(crate) mod keyset;
 pub(crate) mod order;
 pub(crate) mod page;

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use sea_orm::{
     ActiveValue::{NotSet, Set},
-    DbBackend, QuerySelect,
+    Condition, DbBackend, QuerySelect,
     entity::prelude::*,
     sea_query::ExprTrait,
 };
@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     domain::{
         error::{Error, Result},
-        filter::Filter,
+        filter::{Filter, Test},
         id::{BuildId, StepId},
         offset_page::{OffsetPage, OffsetPageArgs},
         page::{PageArgs, Rows},
@@ -94,6 +94,8 @@ impl FilterField for StepField {
             Self::Complete => return flag(column(Column::CompleteAt).is_not_null()),
             // Any number but 0 says so.
             Self::Hidden => return flag(column(Column::Hidden).ne(0)),
+            Self::Builderid => return build::builderid_of("steps.buildid"),
+            Self::BuilderName => return build::builder_name_of("steps.buildid"),
             Self::Stepid => Column::Id,
             Self::Buildid => Column::Buildid,
             Self::Number => Column::Number,
@@ -110,12 +112,20 @@ impl FilterField for StepField {
     fn is_nullable(self) -> bool {
         matches!(
             self,
-            Self::StartedAt | Self::LocksAcquiredAt | Self::CompleteAt | Self::Results
+            Self::Builderid
+                | Self::BuilderName
+                | Self::StartedAt
+                | Self::LocksAcquiredAt
+                | Self::CompleteAt
+                | Self::Results
         )
     }
 
     fn is_text(self) -> bool {
-        matches!(self, Self::Name | Self::StateString | Self::Urls)
+        matches!(
+            self,
+            Self::BuilderName | Self::Name | Self::StateString | Self::Urls
+        )
     }
 
     fn rank(self, dialect: SqlDialect) -> Option<Expr> {
@@ -125,6 +135,18 @@ impl FilterField for StepField {
             DbBackend::MySql => utf8_bytes(Expr::cust("TRIM(TRAILING ']' FROM steps.urls_json)")),
             _ => Expr::cust("rtrim(steps.urls_json, ']') COLLATE \"C\""),
         })
+    }
+
+    fn own_test(self, dialect: SqlDialect, test: &Test) -> Option<Condition> {
+        // The builds are looked up first: their indexes find a builder's among millions of steps.
+        let builds = match (self, test) {
+            (_, Test::IsNull) => return None,
+            (Self::Builderid, test) => build::of_builders_by_id(dialect, test),
+            (Self::BuilderName, test) => build::of_builders_by_name(dialect, test),
+            _ => return None,
+        };
+        let buildid = Expr::col((Entity, Column::Buildid));
+        Some(Condition::all().add(buildid.in_subquery(builds)))
     }
 }
 

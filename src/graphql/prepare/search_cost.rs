@@ -18,7 +18,7 @@ pub(crate) fn points_of_tests(filter: &Value) -> u64 {
                 .iter()
                 .map(|(name, part)| match (name.as_str(), part) {
                     (_, Value::Null) => 0,
-                    ("contains", _) => TEXT_POINTS,
+                    ("contains" | "containsIgnoreCase", _) => TEXT_POINTS,
                     // A list of values, and not of filters.
                     ("in" | "notIn", _) => TEST_POINTS,
                     (_, part) => points_of_tests(part),

@@ -172,6 +172,8 @@ impl ConnectionNode for Step {
         match field {
             StepField::Stepid => int(row.id.0),
             StepField::Buildid => int(row.buildid.0),
+            // No order has them.
+            StepField::Builderid | StepField::BuilderName => None,
             StepField::Number => int(row.number),
             StepField::Name => Some(Value::Text(row.name.clone())),
             StepField::StateString => Some(Value::Text(row.state_string.clone())),

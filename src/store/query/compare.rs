@@ -7,10 +7,16 @@ use sea_orm::{
 };
 
 use crate::{
-    domain::filter::{Test, Value},
+    domain::{
+        filter::{Test, Value},
+        folded_text::FoldedText,
+    },
     store::{
         db::dialect::SqlDialect,
-        query::field::{FilterField, bytes, ordered},
+        query::{
+            field::{FilterField, bytes, ordered},
+            fold::fold,
+        },
     },
 };
 
@@ -153,7 +159,11 @@ pub(crate) fn value_test<F: FilterField>(dialect: SqlDialect, field: F, test: &T
             values if values.is_empty() => always(),
             values => Condition::all().add(bytes(dialect, field).is_not_in(values)),
         },
-        Test::Contains(part) => contains(dialect, field, part),
+        Test::Contains(part) => contains(dialect, whole(dialect, field), part),
+        Test::ContainsIgnoreCase(part) => {
+            let folded = FoldedText::new(part);
+            contains(dialect, fold(dialect, field, &folded), &folded.text)
+        }
     };
     // A comparison with null is unknown in SQL; here it is false, so that `NOT` of it is true.
     if field.is_nullable() {
@@ -165,23 +175,25 @@ pub(crate) fn value_test<F: FilterField>(dialect: SqlDialect, field: F, test: &T
     }
 }
 
-/// Whether the field's text holds another. Unlike LIKE this knows case, and has no wildcards to
-/// escape.
-fn contains<F: FilterField>(dialect: SqlDialect, field: F, part: &str) -> Condition {
+/// The field's value as `contains` searches it.
+fn whole<F: FilterField>(dialect: SqlDialect, field: F) -> Expr {
+    match dialect.backend {
+        DbBackend::Postgres if !field.is_text() => field.sql(dialect).cast_as("text"),
+        _ => bytes(dialect, field),
+    }
+}
+
+/// Whether a text holds another. Unlike LIKE this knows case, and has no wildcards to escape.
+fn contains(dialect: SqlDialect, whole: Expr, part: &str) -> Condition {
     let index = if dialect.backend == DbBackend::Postgres {
         if part.contains('\0') {
             return never();
         }
-        let whole = if field.is_text() {
-            field.sql(dialect)
-        } else {
-            field.sql(dialect).cast_as("text")
-        };
-        Func::cust("strpos").arg(whole)
+        Func::cust("strpos")
     } else {
-        Func::cust("instr").arg(bytes(dialect, field))
+        Func::cust("instr")
     };
-    Condition::all().add(Expr::expr(index.arg(part)).gt(0))
+    Condition::all().add(Expr::expr(index.arg(whole).arg(part)).gt(0))
 }
 
 impl From<&Value> for sea_orm::Value {

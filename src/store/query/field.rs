@@ -28,8 +28,8 @@ pub(crate) trait FilterField: Copy + std::fmt::Debug {
         None
     }
 
-    /// A test in SQL that is not one of the field's value, such as whether a list has an element.
-    fn list_test(self, _test: &Test) -> Option<Condition> {
+    /// A test in SQL other than one of `sql`, such as whether a list has an element.
+    fn own_test(self, _dialect: SqlDialect, _test: &Test) -> Option<Condition> {
         None
     }
 }

@@ -27,7 +27,7 @@ pub(crate) fn condition<F: FilterField>(dialect: SqlDialect, filter: &Filter<F>)
         Filter::Any(parts) => join(parts.iter().map(condition).collect(), Condition::any),
         Filter::Not(inner) => Condition::all().add(condition(inner)).not(),
         Filter::Field(field, test) => field
-            .list_test(test)
+            .own_test(dialect, test)
             .unwrap_or_else(|| value_test(dialect, *field, test)),
     }
 }

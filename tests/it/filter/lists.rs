@@ -67,6 +67,8 @@ pub(super) const LISTS: [List; 3] = [
         fields: &[
             ("stepid", Kind::Int),
             ("buildid", Kind::Int),
+            ("builderid", Kind::Int),
+            ("builderName", Kind::Text),
             ("number", Kind::Int),
             ("name", Kind::Text),
             ("stateString", Kind::Text),
@@ -83,7 +85,15 @@ impl Kind {
     pub(super) fn operators(self) -> &'static [&'static str] {
         match self {
             Self::Int => &["eq", "ne", "lt", "le", "gt", "ge", "in", "notIn", "isNull"],
-            Self::Text => &["eq", "ne", "contains", "in", "notIn"],
+            Self::Text => &[
+                "eq",
+                "ne",
+                "contains",
+                "containsIgnoreCase",
+                "startsWith",
+                "in",
+                "notIn",
+            ],
             Self::Tags => &["contains"],
             Self::Time => &["eq", "lt", "le", "gt", "ge", "isNull"],
             Self::Results => &["eq", "ne", "in", "notIn", "isNull"],
@@ -97,6 +107,7 @@ impl Kind {
             Self::Text => [
                 &TEXTS[..],
                 &["_", "b", "%b", "B", "本", "none such", "\0", "a\0", "a\0b"],
+                &["IT'S", "XA", "_B", "\u{10ffff}", "é\u{10ffff}"],
                 &[&long(), &format!("{}x", long())],
             ]
             .concat()
@@ -130,6 +141,11 @@ impl Kind {
                     json!(values),
                     Value::Null,
                 ]
+            }
+            "containsIgnoreCase" => {
+                let fits = |text: &Value| text.as_str().unwrap().chars().count() <= 1_000;
+                let fitting = values.into_iter().filter(fits);
+                fitting.chain([Value::Null]).collect()
             }
             _ => values.into_iter().chain([Value::Null]).collect(),
         }

@@ -3,6 +3,7 @@
 use std::cmp::Ordering;
 
 use chrono::DateTime;
+use regex_syntax::hir::{ClassUnicode, ClassUnicodeRange};
 use serde_json::Value;
 
 use super::seed::TIMES;
@@ -59,7 +60,9 @@ fn passes(field: &str, operator: &str, operand: &Value, actual: &Value) -> bool 
         "in" => list(operand).contains(actual),
         "notIn" => !list(operand).contains(actual),
         "contains" if field == "tags" => list(actual).contains(operand),
-        "contains" => actual.as_str().unwrap().contains(operand.as_str().unwrap()),
+        "contains" => text(actual).contains(text(operand)),
+        "containsIgnoreCase" => folded(text(actual)).contains(&folded(text(operand))),
+        "startsWith" => text(actual).starts_with(text(operand)),
         other => panic!("{other}"),
     }
 }
@@ -91,6 +94,20 @@ pub(crate) fn order(a: &Value, b: &Value) -> Ordering {
         (Value::String(a), Value::String(b)) => a.cmp(b),
         _ => a.as_i64().cmp(&b.as_i64()),
     }
+}
+
+fn text(value: &Value) -> &str {
+    value.as_str().unwrap()
+}
+
+/// A text with the least of the characters that differ in case alone, by regex's table.
+fn folded(text: &str) -> String {
+    let least = |c: char| {
+        let mut class = ClassUnicode::new([ClassUnicodeRange::new(c, c)]);
+        class.try_case_fold_simple().unwrap();
+        class.ranges()[0].start()
+    };
+    text.chars().map(least).collect()
 }
 
 fn list(value: &Value) -> &Vec<Value> {

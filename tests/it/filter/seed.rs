@@ -181,9 +181,11 @@ pub(crate) async fn rows(server: &Server, list: &str) -> Vec<Value> {
              AS json FROM builds ORDER BY id"
         }
         _ => {
-            "SELECT json_object('stepid', id, 'buildid', buildid, 'number', number, 'name', name, \
-             'stateString', state_string, 'startedAt', started_at, 'locksAcquiredAt', locks_acquired_at, \
-             'completeAt', complete_at, 'hidden', hidden, 'results', results) AS json FROM steps ORDER BY id"
+            "SELECT json_object('stepid', s.id, 'buildid', buildid, 'number', s.number, 'name', s.name, \
+             'stateString', s.state_string, 'startedAt', s.started_at, 'locksAcquiredAt', locks_acquired_at, \
+             'completeAt', s.complete_at, 'hidden', hidden, 'results', s.results, 'builderid', builderid, \
+             'builderName', r.name) AS json FROM steps s LEFT JOIN builds b ON b.id = buildid \
+             LEFT JOIN builders r ON r.id = builderid ORDER BY s.id"
         }
     };
     let sql = server.sql().await;

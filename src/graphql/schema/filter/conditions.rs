@@ -4,7 +4,7 @@ use async_graphql::MaybeUndefined;
 
 use crate::{
     domain::{
-        filter::{Filter, Test, Value},
+        filter::{self, Filter, Test, Value},
         results,
     },
     graphql::schema::{
@@ -31,10 +31,24 @@ impl<F: Copy> Conditions<F> {
 
     /// Adds a comparison; with an explicit null it matches nothing.
     fn compare<T>(&mut self, field: F, operand: MaybeUndefined<T>, test: impl FnOnce(T) -> Test) {
+        self.compare_all(field, operand, |value| vec![test(value)]);
+    }
+
+    /// The same where a comparison is several tests.
+    fn compare_all<T>(
+        &mut self,
+        field: F,
+        operand: MaybeUndefined<T>,
+        tests: impl FnOnce(T) -> Vec<Test>,
+    ) {
         match operand {
             MaybeUndefined::Undefined => {}
             MaybeUndefined::Null => self.push(Filter::nothing()),
-            MaybeUndefined::Value(value) => self.push(Filter::Field(field, test(value))),
+            MaybeUndefined::Value(value) => {
+                let tests = tests(value).into_iter();
+                self.all
+                    .extend(tests.map(|test| Filter::Field(field, test)));
+            }
         }
     }
 
@@ -66,6 +80,8 @@ impl<F: Copy> Conditions<F> {
         self.compare(field, f.eq, |v| Test::Eq(Value::Text(v)));
         self.compare(field, f.ne, |v| Test::Ne(Value::Text(v)));
         self.compare(field, f.contains, Test::Contains);
+        self.compare(field, f.contains_ignore_case, Test::ContainsIgnoreCase);
+        self.compare_all(field, f.starts_with, |v| filter::starts_with(&v).collect());
         self.compare(field, f.r#in, |v| Test::In(texts(v)));
         self.compare(field, f.not_in, |v| Test::NotIn(texts(v)));
     }

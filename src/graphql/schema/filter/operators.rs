@@ -27,7 +27,7 @@ pub(crate) struct IntFilter {
     pub(crate) is_null: Option<bool>,
 }
 
-/// A test of a text, which distinguishes upper and lower case. All given tests must hold.
+/// A test of a text, which distinguishes upper and lower case unless it says otherwise. All given tests must hold.
 #[derive(InputObject, Clone, Debug)]
 pub(crate) struct StringFilter {
     /// Exactly this text.
@@ -36,6 +36,10 @@ pub(crate) struct StringFilter {
     pub(crate) ne: MaybeUndefined<String>,
     /// Any text with this one somewhere in it. No character is a wildcard.
     pub(crate) contains: MaybeUndefined<String>,
+    /// Any text with this one somewhere in it in upper or lower case, by Unicode's simple case folding: É is é, but ß is not ss. At most 1,000 characters, and 100 different letters.
+    pub(crate) contains_ignore_case: MaybeUndefined<String>,
+    /// Any text that begins with this one. No character is a wildcard.
+    pub(crate) starts_with: MaybeUndefined<String>,
     /// One of these texts; none if the list is empty.
     pub(crate) r#in: MaybeUndefined<Vec<String>>,
     /// Any text but these.

@@ -20,6 +20,10 @@ pub(crate) struct StepFilter {
     stepid: Option<IntFilter>,
     /// The ID of the build that it belongs to.
     buildid: Option<IntFilter>,
+    /// The ID of the builder of its build; null where that build is missing.
+    builderid: Option<IntFilter>,
+    /// The name of the builder of its build.
+    builder_name: Option<StringFilter>,
     /// The number within the build, from 0.
     number: Option<IntFilter>,
     /// The name within the build.
@@ -51,6 +55,8 @@ impl From<StepFilter> for Filter<StepField> {
         let mut conditions = Conditions::new();
         conditions.test_int(StepField::Stepid, f.stepid);
         conditions.test_int(StepField::Buildid, f.buildid);
+        conditions.test_int(StepField::Builderid, f.builderid);
+        conditions.test_text(StepField::BuilderName, f.builder_name);
         conditions.test_int(StepField::Number, f.number);
         conditions.test_text(StepField::Name, f.name);
         conditions.test_text(StepField::StateString, f.state_string);

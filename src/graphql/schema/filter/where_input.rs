@@ -3,12 +3,16 @@
 use crate::domain::{
     error::{Error, Result},
     filter::{Filter, Test},
+    folded_text::check_folded,
+    invalid_argument::InvalidArgument,
 };
 
 /// The most conditions that one `where` may hold, lists of values counted with their length.
 const MAX_CONDITIONS: usize = 1_000;
 /// How deep `and`, `or` and `not` may nest: sea-query writes conditions by recursion.
 const MAX_DEPTH: usize = 20;
+/// How many conditions a text in any case counts as: the database replaces each of its letters.
+const FOLDED: usize = 10;
 
 /// Translates a `where` into a filter. Fails if it exceeds the limits.
 pub(crate) fn read_where<F, I: Into<Filter<F>>>(input: Option<I>) -> Result<Filter<F>> {
@@ -30,7 +34,18 @@ pub(crate) fn read_where<F, I: Into<Filter<F>>>(input: Option<I>) -> Result<Filt
         );
         return Err(Error::invalid("where", rule));
     }
+    check_texts(&filter)?;
     Ok(filter)
+}
+
+/// Checks the texts that are searched for in any case.
+fn check_texts<F>(filter: &Filter<F>) -> Result<(), InvalidArgument> {
+    match filter {
+        Filter::All(parts) | Filter::Any(parts) => parts.iter().try_for_each(check_texts),
+        Filter::Not(inner) => check_texts(inner),
+        Filter::Field(_, Test::ContainsIgnoreCase(text)) => check_folded(text),
+        Filter::Field(..) => Ok(()),
+    }
 }
 
 /// How many conditions and values a filter has, and how deep it nests.
@@ -46,6 +61,7 @@ fn measure<F>(filter: &Filter<F>) -> (usize, usize) {
             let (n, d) = measure(inner);
             (n + 1, d + 1)
         }
+        Filter::Field(_, Test::ContainsIgnoreCase(_)) => (FOLDED, 0),
         Filter::Field(_, Test::In(values) | Test::NotIn(values)) => (1 + values.len(), 0),
         Filter::Field(..) => (1, 0),
     }

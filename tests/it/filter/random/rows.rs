@@ -15,9 +15,10 @@ use crate::{
 };
 
 /// Characters that may break a comparison, a pattern, quoting or a collation.
-const CHARACTERS: [char; 24] = [
+const CHARACTERS: [char; 31] = [
     '%', '_', '\\', '\'', '"', '*', ' ', '\n', '0', 'a', 'A', 's', 'ß', 'ẞ', 'ſ', 'i', 'ı', 'İ',
-    'é', 'e', '\u{301}', '\u{200d}', '\u{ffff}', '🙂',
+    'é', 'É', 'k', '\u{212a}', 'σ', 'ς', 'Σ', 'e', '\u{301}', '\u{200d}', '\u{fffd}', '\u{ffff}',
+    '🙂',
 ];
 
 /// A text that every database can store.
