@@ -1,6 +1,6 @@
 //! Texts in which upper and lower case are alike, by Unicode's simple case folding.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use regex_syntax::hir::{ClassUnicode, ClassUnicodeRange};
 
@@ -21,23 +21,28 @@ pub(crate) struct FoldedText {
 
 impl FoldedText {
     pub(crate) fn new(text: &str) -> Self {
+        let mut known = HashMap::new();
         let mut replaced = BTreeSet::new();
-        let fold = |c: char| {
+        let mut fold = |c: char| {
             let forms = forms_of(c);
             let form = representative(&forms, c);
             let others = forms.into_iter().filter(|other| *other != form);
             replaced.extend(others.map(|other| (other, form)));
             form
         };
+        // Each character is looked up once.
+        let folded = text
+            .chars()
+            .map(|c| *known.entry(c).or_insert_with(|| fold(c)));
         Self {
-            text: text.chars().map(fold).collect(),
+            text: folded.collect(),
             replaced,
         }
     }
 
     /// How many different letters it has.
-    fn letters(&self) -> usize {
-        let letters: BTreeSet<char> = self.replaced.iter().map(|(_, form)| *form).collect();
+    pub(crate) fn letters(&self) -> usize {
+        let letters: HashSet<char> = self.replaced.iter().map(|(_, form)| *form).collect();
         letters.len()
     }
 }

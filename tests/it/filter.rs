@@ -1,6 +1,7 @@
 //! Every filter of the schema, alone and combined, against a reference that filters the same rows
 //! in plain Rust.
 
+mod any_case;
 mod lists;
 mod random;
 mod reference;
@@ -160,6 +161,48 @@ async fn a_filter_is_limited_in_size_and_depth() {
             "{message}"
         );
         assert!(response["data"].is_null(), "{response:#}");
+    }
+}
+
+/// A step whose build is missing has no builder: every comparison is false.
+#[tokio::test]
+async fn a_step_without_a_build_has_no_builder() {
+    let server = Server::start().await;
+    let client = server.client();
+    let build = client.add_build("b").await;
+    client.new_step(build, "kept").await;
+    let orphan = client.add_build("b").await;
+    client.new_step(orphan, "orphan").await;
+    let sql = server.sql().await;
+    sql.disable_foreign_keys().await;
+    sql.run(&format!("DELETE FROM builds WHERE id = {orphan}"))
+        .await;
+    let (kept, orphan, both) = (&["kept"][..], &["orphan"][..], &["kept", "orphan"][..]);
+    for (filter, expected) in [
+        (json!({ "builderid": { "eq": 1 } }), kept),
+        (json!({ "builderid": { "ne": 1 } }), &[][..]),
+        (json!({ "builderid": { "ne": 2 } }), kept),
+        (json!({ "builderid": { "notIn": [] } }), kept),
+        (json!({ "builderid": { "isNull": true } }), orphan),
+        (json!({ "builderid": { "isNull": false } }), kept),
+        (json!({ "builderName": { "eq": "b" } }), kept),
+        (json!({ "builderName": { "ne": "x" } }), kept),
+        (json!({ "builderName": { "startsWith": "" } }), kept),
+        (
+            json!({ "builderName": { "containsIgnoreCase": "B" } }),
+            kept,
+        ),
+        (json!({ "not": { "builderName": { "ne": "x" } } }), orphan),
+        (json!({ "not": { "builderid": { "eq": 2 } } }), both),
+    ] {
+        let query = "query($w: StepFilter) { steps(where: $w) { totalCount nodes { name } } }";
+        let data = client.data(query, json!({ "w": filter })).await;
+        let names: Vec<Value> = expected
+            .iter()
+            .map(|name| json!({ "name": name }))
+            .collect();
+        assert_eq!(data["steps"]["nodes"], json!(names), "{filter}");
+        assert_eq!(data["steps"]["totalCount"], expected.len(), "{filter}");
     }
 }
 

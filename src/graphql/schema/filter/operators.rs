@@ -36,7 +36,7 @@ pub(crate) struct StringFilter {
     pub(crate) ne: MaybeUndefined<String>,
     /// Any text with this one somewhere in it. No character is a wildcard.
     pub(crate) contains: MaybeUndefined<String>,
-    /// Any text with this one somewhere in it in upper or lower case, by Unicode's simple case folding: É is é, but ß is not ss. At most 1,000 characters, and 100 different letters.
+    /// Any text with this one somewhere in it in upper or lower case, by Unicode's simple case folding: É is é, but ß is not ss. At most 1,000 characters and 100 different letters, each of which counts as a condition.
     pub(crate) contains_ignore_case: MaybeUndefined<String>,
     /// Any text that begins with this one. No character is a wildcard.
     pub(crate) starts_with: MaybeUndefined<String>,

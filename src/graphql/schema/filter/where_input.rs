@@ -3,7 +3,7 @@
 use crate::domain::{
     error::{Error, Result},
     filter::{Filter, Test},
-    folded_text::check_folded,
+    folded_text::{FoldedText, check_folded},
     invalid_argument::InvalidArgument,
 };
 
@@ -11,8 +11,6 @@ use crate::domain::{
 const MAX_CONDITIONS: usize = 1_000;
 /// How deep `and`, `or` and `not` may nest: sea-query writes conditions by recursion.
 const MAX_DEPTH: usize = 20;
-/// How many conditions a text in any case counts as: the database replaces each of its letters.
-const FOLDED: usize = 10;
 
 /// Translates a `where` into a filter. Fails if it exceeds the limits.
 pub(crate) fn read_where<F, I: Into<Filter<F>>>(input: Option<I>) -> Result<Filter<F>> {
@@ -20,6 +18,7 @@ pub(crate) fn read_where<F, I: Into<Filter<F>>>(input: Option<I>) -> Result<Filt
         return Ok(Filter::everything());
     };
     let filter = input.into();
+    check_texts(&filter)?;
     let (conditions, depth) = measure(&filter);
     if conditions > MAX_CONDITIONS {
         let rule = format!("at most {MAX_CONDITIONS} conditions and values, got {conditions}");
@@ -34,7 +33,6 @@ pub(crate) fn read_where<F, I: Into<Filter<F>>>(input: Option<I>) -> Result<Filt
         );
         return Err(Error::invalid("where", rule));
     }
-    check_texts(&filter)?;
     Ok(filter)
 }
 
@@ -61,7 +59,10 @@ fn measure<F>(filter: &Filter<F>) -> (usize, usize) {
             let (n, d) = measure(inner);
             (n + 1, d + 1)
         }
-        Filter::Field(_, Test::ContainsIgnoreCase(_)) => (FOLDED, 0),
+        // The database replaces each of its letters.
+        Filter::Field(_, Test::ContainsIgnoreCase(text)) => {
+            (1 + FoldedText::new(text).letters(), 0)
+        }
         Filter::Field(_, Test::In(values) | Test::NotIn(values)) => (1 + values.len(), 0),
         Filter::Field(..) => (1, 0),
     }
