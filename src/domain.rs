@@ -4,6 +4,7 @@
 pub(crate) mod bookmark;
 pub(crate) mod build;
 pub(crate) mod builder;
+pub(crate) mod builder_stats;
 pub(crate) mod caller_key;
 pub(crate) mod command_error;
 pub(crate) mod error;

@@ -8,6 +8,7 @@ pub(crate) mod build;
 pub(crate) mod build_property;
 pub(crate) mod builder;
 pub(crate) mod builder_master;
+pub(crate) mod builder_stats;
 pub(crate) mod builder_tag;
 pub(crate) mod db;
 pub(crate) mod demo_run;

@@ -2,6 +2,7 @@
 
 pub(crate) mod build;
 pub(crate) mod builder;
+pub(crate) mod builder_stats;
 pub(crate) mod connection;
 pub(crate) mod event;
 pub(crate) mod federation;

@@ -59,6 +59,13 @@ pub(crate) enum Relation {}
 
 impl ActiveModelBehavior for ActiveModel {}
 
+impl Model {
+    /// The seconds from start to completion; `None` before that, and if they are negative.
+    pub(crate) fn duration_s(&self) -> Option<i32> {
+        self.complete_at.as_ref()?.seconds_since(&self.started_at)
+    }
+}
+
 impl RowBytes for Model {
     fn text_bytes(&self) -> usize {
         self.state_string.len()

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     domain::{
         error::{Error, Result},
-        filter::{Filter, Test},
+        filter::{Direction, Filter, Test, Value},
         id::{BuildId, StepId},
         offset_page::{OffsetPage, OffsetPageArgs},
         page::{PageArgs, Rows},
@@ -229,6 +229,29 @@ pub(crate) async fn of_builds(
         steps.entry(row.buildid).or_default().push(row);
     }
     Ok(steps)
+}
+
+/// The unfinished step of the highest number of each of these builds; builds without one are left
+/// out.
+pub(crate) async fn current_of(db: &Db, builds: &[BuildId]) -> Result<HashMap<BuildId, Model>> {
+    let filter = Filter::All(vec![
+        Filter::Field(StepField::CompleteAt, Test::IsNull),
+        // Leaves out what SQLite may have in place of a number: it would be the highest.
+        Filter::Field(StepField::Number, Test::Le(Value::Int(i32::MAX.into()))),
+    ]);
+    let selection = Selection {
+        filter: &filter,
+        order: &vec![(StepField::Number, Direction::Desc)],
+        range: RowRange::Offset {
+            limit: 1,
+            offset: 0,
+        },
+    };
+    let pages = pages_of::<Entity, _>(db, &selection, Column::Buildid, builds).await?;
+    let pages = pages.into_iter();
+    Ok(pages
+        .filter_map(|(id, mut page)| Some((id, page.rows.pop()?)))
+        .collect())
 }
 
 /// A page by offset of the steps of a build.

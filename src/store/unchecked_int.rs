@@ -32,6 +32,14 @@ impl UncheckedInt {
         }
     }
 
+    /// The seconds since another time; `None` if they are negative, unknown or do not fit an Int.
+    #[must_use]
+    pub(crate) fn seconds_since(&self, start: &Self) -> Option<i32> {
+        let seconds: Option<i32> = self.int()?.checked_sub(start.int()?)?.try_into().ok();
+        // Buildbot takes times in any order, and clocks differ.
+        seconds.filter(|seconds| *seconds >= 0)
+    }
+
     /// The value that rows are ordered by.
     #[must_use]
     pub(crate) fn value(&self) -> filter::Value {

@@ -30,7 +30,7 @@ const FLAGS: [&str; 6] = [
 const DOWN_AND_UP: &str = "{ builders(first: 500) { nodes { tags builds(first: 5) { nodes { steps { build { builder { name } } } } } } } }";
 
 /// A server that records its statements.
-struct RecordingServer {
+pub(crate) struct RecordingServer {
     server: Server,
     client: Client,
     statements: Arc<Mutex<Vec<String>>>,
@@ -51,7 +51,7 @@ impl RecordingServer {
     }
 
     /// A server with this many builders, each with six builds of three steps and two tags.
-    async fn with(builders: usize) -> Self {
+    pub(crate) async fn with(builders: usize) -> Self {
         let recording = Self::over_copy_of(None).await;
         let mut sql = format!(
             "BEGIN; INSERT INTO tags (id, name, name_hash) VALUES (1, {}), (2, {});",
@@ -77,6 +77,11 @@ impl RecordingServer {
         recording
     }
 
+    /// Runs plain SQL, which is not recorded.
+    pub(crate) async fn run_sql(&self, sql: &str) {
+        self.server.sql().await.run(sql).await;
+    }
+
     /// Takes the statements recorded so far, without those of the change feed.
     fn take_statements(&self) -> Vec<String> {
         let mut all = std::mem::take(&mut *self.statements.lock().unwrap());
@@ -92,7 +97,7 @@ impl RecordingServer {
     }
 
     /// Checks that the query takes this many statements.
-    async fn expect_statements(&self, query: &str, statements: usize) -> Value {
+    pub(crate) async fn expect_statements(&self, query: &str, statements: usize) -> Value {
         let (data, sent) = self.run(query).await;
         let starts: Vec<String> = sent
             .iter()

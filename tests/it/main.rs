@@ -39,6 +39,7 @@ mod response_shape;
 mod rest;
 mod schema;
 mod sse;
+mod statistics;
 mod support;
 mod tidy;
 mod tls;

@@ -7,6 +7,7 @@ use std::{collections::HashMap, sync::Arc};
 use crate::{
     domain::{
         build::BuildField,
+        builder_stats::{NewestBuilds, StepSummary},
         error::Result,
         filter::Filter,
         id::{BuildId, BuilderId, StepId},
@@ -17,12 +18,19 @@ use crate::{
         budget::Budget,
         keyed_loader::{KeyedLoader, fetch_by_arguments},
     },
-    store::{build, builder, builder_tag, db::database::Db, step},
+    store::{
+        build, builder,
+        builder_stats::{self, BuildSet},
+        builder_tag,
+        db::database::Db,
+        step,
+    },
 };
 
 // Arguments are in an `Arc`, since loaders clone their keys.
 type BuildsKey = (BuilderId, Arc<PageArgs<BuildField>>);
 type BuildCountKey = (BuilderId, Filter<BuildField>);
+type NewestBuildsKey = (BuilderId, NewestBuilds);
 type StepsKey = (BuildId, Arc<StepsArgs>);
 
 /// The loaders of one operation. Rows are in an `Arc`, since each caller gets a clone of its value.
@@ -36,8 +44,11 @@ pub(crate) struct Loaders {
     builds_by_number: KeyedLoader<(BuilderId, i32), Arc<build::Model>>,
     builds_of: KeyedLoader<BuildsKey, Rows<Arc<build::Model>>>,
     build_counts: KeyedLoader<BuildCountKey, u64>,
+    newest_builds: KeyedLoader<NewestBuildsKey, Arc<Vec<build::Model>>>,
     steps: KeyedLoader<StepId, Arc<step::Model>>,
     steps_of: KeyedLoader<StepsKey, Vec<Arc<step::Model>>>,
+    current_steps: KeyedLoader<BuildId, Arc<step::Model>>,
+    step_sums: KeyedLoader<BuildSet, Arc<Vec<StepSummary>>>,
 }
 
 impl Loaders {
@@ -52,8 +63,11 @@ impl Loaders {
             builds_by_number: KeyedLoader::default(),
             builds_of: KeyedLoader::default(),
             build_counts: KeyedLoader::default(),
+            newest_builds: KeyedLoader::default(),
             steps: KeyedLoader::default(),
             steps_of: KeyedLoader::default(),
+            current_steps: KeyedLoader::default(),
+            step_sums: KeyedLoader::default(),
         }
     }
 
@@ -148,6 +162,23 @@ impl Loaders {
         Ok(found.unwrap_or(0))
     }
 
+    /// A builder's newest builds, from the newest on.
+    pub(crate) async fn newest_builds(
+        &self,
+        id: BuilderId,
+        newest: NewestBuilds,
+    ) -> Result<Arc<Vec<build::Model>>> {
+        let fetch = |keys: Vec<NewestBuildsKey>| {
+            fetch_by_arguments(keys, |newest, ids| async move {
+                let read = builder_stats::newest_builds(&self.db, newest, &ids);
+                let lists = self.budget.read(read, total_length).await?.into_iter();
+                Ok(lists.map(|(id, rows)| (id, Arc::new(rows))).collect())
+            })
+        };
+        let found = self.newest_builds.load((id, newest), fetch).await?;
+        Ok(found.unwrap_or_default())
+    }
+
     pub(crate) async fn step(&self, id: StepId) -> Result<Option<Arc<step::Model>>> {
         let fetch = |ids: Vec<_>| self.rows(async move { step::by_ids(&self.db, &ids).await });
         self.steps.load(id, fetch).await
@@ -170,6 +201,25 @@ impl Loaders {
             })
         };
         let found = self.steps_of.load((id, args), fetch).await?;
+        Ok(found.unwrap_or_default())
+    }
+
+    /// The step that a build is at.
+    pub(crate) async fn current_step(&self, id: BuildId) -> Result<Option<Arc<step::Model>>> {
+        let fetch = |ids: Vec<_>| self.rows(async move { step::current_of(&self.db, &ids).await });
+        self.current_steps.load(id, fetch).await
+    }
+
+    /// What the steps of these builds add up to, by name.
+    pub(crate) async fn step_sums(&self, builds: BuildSet) -> Result<Arc<Vec<StepSummary>>> {
+        let fetch = |sets: Vec<BuildSet>| async move {
+            let max_rows = self.budget.max_rows_to_read();
+            let read = builder_stats::sum_up_steps(&self.db, &sets, max_rows);
+            let (sums, _) = self.budget.read(read, |(_, rows)| *rows).await?;
+            let share = |(set, sums)| (set, Arc::new(sums));
+            Ok(sums.into_iter().map(share).collect())
+        };
+        let found = self.step_sums.load(builds, fetch).await?;
         Ok(found.unwrap_or_default())
     }
 

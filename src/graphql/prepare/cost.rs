@@ -13,20 +13,21 @@ use async_graphql::{
 
 use crate::{
     config::limit::LimitConfig,
-    domain::page_input::{DEFAULT_SIZE, MAX_LIMIT},
+    domain::{
+        page_input::{DEFAULT_SIZE, MAX_LIMIT},
+        results::Results,
+    },
     graphql::{
         execute::errors,
         prepare::{
             list_size::{argument, items, number, page_size, values_in},
-            search_cost::{COUNT_POINTS, points_of_tests},
+            search_cost::{COUNT_POINTS, STEPS, points_of_sums, points_of_tests},
             synthetic::MARKER,
             type_system::TypeSystem,
         },
     },
 };
 
-/// How many steps a build is assumed to have if no limit is given.
-const STEPS: u64 = 20;
 /// How many links a step is assumed to have.
 const URLS: u64 = 2;
 /// What a schema as text counts for: it is as long as so many objects.
@@ -179,6 +180,7 @@ impl<'d> CostWalk<'d> {
         let arguments = field.arguments.iter();
         let arguments = arguments.filter_map(|(_, value)| value.node.clone().into_const());
         cost.values += arguments.map(|value| values_in(&value)).sum::<u64>();
+        cost.searched = points_of_sums(field, on);
         // A field without a selection returns no object.
         let set = &field.selection_set.node;
         if set.items.is_empty() {
@@ -215,6 +217,8 @@ impl<'d> CostWalk<'d> {
                 None => number(field, "limit", MAX_LIMIT).unwrap_or(STEPS),
             },
             ("Step", "urls") => URLS,
+            ("BuilderStats", "results") => Results::ALL.len() as u64,
+            ("BuilderStats", "steps") => STEPS,
             ("Query", "nodes") => items(field, "ids"),
             ("Query", "_entities") => items(field, "representations"),
             ("__Schema", "types") => self.types.types.len() as u64,
@@ -294,6 +298,10 @@ mod tests {
             (
                 "{ _entities(representations: [{}, 1, 2]) { ... on Build { steps { name } } ... on Step { name } } }",
                 3 * 21,
+            ),
+            (
+                "{ builder(builderid: 1) { stats { builds results { count } steps { name } } } }",
+                2 + 7 + 20,
             ),
             // A text as long as many objects, each time it is asked for.
             ("{ _service { sdl again: sdl } }", 501),

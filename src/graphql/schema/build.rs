@@ -7,6 +7,7 @@ use async_graphql::{Context, ID, Object};
 use crate::{
     domain::{
         build::BuildField,
+        builder_stats::{NewestBuilds, percentile},
         error::{Error, Result},
         filter::{Filter, Value},
         page::PageArgs,
@@ -108,6 +109,27 @@ impl Build {
         DateTime::from_column(self.0.complete_at.as_ref())
     }
 
+    /// Seconds from start to completion; null before that, and where it completed before it started.
+    async fn duration_s(&self) -> Option<i32> {
+        self.0.duration_s()
+    }
+
+    /// When it should be complete: after the median of the durations of the builder's last 20 builds that ended as SUCCESS or WARNINGS. Null where it is complete, and where there is no such build.
+    async fn expected_complete_at(&self, ctx: &Context<'_>) -> Result<Option<DateTime>> {
+        if self.0.complete_at.is_some() {
+            return Ok(None);
+        }
+        let (builder, newest) = (self.0.builderid, NewestBuilds::EXPECTATION);
+        let builds = ctx.loaders().newest_builds(builder, newest).await?;
+        let mut durations: Vec<i32> = builds.iter().filter_map(Model::duration_s).collect();
+        let median = percentile(&mut durations, 50);
+        let start = self.0.started_at.int();
+        let expected = start
+            .zip(median)
+            .map(|(start, median)| start.saturating_add(median.into()));
+        Ok(expected.and_then(DateTime::if_writable))
+    }
+
     /// How many seconds the steps of this build have waited for locks, in all.
     async fn locks_duration_s(&self) -> i32 {
         self.0.locks_duration_s
@@ -125,6 +147,15 @@ impl Build {
             ctx.report_invalid("builds.results", self.0.id.0);
         }
         results
+    }
+
+    /// The step that runs now: the unfinished one of the highest number. Null where the build is complete: none of its steps runs, whatever it left unfinished.
+    async fn current_step(&self, ctx: &Context<'_>) -> Result<Option<Step>> {
+        if self.0.complete_at.is_some() {
+            return Ok(None);
+        }
+        let step = ctx.loaders().current_step(self.0.id).await?;
+        Ok(step.map(Step))
     }
 
     /// The steps of this build, by number. With nameOrNumber: the one step of that number or name, or none.

@@ -6,12 +6,14 @@ use async_graphql::{Context, ID, Object};
 
 use crate::{
     domain::{
-        builder::BuilderField, error::Result, filter::Value, page::PageArgs, page_input::PageInput,
+        builder::BuilderField, builder_stats::NewestBuilds, error::Result, filter::Value,
+        page::PageArgs, page_input::PageInput,
     },
     graphql::{
         execute::context::ContextExt,
         schema::{
             build::{self, Build},
+            builder_stats::BuilderStats,
             connection::{ConnectionNode, NodeConnection},
             filter::{build::BuildFilter, builder::BuilderFilter, where_input::read_where},
             node,
@@ -84,6 +86,21 @@ impl Builder {
     ) -> Result<Option<Build>> {
         let row = ctx.loaders().build_by_number(self.0.id, number).await?;
         Ok(row.map(Build))
+    }
+
+    /// How its newest complete builds went, and where their time went.
+    async fn stats(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(
+            default = 50,
+            desc = "How many builds, those of the highest numbers: 1 to 500."
+        )]
+        last: i32,
+    ) -> Result<BuilderStats> {
+        let newest = NewestBuilds::last(last)?;
+        let builds = ctx.loaders().newest_builds(self.0.id, newest).await?;
+        Ok(BuilderStats(builds))
     }
 
     /// The builds of this builder.

@@ -41,7 +41,11 @@ impl DateTime {
 
     /// Reads a column that may hold anything; `None` also for a year that RFC 3339 cannot write.
     pub(crate) fn from_column(column: Option<&UncheckedInt>) -> Option<Self> {
-        let seconds = column?.int()?;
+        Self::if_writable(column?.int()?)
+    }
+
+    /// The time, unless its year is one that RFC 3339 cannot write.
+    pub(crate) fn if_writable(seconds: i64) -> Option<Self> {
         time::format(seconds).map(|_| Self(seconds))
     }
 }

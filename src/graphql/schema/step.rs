@@ -153,12 +153,8 @@ impl Step {
 }
 
 impl Step {
-    /// The seconds from the start to another time; `None` if they are negative or do not fit an Int.
     fn seconds_since_start(&self, time: Option<&UncheckedInt>) -> Option<i32> {
-        let (start, time) = (self.0.started_at.as_ref()?.int()?, time?.int()?);
-        let seconds = i32::try_from(time.checked_sub(start)?).ok();
-        // Buildbot takes times in any order, and clocks differ.
-        seconds.filter(|seconds| *seconds >= 0)
+        time?.seconds_since(self.0.started_at.as_ref()?)
     }
 }
 
