@@ -158,7 +158,7 @@ impl Reference {
         })
     }
 
-    /// Checks that the rows have what the tests are about: if all were null, they would prove nothing.
+    /// Checks that the rows have what the tests are about: nulls alone would prove nothing.
     pub(super) fn is_informative(&self) {
         let count = |is: &dyn Fn(&Value) -> bool| self.builds.iter().filter(|row| is(row)).count();
         let (expected, current) = (
