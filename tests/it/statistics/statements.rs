@@ -1,5 +1,7 @@
 //! Each level is one statement, and only what is asked for is read.
 
+use serde_json::json;
+
 use crate::loader::RecordingServer;
 
 /// Completes the first four builds of each builder.
@@ -42,4 +44,26 @@ async fn nothing_to_add_up_is_no_statement() {
     let recording = RecordingServer::with(3).await;
     let query = "{ builders { nodes { stats { builds steps { name } } } } }";
     recording.expect_statements(query, 2).await;
+}
+
+/// Above five hundred builds the statement is another one.
+#[tokio::test]
+async fn a_thousand_running_builds_have_their_own_steps() {
+    let recording = RecordingServer::with(300).await;
+    recording
+        .run_sql("UPDATE steps SET complete_at = 1 WHERE number = 2 AND buildid % 2 = 0")
+        .await;
+    let query = "{ builders(first: 500) { nodes { builds(first: 6) { nodes { buildid \
+                 currentStep { number buildid } } } } } }";
+    let data = recording.expect_statements(query, 3).await;
+    let mut builds = 0;
+    for builder in data["builders"]["nodes"].as_array().unwrap() {
+        for build in builder["builds"]["nodes"].as_array().unwrap() {
+            let id = build["buildid"].as_i64().unwrap();
+            let step = json!({ "number": 1 + id % 2, "buildid": id });
+            assert_eq!(build["currentStep"], step);
+            builds += 1;
+        }
+    }
+    assert_eq!(builds, 1_800);
 }
