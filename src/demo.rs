@@ -22,6 +22,7 @@ use crate::{
         simulation::{Simulation, Timeline},
     },
     domain::{
+        builder::BuilderInfo,
         error::Result,
         filter::Filter,
         id::{BuildId, BuilderId},
@@ -92,8 +93,12 @@ async fn add_builders(app: &App) -> Result<Vec<BuilderId>> {
     for builder in &BUILDERS {
         let row = find_builder(app, &writer, builder.name).await?;
         if row.description.is_none() {
-            let (description, tags) = (builder.description, builder.tags);
-            update_builder_info(app, &writer, row.id, description, tags).await?;
+            let info = BuilderInfo {
+                description: Some(builder.description.to_owned()),
+                tags: Some(builder.tags.iter().map(|tag| (*tag).to_owned()).collect()),
+                ..BuilderInfo::default()
+            };
+            update_builder_info(app, &writer, row.id, info).await?;
         }
         ids.push(row.id);
     }

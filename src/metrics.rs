@@ -8,6 +8,7 @@ pub(crate) mod labels;
 
 use std::{sync::atomic::AtomicU64, time::Duration};
 
+use migration::noun::{Noun, NounSet};
 use prometheus_client::{
     encoding::text,
     metrics::{
@@ -21,7 +22,7 @@ use prometheus_client::{
 };
 
 use crate::metrics::labels::{
-    ErrorLabels, KindLabels, OperationLabel, OperationLabels, OutcomeLabel, PoolLabels,
+    ErrorLabels, KindLabels, NounLabels, OperationLabel, OperationLabels, OutcomeLabel, PoolLabels,
     RequestLabels, RouteLabel, RouteLabels, WaitFor, WaitLabel, WaitLabels,
 };
 
@@ -92,6 +93,8 @@ metrics! {
     feed_failures: Counter = "feed_failures", Counter::default();
     /// 1 where the database has a feed, 0 where it has none.
     feed_attached: Gauge = "feed_attached", Gauge::default();
+    /// 1 where every change of a noun is recorded, 0 where its triggers are missing.
+    feed_recorded: Family<NounLabels, Gauge> = "feed_recorded", Family::default();
     /// Connections to the database that are open, by pool.
     pool_connections: Family<PoolLabels, Gauge> = "pool_connections", Family::default();
     /// Those of them that wait for something to do, by pool.
@@ -193,6 +196,15 @@ impl Metrics {
                 let labels = RequestLabels::new(route, status);
                 drop(self.requests.get_or_create(&labels));
             }
+        }
+    }
+
+    /// Sets the nouns of which every change is recorded.
+    pub(crate) fn set_recorded(&self, nouns: NounSet) {
+        for noun in Noun::ALL {
+            let labels = NounLabels { noun: noun.table() };
+            let recorded = self.feed_recorded.get_or_create(&labels);
+            recorded.set(nouns.contains(noun).into());
         }
     }
 

@@ -1,10 +1,10 @@
 //! The schema changes of buildbot-graphql, one file each, applied in order.
 //! The tables carry Buildbot's own names, so that one set of entities reads both databases.
 
-pub use sea_orm_migration::prelude::MigratorTrait;
+pub use sea_orm_migration::prelude::{MigratorTrait, SchemaManager};
 use sea_orm_migration::{
     prelude::{
-        ColumnDef, DbErr, DynIden, IndexCreateStatement, IntoIden, MigrationTrait, SchemaManager,
+        ColumnDef, DbErr, DynIden, IndexCreateStatement, IntoIden, MigrationTrait,
         TableCreateStatement,
     },
     sea_orm::DbBackend,
@@ -16,6 +16,8 @@ mod m0002_step_events;
 mod m0003_tokens;
 mod m0004_idempotency_keys;
 mod m0005_token_expiry;
+mod m0006_events;
+pub mod noun;
 pub mod token;
 
 /// The table that says which migrations a database has had.
@@ -33,6 +35,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0003_tokens::Migration),
             Box::new(m0004_idempotency_keys::Migration),
             Box::new(m0005_token_expiry::Migration),
+            Box::new(m0006_events::Migration),
         ]
     }
 

@@ -50,7 +50,7 @@ pub(crate) struct FeedConfig {
         hide_short_help = true,
     )]
     pub(crate) feed_queue_bytes: usize,
-    /// How many steps a snapshot may hold
+    /// How many builders, builds and steps a snapshot may hold
     #[arg(
         long,
         env = "BUILDBOT_GRAPHQL_FEED_SNAPSHOT_STEPS",

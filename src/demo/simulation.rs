@@ -65,7 +65,8 @@ impl Simulation {
         self.expect_newest().await?;
         let (app, writer) = (&self.app, &self.writer);
         let row = service::builder::find_builder(app, writer, builder.name).await?;
-        service::build::add_build(app, writer, row.id).await
+        let (build, _) = service::build::add_build(app, writer, row.id).await?;
+        Ok(build)
     }
 
     /// Runs a build of this builder, from its first step to its results.

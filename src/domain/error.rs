@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use migration::noun::NounSet;
+
 use crate::domain::{invalid_argument::InvalidArgument, read_only::ReadOnlyReason};
 
 /// How a caller learns what became of a write.
@@ -108,6 +110,11 @@ pub(crate) enum Error {
         "this is a Buildbot database without a change feed: run `buildbot-graphql attach` to add one"
     )]
     FeedDetached,
+    /// The change feed does not record the changes of these nouns.
+    #[error(
+        "changes of {0} are not recorded in this Buildbot database, as after an upgrade of Buildbot: run `buildbot-graphql attach` to record them again"
+    )]
+    NotRecorded(NounSet),
     /// There is a change feed, and the server may not use it.
     #[error(
         "the change feed is out of reach: the server's database user needs SELECT, UPDATE and DELETE on the tables named graphql_…"
@@ -230,7 +237,7 @@ impl Error {
             Self::RateLimited { .. } => ErrorCode::RateLimited,
             Self::CursorExpired(_) => ErrorCode::CursorExpired,
             Self::FeedLagged | Self::SnapshotLagged(_) => ErrorCode::FeedLagged,
-            Self::FeedDetached | Self::FeedDenied => ErrorCode::FeedDetached,
+            Self::FeedDetached | Self::NotRecorded(_) | Self::FeedDenied => ErrorCode::FeedDetached,
             Self::ReadOnly(_) => ErrorCode::ReadOnly,
             Self::Conflict | Self::KeyReused => ErrorCode::Conflict,
             Self::Unavailable

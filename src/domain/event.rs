@@ -1,26 +1,28 @@
 //! The kinds of events in the change feed.
 
-/// What a change of a step was.
+/// What a change of a builder, build or step was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum EventKind {
-    /// Not a change: the step as it is, at the start of a stream.
+    /// Not a change: the object as it is, at the start of a stream.
     Snapshot,
-    /// The step was added.
+    /// The object was added.
     New,
-    /// It was started.
+    /// The step was started; builders and builds have no such event.
     Started,
     /// Anything else changed.
     Updated,
-    /// It was finished.
+    /// The build or step was finished.
     Finished,
+    /// Not a change: all that was asked for up to here has been sent.
+    CaughtUp,
 }
 
 impl EventKind {
     /// The code that the database holds.
     pub(crate) fn code(self) -> i16 {
         match self {
-            // Never in the table: the events of a snapshot are made from steps.
-            Self::Snapshot => 0,
+            // Never in the table: such events are made for one stream.
+            Self::Snapshot | Self::CaughtUp => 0,
             Self::New => 1,
             Self::Started => 2,
             Self::Updated => 3,

@@ -49,7 +49,7 @@ id!(
     Position(i64)
 );
 id!(
-    /// A change of a step (`graphql_step_events.id`). Only among the changes of one step does the
-    /// order mean anything.
+    /// A change that the feed has recorded (`graphql_events.id`). Only among the changes of one
+    /// object does the order mean anything.
     ChangeId(i64)
 );

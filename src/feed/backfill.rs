@@ -6,6 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use migration::noun::NounSet;
 use tokio::{sync::mpsc, time::sleep};
 
 use crate::{
@@ -16,7 +17,9 @@ use crate::{
         id::{ChangeId, Position},
     },
     feed::{
+        builder_directory::BuilderDirectory,
         cursor,
+        dispatcher::gap,
         event_filter::EventFilter,
         event_page::EventPage,
         handle::{BATCH_SIZE, Feed},
@@ -24,7 +27,9 @@ use crate::{
         snapshot_task::SnapshotPart,
     },
     store::{
-        db::database::Db, event::Event, event_batch, event_bookmark, event_reach,
+        db::database::Db,
+        event::{Event, EventObject},
+        event_batch, event_bookmark, event_reach,
         sequencer::is_standby,
     },
 };
@@ -44,7 +49,7 @@ pub(crate) enum StartPosition {
     Now,
     /// With the first event behind this cursor.
     After(String),
-    /// With the present state of every matching step.
+    /// With the present state of every matching object.
     Snapshot,
 }
 
@@ -89,7 +94,7 @@ impl Feed {
         start: StartPosition,
         payer: &dyn Payer,
     ) -> Result<Backfill> {
-        self.expect_attached().await?;
+        self.expect_recorded(filter.nouns).await?;
         let mut backfill = match start {
             StartPosition::Now => {
                 let at = self.newest_read_by(db).await?;
@@ -101,7 +106,7 @@ impl Feed {
             StartPosition::After(cursor) => {
                 // Without subscribers, many changes may have been written without a position.
                 self.sequence_if_possible().await?;
-                let at = self.resolve_cursor(db, &cursor).await?;
+                let at = self.resolve_cursor(db, &cursor, filter.nouns).await?;
                 Backfill::new(self, filter, at)
             }
             StartPosition::Snapshot => {
@@ -114,11 +119,11 @@ impl Feed {
     }
 
     /// The bookmark of a cursor behind which no event is missing.
-    async fn resolve_cursor(&self, db: &Db, cursor: &str) -> Result<Bookmark> {
+    async fn resolve_cursor(&self, db: &Db, cursor: &str, nouns: NounSet) -> Result<Bookmark> {
         let at = cursor::parse(cursor, &self.epoch()?)?;
         let until = Instant::now() + STANDBY_PATIENCE;
         loop {
-            match self.check_reach(db, at).await {
+            match self.check_reach(db, at, nouns).await {
                 // The primary's server gave the cursor.
                 Err(Error::CursorExpired(AHEAD))
                     if Instant::now() < until && is_standby(db).await? =>
@@ -131,7 +136,7 @@ impl Feed {
     }
 
     /// Checks that the feed has the event of a bookmark, and everything behind it.
-    async fn check_reach(&self, db: &Db, at: Bookmark) -> Result<()> {
+    async fn check_reach(&self, db: &Db, at: Bookmark, nouns: NounSet) -> Result<()> {
         // Most subscribers resume after a short break, and need no query.
         if self.dispatcher().recent_after(at).is_some() {
             return Ok(());
@@ -141,20 +146,21 @@ impl Feed {
         match found {
             Some(found) if found == at => Ok(()),
             // Restored, or a failover lost what was committed, and positions were used again.
-            Some(_) => Err(self.out_of_reach(OTHER_EVENT).await),
+            Some(_) => Err(self.out_of_reach(OTHER_EVENT, nouns).await),
             // The database may have been restored from a backup older than the cursor.
-            None if at.position > reach.newest => Err(self.out_of_reach(AHEAD).await),
+            None if at.position > reach.newest => Err(self.out_of_reach(AHEAD, nouns).await),
             // The event was pruned, and none behind it.
             None if at.position == reach.floor => Ok(()),
-            None => Err(self.out_of_reach(TOO_OLD).await),
+            None => Err(self.out_of_reach(TOO_OLD, nouns).await),
         }
     }
 
     /// Why the feed does not reach back to a cursor: because it is gone itself, or this.
-    async fn out_of_reach(&self, why: &'static str) -> Error {
+    async fn out_of_reach(&self, why: &'static str, nouns: NounSet) -> Error {
         // `detach` takes the events before their table: whoever lost them that way is told so.
-        match self.refresh_epoch().await.and_then(|()| self.epoch()) {
-            Ok(_) => Error::CursorExpired(why),
+        let refreshed = self.refresh_epoch().await;
+        match refreshed.and_then(|()| self.check_recorded(nouns)) {
+            Ok(()) => Error::CursorExpired(why),
             Err(error) => error,
         }
     }
@@ -191,10 +197,14 @@ impl Backfill {
     /// up to the handoff's position.
     ///
     /// # Errors
-    /// Also `CursorExpired`, where retention was faster, `SnapshotLagged`, and `OutOfMemory`.
+    /// Also `CursorExpired`, at a gap and where retention was faster, `SnapshotLagged`, and
+    /// `OutOfMemory`.
     pub(crate) async fn next(&mut self) -> Result<Option<Event>> {
         loop {
             if let Some(event) = self.ready.take() {
+                if let EventObject::Gap(noun) = event.object {
+                    return Err(gap(noun));
+                }
                 // A subscriber that resumed from the middle of a snapshot would miss its rest.
                 let is_last = self.ready.is_empty() && self.rest.is_none();
                 let is_resumable = event.kind != EventKind::Snapshot || is_last;
@@ -218,7 +228,7 @@ impl Backfill {
                 Phase::HandedOff(from) if from > self.at.position => {
                     // The dispatcher has read these events: if they are missing, they were pruned.
                     if self.read().await? == 0 {
-                        return Err(self.feed.out_of_reach(TOO_OLD).await);
+                        return Err(self.feed.out_of_reach(TOO_OLD, self.filter.nouns).await);
                     }
                 }
                 Phase::CaughtUp | Phase::HandedOff(_) => {
@@ -268,27 +278,43 @@ impl Backfill {
         let batch = event_batch::after(&self.db, self.at, BATCH_SIZE, max_bytes).await?;
         // Checked after the read: what is not pruned by now was not missing from the batch.
         if !batch.is_whole || event_reach::find(&self.db).await?.floor > self.at.position {
-            return Err(self.feed.out_of_reach(TOO_OLD).await);
+            return Err(self.feed.out_of_reach(TOO_OLD, self.filter.nouns).await);
         }
         let Some(last) = batch.last else {
             return Ok(0);
         };
         let advanced = last.position.0.abs_diff(self.at.position.0);
+        let builders = self.read_builders(&batch.events).await?;
         let (filter, included) = (&self.filter, &self.included);
-        let is_wanted = |event: &Event| filter.matches(event) && !included.contains(&event.change);
+        let is_wanted =
+            |event: &Event| filter.matches(event, &builders) && !included.contains(&event.change);
         let wanted = batch.events.into_iter().filter(is_wanted).collect();
         self.ready = EventPage::reserve(&self.feed.0.memory, wanted)?;
         self.at = last;
         Ok(if batch.is_cut { BATCH_SIZE } else { advanced })
     }
 
-    /// Does the same without the database; `None` unless memory has every event behind `at`.
+    /// The builders of these events, if the filter asks for them by name or tag.
+    async fn read_builders(&self, events: &[Event]) -> Result<BuilderDirectory> {
+        let none = BuilderDirectory::default();
+        if !self.filter.asks_for_labels() {
+            return Ok(none);
+        }
+        BuilderDirectory::read(&self.db, &none.unknown(events)).await
+    }
+
+    /// Does the same without the database; `None` unless memory has every event behind `at`, and
+    /// what the filter asks of their builders.
     fn read_from_memory(&mut self) -> Result<Option<u64>> {
+        if self.filter.asks_for_labels() {
+            return Ok(None);
+        }
         let dispatcher = self.feed.dispatcher();
         let Some(recent) = dispatcher.recent_after(self.at) else {
             return Ok(None);
         };
-        let matching = recent.filter(|event| self.filter.matches(event));
+        let builders = BuilderDirectory::default();
+        let matching = recent.filter(|event| self.filter.matches(event, &builders));
         self.ready = EventPage::reserve(&self.feed.0.memory, matching.cloned().collect())?;
         let advanced = dispatcher.at.position.0.abs_diff(self.at.position.0);
         self.at = dispatcher.at;

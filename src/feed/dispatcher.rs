@@ -2,14 +2,19 @@
 
 use std::collections::HashMap;
 
+use migration::noun::{Noun, NounSet};
+
 use crate::{
     domain::{
         bookmark::Bookmark,
         error::Error,
         id::{BuildId, BuilderId, StepId},
     },
-    feed::{byte_queue, event_filter::EventFilter, recent::RecentEvents},
-    store::event::Event,
+    feed::{
+        builder_directory::BuilderDirectory, byte_queue, event_filter::EventFilter,
+        recent::RecentEvents,
+    },
+    store::event::{Event, EventObject},
 };
 
 /// The subscribers, and how far the feed was dispatched to them.
@@ -20,6 +25,8 @@ pub(crate) struct Dispatcher {
     pub(crate) at: Bookmark,
     /// The events that were dispatched last, up to `at`.
     recent: RecentEvents,
+    /// What was read for the subscribers that ask for builders by name or tag.
+    pub(crate) builders: BuilderDirectory,
 }
 
 impl Dispatcher {
@@ -47,12 +54,16 @@ impl Dispatcher {
         self.subscribers.insert(Subscriber { filter, queue })
     }
 
-    /// Dispatches the events behind `at`, up to `last`.
+    /// Dispatches the events behind `at`, up to `last`. Where a subscriber asks for builders by
+    /// name or tag, `builders` has those of the events.
     pub(crate) fn dispatch(&mut self, events: &[Event], last: Bookmark) {
         // Not the last event's: unreadable rows, which are no events, have one too.
         self.at = last;
         for event in events {
-            self.subscribers.dispatch(event);
+            match event.object {
+                EventObject::Gap(noun) => self.subscribers.end(&gap(noun), noun.into()),
+                _ => self.subscribers.dispatch(event, &self.builders),
+            }
             self.recent.push(event);
         }
     }
@@ -60,23 +71,37 @@ impl Dispatcher {
     fn restart_at(&mut self, bookmark: Bookmark) {
         self.at = bookmark;
         self.recent = RecentEvents::starting_after(bookmark);
+        self.builders.clear();
     }
 }
 
-/// The narrowest thing that a filter names. An event is looked up under four topics, however many
+/// Why a subscription ends at a gap in the feed.
+pub(crate) fn gap(noun: Noun) -> Error {
+    Error::CursorExpired(match noun {
+        Noun::Builder => "changes of builders behind this cursor were not recorded",
+        Noun::Build => "changes of builds behind this cursor were not recorded",
+        Noun::Step => "changes of steps behind this cursor were not recorded",
+    })
+}
+
+/// The narrowest thing that a filter names. An event is looked up under five topics, however many
 /// subscribers there are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Topic {
     Step(StepId),
     Build(BuildId),
     Builder(BuilderId),
+    /// Whatever is asked of builders by name or tag.
+    Labels,
     All,
 }
 
 impl Topic {
     fn of(filter: &EventFilter) -> Self {
-        let step = filter.stepid.map(Self::Step);
-        step.or(filter.buildid.map(Self::Build))
+        let labels = filter.asks_for_labels().then_some(Self::Labels);
+        labels
+            .or(filter.stepid.map(Self::Step))
+            .or(filter.buildid.map(Self::Build))
             .or(filter.builderid.map(Self::Builder))
             .unwrap_or(Self::All)
     }
@@ -111,11 +136,20 @@ impl Subscribers {
         self.topics.values().map(HashMap::len).sum()
     }
 
-    /// Ends all queues for this reason, and removes the subscribers.
-    pub(crate) fn end(&mut self, why: &Error) {
-        for (_, subscriber) in self.topics.drain().flat_map(|(_, subscribers)| subscribers) {
-            subscriber.queue.end(why.clone());
-        }
+    /// Ends the queues of those who ask for one of the nouns for this reason, and removes them.
+    pub(crate) fn end(&mut self, why: &Error, nouns: NounSet) {
+        self.topics.retain(|_, subscribers| {
+            let asks = |subscriber: &Subscriber| subscriber.filter.nouns.intersects(nouns);
+            for (_, ended) in subscribers.extract_if(|_, subscriber| asks(subscriber)) {
+                ended.queue.end(why.clone());
+            }
+            !subscribers.is_empty()
+        });
+    }
+
+    /// Whether one asks for builders by name or tag.
+    pub(crate) fn ask_for_labels(&self) -> bool {
+        self.topics.contains_key(&Topic::Labels)
     }
 
     pub(crate) fn remove(&mut self, key: SubscriberKey) {
@@ -139,21 +173,28 @@ impl Subscribers {
 
     /// Puts an event into the queues of those it concerns. A queue that it does not fit into is
     /// ended with `FeedLagged`.
-    fn dispatch(&mut self, event: &Event) {
-        let (step, bytes) = (&event.step, event.step.event_bytes());
+    fn dispatch(&mut self, event: &Event, builders: &BuilderDirectory) {
+        let bytes = event.object.event_bytes();
+        let (stepid, buildid) = match &event.object {
+            EventObject::Step(step) => (Some(step.id), Some(step.buildid)),
+            EventObject::Build(build) => (None, Some(build.id)),
+            EventObject::Builder { .. } | EventObject::Gap(_) => (None, None),
+        };
         let topics = [
-            Some(Topic::Step(step.id)),
-            Some(Topic::Build(step.buildid)),
+            stepid.map(Topic::Step),
+            buildid.map(Topic::Build),
             event.builderid.map(Topic::Builder),
+            Some(Topic::Labels),
             Some(Topic::All),
         ];
         for topic in topics.into_iter().flatten() {
             let Some(subscribers) = self.topics.get_mut(&topic) else {
                 continue;
             };
-            // A clone of an event shares its step.
+            // A clone of an event shares its object.
             let overflowed = subscribers.extract_if(|_, subscriber| {
-                subscriber.filter.matches(event) && !subscriber.queue.push(event.clone(), bytes)
+                subscriber.filter.matches(event, builders)
+                    && !subscriber.queue.push(event.clone(), bytes)
             });
             for (_, subscriber) in overflowed {
                 subscriber.queue.end(Error::FeedLagged);

@@ -1,15 +1,19 @@
 //! Which feed the database has, if any. Its epoch is the random name that every cursor begins with:
 //! a feed that was made anew, or that lost a change, has another one.
 
-use std::{mem, sync::Arc};
+use std::mem;
 
+use migration::noun::NounSet;
 use parking_lot::Mutex;
 
-use crate::domain::error::{Error, Result};
+use crate::{
+    domain::error::{Error, Result},
+    store::feed_install::probe::FoundFeed,
+};
 
-/// The epoch as it was last read, or why the database has no feed.
+/// The feed as it was last found, or why the database has none.
 #[derive(Debug)]
-pub(crate) struct FeedEpoch(Mutex<Result<Arc<str>>>);
+pub(crate) struct FeedEpoch(Mutex<Result<FoundFeed>>);
 
 impl Default for FeedEpoch {
     fn default() -> Self {
@@ -18,13 +22,17 @@ impl Default for FeedEpoch {
 }
 
 impl FeedEpoch {
-    pub(crate) fn get(&self) -> Result<Arc<str>> {
+    pub(crate) fn get(&self) -> Result<FoundFeed> {
         self.0.lock().clone()
     }
 
-    /// Stores what was read last, and logs a change. Returns the reason if every subscription must
-    /// end.
-    pub(crate) fn replace(&self, found: Result<Arc<str>>, is_ours: bool) -> Option<Error> {
+    /// Stores what was found last, and logs a change. Returns why the subscriptions to these nouns
+    /// must end, if they must.
+    pub(crate) fn replace(
+        &self,
+        found: Result<FoundFeed>,
+        is_ours: bool,
+    ) -> Option<(Error, NounSet)> {
         let known = mem::replace(&mut *self.0.lock(), found.clone());
         match (known, found) {
             (known, Err(why)) => {
@@ -34,19 +42,35 @@ impl FeedEpoch {
                     tracing::error!(%why, "no feed: subscriptions end until there is one");
                 }
                 // Returned each time, as a client may have subscribed in between.
-                Some(why)
+                Some((why, NounSet::ALL))
             }
-            (Ok(known), Ok(found)) if known != found => {
+            (Ok(known), Ok(found)) if known.epoch != found.epoch => {
                 let why = "the feed was made anew, or lost a change";
                 tracing::warn!("{why}: subscriptions begin afresh");
-                Some(Error::CursorExpired(why))
+                Some((Error::CursorExpired(why), NounSet::ALL))
             }
-            // Our own database always has a feed, so finding it is no news.
-            (Err(_), Ok(_)) if !is_ours => {
-                tracing::info!("the database has a feed: it can be subscribed to");
-                None
+            (known, Ok(found)) => {
+                let missing = NounSet::ALL.without(found.recorded);
+                let was_missing = known
+                    .as_ref()
+                    .map(|known| NounSet::ALL.without(known.recorded));
+                let is_new = was_missing.ok() != Some(missing);
+                // Our own database always has a feed, so finding it is no news.
+                if known.is_err() && !is_ours {
+                    tracing::info!("the database has a feed: it can be subscribed to");
+                }
+                if missing.is_empty() {
+                    if known.is_ok() && is_new {
+                        tracing::info!("every change is recorded again");
+                    }
+                    return None;
+                }
+                let why = Error::NotRecorded(missing);
+                if is_new {
+                    tracing::error!(%why, "subscriptions to them end until they are");
+                }
+                Some((why, missing))
             }
-            (_, Ok(_)) => None,
         }
     }
 }

@@ -1,14 +1,9 @@
 //! Events that were read from the table, or from memory, and not yet taken.
 
-use std::{collections::VecDeque, sync::Arc};
+use std::collections::VecDeque;
 
 use crate::{
-    domain::{
-        bookmark::Bookmark,
-        error::Result,
-        event::EventKind,
-        id::{BuilderId, ChangeId},
-    },
+    domain::{bookmark::Bookmark, error::Result, event::EventKind, id::ChangeId},
     memory::{MemoryBudget, MemoryShare},
     store::{event::Event, snapshot::SnapshotPage},
 };
@@ -48,7 +43,7 @@ impl EventPage {
     /// The next event.
     pub(crate) fn take(&mut self) -> Option<Event> {
         let event = self.events.pop_front()?;
-        self.bytes -= event.step.event_bytes();
+        self.bytes -= event.object.event_bytes();
         if let Some(memory) = &mut self.memory {
             memory.resize(self.bytes);
         }
@@ -65,23 +60,19 @@ impl EventPage {
 }
 
 fn bytes_of(events: &[Event]) -> usize {
-    events.iter().map(|event| event.step.event_bytes()).sum()
+    events.iter().map(|event| event.object.event_bytes()).sum()
 }
 
 /// The events of a snapshot's page.
-pub(crate) fn snapshot_events(
-    page: SnapshotPage,
-    bookmark: Bookmark,
-    builderid: Option<BuilderId>,
-    now: i64,
-) -> Vec<Event> {
-    let events = page.steps.into_iter().map(|step| Event {
+pub(crate) fn snapshot_events(page: SnapshotPage, bookmark: Bookmark, now: i64) -> Vec<Event> {
+    let events = page.objects.into_iter().map(|object| Event {
         change: ChangeId::default(),
         bookmark,
         kind: EventKind::Snapshot,
         occurred_at: now,
-        builderid,
-        step: Arc::new(step),
+        // Nobody asks: the rows were chosen by their builders already.
+        builderid: None,
+        object,
     });
     events.collect()
 }

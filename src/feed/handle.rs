@@ -7,6 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use migration::noun::NounSet;
 use parking_lot::{Mutex, MutexGuard};
 use tokio::{sync::Notify, time::sleep};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -22,9 +23,7 @@ use crate::{
     feed::{cursor, dispatcher::Dispatcher, epoch::FeedEpoch, sequencer::Sequencer},
     memory::MemoryBudget,
     metrics::Metrics,
-    store::{
-        db::database::Db, event, event_bookmark, event_reach, feed_install::probe::find_feed_epoch,
-    },
+    store::{db::database::Db, event, event_bookmark, event_reach, feed_install::probe::find_feed},
 };
 
 /// How many events are read, or dropped, at a time; also how many a subscriber holds in memory
@@ -99,7 +98,16 @@ impl Feed {
 
     /// The epoch as last read; `FeedDetached` or `FeedDenied` if there is no feed.
     pub(crate) fn epoch(&self) -> Result<Arc<str>> {
-        self.0.epoch.get()
+        self.0.epoch.get().map(|feed| feed.epoch)
+    }
+
+    /// Fails unless every change of these nouns is recorded, as far as is known.
+    pub(crate) fn check_recorded(&self, nouns: NounSet) -> Result<()> {
+        let missing = nouns.without(self.0.epoch.get()?.recorded);
+        if missing.is_empty() {
+            return Ok(());
+        }
+        Err(Error::NotRecorded(missing))
     }
 
     /// Whether the database has a feed, as far as is known.
@@ -107,10 +115,10 @@ impl Feed {
         self.epoch().is_ok()
     }
 
-    /// Reads the epoch again, and ends all subscriptions if the feed is missing or replaced.
+    /// Reads the epoch again, and ends the subscriptions whose feed is missing or replaced.
     pub(crate) async fn refresh_epoch(&self) -> Result<()> {
         let _turn = self.0.epoch_turn.lock().await;
-        let found: Result<Arc<str>> = find_feed_epoch(&self.0.db).await.map(Into::into);
+        let found = find_feed(&self.0.db).await;
         // A failed read says nothing about the feed, so the known epoch stays.
         if let Err(error) = &found
             && error.code() != ErrorCode::FeedDetached
@@ -118,8 +126,10 @@ impl Feed {
             return Err(error.clone());
         }
         self.0.metrics.feed_attached.set(i64::from(found.is_ok()));
-        if let Some(why) = self.0.epoch.replace(found, !self.0.db.is_buildbots()) {
-            self.end(&why);
+        let recorded = found.as_ref().map(|feed| feed.recorded);
+        self.0.metrics.set_recorded(recorded.unwrap_or_default());
+        if let Some((why, nouns)) = self.0.epoch.replace(found, !self.0.db.is_buildbots()) {
+            self.dispatcher().subscribers.end(&why, nouns);
         }
         Ok(())
     }
@@ -131,6 +141,15 @@ impl Feed {
             self.refresh_epoch().await?;
         }
         self.epoch().map(drop)
+    }
+
+    /// Fails unless every change of these nouns is recorded. What is not may just have been
+    /// attached, so the database is read.
+    pub(crate) async fn expect_recorded(&self, nouns: NounSet) -> Result<()> {
+        if self.check_recorded(nouns).is_err() {
+            self.refresh_epoch().await?;
+        }
+        self.check_recorded(nouns)
     }
 
     /// The newest event's bookmark. No change that is committed by now has a later position.
@@ -240,7 +259,7 @@ impl Feed {
 
     /// Ends every live subscription for this reason; subscribers learn where to resume.
     pub(crate) fn end(&self, why: &Error) {
-        self.dispatcher().subscribers.end(why);
+        self.dispatcher().subscribers.end(why, NounSet::ALL);
     }
 
     /// When the newest event happened, in seconds since the epoch; `None` where there is none.

@@ -26,12 +26,12 @@ impl RecentEvents {
 
     /// Adds the next event, and drops the oldest where there are too many.
     pub(crate) fn push(&mut self, event: &Event) {
-        self.bytes += event.step.event_bytes();
+        self.bytes += event.object.event_bytes();
         self.events.push_back(event.clone());
         while self.bytes > MAX_BYTES
             && let Some(oldest) = self.events.pop_front()
         {
-            self.bytes -= oldest.step.event_bytes();
+            self.bytes -= oldest.object.event_bytes();
             self.floor = oldest.bookmark;
         }
     }

@@ -1,4 +1,4 @@
-//! The present state of every matching step, as the events that a subscription may begin with.
+//! The present state of every matching object, as the events that a subscription may begin with.
 //!
 //! A snapshot of one page is read at once and holds nothing. A longer one waits for its turn, and a
 //! task then reads on in the same transaction, a page ahead of the client at most.
@@ -21,8 +21,8 @@ use crate::{
     },
     store::{
         db::database::Db,
+        event::EVENT_BYTES,
         snapshot::{SnapshotPage, SnapshotReader},
-        step::EVENT_BYTES,
     },
 };
 
@@ -42,21 +42,21 @@ pub(crate) trait Payer: Send + Sync {
     fn let_others_begin(&self);
 }
 
-/// The steps of one moment.
+/// The objects of one moment.
 #[derive(Debug)]
 pub(crate) struct Snapshot {
     /// The newest event's at that moment.
     pub(crate) bookmark: Bookmark,
-    /// The first steps.
+    /// The first objects.
     pub(crate) page: EventPage,
     /// The other pages; `None` if there are none.
     pub(crate) rest: Option<mpsc::Receiver<Result<SnapshotPart>>>,
-    /// Changes that the steps already show, but whose positions come after the snapshot's.
+    /// Changes that the objects already show, but whose positions come after the snapshot's.
     pub(crate) included: HashSet<ChangeId>,
 }
 
 impl Feed {
-    /// Reads the steps that match, on a caller's account.
+    /// Reads the objects that match, on a caller's account.
     ///
     /// # Errors
     /// `LimitExceeded` where they are more than the configuration allows, `RateLimited`, and
@@ -71,7 +71,7 @@ impl Feed {
         let count = self.count_snapshot(&reader, &page).await?;
         payer.spend(count)?;
         if !page.has_next {
-            return self.first_part(reader, page, filter).await;
+            return self.first_part(reader, page).await;
         }
         // It waits with nothing in its hands, and begins anew at a later moment.
         drop(page);
@@ -79,7 +79,7 @@ impl Feed {
         payer.let_others_begin();
         let (reader, page) = self.begin_snapshot(&db.for_snapshots(), filter).await?;
         self.count_snapshot(&reader, &page).await?;
-        self.first_part(reader, page, filter).await
+        self.first_part(reader, page).await
     }
 
     async fn begin_snapshot(
@@ -87,20 +87,20 @@ impl Feed {
         db: &Db,
         filter: &EventFilter,
     ) -> Result<(SnapshotReader, SnapshotPage)> {
-        let (max_bytes, steps) = (self.batch_bytes(), filter.step_filter());
+        let (max_bytes, query) = (self.batch_bytes(), filter.snapshot());
         let page_rows = max_bytes / EVENT_BYTES;
-        let mut reader = SnapshotReader::begin(db, &steps, filter.builderid, page_rows).await?;
+        let mut reader = SnapshotReader::begin(db, &query, page_rows).await?;
         let page = reader.next_page(max_bytes).await?;
         Ok((reader, page))
     }
 
-    /// How many steps a snapshot has, readable or not, if it may have as many.
+    /// How many objects a snapshot has, readable or not, if it may have as many.
     async fn count_snapshot(&self, reader: &SnapshotReader, first: &SnapshotPage) -> Result<u64> {
         let max = self.0.config.feed_snapshot_steps;
         let count = if first.has_next {
             reader.count(max).await?
         } else {
-            first.rows
+            first.rows as u64
         };
         if count <= max {
             return Ok(count);
@@ -114,22 +114,16 @@ impl Feed {
     }
 
     /// The snapshot that begins with this page.
-    async fn first_part(
-        &self,
-        reader: SnapshotReader,
-        page: SnapshotPage,
-        filter: &EventFilter,
-    ) -> Result<Snapshot> {
+    async fn first_part(&self, reader: SnapshotReader, page: SnapshotPage) -> Result<Snapshot> {
         let (bookmark, has_next) = (reader.bookmark, page.has_next);
         let included = reader.ahead.iter().copied().collect();
-        let events = snapshot_events(page, bookmark, filter.builderid, self.0.clock.now());
+        let events = snapshot_events(page, bookmark, self.0.clock.now());
         let page = EventPage::reserve(&self.0.memory, events)?;
         let rest = if has_next {
             let (sender, rest) = mpsc::channel(1);
             let task = SnapshotTask {
                 feed: self.clone(),
                 reader,
-                builderid: filter.builderid,
                 parts: sender,
             };
             self.0.tasks.spawn(task.run());

@@ -5,10 +5,7 @@ use std::time::Duration;
 use tokio::{select, sync::mpsc, time::timeout};
 
 use crate::{
-    domain::{
-        error::{Error, Result},
-        id::BuilderId,
-    },
+    domain::error::{Error, Result},
     feed::{
         event_page::{EventPage, snapshot_events},
         handle::Feed,
@@ -30,7 +27,6 @@ pub(crate) struct SnapshotPart {
 pub(crate) struct SnapshotTask {
     pub(crate) feed: Feed,
     pub(crate) reader: SnapshotReader,
-    pub(crate) builderid: Option<BuilderId>,
     /// Holds one page that the client has not taken.
     pub(crate) parts: mpsc::Sender<Result<SnapshotPart>>,
 }
@@ -72,7 +68,7 @@ impl SnapshotTask {
             let read = self.reader.next_page(self.feed.batch_bytes()).await?;
             let has_next = read.has_next;
             let (bookmark, now) = (self.reader.bookmark, self.feed.0.clock.now());
-            let events = snapshot_events(read, bookmark, self.builderid, now);
+            let events = snapshot_events(read, bookmark, now);
             // Few run at once, so it ends none of them where there is no memory left.
             let page = EventPage::hold(&self.feed.0.memory, events);
             place.send(Ok(SnapshotPart { page, has_next }));

@@ -5,6 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use migration::noun::{Noun, NounSet};
 use tokio::time::{sleep, timeout};
 
 use crate::{
@@ -13,10 +14,12 @@ use crate::{
         error::{Error, Result},
     },
     feed::{
+        builder_directory::BuilderDirectory,
         handle::{BATCH_SIZE, Feed},
         recent::MAX_BYTES,
     },
     store::{
+        event::Event,
         event_batch,
         event_probe::{self, FeedNews, FeedProbe},
         sequencer,
@@ -116,17 +119,39 @@ impl Tail {
                 Self::cut_off(feed, from).await?;
                 return Ok(true);
             }
-            let mut dispatcher = feed.dispatcher();
-            // All subscribers left during the read, and a new one set another bookmark: read again
-            // from there.
-            if dispatcher.at != from {
-                continue;
-            }
             let Some(last) = batch.last else {
                 return Ok(true);
             };
-            feed.0.metrics.feed_position.set(last.position.0);
-            dispatcher.dispatch(&batch.events, last);
+            Self::dispatch(feed, from, &batch.events, last).await?;
+        }
+    }
+
+    /// Dispatches the events between two bookmarks.
+    async fn dispatch(feed: &Feed, from: Bookmark, events: &[Event], last: Bookmark) -> Result<()> {
+        let mut builders = None;
+        loop {
+            let unknown = {
+                let mut dispatcher = feed.dispatcher();
+                // All subscribers left during the read, and a new one set another bookmark: read
+                // again from there.
+                if dispatcher.at != from {
+                    return Ok(());
+                }
+                let asks = dispatcher.subscribers.ask_for_labels();
+                // Without events of builders it is not known when they change, and while nobody
+                // asks nothing here is read anew.
+                if !asks || feed.check_recorded(Noun::Builder.into()).is_err() {
+                    dispatcher.builders.clear();
+                }
+                if !asks || builders.is_some() {
+                    dispatcher.builders.update(builders.unwrap_or_default());
+                    feed.0.metrics.feed_position.set(last.position.0);
+                    dispatcher.dispatch(events, last);
+                    return Ok(());
+                }
+                dispatcher.builders.unknown(events)
+            };
+            builders = Some(BuilderDirectory::read(&feed.0.db.watching(), &unknown).await?);
         }
     }
 
@@ -139,7 +164,9 @@ impl Tail {
         if dispatcher.at == from && !dispatcher.subscribers.is_empty() {
             let gone = "the feed has lost events behind this cursor";
             tracing::error!(from = from.position.0, "{gone}; subscribers are cut off");
-            dispatcher.subscribers.end(&Error::CursorExpired(gone));
+            dispatcher
+                .subscribers
+                .end(&Error::CursorExpired(gone), NounSet::ALL);
         }
         Ok(())
     }

@@ -8,6 +8,7 @@ use axum::{
     http::{StatusCode, header},
     response::{IntoResponse, Response},
 };
+use migration::noun::NounSet;
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
@@ -69,11 +70,11 @@ async fn readiness(app: &App) -> (StatusCode, Value) {
     };
     let schema = timeout(PROBE_TIMEOUT, probe).await;
     let schema = schema.unwrap_or(Err(Error::Unavailable));
-    let feed = match (app.feed.epoch(), app.feed.is_stale()) {
+    let feed = match (app.feed.check_recorded(NounSet::ALL), app.feed.is_stale()) {
         _ if let Err(why) = &schema => why.to_string(),
         (Err(why), _) => format!("detached: {why}"),
-        (Ok(_), true) => "stale: the database does not let it be read".to_owned(),
-        (Ok(_), false) => "ok".to_owned(),
+        (Ok(()), true) => "stale: the database does not let it be read".to_owned(),
+        (Ok(()), false) => "ok".to_owned(),
     };
     let is_served = schema.as_ref().is_ok_and(SchemaStatus::is_served);
     // A detached feed does not count: queries work without it.

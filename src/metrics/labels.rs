@@ -131,6 +131,12 @@ pub(crate) struct ErrorLabels {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(crate) struct NounLabels {
+    /// builders, builds or steps.
+    pub(crate) noun: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub(crate) struct PoolLabels {
     /// What the pool's connections do: read, write or watch.
     pub(crate) pool: &'static str,

@@ -2,40 +2,56 @@
 
 use crate::{
     app::App,
-    domain::{builder::check_builder_name, error::Result, id::BuilderId},
-    service::{write::write, writer::Writer},
-    store::builder,
+    domain::{
+        builder::{BuilderInfo, check_builder_name},
+        error::Result,
+        id::BuilderId,
+    },
+    service::{
+        write::{Updated, write, write_event},
+        writer::Writer,
+    },
+    store::{
+        builder::{self, Model},
+        event,
+    },
 };
 
 /// Finds the builder of this name, or adds it.
 ///
 /// # Errors
 /// `Invalid` for the name.
-pub(crate) async fn find_builder(app: &App, writer: &Writer, name: &str) -> Result<builder::Model> {
+pub(crate) async fn find_builder(app: &App, writer: &Writer, name: &str) -> Result<Model> {
     check_builder_name(name)?;
-    write(app, writer, |txn| {
+    let builder = write(app, writer, |txn| {
         // Owned, since the future must be valid for any lifetime of a transaction.
         let name = name.to_owned();
         Box::pin(async move { builder::find_or_insert(txn, &name).await })
     })
-    .await
+    .await?;
+    app.feed.wake();
+    Ok(builder)
 }
 
-/// Replaces a builder's description, which is plain text, and its tags.
+/// Sets what is given of a builder and leaves the rest; tags replace all tags. Returns the builder
+/// after the update, and the bookmark of the event that the update caused.
 ///
 /// # Errors
-/// `NotFound`.
+/// `NotFound`, `Invalid` for the arguments, and `WrittenUnread` where it is written but has no
+/// position yet.
 pub(crate) async fn update_builder_info(
     app: &App,
     writer: &Writer,
     builderid: BuilderId,
-    description: &str,
-    tags: &[&str],
-) -> Result<builder::Model> {
-    let tags: Vec<String> = tags.iter().map(|tag| (*tag).to_owned()).collect();
-    write(app, writer, |txn| {
-        let (description, tags) = (description.to_owned(), tags.clone());
-        Box::pin(async move { builder::set_info(txn, builderid, &description, &tags).await })
+    info: BuilderInfo,
+) -> Result<Updated<Model>> {
+    info.check()?;
+    write_event(app, writer, |txn| {
+        let info = info.clone();
+        Box::pin(async move {
+            let builder = builder::set_info(txn, builderid, info).await?;
+            Ok((event::of_builder(txn, builderid).await?, builder))
+        })
     })
     .await
 }

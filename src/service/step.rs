@@ -4,30 +4,27 @@
 //! Each fails with `NotFound` for its step or build, `Invalid` for its arguments, and
 //! `WrittenUnread` where it is written but has no position yet.
 
-use futures_util::future::BoxFuture;
-
 use crate::{
     app::App,
     domain::{
-        bookmark::Bookmark,
         error::{Error, Result},
         event::EventKind,
-        id::{BuildId, ChangeId, StepId},
+        id::{BuildId, StepId},
         results::Results,
         state_string::check_state_string,
         step::check_step_name,
         url::Url,
     },
-    service::{rule::time_or_now, write::write, writer::Writer},
+    service::{
+        rule::time_or_now,
+        write::{Updated, write_event},
+        writer::Writer,
+    },
     store::{
-        db::transaction::Txn,
         event,
         step::{self, Model, StepChange},
     },
 };
-
-/// A step after an update, and the bookmark of the event that the update caused.
-pub(crate) type Updated = (Model, Bookmark);
 
 /// Adds a step to a build, under the first free form of its name.
 pub(crate) async fn new_step(
@@ -35,7 +32,7 @@ pub(crate) async fn new_step(
     writer: &Writer,
     buildid: BuildId,
     name: &str,
-) -> Result<Updated> {
+) -> Result<Updated<Model>> {
     check_step_name(name).map_err(|reason| Error::invalid("name", reason))?;
     let name = name.to_owned();
     write_event(app, writer, |txn| {
@@ -43,7 +40,7 @@ pub(crate) async fn new_step(
         let name = name.clone();
         Box::pin(async move {
             let stepid = step::insert(txn, buildid, &name).await?;
-            event::of_change(txn, stepid, EventKind::New).await
+            event::of_step(txn, stepid, EventKind::New).await
         })
     })
     .await
@@ -57,7 +54,7 @@ pub(crate) async fn start_step(
     stepid: StepId,
     started_at: Option<i64>,
     locks_acquired: bool,
-) -> Result<Updated> {
+) -> Result<Updated<Model>> {
     let change = time_or_now(app, "startedAt", started_at).map(|started_at| StepChange::Start {
         started_at,
         locks_acquired,
@@ -71,7 +68,7 @@ pub(crate) async fn set_step_locks_acquired_at(
     writer: &Writer,
     stepid: StepId,
     locks_acquired_at: Option<i64>,
-) -> Result<Updated> {
+) -> Result<Updated<Model>> {
     let at = time_or_now(app, "locksAcquiredAt", locks_acquired_at);
     let change = at.map(StepChange::LocksAcquiredAt);
     update(app, writer, stepid, change, EventKind::Updated).await
@@ -83,7 +80,7 @@ pub(crate) async fn set_step_state_string(
     writer: &Writer,
     stepid: StepId,
     state_string: String,
-) -> Result<Updated> {
+) -> Result<Updated<Model>> {
     check_state_string(&state_string)?;
     let change = Ok(StepChange::StateString(state_string));
     update(app, writer, stepid, change, EventKind::Updated).await
@@ -96,7 +93,7 @@ pub(crate) async fn add_step_url(
     writer: &Writer,
     stepid: StepId,
     url: Url,
-) -> Result<Updated> {
+) -> Result<Updated<Model>> {
     url.check()?;
     write_event(app, writer, |txn| {
         let url = url.clone();
@@ -111,7 +108,7 @@ pub(crate) async fn add_step_url(
                 urls.push(url);
             }
             step::update(txn, stepid, StepChange::Urls(urls)).await?;
-            event::of_change(txn, stepid, EventKind::Updated).await
+            event::of_step(txn, stepid, EventKind::Updated).await
         })
     })
     .await
@@ -124,7 +121,7 @@ pub(crate) async fn finish_step(
     stepid: StepId,
     results: Results,
     hidden: bool,
-) -> Result<Updated> {
+) -> Result<Updated<Model>> {
     let change = Ok(StepChange::Finish {
         complete_at: app.clock.now(),
         results,
@@ -141,24 +138,18 @@ async fn update(
     stepid: StepId,
     change: Result<StepChange>,
     kind: EventKind,
-) -> Result<Updated> {
+) -> Result<Updated<Model>> {
     write_event(app, writer, |txn| {
         let change = change.clone();
         Box::pin(async move {
-            step::update(txn, stepid, change?).await?;
-            event::of_change(txn, stepid, kind).await
+            let waits_in = step::update(txn, stepid, change?).await?;
+            let updated = event::of_step(txn, stepid, kind).await?;
+            // Only now, as this may change the build, which then has the last event.
+            if let Some(build) = waits_in {
+                step::sum_lock_waits(txn, build).await?;
+            }
+            Ok(updated)
         })
     })
     .await
-}
-
-/// Runs a write that returns the event it caused, and wakes the feed.
-async fn write_event(
-    app: &App,
-    writer: &Writer,
-    work: impl for<'t> Fn(&'t Txn) -> BoxFuture<'t, Result<(ChangeId, Model)>> + Send + Sync,
-) -> Result<Updated> {
-    let (change, step) = write(app, writer, work).await?;
-    // After the commit, since positions follow the order of commits.
-    Ok((step, app.feed.sequence(change).await?))
 }

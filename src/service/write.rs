@@ -6,7 +6,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use crate::{
     app::App,
     auth::scope::Scope,
-    domain::error::Result,
+    domain::{bookmark::Bookmark, error::Result, id::ChangeId},
     service::{
         idempotency::write_again,
         presence::IfPresent,
@@ -47,4 +47,25 @@ where
             write_again(&app.db, *deadline, &once).await
         }
     }
+}
+
+/// A row after an update, and the bookmark of the event that the update caused.
+pub(crate) type Updated<M> = (M, Bookmark);
+
+/// Runs a write that returns the change that it made, and gives the bookmark of the change's event
+/// in its place; wakes the feed.
+///
+/// # Errors
+/// Also `WrittenUnread` where it is written and has no position yet.
+pub(crate) async fn write_event<T>(
+    app: &App,
+    writer: &Writer,
+    work: impl for<'t> Fn(&'t Txn) -> BoxFuture<'t, Result<(ChangeId, T)>> + Send + Sync,
+) -> Result<Updated<T>>
+where
+    T: Serialize + DeserializeOwned + Send + Sync,
+{
+    let (change, row) = write(app, writer, work).await?;
+    // After the commit, since positions follow the order of commits.
+    Ok((row, app.feed.sequence(change).await?))
 }

@@ -257,17 +257,6 @@ pub(crate) async fn counts_of(
     count::counts_of::<Entity, _>(db, filter, Column::Builderid, builders).await
 }
 
-/// The build with this id.
-///
-/// # Errors
-/// `NotFound`.
-pub(crate) async fn by_id(txn: &Txn, id: BuildId) -> Result<Model> {
-    Entity::find_by_id(id)
-        .one(&txn.0)
-        .await?
-        .ok_or_else(|| Error::not_found("build", id))
-}
-
 /// Locks the build: until the transaction ends, no other writer changes it or adds steps to it.
 ///
 /// # Errors
@@ -283,7 +272,7 @@ pub(crate) async fn lock(txn: &Txn, id: BuildId) -> Result<Model> {
 ///
 /// # Errors
 /// `NotFound` for the builder.
-pub(crate) async fn insert(txn: &Txn, builderid: BuilderId, started_at: i64) -> Result<Model> {
+pub(crate) async fn insert(txn: &Txn, builderid: BuilderId, started_at: i64) -> Result<BuildId> {
     // Locked, so that two writers never choose the same number.
     builder::lock(txn, builderid).await?;
     // A row always comes; its maximum is null before the builder's first build.
@@ -307,14 +296,15 @@ pub(crate) async fn insert(txn: &Txn, builderid: BuilderId, started_at: i64) -> 
         state_string: Set("created".to_owned()),
         results: Set(None),
     };
-    Ok(new.insert(&txn.0).await?)
+    let inserted = Entity::insert(new).exec(&txn.0).await?;
+    Ok(inserted.last_insert_id)
 }
 
-/// Changes a build and reads it back.
+/// Changes a build.
 ///
 /// # Errors
 /// `NotFound`.
-pub(crate) async fn update(txn: &Txn, id: BuildId, change: BuildChange) -> Result<Model> {
+pub(crate) async fn update(txn: &Txn, id: BuildId, change: BuildChange) -> Result<()> {
     let done = Entity::update_many()
         .set(ActiveModel::from(change))
         .filter(Column::Id.eq(id))
@@ -324,14 +314,16 @@ pub(crate) async fn update(txn: &Txn, id: BuildId, change: BuildChange) -> Resul
     if done.rows_affected == 0 {
         return Err(Error::not_found("build", id));
     }
-    by_id(txn, id).await
+    Ok(())
 }
 
-/// Writes how long the steps of a build have waited for locks, in seconds.
+/// Writes how long the steps of a build have waited for locks, in seconds, if that is new: the same
+/// again is no change of the build.
 pub(crate) async fn set_lock_duration(txn: &Txn, id: BuildId, seconds: i32) -> Result<()> {
     Entity::update_many()
         .col_expr(Column::LocksDurationS, seconds.into())
         .filter(Column::Id.eq(id))
+        .filter(Column::LocksDurationS.ne(seconds))
         .exec(&txn.0)
         .await?;
     Ok(())

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use sea_orm::{
     ActiveValue::{NotSet, Set},
-    Condition, IntoActiveModel, QuerySelect, QueryTrait,
+    Condition, QuerySelect, QueryTrait,
     entity::prelude::*,
     sea_query::{ExprTrait, SelectStatement},
 };
@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     domain::{
-        builder::BuilderField,
+        builder::{BuilderField, BuilderInfo},
         error::{Error, Result},
         filter::{Filter, Test},
         id::BuilderId,
@@ -140,6 +140,27 @@ pub(crate) async fn by_names(db: &Db, names: &[String]) -> Result<HashMap<String
         .collect())
 }
 
+/// What filters may ask of a builder.
+#[derive(Clone, Debug)]
+pub(crate) struct BuilderLabels {
+    pub(crate) name: String,
+    pub(crate) tags: Vec<String>,
+}
+
+/// The labels of the builders with these ids.
+pub(crate) async fn labels_of(
+    db: &Db,
+    ids: &[BuilderId],
+) -> Result<HashMap<BuilderId, BuilderLabels>> {
+    let mut tags = builder_tag::of_builders(db, ids).await?;
+    let rows = by_ids(db, ids).await?.into_values();
+    let labels = rows.map(|row| {
+        let (name, tags) = (row.name, tags.remove(&row.id).unwrap_or_default());
+        (row.id, BuilderLabels { name, tags })
+    });
+    Ok(labels.collect())
+}
+
 /// A page of the builders by offset.
 pub(crate) async fn offset_page(
     db: &Db,
@@ -220,20 +241,20 @@ pub(crate) async fn find_or_insert(txn: &Txn, name: &str) -> Result<Model> {
         .ok_or_else(|| Error::not_found("builder", format!("{name:?}")))
 }
 
-/// Replaces a builder's description, which is plain text, and its tags, and reads it back.
+/// Sets what is given of a builder, and reads it back. Also where nothing is given: the database
+/// records it.
 ///
 /// # Errors
 /// `NotFound`.
-pub(crate) async fn set_info(
-    txn: &Txn,
-    id: BuilderId,
-    description: &str,
-    tags: &[String],
-) -> Result<Model> {
-    let mut row = lock(txn, id).await?.into_active_model();
-    row.description = Set(Some(description.to_owned()));
-    row.description_format = Set(None);
-    row.description_html = Set(None);
-    builder_tag::replace(txn, id, tags).await?;
-    Ok(row.update(&txn.0).await?)
+pub(crate) async fn set_info(txn: &Txn, id: BuilderId, info: BuilderInfo) -> Result<Model> {
+    let old = lock(txn, id).await?;
+    let mut row = ActiveModel::from(old.clone());
+    row.description = Set(info.description.or(old.description));
+    row.description_format = Set(info.description_format.or(old.description_format));
+    row.description_html = Set(info.description_html.or(old.description_html));
+    let row = row.update(&txn.0).await?;
+    if let Some(tags) = info.tags {
+        builder_tag::replace(txn, id, &tags).await?;
+    }
+    Ok(row)
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use migration::{feed::GAP, noun::Noun};
 use sea_orm::{
     ConnectionTrait, DbBackend, QueryOrder, QuerySelect, entity::prelude::*, sea_query::ExprTrait,
 };
@@ -14,33 +15,43 @@ use crate::{
         id::{BuildId, BuilderId, ChangeId, StepId},
     },
     store::{
-        build,
+        build, builder,
         db::{database::Db, transaction::Txn},
         position::position_expr,
+        row_bytes::RowBytes,
         step,
         unchecked_int::UncheckedInt,
     },
 };
 
-/// A row of `graphql_step_events`: a step as a change left it.
+/// How many bytes an event takes in memory beside its texts.
+pub(crate) const EVENT_BYTES: usize = 256;
+
+/// A row of `graphql_events`: an object as a change left it. A noun uses the columns that it has.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
-#[sea_orm(table_name = "graphql_step_events")]
+#[sea_orm(table_name = "graphql_events")]
 pub(crate) struct Model {
     #[sea_orm(primary_key)]
     pub(crate) id: ChangeId,
+    pub(crate) noun: i16,
     pub(crate) kind: i16,
     pub(crate) occurred_at: i64,
-    pub(crate) stepid: StepId,
-    pub(crate) number: i32,
-    pub(crate) name: String,
-    pub(crate) buildid: BuildId,
+    pub(crate) builderid: Option<BuilderId>,
+    pub(crate) buildid: Option<BuildId>,
+    pub(crate) stepid: Option<StepId>,
+    pub(crate) number: Option<i32>,
+    pub(crate) name: Option<String>,
+    pub(crate) buildrequestid: Option<i32>,
+    pub(crate) workerid: Option<i32>,
+    pub(crate) masterid: Option<i32>,
     pub(crate) started_at: Option<UncheckedInt>,
     pub(crate) locks_acquired_at: Option<UncheckedInt>,
     pub(crate) complete_at: Option<UncheckedInt>,
-    pub(crate) state_string: String,
+    pub(crate) locks_duration_s: Option<i32>,
+    pub(crate) state_string: Option<String>,
     pub(crate) results: Option<UncheckedInt>,
-    pub(crate) urls_json: String,
-    pub(crate) hidden: UncheckedInt,
+    pub(crate) urls_json: Option<String>,
+    pub(crate) hidden: Option<UncheckedInt>,
 }
 
 #[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]
@@ -63,27 +74,113 @@ pub(crate) struct Event {
     pub(crate) kind: EventKind,
     /// When, in seconds since the epoch.
     pub(crate) occurred_at: i64,
-    /// The builder of the step's build; `None` if the build has no row.
+    /// The builder, or that of the build or of the step's build; `None` if the build has no row.
     pub(crate) builderid: Option<BuilderId>,
-    /// The step as the change left it.
-    pub(crate) step: Arc<step::Model>,
+    pub(crate) object: EventObject,
 }
 
-impl From<Model> for step::Model {
-    fn from(row: Model) -> Self {
-        Self {
-            id: row.stepid,
-            number: row.number,
-            name: row.name,
-            buildid: row.buildid,
+/// What an event is about.
+#[derive(Clone, Debug)]
+pub(crate) enum EventObject {
+    /// A builder as it is when its event is read: the event itself does not carry it.
+    Builder {
+        id: BuilderId,
+        /// `None` where it is gone.
+        row: Option<Arc<builder::Model>>,
+    },
+    /// A build as the change left it.
+    Build(Arc<build::Model>),
+    /// A step as the change left it.
+    Step(Arc<step::Model>),
+    /// No change: those of this noun before it were not all recorded.
+    Gap(Noun),
+}
+
+impl EventObject {
+    pub(crate) fn noun(&self) -> Noun {
+        match self {
+            Self::Builder { .. } => Noun::Builder,
+            Self::Build(_) => Noun::Build,
+            Self::Step(_) => Noun::Step,
+            Self::Gap(noun) => *noun,
+        }
+    }
+
+    /// About how many bytes an event of it takes in memory.
+    pub(crate) fn event_bytes(&self) -> usize {
+        EVENT_BYTES
+            + match self {
+                Self::Builder { row, .. } => row.as_ref().map_or(0, |row| row.text_bytes()),
+                Self::Gap(_) => 0,
+                Self::Build(build) => build.text_bytes(),
+                Self::Step(step) => step.text_bytes(),
+            }
+    }
+}
+
+impl Model {
+    /// What the event is about, without a builder's row; an error where a column that its noun
+    /// needs is empty.
+    pub(crate) fn object(self) -> Result<EventObject, DbErr> {
+        let noun = Noun::from_code(self.noun).ok_or_else(|| unreadable("noun"))?;
+        Ok(match noun {
+            _ if self.kind == GAP => EventObject::Gap(noun),
+            Noun::Builder => EventObject::Builder {
+                id: required(self.builderid, "builderid")?,
+                row: None,
+            },
+            Noun::Build => EventObject::Build(Arc::new(self.try_into()?)),
+            Noun::Step => EventObject::Step(Arc::new(self.try_into()?)),
+        })
+    }
+}
+
+fn required<T>(value: Option<T>, column: &str) -> Result<T, DbErr> {
+    value.ok_or_else(|| unreadable(column))
+}
+
+fn unreadable(column: &str) -> DbErr {
+    DbErr::Type(format!("an event lacks a value of `{column}`"))
+}
+
+impl TryFrom<Model> for step::Model {
+    type Error = DbErr;
+
+    fn try_from(row: Model) -> Result<Self, DbErr> {
+        Ok(Self {
+            id: required(row.stepid, "stepid")?,
+            number: required(row.number, "number")?,
+            name: required(row.name, "name")?,
+            buildid: required(row.buildid, "buildid")?,
             started_at: row.started_at,
             locks_acquired_at: row.locks_acquired_at,
             complete_at: row.complete_at,
-            state_string: row.state_string,
+            state_string: required(row.state_string, "state_string")?,
             results: row.results,
-            urls_json: row.urls_json,
-            hidden: row.hidden,
-        }
+            urls_json: required(row.urls_json, "urls_json")?,
+            hidden: required(row.hidden, "hidden")?,
+        })
+    }
+}
+
+impl TryFrom<Model> for build::Model {
+    type Error = DbErr;
+
+    fn try_from(row: Model) -> Result<Self, DbErr> {
+        Ok(Self {
+            id: required(row.buildid, "buildid")?,
+            number: required(row.number, "number")?,
+            builderid: required(row.builderid, "builderid")?,
+            buildrequestid: row.buildrequestid,
+            workerid: row.workerid,
+            masterid: row.masterid,
+            started_at: required(row.started_at, "started_at")?,
+            complete_at: row.complete_at,
+            // Older revisions of Buildbot's schema count no waits.
+            locks_duration_s: row.locks_duration_s.unwrap_or(0),
+            state_string: required(row.state_string, "state_string")?,
+            results: row.results,
+        })
     }
 }
 
@@ -118,21 +215,53 @@ pub(crate) async fn unsequenced(
         .await
 }
 
-/// The event of this transaction's last change of a step, and the step as the change left it. The
-/// trigger can only compare values, so `kind` corrects the kind that it recorded.
+/// The event of this transaction's last change, which was of this step, and the step as the change
+/// left it.
 ///
 /// # Errors
 /// `FeedDetached` if there is no such event: the triggers are missing.
-pub(crate) async fn of_change(
+pub(crate) async fn of_step(
     txn: &Txn,
     stepid: StepId,
     kind: EventKind,
 ) -> Result<(ChangeId, step::Model)> {
-    let mut events = Entity::find().filter(Column::Stepid.eq(stepid));
+    let event = of_change(txn, Column::Stepid.eq(stepid), Noun::Step, kind).await?;
+    Ok((event.id, event.try_into()?))
+}
+
+/// The same of a build.
+///
+/// # Errors
+/// As of a step.
+pub(crate) async fn of_build(
+    txn: &Txn,
+    buildid: BuildId,
+    kind: EventKind,
+) -> Result<(ChangeId, build::Model)> {
+    let event = of_change(txn, Column::Buildid.eq(buildid), Noun::Build, kind).await?;
+    Ok((event.id, event.try_into()?))
+}
+
+/// The same of a builder, whose events do not carry it.
+///
+/// # Errors
+/// As of a step.
+pub(crate) async fn of_builder(txn: &Txn, builderid: BuilderId) -> Result<ChangeId> {
+    let id = Column::Builderid.eq(builderid);
+    let event = of_change(txn, id, Noun::Builder, EventKind::Updated).await?;
+    Ok(event.id)
+}
+
+/// The event of this transaction's last change. The trigger can only compare values, so `kind`
+/// corrects the kind that it recorded.
+async fn of_change(txn: &Txn, id: Expr, noun: Noun, kind: EventKind) -> Result<Model> {
+    let mut events = Entity::find()
+        .filter(Column::Noun.eq(noun.code()))
+        .filter(id);
     if txn.0.get_database_backend() == DbBackend::Postgres {
         // The last id of this session's trigger. By the order alone, the planner may choose
         // another way than backwards through the ids.
-        let last = "currval(pg_get_serial_sequence('graphql_step_events', 'id'))";
+        let last = "currval(pg_get_serial_sequence('graphql_events', 'id'))";
         events = events.filter(Expr::col((Entity, Column::Id)).eq(Expr::cust(last)));
     }
     let event = events
@@ -147,5 +276,5 @@ pub(crate) async fn of_change(
             .exec(&txn.0)
             .await?;
     }
-    Ok((event.id, event.into()))
+    Ok(event)
 }

@@ -1,11 +1,14 @@
 //! Reading the events of the change feed in order.
 
-use std::sync::Arc;
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
 use sea_orm::{
-    DbBackend, FromQueryResult, JoinType, QueryOrder, QueryResult, QuerySelect, QueryTrait,
+    FromQueryResult, JoinType, QueryOrder, QueryResult, QuerySelect, QueryTrait,
     entity::prelude::*,
-    sea_query::{ExprTrait, SelectStatement},
+    sea_query::{ExprTrait, Func, SelectStatement},
 };
 
 use crate::{
@@ -16,10 +19,10 @@ use crate::{
         id::{BuilderId, Position},
     },
     store::{
-        build,
-        db::{bounded_rows::BoundedRows, database::Db},
-        event::{Entity, Event, Model, Relation},
-        event_bookmark::{mark, of_row},
+        build, builder,
+        db::{bounded_rows::BoundedRows, database::Db, dialect::SqlDialect},
+        event::{Column, Entity, Event, EventObject, Model, Relation},
+        event_bookmark::of_event,
         position::position_expr,
         query::rows,
     },
@@ -48,7 +51,7 @@ pub(crate) async fn after(
     limit: u64,
     max_bytes: usize,
 ) -> Result<EventBatch> {
-    let statement = db.backend().build(&select(db.backend(), from, limit));
+    let statement = db.backend().build(&select(db.dialect(), from, limit));
     let reader = db.reader().await?;
     // The first is usually the bookmark's own.
     let read = reader.read_bounded(statement, 2, max_bytes, read_row);
@@ -67,8 +70,10 @@ pub(crate) async fn after(
     let count = i64::try_from(rows.len());
     // Positions have no gaps, so n rows reach n positions further.
     let reaches = |last: Bookmark| last.position.0 - from.position.0;
+    let mut events: Vec<Event> = rows.into_iter().filter_map(|(_, event)| event).collect();
+    read_builders(db, &mut events).await?;
     Ok(EventBatch {
-        events: rows.into_iter().filter_map(|(_, event)| event).collect(),
+        events,
         is_whole: is_same && last.is_none_or(|last| count == Ok(reaches(last))),
         last,
         is_behind: first.is_none() && !is_same,
@@ -76,19 +81,68 @@ pub(crate) async fn after(
     })
 }
 
-/// A row's bookmark, the event if it is readable, and the bytes that it takes.
-fn read_row(row: &QueryResult) -> Result<((Bookmark, Option<Event>), usize), DbErr> {
-    let event = rows::if_readable(PositionedRow::from_query_result(row, "")).map(Event::from);
-    let bytes = event.as_ref().map_or(0, |event| event.step.event_bytes());
-    Ok(((of_row(row)?, event), bytes))
+/// Reads the builders that the events are about. Here, since a subscriber whose event could not
+/// show them later would have missed it.
+async fn read_builders(db: &Db, events: &mut [Event]) -> Result<()> {
+    let ids = events.iter().filter_map(|event| match &event.object {
+        EventObject::Builder { id, .. } => Some(*id),
+        _ => None,
+    });
+    let ids: Vec<BuilderId> = ids.collect::<HashSet<_>>().into_iter().collect();
+    if ids.is_empty() {
+        return Ok(());
+    }
+    let builders = builder::by_ids(db, &ids).await?.into_iter();
+    let builders: HashMap<_, _> = builders.map(|(id, row)| (id, Arc::new(row))).collect();
+    for event in events {
+        if let EventObject::Builder { id, row } = &mut event.object {
+            *row = builders.get(id).cloned();
+        }
+    }
+    Ok(())
 }
 
+/// A row's bookmark, the event if it is readable, and the bytes that it takes.
+fn read_row(row: &QueryResult) -> Result<((Bookmark, Option<Event>), usize), DbErr> {
+    let model = Model::from_query_result(row, "");
+    let bookmark = of_event(row, model.as_ref().ok())?;
+    let event = model.and_then(|model| read_event(row, model, bookmark));
+    let event = rows::if_readable(event);
+    let bytes = event.as_ref().map_or(0, |event| event.object.event_bytes());
+    Ok(((bookmark, event), bytes))
+}
+
+fn read_event(row: &QueryResult, mut event: Model, bookmark: Bookmark) -> Result<Event, DbErr> {
+    event.locks_duration_s = row.try_get("", LOCKS)?;
+    Ok(Event {
+        change: event.id,
+        bookmark,
+        kind: EventKind::from_code(event.kind),
+        occurred_at: event.occurred_at,
+        builderid: row.try_get("", BUILDER)?,
+        object: event.object()?,
+    })
+}
+
+/// The builder: a step's event does not carry it.
+const BUILDER: &str = "builder";
+/// The lock waits: a trigger from before Buildbot counted them does not carry them.
+const LOCKS: &str = "locks";
+
 /// The rows of the events behind a bookmark.
-fn select(backend: DbBackend, from: Bookmark, limit: u64) -> SelectStatement {
-    let column = position_expr(backend);
+fn select(dialect: SqlDialect, from: Bookmark, limit: u64) -> SelectStatement {
+    let column = position_expr(dialect.backend);
+    let event = |column| Expr::col((Entity, column));
+    let build = |column| Expr::col((build::Entity, column));
+    let builder = Func::coalesce([event(Column::Builderid), build(build::Column::Builderid)]);
+    let mut locks = event(Column::LocksDurationS);
+    if dialect.has_lock_durations {
+        locks = Func::coalesce([locks, build(build::Column::LocksDurationS)]).into();
+    }
     Entity::find()
         .expr_as(column.clone(), "position")
-        .column(build::Column::Builderid)
+        .expr_as(builder, BUILDER)
+        .expr_as(locks, LOCKS)
         // An outer join, as an event may be of a build that has no row.
         .join(JoinType::LeftJoin, Relation::Build.def())
         // With the event of the bookmark itself, which shows that this is still the same feed.
@@ -96,29 +150,4 @@ fn select(backend: DbBackend, from: Bookmark, limit: u64) -> SelectStatement {
         .order_by_asc(column)
         .limit(limit + 1)
         .into_query()
-}
-
-/// An event with its position and its builder.
-#[derive(FromQueryResult)]
-struct PositionedRow {
-    #[sea_orm(nested)]
-    event: Model,
-    position: Position,
-    builderid: Option<BuilderId>,
-}
-
-impl From<PositionedRow> for Event {
-    fn from(row: PositionedRow) -> Self {
-        Self {
-            change: row.event.id,
-            bookmark: Bookmark {
-                position: row.position,
-                mark: mark(&row.event),
-            },
-            kind: EventKind::from_code(row.event.kind),
-            occurred_at: row.event.occurred_at,
-            builderid: row.builderid,
-            step: Arc::new(row.event.into()),
-        }
-    }
 }

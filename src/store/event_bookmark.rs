@@ -1,5 +1,8 @@
 //! The bookmarks of events, which cursors carry and every reader of the feed keeps.
 
+use std::borrow::Cow;
+
+use migration::{feed::GAP, noun::Noun};
 use ring::digest::{Context, SHA256};
 use sea_orm::{
     ConnectionTrait, DbErr, FromQueryResult, QueryOrder, QueryResult, QuerySelect, QueryTrait,
@@ -62,46 +65,98 @@ async fn query_one(
 
 /// The bookmark of a row of events, read with its position.
 pub(crate) fn of_row(row: &QueryResult) -> Result<Bookmark, DbErr> {
+    of_event(row, Model::from_query_result(row, "").ok().as_ref())
+}
+
+/// The same of a row whose event was read already; `None` where it cannot be.
+pub(crate) fn of_event(row: &QueryResult, event: Option<&Model>) -> Result<Bookmark, DbErr> {
     Ok(Bookmark {
         position: row.try_get("", "position")?,
-        mark: Model::from_query_result(row, "").map_or(0, |event| mark(&event)),
+        mark: event.and_then(mark).unwrap_or_default(),
     })
 }
 
-/// A hash of everything in an event, so that two events at one position hardly ever share it. A
-/// change of this function expires every cursor.
-pub(crate) fn mark(event: &Model) -> u32 {
+/// A hash of everything in an event, so that two events at one position hardly ever share it;
+/// `None` for one that cannot be read. A change of this function expires every cursor.
+fn mark(event: &Model) -> Option<u32> {
     let mut hash = Context::new(&SHA256);
-    let numbers = [
-        event.id.0,
-        event.kind.into(),
-        event.occurred_at,
-        event.stepid.0.into(),
-        event.number.into(),
-        event.buildid.0.into(),
-    ];
+    let (numbers, texts) = if event.noun == Noun::Step.code() && event.kind != GAP {
+        parts_of_step(event)?
+    } else {
+        parts_of_other(event)
+    };
     for number in numbers {
         hash.update(&number.to_be_bytes());
     }
-    let unchecked = [
-        event.started_at.as_ref(),
-        event.locks_acquired_at.as_ref(),
-        event.complete_at.as_ref(),
-        event.results.as_ref(),
-        Some(&event.hidden),
-    ];
-    let unchecked = unchecked.map(|value| match value {
-        None => String::new(),
-        Some(UncheckedInt::Int(number)) => number.to_string(),
-        Some(UncheckedInt::Invalid(text)) => text.to_string(),
-    });
-    let texts = [&event.name, &event.state_string, &event.urls_json];
-    for text in unchecked.iter().chain(texts) {
+    for text in texts {
         // With its length, so that no two sequences of texts read alike.
         hash.update(&(text.len() as u64).to_be_bytes());
         hash.update(text.as_bytes());
     }
     let hash = hash.finish();
     let start = hash.as_ref().first_chunk();
-    u32::from_be_bytes(start.copied().unwrap_or_default())
+    Some(u32::from_be_bytes(start.copied()?))
+}
+
+type Parts<'a> = (Vec<i64>, Vec<Cow<'a, str>>);
+
+/// As they were hashed when only steps had events: older cursors stay good.
+fn parts_of_step(event: &Model) -> Option<Parts<'_>> {
+    let numbers = vec![
+        event.id.0,
+        event.kind.into(),
+        event.occurred_at,
+        event.stepid?.0.into(),
+        event.number?.into(),
+        event.buildid?.0.into(),
+    ];
+    let mut texts = unchecked(event);
+    texts.push(text_of(Some(event.hidden.as_ref()?)));
+    let of_step = [&event.name, &event.state_string, &event.urls_json];
+    for text in of_step {
+        texts.push(text.as_deref()?.into());
+    }
+    Some((numbers, texts))
+}
+
+fn parts_of_other(event: &Model) -> Parts<'_> {
+    let optional = [
+        event.builderid.map(|id| id.0),
+        event.buildid.map(|id| id.0),
+        event.number,
+        event.buildrequestid,
+        event.workerid,
+        event.masterid,
+        event.locks_duration_s,
+    ];
+    let numbers = [
+        event.id.0,
+        event.noun.into(),
+        event.kind.into(),
+        event.occurred_at,
+    ];
+    // One more than any of a column tells null from each of them.
+    let optional = optional.map(|n| n.map_or(i64::MAX, i64::from));
+    let numbers = numbers.into_iter().chain(optional).collect();
+    let mut texts = unchecked(event);
+    texts.push(event.state_string.as_deref().unwrap_or_default().into());
+    (numbers, texts)
+}
+
+fn unchecked(event: &Model) -> Vec<Cow<'_, str>> {
+    let columns = [
+        &event.started_at,
+        &event.locks_acquired_at,
+        &event.complete_at,
+        &event.results,
+    ];
+    columns.map(|value| text_of(value.as_ref())).to_vec()
+}
+
+fn text_of(value: Option<&UncheckedInt>) -> Cow<'_, str> {
+    match value {
+        None => "".into(),
+        Some(UncheckedInt::Int(number)) => number.to_string().into(),
+        Some(UncheckedInt::Invalid(text)) => (&**text).into(),
+    }
 }

@@ -39,11 +39,11 @@ pub(crate) async fn probe(db: &Db, position: Position, last: &mut FeedProbe) -> 
         }
         // Nulls are the greatest in PostgreSQL's index, so they come first.
         DbBackend::Postgres => {
-            "SELECT position FROM graphql_step_events ORDER BY position DESC LIMIT 1".to_owned()
+            "SELECT position FROM graphql_events ORDER BY position DESC LIMIT 1".to_owned()
         }
         // Nulls are the least in the index, so they come first.
         _ => format!(
-            "SELECT position FROM graphql_step_events WHERE position IS NULL OR position > {position} \
+            "SELECT position FROM graphql_events WHERE position IS NULL OR position > {position} \
              ORDER BY position LIMIT 1"
         ),
     };

@@ -37,8 +37,8 @@ pub(crate) async fn find(db: &Db) -> Result<FeedReach> {
     let statement = Statement::from_string(
         backend,
         format!(
-            "SELECT (SELECT MIN({position}) FROM graphql_step_events) AS oldest, \
-             (SELECT MAX({position}) FROM graphql_step_events) AS newest"
+            "SELECT (SELECT MIN({position}) FROM graphql_events) AS oldest, \
+             (SELECT MAX({position}) FROM graphql_events) AS newest"
         ),
     );
     let ends = Ends::find_by_statement(statement)

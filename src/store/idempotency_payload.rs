@@ -49,7 +49,8 @@ where
             idempotency_key::lock(txn, self.key_hash).await?;
             let id = (self.key_hash.to_owned(), self.field);
             if let Some(kept) = Entity::find_by_id(id).one(&txn.0).await? {
-                return serde_json::from_str(&kept.payload).map_err(Error::internal);
+                // An earlier version may have kept it in another form.
+                return serde_json::from_str(&kept.payload).map_err(|_| Error::WrittenUnread);
             }
             let done = self.work.run(txn).await?;
             let row = ActiveModel {

@@ -7,7 +7,7 @@
 use sea_orm::{DbBackend, sea_query::Expr};
 
 /// The table of events.
-const TABLE: &str = "graphql_step_events";
+const TABLE: &str = "graphql_events";
 
 /// The column that holds an event's position.
 pub(crate) fn position_column(backend: DbBackend) -> &'static str {

@@ -17,7 +17,7 @@ const BATCH: u64 = 500;
 /// Gives every committed change that has none its position in the feed, oldest id first.
 ///
 /// The row of `graphql_feed` is locked until the commit, so positions are given in the order in
-/// which they become visible, without gaps. No writer of steps waits for that row.
+/// which they become visible, without gaps. No writer of a noun waits for that row.
 ///
 /// Returns false where the database takes no writes: on a standby, positions come from the primary.
 pub(crate) async fn sequence_changes(db: &Db) -> Result<bool> {
@@ -65,14 +65,14 @@ async fn sequence_on_postgres(db: &Db) -> Result<Option<u64>, DbErr> {
             "SELECT position FROM graphql_feed FOR UPDATE; \
              WITH waiting AS ( \
                  SELECT id, row_number() OVER (ORDER BY id) AS nth FROM ( \
-                     SELECT id FROM graphql_step_events WHERE position IS NULL ORDER BY id LIMIT {BATCH} \
+                     SELECT id FROM graphql_events WHERE position IS NULL ORDER BY id LIMIT {BATCH} \
                  ) AS oldest \
              ), counted AS ( \
                  SELECT count(*) AS n FROM waiting \
              ), moved AS ( \
                  UPDATE graphql_feed SET position = position + n FROM counted WHERE n > 0 \
              ) \
-             UPDATE graphql_step_events AS event SET position = feed.position + waiting.nth \
+             UPDATE graphql_events AS event SET position = feed.position + waiting.nth \
              FROM waiting, graphql_feed AS feed WHERE event.id = waiting.id"
         ))
         .await?;
@@ -98,7 +98,7 @@ async fn sequence_on_mysql(db: &Db) -> Result<Option<u64>, DbErr> {
         let ids = ids.join(", ");
         // `FIELD` is the place of the id in the list, from 1.
         txn.execute_unprepared(&format!(
-            "UPDATE graphql_step_events SET position = {position} + FIELD(id, {ids}) WHERE id IN ({ids})"
+            "UPDATE graphql_events SET position = {position} + FIELD(id, {ids}) WHERE id IN ({ids})"
         ))
         .await?;
         txn.execute_unprepared(&format!(

@@ -1,4 +1,4 @@
-//! Steps: the entity, batch reads and writes. The triggers on this table write the change feed.
+//! Steps: the entity, batch reads and writes.
 
 use std::collections::{HashMap, HashSet};
 
@@ -37,9 +37,6 @@ use crate::{
     },
 };
 
-/// How many bytes an event takes in memory beside its step's texts.
-pub(crate) const EVENT_BYTES: usize = 256;
-
 /// A row of `steps`.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel, Serialize, Deserialize)]
 #[sea_orm(table_name = "steps")]
@@ -68,11 +65,6 @@ impl Model {
     #[must_use]
     pub(crate) fn is_hidden(&self) -> bool {
         self.hidden.int() != Some(0)
-    }
-
-    /// About how many bytes an event with this step takes in memory.
-    pub(crate) fn event_bytes(&self) -> usize {
-        EVENT_BYTES + self.text_bytes()
     }
 }
 
@@ -328,11 +320,11 @@ pub(crate) async fn insert(txn: &Txn, buildid: BuildId, name: &str) -> Result<St
     Ok(inserted.last_insert_id)
 }
 
-/// Changes a step's columns, and its build's sum of lock waits with them.
+/// Changes a step's columns. Returns the build whose lock waits must be summed anew, if any.
 ///
 /// # Errors
 /// `NotFound`.
-pub(crate) async fn update(txn: &Txn, id: StepId, change: StepChange) -> Result<()> {
+pub(crate) async fn update(txn: &Txn, id: StepId, change: StepChange) -> Result<Option<BuildId>> {
     let mut waits_in = None;
     if matches!(
         change,
@@ -352,15 +344,12 @@ pub(crate) async fn update(txn: &Txn, id: StepId, change: StepChange) -> Result<
     if done.rows_affected == 0 {
         return Err(Error::not_found("step", id));
     }
-    match waits_in {
-        Some(build) => sum_lock_waits(txn, build).await,
-        None => Ok(()),
-    }
+    Ok(waits_in)
 }
 
 /// Writes the build's `locks_duration_s`. Buildbot adds each wait to it as it ends; summed anew, it
 /// stays true when a step is dated again.
-async fn sum_lock_waits(txn: &Txn, build: BuildId) -> Result<()> {
+pub(crate) async fn sum_lock_waits(txn: &Txn, build: BuildId) -> Result<()> {
     let steps: Vec<(Option<UncheckedInt>, Option<UncheckedInt>)> = Entity::find()
         .select_only()
         .columns([Column::StartedAt, Column::LocksAcquiredAt])

@@ -133,7 +133,9 @@ async fn a_backup_during_writes_is_consistent_and_independent() {
     assert_eq!(whole, [json!(["ok"])]);
     let here = sql.number("SELECT COUNT(*) AS n FROM steps").await;
     let events = sql
-        .number("SELECT COUNT(DISTINCT stepid) AS n FROM graphql_step_events WHERE kind = 1")
+        .number(
+            "SELECT COUNT(DISTINCT stepid) AS n FROM graphql_events WHERE noun = 4 AND kind = 1",
+        )
         .await;
     assert_eq!(here, events, "a step without its event, or the other way");
     let foreign = sql

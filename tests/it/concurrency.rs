@@ -77,7 +77,7 @@ async fn concurrent_steps_get_distinct_names_and_numbers() {
     }
     let sql = one.sql().await;
     assert_eq!(
-        sql.number("SELECT COUNT(*) AS n FROM graphql_step_events")
+        sql.number("SELECT COUNT(*) AS n FROM graphql_events WHERE noun = 4")
             .await,
         32
     );
@@ -119,7 +119,7 @@ async fn no_concurrent_link_is_lost() {
         .map(|url| url["name"].as_str().unwrap())
         .collect();
     assert_eq!((urls.len(), names.len()), (24, 24), "{urls:?}");
-    let updates = "SELECT COUNT(*) AS n FROM graphql_step_events WHERE kind = 3";
+    let updates = "SELECT COUNT(*) AS n FROM graphql_events WHERE noun = 4 AND kind = 3";
     assert_eq!(one.sql().await.number(updates).await, 24);
 }
 
@@ -204,7 +204,7 @@ async fn a_deadlock_is_retried() {
         .await;
     let started = starting.await.unwrap();
     assert_eq!(started["done"]["step"]["startedAt"], "1970-01-01T00:00:05Z");
-    let starts = "SELECT COUNT(*) AS n FROM graphql_step_events WHERE kind = 2";
+    let starts = "SELECT COUNT(*) AS n FROM graphql_events WHERE kind = 2";
     assert_eq!(looking.number(starts).await, 1);
 }
 

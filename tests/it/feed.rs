@@ -12,6 +12,8 @@ mod cursor;
 mod filter;
 mod foreign_writes;
 mod live;
+mod noun_filters;
+mod nouns;
 mod restored;
 mod retention;
 mod shared_subscription;
@@ -61,13 +63,13 @@ pub(crate) fn summary(event: &Value) -> Value {
     ])
 }
 
-/// The events after a position, as the table holds them.
+/// The events of steps after a position, as the table holds them.
 pub(crate) async fn event_log(sql: &Sql, position: i64) -> Vec<Value> {
     let column = sql.position_column();
     sql.rows(&format!(
         "SELECT json_array({column}, CASE kind WHEN 1 THEN 'NEW' WHEN 2 THEN 'STARTED' WHEN 3 THEN 'UPDATED' \
          WHEN 4 THEN 'FINISHED' END, stepid, name, state_string) AS json \
-         FROM graphql_step_events WHERE {column} > {position} ORDER BY {column}"
+         FROM graphql_events WHERE noun = 4 AND {column} > {position} ORDER BY {column}"
     ))
     .await
 }

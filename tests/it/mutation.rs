@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use crate::support::{client::Client, database::Database, process::Process, server::Server};
 
+mod builder_info;
 mod rules;
 mod scopes;
 mod times;
@@ -89,7 +90,7 @@ async fn twenty_concurrent_links_are_all_kept() {
     assert_eq!((urls.len(), names.len()), (20, 20), "{urls:?}");
     let sql = server.sql().await;
     let events = sql
-        .number("SELECT COUNT(*) AS n FROM graphql_step_events WHERE kind = 3")
+        .number("SELECT COUNT(*) AS n FROM graphql_events WHERE noun = 4 AND kind = 3")
         .await;
     assert_eq!(events, 40);
     let kept = sql.rows("SELECT urls_json AS json FROM steps").await;
@@ -222,7 +223,7 @@ async fn updates_overwrite_values_and_clear_none() {
     let kinds = server
         .sql()
         .await
-        .rows("SELECT json_array(kind) AS json FROM graphql_step_events ORDER BY id")
+        .rows("SELECT json_array(kind) AS json FROM graphql_events WHERE noun = 4 ORDER BY id")
         .await;
     assert_eq!(kinds, [1, 2, 2, 4, 4, 3, 2, 3].map(|kind| json!([kind])));
 }
@@ -244,7 +245,7 @@ async fn finishing_without_a_change_still_makes_an_event() {
     let kinds = server
         .sql()
         .await
-        .rows("SELECT json_array(kind) AS json FROM graphql_step_events ORDER BY id")
+        .rows("SELECT json_array(kind) AS json FROM graphql_events WHERE noun = 4 ORDER BY id")
         .await;
     assert_eq!(kinds, [1, 2, 2, 4, 4].map(|kind| json!([kind])));
 }

@@ -53,7 +53,7 @@ impl Replay {
         let since = self.received.load(Ordering::Relaxed);
         let position = self.sql.position_column();
         let rows = self.sql.rows(&format!(
-            "SELECT json_array({position}, kind, stepid) AS json FROM graphql_step_events WHERE {position} > {since} ORDER BY {position}"
+            "SELECT json_array({position}, kind, stepid) AS json FROM graphql_events WHERE noun = 4 AND {position} > {since} ORDER BY {position}"
         )).await;
         if let Some(last) = rows.last() {
             self.received

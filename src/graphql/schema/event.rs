@@ -1,37 +1,104 @@
-//! The GraphQL type StepEvent, its kinds and its filter: what subscriptions send.
+//! The GraphQL interface Event and its types, their kinds and filters: what subscriptions send.
 
-use std::collections::HashMap;
+use std::sync::Arc;
 
-use async_graphql::{Enum, InputObject, SimpleObject};
+use async_graphql::{ComplexObject, Enum, Interface, SimpleObject};
 
 use crate::{
     domain::{
+        bookmark::Bookmark,
         error::{Error, Result},
         event,
-        id::{BuildId, BuilderId, StepId},
+        id::BuilderId,
     },
-    feed::{event_filter::EventFilter, handle::Feed},
+    feed::handle::Feed,
     graphql::schema::{
-        scalar::{DateTime, EventCursor, NameOrNumber},
+        build::Build,
+        builder::Builder,
+        scalar::{DateTime, EventCursor},
         step::Step,
     },
-    store::{build, builder, db::database::Db, event::Event, step},
+    store::{
+        builder,
+        event::{Event, EventObject},
+    },
 };
 
 /// What an event was.
 #[derive(Enum, Clone, Copy, Debug, PartialEq, Eq)]
-#[graphql(name = "EventKind", remote = "event::EventKind")]
-pub(crate) enum StepEventKind {
-    /// Not a change: the step as it is at the start of the stream.
+#[graphql(remote = "event::EventKind")]
+pub(crate) enum EventKind {
+    /// Not a change: the object as it is at the start of the stream.
     Snapshot,
-    /// The step was added.
+    /// The object was added.
     New,
-    /// The step was started.
+    /// The step was started. Builds have no such event: they run from the start.
     Started,
-    /// Anything else about the step changed.
+    /// Anything else about the object changed.
     Updated,
-    /// The step was finished.
+    /// The build or step was finished. Builders have no such event.
     Finished,
+    /// Not a change: all that was asked for up to here has been sent.
+    CaughtUp,
+}
+
+/// Something that a subscription sends.
+#[derive(Interface)]
+#[graphql(
+    name = "Event",
+    field(
+        name = "cursor",
+        ty = "&EventCursor",
+        desc = "Its position: subscribe with `after` this to go on behind it."
+    ),
+    field(name = "kind", ty = "&EventKind", desc = "What it was."),
+    field(name = "occurred_at", ty = "&DateTime", desc = "When it happened.")
+)]
+pub(crate) enum AnyEvent {
+    Builder(BuilderEvent),
+    Build(BuildEvent),
+    Step(StepEvent),
+    CaughtUp(CaughtUp),
+}
+
+/// A change of a builder or its tags.
+#[derive(SimpleObject)]
+#[graphql(complex)]
+pub(crate) struct BuilderEvent {
+    /// Its position: subscribe with `after` this to go on behind it.
+    cursor: EventCursor,
+    /// What it was.
+    kind: EventKind,
+    /// When it happened.
+    occurred_at: DateTime,
+    #[graphql(skip)]
+    id: BuilderId,
+    #[graphql(skip)]
+    row: Option<Arc<builder::Model>>,
+}
+
+#[expect(clippy::unused_async, reason = "the library's resolvers are")]
+#[ComplexObject]
+impl BuilderEvent {
+    /// The builder as it was when this event was read, soon after it happened.
+    async fn builder(&self) -> Result<Builder> {
+        let row = self.row.clone();
+        row.map(Builder)
+            .ok_or_else(|| Error::not_found("builder", self.id))
+    }
+}
+
+/// A change of a build.
+#[derive(SimpleObject)]
+pub(crate) struct BuildEvent {
+    /// Its position: subscribe with `after` this to go on behind it.
+    cursor: EventCursor,
+    /// What it was.
+    kind: EventKind,
+    /// When it happened.
+    occurred_at: DateTime,
+    /// The build as this event left it.
+    build: Build,
 }
 
 /// A change of a step.
@@ -40,81 +107,59 @@ pub(crate) struct StepEvent {
     /// Its position: subscribe with `after` this to go on behind it.
     cursor: EventCursor,
     /// What it was.
-    kind: StepEventKind,
+    kind: EventKind,
     /// When it happened.
     occurred_at: DateTime,
     /// The step as this event left it.
     step: Step,
 }
 
-impl StepEvent {
-    pub(crate) fn new(feed: &Feed, event: Event) -> Self {
-        Self {
-            cursor: EventCursor(feed.cursor(event.bookmark)),
-            kind: event.kind.into(),
-            occurred_at: DateTime(event.occurred_at),
-            step: Step(event.step),
-        }
-    }
+/// All that was asked for up to here has been sent; what follows is live.
+#[derive(SimpleObject)]
+pub(crate) struct CaughtUp {
+    /// Its position: subscribe with `after` this to go on behind it.
+    cursor: EventCursor,
+    /// What it was.
+    kind: EventKind,
+    /// When it happened.
+    occurred_at: DateTime,
 }
 
-/// Which events. All given conditions hold together. `kinds` asks for changes: a snapshot that is asked for is always sent.
-#[derive(InputObject, Clone, Debug, Default)]
-pub(crate) struct StepEventFilter {
-    /// Steps of this builder's builds.
-    builderid: Option<i32>,
-    /// Steps of this build.
-    buildid: Option<i32>,
-    /// This step alone.
-    stepid: Option<i32>,
-    /// Steps of this number or name, in whatever build.
-    name_or_number: Option<NameOrNumber>,
-    /// Changes of these kinds, at least one.
-    kinds: Option<Vec<StepEventKind>>,
-    /// True: steps that the event left hidden. False: steps that it left visible.
-    hidden: Option<bool>,
-}
-
-impl StepEventFilter {
-    /// Translates the filter for the feed. Fails where it could never match.
-    pub(crate) fn read(self) -> Result<EventFilter> {
-        if self.kinds.as_ref().is_some_and(Vec::is_empty) {
-            let rule = "at least one kind, got []; without kinds, changes of all kinds are sent";
-            return Err(Error::invalid("where.kinds", rule));
-        }
-        Ok(EventFilter {
-            builderid: self.builderid.map(BuilderId),
-            buildid: self.buildid.map(BuildId),
-            stepid: self.stepid.map(StepId),
-            name_or_number: self.name_or_number.map(|n| n.0),
-            kinds: self
-                .kinds
-                .map(|kinds| kinds.into_iter().map(event::EventKind::from).collect()),
-            hidden: self.hidden,
+impl AnyEvent {
+    /// An event of the feed; `None` for one that no subscriber gets.
+    pub(crate) fn new(feed: &Feed, event: Event) -> Option<Self> {
+        let cursor = EventCursor(feed.cursor(event.bookmark));
+        let (kind, occurred_at) = (event.kind.into(), DateTime(event.occurred_at));
+        Some(match event.object {
+            EventObject::Builder { id, row } => Self::Builder(BuilderEvent {
+                cursor,
+                kind,
+                occurred_at,
+                id,
+                row,
+            }),
+            EventObject::Build(build) => Self::Build(BuildEvent {
+                cursor,
+                kind,
+                occurred_at,
+                build: Build(build),
+            }),
+            EventObject::Step(step) => Self::Step(StepEvent {
+                cursor,
+                kind,
+                occurred_at,
+                step: Step(step),
+            }),
+            EventObject::Gap(_) => return None,
         })
     }
-}
 
-/// Says in the log at debug which of the objects that a filter names by id do not exist: its
-/// subscriber may be there before them, or wait for ever by mistake.
-pub(crate) async fn log_unknown_ids(db: &Db, filter: &EventFilter) {
-    // Nobody pays for what is not logged.
-    if !tracing::enabled!(tracing::Level::DEBUG) {
-        return;
-    }
-    if let Some(id) = filter.builderid {
-        log_unknown("builder", id.0, builder::by_ids(db, &[id]).await);
-    }
-    if let Some(id) = filter.buildid {
-        log_unknown("build", id.0, build::by_ids(db, &[id]).await);
-    }
-    if let Some(id) = filter.stepid {
-        log_unknown("step", id.0, step::by_ids(db, &[id]).await);
-    }
-}
-
-fn log_unknown<K, V>(kind: &str, id: i32, found: Result<HashMap<K, V>>) {
-    if found.is_ok_and(|rows| rows.is_empty()) {
-        tracing::debug!(id, "a subscription asks for a {kind} that does not exist");
+    /// The end of what a stream began with.
+    pub(crate) fn caught_up(feed: &Feed, at: Bookmark) -> Self {
+        Self::CaughtUp(CaughtUp {
+            cursor: EventCursor(feed.cursor(at)),
+            kind: EventKind::CaughtUp,
+            occurred_at: DateTime(feed.0.clock.now()),
+        })
     }
 }

@@ -7,6 +7,7 @@ use async_graphql::{Context, Object, SimpleObject};
 
 use crate::{
     domain::{
+        builder::BuilderInfo,
         error::Result,
         id::{BuildId, BuilderId, StepId},
         url::Url,
@@ -22,8 +23,8 @@ use crate::{
             step::Step,
         },
     },
-    service,
-    store::build,
+    service::{self, write::Updated},
+    store::{build, step},
 };
 
 /// The step after the update, and the position of the event the update caused.
@@ -36,7 +37,7 @@ pub(crate) struct StepPayload {
 }
 
 impl StepPayload {
-    fn new(feed: &Feed, (step, bookmark): service::step::Updated) -> Self {
+    fn new(feed: &Feed, (step, bookmark): Updated<step::Model>) -> Self {
         Self {
             step: Step(step.into()),
             cursor: EventCursor(feed.cursor(bookmark)),
@@ -44,19 +45,31 @@ impl StepPayload {
     }
 }
 
-/// The build after the update.
+/// The build after the update, and the position of the event the update caused.
 #[derive(SimpleObject)]
 pub(crate) struct BuildPayload {
     /// The build after the update.
     build: Build,
+    /// The position of the event that the update caused.
+    cursor: EventCursor,
 }
 
-impl From<build::Model> for BuildPayload {
-    fn from(row: build::Model) -> Self {
+impl BuildPayload {
+    fn new(feed: &Feed, (build, bookmark): Updated<build::Model>) -> Self {
         Self {
-            build: Build(row.into()),
+            build: Build(build.into()),
+            cursor: EventCursor(feed.cursor(bookmark)),
         }
     }
+}
+
+/// The builder after the update, and the position of the event the update caused.
+#[derive(SimpleObject)]
+pub(crate) struct BuilderPayload {
+    /// The builder after the update.
+    builder: Builder,
+    /// The position of the event that the update caused.
+    cursor: EventCursor,
 }
 
 /// Everything that can be written. Each update is one transaction: it happens whole or not at all.
@@ -185,6 +198,37 @@ impl Mutation {
         Ok(Some(Builder(row.into())))
     }
 
+    /// Sets what is given and leaves the rest; tags replace all tags.
+    async fn update_builder_info(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The builder to describe.")] builderid: i32,
+        #[graphql(desc = "What it is for: at most 65,535 bytes in UTF-8, no NUL.")]
+        description: Option<String>,
+        #[graphql(desc = "The markup that the description is written in, such as `markdown`.")]
+        description_format: Option<String>,
+        #[graphql(desc = "The description as HTML.")] description_html: Option<String>,
+        #[graphql(
+            desc = "All its tags, at most 100: 1 to 255 characters each, no control characters."
+        )]
+        tags: Option<Vec<String>>,
+    ) -> Result<Option<BuilderPayload>> {
+        let (app, writer) = (ctx.app(), ctx.begin()?);
+        let info = BuilderInfo {
+            description,
+            description_format,
+            description_html,
+            tags,
+        };
+        let id = BuilderId(builderid);
+        let updated = service::builder::update_builder_info(app, &writer, id, info).await?;
+        let (builder, bookmark) = updated;
+        Ok(Some(BuilderPayload {
+            builder: Builder(builder.into()),
+            cursor: EventCursor(app.feed.cursor(bookmark)),
+        }))
+    }
+
     /// Adds a running build with the builder's next number.
     async fn add_build(
         &self,
@@ -192,8 +236,8 @@ impl Mutation {
         #[graphql(desc = "The builder that the build belongs to.")] builderid: i32,
     ) -> Result<Option<BuildPayload>> {
         let (app, writer) = (ctx.app(), ctx.begin()?);
-        let build = service::build::add_build(app, &writer, BuilderId(builderid)).await?;
-        Ok(Some(build.into()))
+        let updated = service::build::add_build(app, &writer, BuilderId(builderid)).await?;
+        Ok(Some(BuildPayload::new(&app.feed, updated)))
     }
 
     /// Replaces a build's state string.
@@ -207,10 +251,10 @@ impl Mutation {
         state_string: String,
     ) -> Result<Option<BuildPayload>> {
         let (app, writer) = (ctx.app(), ctx.begin()?);
-        let build =
+        let updated =
             service::build::set_build_state_string(app, &writer, BuildId(buildid), state_string)
                 .await?;
-        Ok(Some(build.into()))
+        Ok(Some(BuildPayload::new(&app.feed, updated)))
     }
 
     /// Marks a build as finished now, with these results.
@@ -223,8 +267,8 @@ impl Mutation {
         #[graphql(desc = "How the build ended.")] results: Results,
     ) -> Result<Option<BuildPayload>> {
         let (app, writer) = (ctx.app(), ctx.begin()?);
-        let build =
+        let updated =
             service::build::finish_build(app, &writer, BuildId(buildid), results.into()).await?;
-        Ok(Some(build.into()))
+        Ok(Some(BuildPayload::new(&app.feed, updated)))
     }
 }

@@ -1,18 +1,19 @@
 //! The root of subscriptions.
 
 use async_graphql::{Context, Subscription as Root};
-use futures_util::stream::{self, Stream};
+use futures_util::stream::{self, Stream, TryStreamExt};
 
 use crate::{
     domain::error::{Error, Result},
-    feed::backfill::StartPosition,
+    feed::{backfill::StartPosition, event_filter::EventFilter},
     graphql::{
         execute::context::ContextExt,
         schema::{
-            event::{StepEvent, StepEventFilter, log_unknown_ids},
+            event::{AnyEvent, BuildEvent, StepEvent},
+            filter::event::{AnyEventFilter, BuildEventFilter, StepEventFilter, log_unknown_ids},
             scalar::EventCursor,
         },
-        subscribe::event_source::{EventSource, EventStream, Origin, OwnStream},
+        subscribe::event_source::{EventSource, EventStream, Origin, OwnStream, StreamItem},
     },
 };
 
@@ -48,45 +49,112 @@ impl Subscription {
         )]
         snapshot: bool,
     ) -> Result<impl Stream<Item = Result<StepEvent>> + use<>> {
-        // Cloned, since the stream outlives the resolver's context.
-        let (app, budget) = (ctx.app().clone(), ctx.loaders().budget().clone());
-        let db = ctx.loaders().db().clone();
-        let source = ctx.data_unchecked::<EventSource>();
-        let state = source.state.clone();
-        let events = match source.origin() {
-            Origin::Own { handoff, resume } => {
-                let start = start(resume.clone(), after, snapshot)?;
-                if let StartPosition::After(cursor) = &start {
-                    state.set_resume(cursor.clone());
-                }
-                let filter = filter.unwrap_or_default().read()?;
-                let backfill = async {
-                    log_unknown_ids(&db, &filter).await;
-                    app.feed.backfill(&db, filter, start, &**handoff).await
-                };
-                // The stream has no deadline: only its start and each event have one.
-                budget.renew(app.deadline());
-                let backfill = budget.read(backfill, |_| 0).await?;
-                state.set_delivered(backfill.delivered());
-                EventStream::Own(OwnStream::new(backfill, handoff.clone()))
-            }
-            Origin::Shared(events) => EventStream::Shared(events.clone()),
-        };
-        // Last: an error before this is a refusal.
-        state.open();
-        Ok(stream::try_unfold(events, move |mut events| {
-            let (app, budget, state) = (app.clone(), budget.clone(), state.clone());
-            async move {
-                // The library resolves each event before it polls for the next.
-                budget.release();
-                let next = events.next().await;
-                let (event, delivered) = next.inspect_err(|_| state.fail())?;
-                budget.renew(app.deadline());
-                state.set_delivered(delivered);
-                Ok(event.map(|event| (StepEvent::new(&app.feed, event), events)))
-            }
+        let filter = filter.unwrap_or_default().read();
+        let events = open(ctx, filter, after, snapshot).await?;
+        Ok(events.try_filter_map(async |event| match event {
+            AnyEvent::Step(event) => Ok(Some(event)),
+            _ => Ok(None),
         }))
     }
+
+    /// Every change of every matching build, as `stepEvents` sends those of steps.
+    async fn build_events(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(
+            name = "where",
+            desc = "Which events; those of all builds if left out."
+        )]
+        filter: Option<BuildEventFilter>,
+        #[graphql(desc = "First replays what came since this position; not with `snapshot`.")]
+        after: Option<EventCursor>,
+        #[graphql(
+            default = false,
+            desc = "True to get each matching build as it is first; not with `after`."
+        )]
+        snapshot: bool,
+    ) -> Result<impl Stream<Item = Result<BuildEvent>> + use<>> {
+        let filter = filter.unwrap_or_default().read();
+        let events = open(ctx, filter, after, snapshot).await?;
+        Ok(events.try_filter_map(async |event| match event {
+            AnyEvent::Build(event) => Ok(Some(event)),
+            _ => Ok(None),
+        }))
+    }
+
+    /// Builders, builds and steps in one stream with one cursor, in the order of their commits, as `stepEvents` sends those of steps.
+    /// A snapshot sends builders, then builds, then steps; it and a replay end with one `CaughtUp`, so that an empty answer is not mistaken for a slow one.
+    async fn events(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(name = "where", desc = "Which events; all if left out.")] filter: Option<
+            AnyEventFilter,
+        >,
+        #[graphql(desc = "First replays what came since this position; not with `snapshot`.")]
+        after: Option<EventCursor>,
+        #[graphql(
+            default = false,
+            desc = "True to get each matching object as it is first; not with `after`."
+        )]
+        snapshot: bool,
+    ) -> Result<impl Stream<Item = Result<AnyEvent>> + use<>> {
+        let filter = filter.unwrap_or_default().read();
+        open(ctx, filter, after, snapshot).await
+    }
+}
+
+/// Opens the stream of the events that match.
+async fn open(
+    ctx: &Context<'_>,
+    filter: Result<EventFilter>,
+    after: Option<EventCursor>,
+    snapshot: bool,
+) -> Result<impl Stream<Item = Result<AnyEvent>> + use<>> {
+    // Cloned, since the stream outlives the resolver's context.
+    let (app, budget) = (ctx.app().clone(), ctx.loaders().budget().clone());
+    let db = ctx.loaders().db().clone();
+    let source = ctx.data_unchecked::<EventSource>();
+    let state = source.state.clone();
+    let events = match source.origin() {
+        Origin::Own { handoff, resume } => {
+            let start = start(resume.clone(), after, snapshot)?;
+            if let StartPosition::After(cursor) = &start {
+                state.set_resume(cursor.clone());
+            }
+            let begins_with_past = !matches!(start, StartPosition::Now);
+            let filter = filter?;
+            let backfill = async {
+                log_unknown_ids(&db, &filter).await;
+                app.feed.backfill(&db, filter, start, &**handoff).await
+            };
+            // The stream has no deadline: only its start and each event have one.
+            budget.renew(app.deadline());
+            let backfill = budget.read(backfill, |_| 0).await?;
+            state.set_delivered(backfill.delivered());
+            let own = OwnStream::new(backfill, handoff.clone(), begins_with_past);
+            EventStream::Own(own)
+        }
+        Origin::Shared(events) => EventStream::Shared(events.clone()),
+    };
+    // Last: an error before this is a refusal.
+    state.open();
+    Ok(stream::try_unfold(events, move |mut events| {
+        let (app, budget, state) = (app.clone(), budget.clone(), state.clone());
+        async move {
+            // The library resolves each event before it polls for the next.
+            budget.release();
+            let next = events.next().await;
+            let (item, delivered) = next.inspect_err(|_| state.fail())?;
+            budget.renew(app.deadline());
+            state.set_delivered(delivered);
+            let event = item.map(|item| match item {
+                StreamItem::Event(event) => AnyEvent::new(&app.feed, event),
+                StreamItem::CaughtUp(at) => Some(AnyEvent::caught_up(&app.feed, at)),
+            });
+            Ok(event.map(|event| (event, events)))
+        }
+    })
+    .try_filter_map(async |event| Ok(event)))
 }
 
 /// Where the stream starts. A cursor from the transport overrides the arguments.

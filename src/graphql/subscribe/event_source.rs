@@ -1,6 +1,6 @@
 //! The source of the events of a subscription's stream, which its request carries as data.
 
-use std::{sync::Arc, time::Duration};
+use std::{mem, sync::Arc, time::Duration};
 
 use tokio::{sync::Mutex, time::timeout};
 
@@ -78,29 +78,52 @@ pub(crate) struct OwnStream {
     handoff: Option<Arc<dyn Handoff>>,
     /// How many events were taken, but for a snapshot's.
     replayed: u64,
+    /// The end of what it begins with is still to be told.
+    owes_caught_up: bool,
+}
+
+/// What a stream sends.
+pub(crate) enum StreamItem {
+    Event(Event),
+    /// All that was asked for up to here has been sent.
+    CaughtUp(Bookmark),
 }
 
 impl OwnStream {
-    pub(crate) fn new(backfill: Backfill, handoff: Arc<dyn Handoff>) -> Self {
+    /// The stream of a backfill; `begins_with_past` says whether it begins with a snapshot or a
+    /// replay.
+    pub(crate) fn new(
+        backfill: Backfill,
+        handoff: Arc<dyn Handoff>,
+        begins_with_past: bool,
+    ) -> Self {
         Self {
             backfill: Box::new(backfill),
             handoff: Some(handoff),
             replayed: 0,
+            owes_caught_up: begins_with_past,
         }
     }
 
-    async fn next(&mut self) -> Result<(Option<Event>, Option<Bookmark>)> {
+    async fn next(&mut self) -> Result<(Option<StreamItem>, Option<Bookmark>)> {
         loop {
             let event = self.backfill.next().await?;
             self.charge(event.as_ref());
             // The first `None` means caught up: join, then read up to the live events.
-            match self.handoff.take_if(|_| event.is_none()) {
-                Some(handoff) => {
-                    let live_from = handoff.join(self.backfill.filter(), self.backfill.at());
-                    self.backfill.hand_off(live_from);
-                }
-                None => return Ok((event, self.backfill.delivered())),
+            if let Some(handoff) = self.handoff.take_if(|_| event.is_none()) {
+                let live_from = handoff.join(self.backfill.filter(), self.backfill.at());
+                self.backfill.hand_off(live_from);
+                continue;
             }
+            let delivered = self.backfill.delivered();
+            let item = match event {
+                Some(event) => Some(StreamItem::Event(event)),
+                None if mem::take(&mut self.owes_caught_up) => {
+                    Some(StreamItem::CaughtUp(self.backfill.at()))
+                }
+                None => None,
+            };
+            return Ok((item, delivered));
         }
     }
 
@@ -121,14 +144,14 @@ impl OwnStream {
 impl EventStream {
     /// The next event, and the position up to which everything is then delivered. Without an event,
     /// the stream ends.
-    pub(crate) async fn next(&mut self) -> Result<(Option<Event>, Option<Bookmark>)> {
+    pub(crate) async fn next(&mut self) -> Result<(Option<StreamItem>, Option<Bookmark>)> {
         match self {
             Self::Own(own) => own.next().await,
             Self::Shared(events) => {
                 let mut events = events.lock().await;
                 // Cancelling `next` loses no event.
                 let event = timeout(IDLE, events.next()).await.ok().transpose()?;
-                Ok((event, Some(events.delivered())))
+                Ok((event.map(StreamItem::Event), Some(events.delivered())))
             }
         }
     }

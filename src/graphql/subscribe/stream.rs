@@ -163,9 +163,10 @@ fn interruption_code(errors: &[ServerError]) -> Option<ErrorCode> {
             code,
             ErrorCode::Unavailable | ErrorCode::FeedLagged | ErrorCode::FeedDetached
         );
-        // The same snapshot would only be too slow again.
-        let interrupts = interrupts && !matches!(error, Error::SnapshotLagged(_));
-        interrupts.then_some(code)
+        // The same snapshot would only be too slow again, and other operations of a socket go on
+        // while one noun is not recorded.
+        let is_final = matches!(error, Error::SnapshotLagged(_) | Error::NotRecorded(_));
+        (interrupts && !is_final).then_some(code)
     })
 }
 

@@ -1,9 +1,12 @@
 //! Which objects of the feed a database has.
 
-use migration::feed::FeedObject;
+use migration::{
+    feed::FeedObject,
+    noun::{Noun, NounSet},
+};
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, FromQueryResult, Statement};
 
-/// A table, or a trigger on `steps` and its function, as the database's catalog lists it.
+/// A table, or a trigger and its function, as the database's catalog lists it.
 #[derive(FromQueryResult)]
 pub(crate) struct CatalogEntry {
     kind: String,
@@ -18,10 +21,23 @@ impl CatalogEntry {
     }
 }
 
-/// Whether every object is there and works.
-pub(crate) fn is_whole(objects: &[FeedObject], catalog: &[CatalogEntry]) -> bool {
-    let works = |object| catalog.iter().any(|e| e.is(object) && e.works == 1);
-    objects.iter().all(works)
+/// Whether everything that serves all nouns is there.
+pub(crate) fn has_tables(objects: &[FeedObject], catalog: &[CatalogEntry]) -> bool {
+    let mut tables = objects.iter().filter(|object| object.noun.is_none());
+    tables.all(|object| works(object, catalog))
+}
+
+/// The nouns whose triggers are all there and work.
+pub(crate) fn triggered(objects: &[FeedObject], catalog: &[CatalogEntry]) -> NounSet {
+    let is_whole = |noun: &Noun| {
+        let mut of_noun = objects.iter().filter(|object| object.noun == Some(*noun));
+        of_noun.all(|object| works(object, catalog))
+    };
+    Noun::ALL.into_iter().filter(is_whole).collect()
+}
+
+fn works(object: &FeedObject, catalog: &[CatalogEntry]) -> bool {
+    catalog.iter().any(|e| e.is(object) && e.works == 1)
 }
 
 /// Reads the catalog.
@@ -29,14 +45,13 @@ pub(crate) async fn read_catalog(db: &impl ConnectionTrait) -> Result<Vec<Catalo
     let backend = db.get_database_backend();
     let sql = match backend {
         DbBackend::Sqlite => {
-            "SELECT type AS kind, name, 1 AS works FROM sqlite_master \
-             WHERE type = 'table' OR (type = 'trigger' AND tbl_name = 'steps')"
+            "SELECT type AS kind, name, 1 AS works FROM sqlite_master WHERE type IN ('table', 'trigger')"
         }
         DbBackend::MySql => {
             "SELECT 'table' AS kind, CAST(table_name AS CHAR) AS name, 1 AS works FROM information_schema.tables \
              WHERE table_schema = DATABASE() \
              UNION ALL SELECT 'trigger', CAST(trigger_name AS CHAR), 1 FROM information_schema.triggers \
-             WHERE trigger_schema = DATABASE() AND event_object_table = 'steps'"
+             WHERE trigger_schema = DATABASE()"
         }
         // A trigger can be switched off.
         _ => {
@@ -44,8 +59,9 @@ pub(crate) async fn read_catalog(db: &impl ConnectionTrait) -> Result<Vec<Catalo
              WHERE schemaname = current_schema() \
              UNION ALL SELECT 'function', CAST(proname AS text), 1 FROM pg_proc \
              WHERE pronamespace = to_regnamespace(current_schema()) \
-             UNION ALL SELECT 'trigger', CAST(tgname AS text), CASE WHEN tgenabled IN ('O', 'A') THEN 1 ELSE 0 END FROM pg_trigger \
-             WHERE tgrelid = to_regclass('steps')"
+             UNION ALL SELECT 'trigger', CAST(tgname AS text), CASE WHEN tgenabled IN ('O', 'A') THEN 1 ELSE 0 END \
+             FROM pg_trigger JOIN pg_class ON pg_class.oid = tgrelid \
+             WHERE relnamespace = to_regnamespace(current_schema()) AND NOT tgisinternal"
         }
     };
     CatalogEntry::find_by_statement(Statement::from_string(backend, sql))

@@ -8,8 +8,9 @@ use crate::{
     store::feed_install::{changes::SchemaChanges, session::InstallSession},
 };
 
-/// Puts the feed into a Buildbot master's database. A whole feed is left alone. If a part of it is
-/// missing, changes have gone unrecorded, so the feed is made anew and older cursors expire.
+/// Puts the feed into a Buildbot master's database. A whole feed is left alone. Where the triggers
+/// of a noun are missing, they are put back, and cursors from before that expire for it; where a
+/// table is missing, the feed is made anew.
 ///
 /// # Errors
 /// The database is not Buildbot's, or the reason why nothing was added.
@@ -28,10 +29,14 @@ pub(crate) async fn detach(config: &DatabaseConfig) -> Result<SchemaChanges, Com
     let session = InstallSession::open(config).await?;
     let mut all = session.feed.clone();
     all.push(tokens(session.db.get_database_backend()));
-    let removed = session.remove(&all).await;
-    let changed = removed.map(|removed| SchemaChanges {
-        removed,
-        ..SchemaChanges::default()
-    });
+    let changed = async {
+        // So that what is to go has its present names.
+        session.take_over().await?;
+        Ok(SchemaChanges {
+            removed: session.remove(&all).await?,
+            ..SchemaChanges::default()
+        })
+    };
+    let changed = changed.await;
     session.close(changed).await
 }

@@ -1,8 +1,11 @@
 //! Probing what may change in a Buildbot master's database while it is served.
 
-use std::sync::atomic::Ordering;
+use std::sync::{Arc, atomic::Ordering};
 
-use migration::feed::{FeedOwner, feed_objects};
+use migration::{
+    feed::{FeedOwner, feed_objects},
+    noun::NounSet,
+};
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, Statement, TryGetable};
 
 use crate::{
@@ -13,7 +16,7 @@ use crate::{
             error_kind::DbErrorKind,
             revision::{WITH_LOCK_DURATIONS, revision},
         },
-        feed_install::catalog::{is_whole, read_catalog},
+        feed_install::catalog::{has_tables, read_catalog, triggered},
         unchecked_int::UncheckedInt,
     },
 };
@@ -23,48 +26,66 @@ use crate::{
 const STATEMENTS: [&str; 4] = [
     "SELECT id FROM graphql_lost",
     "UPDATE graphql_feed SET position = position",
-    "UPDATE graphql_step_events SET position = position",
-    "DELETE FROM graphql_step_events",
+    "UPDATE graphql_events SET position = position",
+    "DELETE FROM graphql_events",
 ];
 
-/// Checks a master's columns and its feed, and returns the feed's name, which is part of every
-/// cursor.
-///
-/// # Errors
-/// `FeedDetached` where there is no feed, or not the whole of it; `FeedDenied`.
-pub(crate) async fn find_feed_epoch(db: &Db) -> Result<String> {
-    if db.is_buildbots() {
-        // Read by the watcher, as the readers may be busy.
-        let has = *revision(&db.watcher).await? >= *WITH_LOCK_DURATIONS;
-        db.has_lock_durations.store(has, Ordering::Relaxed);
-        let objects = feed_objects(db.backend(), FeedOwner::Buildbot);
-        if !is_whole(&objects, &read_catalog(&db.watcher).await?) {
-            return Err(Error::FeedDetached);
-        }
-        if !may_use_feed(db).await? {
-            return Err(Error::FeedDenied);
-        }
-    }
-    read_epoch(db).await
+/// A feed as it was found.
+#[derive(Clone, Debug)]
+pub(crate) struct FoundFeed {
+    /// Its name, part of every cursor.
+    pub(crate) epoch: Arc<str>,
+    /// The nouns of which every change is recorded.
+    pub(crate) recorded: NounSet,
 }
 
-/// The feed's name. Each change that could not be recorded gives another one, since older cursors
-/// would skip it.
-async fn read_epoch(db: &Db) -> Result<String> {
+/// Checks a master's columns and its feed.
+///
+/// # Errors
+/// `FeedDetached` where there is no feed, or one that records nothing; `FeedDenied`.
+pub(crate) async fn find_feed(db: &Db) -> Result<FoundFeed> {
+    if !db.is_buildbots() {
+        return read_feed(db).await;
+    }
+    // Read by the watcher, as the readers may be busy.
+    let has_lock_durations = *revision(&db.watcher).await? >= *WITH_LOCK_DURATIONS;
+    db.has_lock_durations
+        .store(has_lock_durations, Ordering::Relaxed);
+    let owner = FeedOwner::Buildbot { has_lock_durations };
+    let objects = feed_objects(db.backend(), owner);
+    let catalog = read_catalog(&db.watcher).await?;
+    let triggered = triggered(&objects, &catalog);
+    if !has_tables(&objects, &catalog) || triggered.is_empty() {
+        return Err(Error::FeedDetached);
+    }
+    if !may_use_feed(db).await? {
+        return Err(Error::FeedDenied);
+    }
+    let mut feed = read_feed(db).await?;
+    feed.recorded = feed.recorded.intersection(triggered);
+    Ok(feed)
+}
+
+/// Reads the feed's name. Each change that could not be recorded gives another one, since older
+/// cursors would skip it.
+async fn read_feed(db: &Db) -> Result<FoundFeed> {
     // Only the triggers in a master's PostgreSQL or MariaDB catch errors and record losses.
     let lost = if !db.is_buildbots() || db.backend() == DbBackend::Sqlite {
         "0"
     } else {
         "(SELECT COALESCE(MAX(id), 0) FROM graphql_lost)"
     };
-    let sql = format!("SELECT epoch, {lost} AS lost FROM graphql_feed");
+    let sql = format!("SELECT epoch, recorded, {lost} AS lost FROM graphql_feed");
     let statement = Statement::from_string(db.backend(), sql);
     let row = db.watcher.query_one_raw(statement).await?;
     let row = row.ok_or(Error::FeedDetached)?;
     let epoch: String = row.try_get("", "epoch")?;
     // On PostgreSQL `0` has 32 bits and `MAX(id)` 64; `UncheckedInt` reads both.
     let lost = UncheckedInt::try_get(&row, "", "lost").map_err(DbErr::from)?;
-    Ok(shift_epoch(epoch, lost.int().unwrap_or_default()))
+    Ok(FoundFeed {
+        epoch: shift_epoch(epoch, lost.int().unwrap_or_default()).into(),
+        recorded: NounSet::from_codes(row.try_get("", "recorded")?),
+    })
 }
 
 /// Another name of the same form for each number of losses.
@@ -98,7 +119,7 @@ async fn may_use_feed(db: &Db) -> Result<bool> {
         _ => {
             let sql = "SELECT bool_and(has_table_privilege(name, verb)) AS may FROM (VALUES \
                  ('graphql_lost', 'SELECT'), ('graphql_feed', 'SELECT'), ('graphql_feed', 'UPDATE'), \
-                 ('graphql_step_events', 'SELECT'), ('graphql_step_events', 'UPDATE'), ('graphql_step_events', 'DELETE') \
+                 ('graphql_events', 'SELECT'), ('graphql_events', 'UPDATE'), ('graphql_events', 'DELETE') \
                  ) AS needed (name, verb)";
             let statement = Statement::from_string(db.backend(), sql);
             let row = db.watcher.query_one_raw(statement).await?;

@@ -3,10 +3,12 @@
 use std::time::{Duration, Instant};
 
 use migration::{
-    feed::{FeedObject, FeedOwner, ObjectKind, feed_objects},
+    SchemaManager,
+    feed::{FeedObject, FeedOwner, ObjectKind, earlier::take_over, feed_objects, record_again},
+    noun::{Noun, NounSet},
     token::{EXPIRES_AT, TABLE, add_expiry, tokens},
 };
-use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, DbErr, TransactionTrait};
+use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, DbErr, Statement, TransactionTrait};
 use tokio::time::sleep;
 
 use crate::{
@@ -14,11 +16,16 @@ use crate::{
     domain::command_error::CommandError,
     store::{
         db::{
-            error_kind::DbErrorKind, location::DatabaseLocation, owner::require_buildbots,
-            pool::purpose::Purpose, transaction::write_options,
+            error_kind::DbErrorKind,
+            location::DatabaseLocation,
+            migrate::migration_locks,
+            owner::require_buildbots,
+            pool::purpose::Purpose,
+            revision::{WITH_LOCK_DURATIONS, revision},
+            transaction::write_options,
         },
         feed_install::{
-            catalog::{is_whole, read_catalog},
+            catalog::{has_tables, read_catalog, triggered},
             changes::{SchemaChanges, describe},
         },
     },
@@ -37,6 +44,7 @@ const BATCH_PAUSE: Duration = Duration::from_millis(10);
 pub(crate) struct InstallSession {
     pub(crate) db: DatabaseConnection,
     location: DatabaseLocation,
+    owner: FeedOwner,
     /// What the feed is made of.
     pub(crate) feed: Vec<FeedObject>,
 }
@@ -47,8 +55,21 @@ impl InstallSession {
         let location = DatabaseLocation::parse_existing(config)?;
         require_buildbots(&location, config).await?;
         let db = location.open(config, Purpose::Install, 1).await?;
-        let feed = feed_objects(db.get_database_backend(), FeedOwner::Buildbot);
-        Ok(Self { db, location, feed })
+        if let (Some(lock), Some(_)) = migration_locks(db.get_database_backend()) {
+            // Held until the connection ends: two sessions would undo each other's work.
+            let locked = db.execute_unprepared(lock).await;
+            locked.map_err(|e| location.change_error(&e))?;
+        }
+        let has_lock_durations =
+            *revision(&db).await.map_err(|e| location.change_error(&e))? >= *WITH_LOCK_DURATIONS;
+        let owner = FeedOwner::Buildbot { has_lock_durations };
+        let feed = feed_objects(db.get_database_backend(), owner);
+        Ok(Self {
+            db,
+            location,
+            owner,
+            feed,
+        })
     }
 
     /// Ends the session, and turns the outcome into a command's.
@@ -59,15 +80,68 @@ impl InstallSession {
         outcome.map_err(|e| self.location.change_error(&e))
     }
 
-    /// Makes the feed, if it is not there whole.
+    /// Makes the feed, if it is not there, and records again what it does not record.
     pub(crate) async fn add_feed(&self) -> Result<SchemaChanges, DbErr> {
-        if self.has_whole_feed().await? {
-            return Ok(SchemaChanges::default());
+        let mut changes = SchemaChanges::default();
+        if self.take_over().await? {
+            changes.added.push("columns of graphql_events".to_owned());
         }
+        if !has_tables(&self.feed, &read_catalog(&self.db).await?) {
+            return self.make_feed_anew().await;
+        }
+        for noun in NounSet::ALL.without(self.recorded().await?).iter() {
+            let of_noun: Vec<_> = self
+                .feed
+                .iter()
+                .filter(|o| o.noun == Some(noun))
+                .cloned()
+                .collect();
+            changes.removed.extend(self.remove(&of_noun).await?);
+            self.run(&record_again(
+                &self.feed,
+                self.db.get_database_backend(),
+                noun,
+            ))
+            .await?;
+            changes.added.extend(of_noun.iter().map(describe));
+        }
+        self.expect_recorded().await?;
+        Ok(changes)
+    }
+
+    /// Takes over the feed of an earlier version, if there is one.
+    pub(crate) async fn take_over(&self) -> Result<bool, DbErr> {
+        self.retry(async || {
+            let triggered = triggered(&self.feed, &read_catalog(&self.db).await?);
+            let were_recorded = triggered.contains(Noun::Step);
+            // There no transaction holds it together.
+            if self.db.get_database_backend() == DbBackend::MySql {
+                let manager = SchemaManager::new(&self.db);
+                return take_over(&manager, self.owner, were_recorded).await;
+            }
+            let txn = self.db.begin_with_options(write_options()).await?;
+            let taken = take_over(&SchemaManager::new(&txn), self.owner, were_recorded).await?;
+            txn.commit().await?;
+            Ok(taken)
+        })
+        .await
+    }
+
+    /// The nouns of which every change is recorded.
+    async fn recorded(&self) -> Result<NounSet, DbErr> {
+        let triggered = triggered(&self.feed, &read_catalog(&self.db).await?);
+        let sql = "SELECT recorded FROM graphql_feed";
+        let statement = Statement::from_string(self.db.get_database_backend(), sql);
+        let row = self.db.query_one_raw(statement).await?;
+        let codes = row.map_or(Ok(0), |row| row.try_get("", "recorded"))?;
+        Ok(NounSet::from_codes(codes).intersection(triggered))
+    }
+
+    async fn make_feed_anew(&self) -> Result<SchemaChanges, DbErr> {
         let removed = self.remove(&self.feed).await?;
         if let Err(error) = self.make_feed().await {
             // Another `attach` may have made it at the same time.
-            if self.has_whole_feed().await? {
+            if self.expect_recorded().await.is_ok() {
                 return Ok(SchemaChanges::default());
             }
             // MariaDB has committed each statement by itself.
@@ -116,16 +190,18 @@ impl InstallSession {
             .flat_map(|object| object.make.iter().map(String::as_str))
             .collect();
         self.run(&statements).await?;
-        if self.has_whole_feed().await? {
+        self.expect_recorded().await
+    }
+
+    /// Fails unless the feed is whole and records every noun.
+    async fn expect_recorded(&self) -> Result<(), DbErr> {
+        let has_tables = has_tables(&self.feed, &read_catalog(&self.db).await?);
+        if has_tables && self.recorded().await? == NounSet::ALL {
             return Ok(());
         }
         Err(DbErr::Custom(
             "something else in it has the name of a part of the feed".to_owned(),
         ))
-    }
-
-    async fn has_whole_feed(&self) -> Result<bool, DbErr> {
-        Ok(is_whole(&self.feed, &read_catalog(&self.db).await?))
     }
 
     /// Removes those objects that are there, and returns what they were. First the triggers, then
@@ -145,7 +221,7 @@ impl InstallSession {
         };
         self.run(&drop(&rest)).await?;
         let is_sqlite = self.db.get_database_backend() == DbBackend::Sqlite;
-        if is_sqlite && catalog.iter().any(|e| e.name == "graphql_step_events") {
+        if is_sqlite && tables.iter().any(|table| table.name == "graphql_events") {
             self.delete_events().await?;
         }
         self.run(&drop(&tables)).await?;
@@ -154,7 +230,7 @@ impl InstallSession {
 
     async fn delete_events(&self) -> Result<(), DbErr> {
         let oldest = format!(
-            "DELETE FROM graphql_step_events WHERE id IN (SELECT id FROM graphql_step_events ORDER BY id LIMIT {BATCH})"
+            "DELETE FROM graphql_events WHERE id IN (SELECT id FROM graphql_events ORDER BY id LIMIT {BATCH})"
         );
         while self.db.execute_unprepared(&oldest).await?.rows_affected() == BATCH {
             sleep(BATCH_PAUSE).await;
@@ -162,27 +238,33 @@ impl InstallSession {
         Ok(())
     }
 
-    /// Runs the statements in one transaction, and retries it while others hold what it needs.
-    /// MariaDB ends a transaction at each change of the schema, so there each statement is one.
+    /// Runs the statements in one transaction. MariaDB ends a transaction at each change of the
+    /// schema, so there each statement is one.
     async fn run(&self, statements: &[impl AsRef<str> + Sync]) -> Result<(), DbErr> {
-        let deadline = Instant::now() + PATIENCE;
         let at_once = match self.db.get_database_backend() {
             DbBackend::MySql => 1,
             _ => statements.len().max(1),
         };
         for statements in statements.chunks(at_once) {
-            while let Err(error) = self.try_run(statements).await {
-                let may_pass = matches!(
-                    DbErrorKind::of(&error),
-                    DbErrorKind::Conflict | DbErrorKind::Transient
-                );
-                if !may_pass || Instant::now() >= deadline {
-                    return Err(error);
-                }
-                sleep(RETRY_PAUSE).await;
-            }
+            self.retry(async || self.try_run(statements).await).await?;
         }
         Ok(())
+    }
+
+    /// Retries work while others hold what it needs.
+    async fn retry<T>(&self, work: impl AsyncFn() -> Result<T, DbErr>) -> Result<T, DbErr> {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let done = work().await;
+            let may_pass = done.as_ref().is_err_and(|error| {
+                let kind = DbErrorKind::of(error);
+                matches!(kind, DbErrorKind::Conflict | DbErrorKind::Transient)
+            });
+            if !may_pass || Instant::now() >= deadline {
+                return done;
+            }
+            sleep(RETRY_PAUSE).await;
+        }
     }
 
     async fn try_run(&self, statements: &[impl AsRef<str> + Sync]) -> Result<(), DbErr> {

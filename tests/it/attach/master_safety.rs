@@ -16,7 +16,7 @@ use crate::{
 #[tokio::test]
 async fn a_failed_attach_leaves_nothing_behind() {
     let (database, sql) = master().await;
-    for obstacle in ["graphql_feed", "graphql_step_events"] {
+    for obstacle in ["graphql_feed", "graphql_events"] {
         sql.run(&format!("CREATE VIEW {obstacle} AS SELECT 'x' AS epoch"))
             .await;
         let before = schema(&sql).await;
@@ -68,7 +68,7 @@ async fn a_write_succeeds_when_its_event_cannot_be_recorded() {
     let mut ws = subscribe_when_ready(&server, &client).await;
     add_step(&sql, "heard").await;
     let cursor = ws.event().await["cursor"].as_str().unwrap().to_owned();
-    sql.run("ALTER TABLE graphql_step_events ADD CONSTRAINT odd CHECK (name <> 'unheard')")
+    sql.run("ALTER TABLE graphql_events ADD CONSTRAINT odd CHECK (name <> 'unheard')")
         .await;
     let stepid = add_step(&sql, "unheard").await;
     // Subscribers learn that an event is missing, both those connected and those who resume.
@@ -87,7 +87,7 @@ async fn a_write_succeeds_when_its_event_cannot_be_recorded() {
     add_step(&sql, "heard again").await;
     assert_eq!(ws.event().await["step"]["name"], "heard again");
     // Writes succeed even without any of our tables.
-    sql.run("DROP TABLE graphql_step_events, graphql_lost, graphql_feed")
+    sql.run("DROP TABLE graphql_events, graphql_lost, graphql_feed")
         .await;
     add_step(&sql, "alone").await;
     sql.run(&format!(
@@ -169,11 +169,11 @@ async fn a_server_without_privileges_on_the_feed_reports_what_it_needs() {
     if kind() == Kind::Postgres {
         refused().await;
     }
-    for table in ["graphql_step_events", "graphql_feed", "graphql_lost"] {
+    for table in ["graphql_events", "graphql_feed", "graphql_lost"] {
         grant("SELECT", table).await;
     }
     refused().await;
-    for table in ["graphql_step_events", "graphql_feed"] {
+    for table in ["graphql_events", "graphql_feed"] {
         grant("UPDATE, DELETE", table).await;
     }
     let mut ws = subscribe_when_ready(&server, &client).await;

@@ -118,7 +118,7 @@ async fn acknowledged_writes_are_kept_and_nothing_is_half_written() {
         .collect();
     assert!(lost.is_empty(), "{lost:?}");
     // A step and its event are one write.
-    let events = sql.rows("SELECT json_array(stepid, name) AS json FROM graphql_step_events WHERE kind = 1 ORDER BY id").await;
+    let events = sql.rows("SELECT json_array(stepid, name) AS json FROM graphql_events WHERE noun = 4 AND kind = 1 ORDER BY id").await;
     assert_eq!(steps, events);
     if kind() == Kind::Sqlite {
         let check = "SELECT json_quote(integrity_check) AS json FROM pragma_integrity_check";

@@ -47,7 +47,7 @@ async fn a_locked_row_blocks_no_other_row() {
     );
     assert_eq!(
         foreign
-            .number("SELECT COUNT(*) AS n FROM graphql_step_events")
+            .number("SELECT COUNT(*) AS n FROM graphql_events WHERE noun = 4")
             .await,
         4
     );
@@ -89,7 +89,7 @@ async fn a_locked_table_is_unavailable_until_unlocked() {
     client.set_state(step, "y").await;
     assert_eq!(
         foreign
-            .number("SELECT COUNT(*) AS n FROM graphql_step_events")
+            .number("SELECT COUNT(*) AS n FROM graphql_events WHERE noun = 4")
             .await,
         2
     );

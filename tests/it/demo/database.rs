@@ -36,7 +36,7 @@ async fn contents(database: &Database) -> Vec<Value> {
         ("builders", "id, name"),
         ("builds", "id, state_string, complete_at"),
         ("steps", "id, name, state_string, complete_at"),
-        ("graphql_step_events", "id, stepid"),
+        ("graphql_events", "id, stepid"),
         ("graphql_migrations", "version"),
     ] {
         let query = format!("SELECT json_array({columns}) AS json FROM {table}");

@@ -88,12 +88,11 @@ async fn servers_killed_in_turn_lose_nothing() {
     }
     load.stop.cancel();
     let inserted = foreign.await.unwrap();
-    let outcome = load.finish(&sql).await;
+    let heard = load.finish(&sql).await;
     let new = |prefix: &str| -> BTreeSet<String> {
-        let news = outcome.received.iter().filter(|row| row[1] == "NEW");
-        news.filter_map(|row| row[3].as_str())
+        let news = heard.iter().filter(|row| row.kind == "NEW");
+        news.filter_map(|row| row.name.clone())
             .filter(|name| name.starts_with(prefix))
-            .map(str::to_owned)
             .collect()
     };
     assert_eq!(new("direct-"), inserted);

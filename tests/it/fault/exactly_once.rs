@@ -149,7 +149,10 @@ async fn keyed_mutations_are_done_once() {
         ("builders", 1),
         ("builds", 1),
         ("steps", 3),
-        ("graphql_step_events", 8),
+        ("graphql_events WHERE noun = 1", 1),
+        // Waits for locks change a build as well.
+        ("graphql_events WHERE noun = 2 AND kind <> 3", 2),
+        ("graphql_events WHERE noun = 4", 8),
     ] {
         let count = sql
             .number(&format!("SELECT COUNT(*) AS n FROM {table}"))

@@ -191,7 +191,7 @@ async fn a_subscription_that_cannot_begin_says_where_to_begin_later() {
     let mut idle = server.ws().await;
     let foreign = server.sql().await;
     foreign
-        .run("BEGIN; LOCK TABLE graphql_step_events IN ACCESS EXCLUSIVE MODE")
+        .run("BEGIN; LOCK TABLE graphql_events IN ACCESS EXCLUSIVE MODE")
         .await;
     // One that begins is told so, and its socket stays.
     idle.subscribe("").await;

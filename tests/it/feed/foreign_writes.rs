@@ -87,7 +87,8 @@ async fn each_statement_makes_an_event_of_its_kind() {
             "started_at = 1800000000, complete_at = 1800000000, results = 3".into(),
         ),
     ];
-    let mut at = 1;
+    // Behind the events of the builder, its builds and the new step.
+    let mut at = 4;
     for (kind, columns) in &updates {
         sql.run(&format!("UPDATE steps SET {columns} WHERE id = 1"))
             .await;
@@ -116,14 +117,14 @@ async fn each_row_of_a_statement_makes_one_event() {
         .await;
     let received: Vec<Value> = next_events(&mut ws, 8).await.iter().map(summary).collect();
     let expected = [
-        json!([1, "NEW", 1, "a", "x"]),
-        json!([2, "NEW", 2, "b", "x"]),
-        json!([3, "NEW", 3, "c", "x"]),
-        json!([4, "UPDATED", 2, "b", "b!"]),
-        json!([5, "UPDATED", 3, "c", "c!"]),
-        json!([6, "FINISHED", 1, "a", "x"]),
-        json!([7, "FINISHED", 2, "b", "b!"]),
-        json!([8, "FINISHED", 3, "c", "c!"]),
+        json!([4, "NEW", 1, "a", "x"]),
+        json!([5, "NEW", 2, "b", "x"]),
+        json!([6, "NEW", 3, "c", "x"]),
+        json!([7, "UPDATED", 2, "b", "b!"]),
+        json!([8, "UPDATED", 3, "c", "c!"]),
+        json!([9, "FINISHED", 1, "a", "x"]),
+        json!([10, "FINISHED", 2, "b", "b!"]),
+        json!([11, "FINISHED", 3, "c", "c!"]),
     ];
     assert_eq!(received, expected);
 }
@@ -144,10 +145,10 @@ async fn a_committed_transaction_is_delivered_whole_and_a_rolled_back_one_not_at
     // A rollback leaves no gap, and every intermediate state is delivered, not only the last.
     let (a, b) = (received[0][2].clone(), received[3][2].clone());
     let expected = [
-        json!([1, "NEW", a, "a", "one"]),
-        json!([2, "UPDATED", a, "a", "two"]),
-        json!([3, "UPDATED", a, "a", "three"]),
-        json!([4, "NEW", b, "b", "x"]),
+        json!([4, "NEW", a, "a", "one"]),
+        json!([5, "UPDATED", a, "a", "two"]),
+        json!([6, "UPDATED", a, "a", "three"]),
+        json!([7, "NEW", b, "b", "x"]),
     ];
     assert_eq!(received, expected);
 }
@@ -176,7 +177,7 @@ async fn a_transaction_is_not_delivered_before_its_commit() {
     for ws in [&mut ws, &mut late] {
         let event = ws.event().await;
         assert_eq!(event["step"]["name"], "open");
-        assert_eq!(crate::feed::position(&event["cursor"]), 2);
+        assert_eq!(crate::feed::position(&event["cursor"]), 5);
     }
 }
 

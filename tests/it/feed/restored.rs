@@ -232,7 +232,7 @@ async fn a_feed_that_goes_back_under_a_running_server_cuts_subscribers_off() {
         assert_eq!(live.event().await["cursor"], cursor.as_str());
     }
     let sql = server.sql().await;
-    sql.run("DELETE FROM graphql_step_events WHERE state_string = 'lost'")
+    sql.run("DELETE FROM graphql_events WHERE state_string = 'lost'")
         .await;
     sql.try_run("UPDATE graphql_feed SET position = position - 1")
         .await;

@@ -15,10 +15,8 @@ use crate::{
 /// The position of the oldest event (`MIN`) or the newest (`MAX`).
 async fn edge(sql: &Sql, of: &str) -> i64 {
     let position = sql.position_column();
-    sql.number(&format!(
-        "SELECT {of}({position}) AS n FROM graphql_step_events"
-    ))
-    .await
+    sql.number(&format!("SELECT {of}({position}) AS n FROM graphql_events"))
+        .await
 }
 
 /// A server with these flags and thirty events: the cursor before them and the cursor of each.
@@ -67,7 +65,8 @@ async fn read_cursors(server: &Server, cursors: &mut [String]) {
 async fn retention_keeps_the_configured_number_of_events() {
     let (server, _, cursors) = with_events(Clock::System, &["--feed-keep-events", "10"]).await;
     check_reach(&server, &cursors, 0).await;
-    assert_eq!(server.handle.prune().await.unwrap(), 20);
+    // And those of the builder and the build.
+    assert_eq!(server.handle.prune().await.unwrap(), 22);
     assert_eq!(server.handle.prune().await.unwrap(), 0);
     check_reach(&server, &cursors, 20).await;
 }
@@ -80,14 +79,16 @@ async fn retention_keeps_events_for_the_configured_time() {
         with_events(clock.clone(), &["--feed-keep-seconds", "100"]).await;
     let sql = server.sql().await;
     let position = sql.position_column();
-    // The database dates events by the system's clock, so the test dates them again: the first at
-    // the day, then one per second.
+    // The database dates events by the system's clock, so the test dates those of steps again:
+    // the first at the day, then one per second.
     sql.run(&format!(
-        "UPDATE graphql_step_events SET occurred_at = {day} + {position} - 1"
+        "UPDATE graphql_events SET occurred_at = {day} + {position} - 3 WHERE {position} > 2"
     ))
     .await;
     read_cursors(&server, &mut cursors).await;
     clock.set(day + 100);
+    // Those of the builder and the build.
+    assert_eq!(server.handle.prune().await.unwrap(), 2);
     assert_eq!(server.handle.prune().await.unwrap(), 0);
     clock.set(day + 107);
     assert_eq!(server.handle.prune().await.unwrap(), 7);
@@ -95,8 +96,8 @@ async fn retention_keeps_events_for_the_configured_time() {
     // A clock that was wrong for a while leaves no gap: an old event after a young one waits for
     // it.
     sql.run(&format!(
-        "UPDATE graphql_step_events SET occurred_at = 0 WHERE {position} > 9; \
-         UPDATE graphql_step_events SET occurred_at = {day} + 108 WHERE {position} = 9"
+        "UPDATE graphql_events SET occurred_at = 0 WHERE {position} > 11; \
+         UPDATE graphql_events SET occurred_at = {day} + 108 WHERE {position} = 11"
     ))
     .await;
     read_cursors(&server, &mut cursors[7..]).await;
@@ -110,7 +111,7 @@ async fn retention_always_keeps_the_newest_event() {
     let flags = ["--feed-keep-events", "0", "--feed-keep-seconds", "0"];
     let clock = Clock::fixed(4_000_000_000);
     let (server, client, mut cursors) = with_events(clock, &flags).await;
-    assert_eq!(server.handle.prune().await.unwrap(), 29);
+    assert_eq!(server.handle.prune().await.unwrap(), 31);
     assert_eq!(newest_cursor(&client).await, cursors[30]);
     cursors.push(client.set_state(30, "next").await);
     check_reach(&server, &cursors, 29).await;
@@ -125,9 +126,9 @@ async fn retention_drops_more_than_one_batch() {
     server.client().add_build("b").await;
     let sql = server.sql().await;
     add_rows(&sql, 1_503, "'x'").await;
-    assert_eq!(server.handle.prune().await.unwrap(), 1_500);
-    assert_eq!(edge(&sql, "MIN").await, 1_501);
-    assert_eq!(edge(&sql, "MAX").await, 1_503);
+    assert_eq!(server.handle.prune().await.unwrap(), 1_502);
+    assert_eq!(edge(&sql, "MIN").await, 1_503);
+    assert_eq!(edge(&sql, "MAX").await, 1_505);
 }
 
 #[tokio::test]
@@ -136,7 +137,7 @@ async fn the_server_runs_retention_by_itself() {
     let (server, _, cursors) = with_events(Clock::System, &flags).await;
     let sql = server.sql().await;
     timeout(TIMEOUT, async {
-        while edge(&sql, "MIN").await != 26 {
+        while edge(&sql, "MIN").await != 28 {
             sleep(Duration::from_millis(50)).await;
         }
     })
@@ -191,12 +192,12 @@ async fn a_backfill_overtaken_by_retention_fails() {
     let sql = server.sql().await;
     // More than all buffers hold: the server stays in the first batch until the client reads.
     add_rows(&sql, 1_200, &format!("'{}'", "0".repeat(16_000))).await;
-    assert_eq!(position(&json!(newest_cursor(&client).await)), 1_200);
+    assert_eq!(position(&json!(newest_cursor(&client).await)), 1_202);
     let mut ws = Ws::with_small_buffer(server.address).await;
     ws.subscribe(&after(&start)).await;
-    assert_eq!(position(&ws.event().await["cursor"]), 1);
-    assert_eq!(server.handle.prune().await.unwrap(), 1_150);
-    let (at, code) = read_to_error(&mut ws, 1).await;
+    assert_eq!(position(&ws.event().await["cursor"]), 3);
+    assert_eq!(server.handle.prune().await.unwrap(), 1_152);
+    let (at, code) = read_to_error(&mut ws, 3).await;
     assert_eq!(code, "CURSOR_EXPIRED");
     assert!(at < 1_150, "{at}");
 }

@@ -92,7 +92,7 @@ async fn an_operation_that_is_wrong_answers_its_error_in_its_place() {
         }
     }
     // One whose field fails has data.
-    let missing = json!({ "query": "mutation { addBuild(builderid: 9) { cursor } }" });
+    let missing = json!({ "query": "mutation { addBuild(builderid: 9) { step { name } } }" });
     let response = post(&server, JSON, &json!([missing, { "query": TYPENAME }])).await;
     let response = answers(&response);
     assert_eq!(code(&response[0]), "GRAPHQL_VALIDATION_FAILED");

@@ -22,7 +22,7 @@ const EVERYTHING: &str = r#"mutation($r: Int!, $b: Int!, $s: Int!) {
 
 /// How much there is of everything that mutations write.
 async fn amounts(server: &Server) -> Vec<Value> {
-    let tables = ["builders", "builds", "steps", "graphql_step_events"];
+    let tables = ["builders", "builds", "steps", "graphql_events"];
     let counts = tables.map(|table| format!("(SELECT COUNT(*) FROM {table})"));
     let sql = format!("SELECT json_array({}) AS json", counts.join(", "));
     server.sql().await.rows(&sql).await

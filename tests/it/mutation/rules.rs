@@ -24,7 +24,7 @@ async fn contents(server: &Server) -> Vec<Value> {
         "SELECT json_array(id, name) AS json FROM builders",
         "SELECT json_array(id, number, complete_at, state_string, results) AS json FROM builds",
         "SELECT json_array(id, number, name, started_at, locks_acquired_at, complete_at, state_string, results, urls_json, hidden) AS json FROM steps",
-        "SELECT json_array(id, kind) AS json FROM graphql_step_events",
+        "SELECT json_array(id, kind) AS json FROM graphql_events",
     ] {
         all.extend(sql.rows(rows).await);
     }

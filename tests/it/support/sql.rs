@@ -76,7 +76,7 @@ impl Sql {
         self.query(sql).await[0].try_get("", "n").unwrap()
     }
 
-    /// The column of `graphql_step_events` that holds an event's position.
+    /// The column of `graphql_events` that holds an event's position.
     pub(crate) fn position_column(&self) -> &'static str {
         match self.backend() {
             DbBackend::Sqlite => "id",

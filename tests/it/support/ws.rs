@@ -99,7 +99,20 @@ impl Ws {
     }
 
     pub(crate) async fn try_subscribe(&mut self, arguments: &str) -> Option<()> {
-        let query = format!("subscription {{ stepEvents{arguments} {{ {EVENT} }} }}");
+        self.try_subscribe_to(&format!("stepEvents{arguments} {{ {EVENT} }}"))
+            .await
+    }
+
+    /// Subscribes to a root field under the id "1".
+    pub(crate) async fn subscribe_to(&mut self, field: &str) {
+        assert!(
+            self.try_subscribe_to(field).await.is_some(),
+            "the server is gone"
+        );
+    }
+
+    pub(crate) async fn try_subscribe_to(&mut self, field: &str) -> Option<()> {
+        let query = format!("subscription {{ {field} }}");
         self.try_send(json!({ "id": "1", "type": "subscribe", "payload": { "query": query } }))
             .await
     }
@@ -134,12 +147,18 @@ impl Ws {
         }
     }
 
-    /// The next event: the content of `stepEvents`.
+    /// Whether no message comes for a while. It may be wrong in saying so, never in denying it.
+    pub(crate) async fn is_silent(&mut self) -> bool {
+        timeout(TIMEOUT / 40, self.receive()).await.is_err()
+    }
+
+    /// The next event: the content of the root field.
     pub(crate) async fn event(&mut self) -> Value {
         let mut message = self.receive().await;
         assert!(message["payload"].get("errors").is_none(), "{message:#}");
         assert_eq!(message["type"], "next", "{message:#}");
-        message["payload"]["data"]["stepEvents"].take()
+        let fields = message["payload"]["data"].as_object_mut().unwrap();
+        fields.values_mut().next().unwrap().take()
     }
 
     /// The next message, or the code and cursor of the interruption for which the server closes

@@ -15,7 +15,8 @@ const TABLES: [&str; 6] = [
 ];
 
 /// The types of the GraphQL contract that are called as the value of `src/domain/` behind them is.
-const CONTRACT: [(&str, &str); 3] = [
+const CONTRACT: [(&str, &str); 4] = [
+    ("EventKind", "the enum of what an event was"),
     (
         "NameOrNumber",
         "the argument that finds a builder by either",

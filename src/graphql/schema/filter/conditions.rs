@@ -3,15 +3,9 @@
 use async_graphql::MaybeUndefined;
 
 use crate::{
-    domain::{
-        filter::{self, Filter, Test, Value},
-        results,
-    },
-    graphql::schema::{
-        filter::operators::{
-            DateTimeFilter, IntFilter, ResultsFilter, StringFilter, StringListFilter,
-        },
-        results::Results,
+    domain::filter::{self, Filter, Test, Value},
+    graphql::schema::filter::operators::{
+        DateTimeFilter, IntFilter, ResultsFilter, StringFilter, StringListFilter,
     },
 };
 
@@ -102,28 +96,7 @@ impl<F: Copy> Conditions<F> {
     }
 
     pub(crate) fn test_results(&mut self, field: F, filter: Option<ResultsFilter>) {
-        let Some(f) = filter else { return };
-        // Every test becomes a list of known codes: any other integer is shown as null, and must
-        // match as null.
-        let one_of = |pass: &dyn Fn(results::Results) -> bool| {
-            let codes = results::Results::ALL.into_iter().filter(|r| pass(*r));
-            Test::In(codes.map(|r| Value::Int(r.code())).collect())
-        };
-        let plain = |list: Vec<Results>| -> Vec<results::Results> {
-            list.into_iter().map(Into::into).collect()
-        };
-        self.compare(field, f.eq, |v| one_of(&|r| r == v.into()));
-        self.compare(field, f.ne, |v| one_of(&|r| r != v.into()));
-        self.compare(field, f.r#in.map_value(plain), |v| {
-            one_of(&|r| v.contains(&r))
-        });
-        self.compare(field, f.not_in.map_value(plain), |v| {
-            one_of(&|r| !v.contains(&r))
-        });
-        if let Some(is_null) = f.is_null {
-            let known = Filter::Field(field, one_of(&|_| true));
-            self.push(if is_null { known.negate() } else { known });
-        }
+        self.all.extend(filter.map(|f| f.read().filter(field)));
     }
 
     /// A build or step is complete once it has a completion time; its results play no part.

@@ -2,7 +2,10 @@
 
 use async_graphql::{InputObject, MaybeUndefined};
 
-use crate::graphql::schema::{results::Results, scalar::DateTime};
+use crate::{
+    domain::results::{self, ResultsSet},
+    graphql::schema::{results::Results, scalar::DateTime},
+};
 
 /// A test of a number. All given tests must hold; a comparison with null is false.
 #[derive(InputObject, Clone, Debug)]
@@ -83,4 +86,34 @@ pub(crate) struct ResultsFilter {
     pub(crate) not_in: MaybeUndefined<Vec<Results>>,
     /// True: null. False: anything but null.
     pub(crate) is_null: Option<bool>,
+}
+
+impl ResultsFilter {
+    /// The results that pass every given test.
+    pub(crate) fn read(&self) -> ResultsSet {
+        ResultsSet::of(|results| {
+            compare(&self.eq, |v| results == Some((*v).into()))
+                && compare(&self.ne, |v| results.is_some_and(|r| r != (*v).into()))
+                && compare(&self.r#in, |list| is_in(results, list) == Some(true))
+                && compare(&self.not_in, |list| is_in(results, list) == Some(false))
+                && self
+                    .is_null
+                    .is_none_or(|is_null| results.is_none() == is_null)
+        })
+    }
+}
+
+/// Whether a test holds that may be left out; with an explicit null it never does.
+fn compare<T>(operand: &MaybeUndefined<T>, test: impl FnOnce(&T) -> bool) -> bool {
+    match operand {
+        MaybeUndefined::Undefined => true,
+        MaybeUndefined::Null => false,
+        MaybeUndefined::Value(value) => test(value),
+    }
+}
+
+/// Whether the list has these results; null is neither in it nor not.
+fn is_in(results: Option<results::Results>, list: &[Results]) -> Option<bool> {
+    let results = results?;
+    Some(list.iter().any(|r| results == (*r).into()))
 }

@@ -149,20 +149,20 @@ impl FilteredEvents {
     }
 }
 
-/// The cursor of the event before the newest ones, this many.
+/// A cursor behind which steps have the newest events, this many.
 async fn cursor_before(server: &Server, count: i64) -> String {
     let newest = newest_cursor(&server.client()).await;
     let at = position(&json!(newest)) - count;
     let mut ws = server.ws().await;
     let mut cursor = format!("{}{:016x}{:08x}", &newest[..8], 0, 0);
     ws.subscribe(&after(&cursor)).await;
-    while position(&json!(cursor)) < at {
-        ws.event().await["cursor"]
-            .as_str()
-            .unwrap()
-            .clone_into(&mut cursor);
+    loop {
+        let event = ws.event().await;
+        if position(&event["cursor"]) > at {
+            return cursor;
+        }
+        event["cursor"].as_str().unwrap().clone_into(&mut cursor);
     }
-    cursor
 }
 
 async fn subscribe(ws: &mut Ws, filter: &Value, arguments: &Value) {
