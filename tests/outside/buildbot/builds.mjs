@@ -25,11 +25,15 @@ export async function cancels(master) {
   await master.stopBuild(holder);
 }
 
+// A build after all others.
+export async function oneMore(master) {
+  await master.build("1");
+  return lastBuild(master);
+}
+
 // The last step of a build after all others: a listener that receives its end has received theirs.
 export async function lastStep(master) {
-  await master.build("1");
-  const { builds: [{ buildid }] } = await master.get("builds?order=-buildid&limit=1");
-  return (await master.stepsOf(buildid)).at(-1).stepid;
+  return (await master.stepsOf(await oneMore(master))).at(-1).stepid;
 }
 
 // Except on SQLite, a master does not wait for one write before the next: a trigger's last count of its children may be

@@ -4,7 +4,7 @@ import { isDeepStrictEqual as equal } from "node:util";
 
 function bySteps(events) {
   const steps = new Map();
-  for (const event of events) {
+  for (const event of events.filter(({ step }) => step)) {
     const { stepid } = event.step;
     steps.set(stepid, [...(steps.get(stepid) ?? []), event]);
   }
@@ -21,7 +21,7 @@ function withoutRepeatedLink(theirs) {
   return theirs.filter((_, n) => n !== repeated);
 }
 
-const format = (events) => events.map(({ kind, step }) => `  ${kind} ${JSON.stringify(step)}`).join("\n");
+const format = (events) => events.map(({ kind, step, build }) => `  ${kind} ${JSON.stringify(step ?? build)}`).join("\n");
 
 // The same events of the step in the same order, each with the same step.
 //
@@ -52,6 +52,45 @@ export function compareEvents(ours, theirs) {
   return readLater;
 }
 
+function byBuilds(events) {
+  const builds = new Map();
+  for (const event of events.filter(({ build }) => build)) {
+    const { buildid } = event.build;
+    builds.set(buildid, [...(builds.get(buildid) ?? []), event]);
+  }
+  return builds;
+}
+
+// The same events of each build. The master announces the first update of a build before the build itself, and calls
+// updates so; we have them in the order of their commits.
+export function compareBuilds(ours, theirs) {
+  const [our, their] = [byBuilds(ours), byBuilds(theirs)];
+  assert.deepEqual([...our.keys()].sort((a, b) => a - b), [...their.keys()].sort((a, b) => a - b));
+  for (const [buildid, announced] of their) {
+    const heard = our.get(buildid);
+    const why = () => `ours:\n${format(heard)}\ntheirs:\n${format(announced)}`;
+    assert.deepEqual(announced.slice(0, 2).map(({ kind }) => kind), ["update", "new"], why());
+    const kinds = announced.map(({ kind }) => (kind === "update" ? "updated" : kind));
+    assert.deepEqual(heard.map(({ kind }) => kind).sort(), kinds.sort(), why());
+    // A state is announced only after its commit, so it is among ours.
+    for (const { build } of announced) assert(heard.some((event) => equal(event.build, build)), why());
+    assert.deepEqual(heard.at(-1).build, announced.at(-1).build, why());
+  }
+}
+
+// Each event once, in order; each build's events in the order of its life, and those of its steps between its first and
+// its end.
+export function ordered(events) {
+  const cursors = events.map(({ cursor }) => cursor);
+  assert.deepEqual(cursors, [...new Set(cursors)].sort(), "the cursors rise");
+  for (const [buildid, life] of byBuilds(events)) {
+    assert.match(life.map(({ kind }) => kind).join(" "), /^new( updated)* finished$/, format(life));
+    const steps = events.filter(({ step }) => step?.buildid === buildid);
+    const all = events.filter(({ build, step }) => (build ?? step)?.buildid === buildid);
+    assert.deepEqual([all[0], all.at(-1)], [life[0], life.at(-1)], `${format(life)}\nsteps:\n${format(steps)}`);
+  }
+}
+
 // Each event once, in order; each step's events in the order of its life, none after its end.
 export function wellFormed(events) {
   const cursors = events.map(({ cursor }) => cursor);
@@ -60,6 +99,14 @@ export function wellFormed(events) {
     const kinds = life.map(({ kind }) => kind).join(" ");
     // A step that a killed master had added and not yet started is finished without a start.
     assert.match(kinds, /^new( started)?( updated)* finished$/, format(life));
+  }
+}
+
+// The master's REST returns the last state that we sent of each build.
+export async function lastBuildStates(master, events) {
+  for (const [buildid, life] of byBuilds(events)) {
+    const { builds: [build] } = await master.get(`builds/${buildid}`);
+    assert.deepEqual(life.at(-1).build, build);
   }
 }
 

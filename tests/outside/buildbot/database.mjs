@@ -7,6 +7,14 @@ let made = 0;
 
 export const KINDS = ["SQLite", "PostgreSQL", "MariaDB"];
 
+// The feed's triggers, each with its table.
+export const TRIGGERS = [
+  ["builders", "graphql_builders_insert"], ["builders", "graphql_builders_update"],
+  ["builders_tags", "graphql_builders_tags_insert"], ["builders_tags", "graphql_builders_tags_delete"],
+  ["builds", "graphql_builds_insert"], ["builds", "graphql_builds_update"],
+  ["steps", "graphql_steps_insert"], ["steps", "graphql_steps_update"],
+];
+
 // A new database for a master in this folder. `theirs` is its URL for Buildbot, `ours` is ours.
 export const makeDatabase = (kind, dir) => ({ SQLite: sqlite, PostgreSQL: postgresql, MariaDB: mariadb })[kind](dir);
 
@@ -21,7 +29,7 @@ function sqlite(dir) {
     ours: `sqlite://${path}?mode=rw`,
     sql: (...statements) => ask(path, statements),
     schema: () => ask(path, [".schema"]),
-    triggers: ["DROP TRIGGER graphql_steps_insert", "DROP TRIGGER graphql_steps_update"],
+    dropTrigger: (_, name) => `DROP TRIGGER ${name}`,
     drop: async () => rmSync(path, { force: true }),
   };
 }
@@ -42,7 +50,7 @@ async function postgresql() {
       // A random word, since PostgreSQL 15.14.
       return dump.split("\n").filter((line) => !/^\\(un)?restrict /.test(line));
     },
-    triggers: ["DROP TRIGGER graphql_steps_insert ON steps", "DROP TRIGGER graphql_steps_update ON steps"],
+    dropTrigger: (table, name) => `DROP TRIGGER ${name} ON ${table}`,
     drop: () => ask(`${server}/postgres`, [`DROP DATABASE ${name} WITH (FORCE)`]),
   };
 }
@@ -58,7 +66,7 @@ async function mariadb() {
     ours: url,
     sql: (...statements) => ask(url, statements),
     schema: () => ask(url, [".schema"]),
-    triggers: ["DROP TRIGGER graphql_steps_insert", "DROP TRIGGER graphql_steps_update"],
+    dropTrigger: (_, name) => `DROP TRIGGER ${name}`,
     drop: () => ask(`${server}/mysql`, [`DROP DATABASE ${name}`]),
   };
 }

@@ -37,7 +37,7 @@ onEach("builds come out as without us, upgrades succeed, and nothing stays behin
       wellFormed(events);
       compareEvents(events, they.events);
     }
-    const [[oldest]] = await master.database.sql("SELECT min(id) FROM graphql_step_events");
+    const [[oldest]] = await master.database.sql("SELECT min(id) FROM graphql_events");
     assert(oldest > 1, "retention has deleted nothing");
 
     they.close();

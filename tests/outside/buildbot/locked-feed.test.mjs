@@ -141,7 +141,7 @@ test("all clients hear everything after the feed was locked", async () => {
     );
     await post(origin, CHANGE, { step: stepid, state: "before" });
     await all(["before"]);
-    const locked = psql(url, `BEGIN; LOCK TABLE graphql_feed, graphql_step_events; SELECT pg_sleep(${SECONDS}); COMMIT`);
+    const locked = psql(url, `BEGIN; LOCK TABLE graphql_feed, graphql_events; SELECT pg_sleep(${SECONDS}); COMMIT`);
     await locked;
     const states = ["before"];
     for (let n = 0; n < 20; n += 1) {

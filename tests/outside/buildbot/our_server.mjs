@@ -54,6 +54,18 @@ export class OurServer {
     return (await this.ask("{ eventCursor }")).eventCursor;
   }
 
+  // Whether it says that every change of these is recorded.
+  async records(nouns) {
+    const { text } = await ask(`${this.origin}/metrics`);
+    const [, value] = new RegExp(`^buildbot_graphql_feed_recorded\\{noun="${nouns}"\\} (\\d)$`, "m").exec(text);
+    return value === "1";
+  }
+
+  // What it says of its feed when it is asked whether it is ready.
+  async feed() {
+    return JSON.parse((await this.ready())[1]).feed;
+  }
+
   // The status and the body.
   async ready() {
     const { status, text } = await ask(`${this.origin}/readyz`);

@@ -96,6 +96,12 @@ const SUBSCRIPTIONS = [
     [`subscription ($v: ${type}) { stepEvents(snapshot: true, where: { stepid: $v }) { kind } }`, variables])),
   ["subscription ($v: StepEventFilter) { stepEvents(snapshot: true, where: $v) { kind } }", '{ "v": { "stepid": 1 } }'],
   ["subscription ($v: EventCursor) { stepEvents(after: $v, snapshot: true) { kind } }", "{}"],
+  [stream("buildEvents(snapshot: true) { kind cursor build { number builder { name } currentStep { name } } }")],
+  [stream("events(snapshot: true) { __typename kind ... on BuilderEvent { builder { name tags } } ... on StepEvent { step { name } } }")],
+  [stream("events(snapshot: true) { ...F }", " fragment F on Event { cursor ...G } fragment G on BuilderEvent { id: kind }")],
+  [stream("events { kind ... on Step { name } }")],
+  [stream("events(where: { types: [LOG] }) { kind }")],
+  ["subscription ($v: [EventType!]) { events(snapshot: true, where: { types: $v }) { kind } }", '{ "v": ["BUILDER"] }'],
   ...["A", "B", undefined].map((name) => [`subscription A { ${E} { kind } } query B { __typename }`, undefined, name]),
 ];
 
