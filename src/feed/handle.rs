@@ -134,15 +134,6 @@ impl Feed {
         Ok(())
     }
 
-    /// Fails if there is no feed. One that is not known may just have been attached, so the
-    /// database is read.
-    pub(crate) async fn expect_attached(&self) -> Result<()> {
-        if !self.is_attached() {
-            self.refresh_epoch().await?;
-        }
-        self.epoch().map(drop)
-    }
-
     /// Fails unless every change of these nouns is recorded. What is not may just have been
     /// attached, so the database is read.
     pub(crate) async fn expect_recorded(&self, nouns: NounSet) -> Result<()> {
@@ -159,7 +150,7 @@ impl Feed {
 
     /// The same, read on a caller's account.
     pub(crate) async fn newest_read_by(&self, db: &Db) -> Result<Bookmark> {
-        self.expect_attached().await?;
+        self.expect_recorded(NounSet::default()).await?;
         self.sequence_if_possible().await?;
         let newest = event_bookmark::newest(&db.reader().await?).await?;
         *self.0.newest_seen.lock() = Some(newest);

@@ -199,7 +199,8 @@ pub(crate) fn of_builders_by_name(dialect: SqlDialect, test: &Test) -> SelectSta
     ids_where(Condition::all().add(builderid.in_subquery(builders)))
 }
 
-fn ids_where(passes: Condition) -> SelectStatement {
+/// Selects the ids of the builds that pass.
+pub(crate) fn ids_where(passes: Condition) -> SelectStatement {
     let select = Entity::find().select_only().column(Column::Id);
     select.filter(passes).into_query()
 }

@@ -5,7 +5,7 @@ use std::{collections::VecDeque, sync::Arc};
 
 use migration::noun::Noun;
 use sea_orm::{
-    ConnectionTrait, FromQueryResult, QueryResult, QueryTrait,
+    Condition, ConnectionTrait, FromQueryResult, QueryResult, QueryTrait,
     entity::prelude::*,
     sea_query::{Alias, ExprTrait, Order, Query, SelectStatement},
 };
@@ -232,12 +232,8 @@ fn sources(dialect: SqlDialect, query: &SnapshotQuery) -> VecDeque<Source> {
     });
     // The builds of the builders that are asked for.
     let builds_of = query.of_builders.as_ref().map(|builders| {
-        let ids = Query::select()
-            .column((builder::Entity, builder::Column::Id))
-            .from(builder::Entity)
-            .cond_where(condition(dialect, builders))
-            .take();
-        Expr::col((build::Entity, build::Column::Builderid)).in_subquery(ids)
+        let builders = builder::ids_where(condition(dialect, builders));
+        Expr::col((build::Entity, build::Column::Builderid)).in_subquery(builders)
     });
     let builds = query.builds.as_ref().map(|filter| {
         let mut rows = select::<build::Entity>(dialect, filter);
@@ -250,12 +246,8 @@ fn sources(dialect: SqlDialect, query: &SnapshotQuery) -> VecDeque<Source> {
     let steps = query.steps.as_ref().map(|filter| {
         let mut rows = select::<step::Entity>(dialect, filter);
         rows.and_where_option(builds_of.clone().map(|of_builders| {
-            let ids = Query::select()
-                .column((build::Entity, build::Column::Id))
-                .from(build::Entity)
-                .and_where(of_builders)
-                .take();
-            Expr::col((step::Entity, step::Column::Buildid)).in_subquery(ids)
+            let builds = build::ids_where(Condition::all().add(of_builders));
+            Expr::col((step::Entity, step::Column::Buildid)).in_subquery(builds)
         }));
         Source {
             noun: Noun::Step,
