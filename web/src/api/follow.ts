@@ -148,10 +148,9 @@ function ofCode(code: string | undefined, why: string): End {
       return { is: "unauthenticated", why };
     case "UNAVAILABLE":
     case "RATE_LIMITED":
+    case "LIMIT_EXCEEDED":
     case "INTERNAL":
     case undefined:
-      return { is: "unavailable", why };
-    case "LIMIT_EXCEEDED":
       return { is: "unavailable", why };
     default:
       return { is: "refused", why };

@@ -60,35 +60,43 @@ export function VirtualList<Row>({ class: name, rows, keyOf, render }: Props<Row
   );
 }
 
-/** Arrow keys go from link to link in a row, and to the same place of the next row. */
+/** Arrow keys go from link to link in a row, and to what is above or below in the next row. */
 function moveByArrows(event: KeyboardEvent): void {
   const link = (event.target as Element).closest("a");
   const row = link?.closest("li");
   if (link == null || row == null) return;
-  const links = [...row.querySelectorAll("a")];
-  const place = links.indexOf(link);
-  const next = ((): HTMLAnchorElement | undefined => {
-    switch (event.key) {
-      case "ArrowLeft":
-        return links[place - 1];
-      case "ArrowRight":
-        return links[place + 1];
-      case "ArrowUp":
-        return sameIn(row.previousElementSibling, link, place - links.length);
-      case "ArrowDown":
-        return sameIn(row.nextElementSibling, link, place - links.length);
-      default:
-        return undefined;
-    }
-  })();
+  const next = linkBeside(event.key, row, link);
   if (next === undefined) return;
   event.preventDefault();
   next.focus();
   next.scrollIntoView({ block: "nearest" });
 }
 
-/** The first link stays the first; the others count from the right, where the newest build is. */
-function sameIn(row: Element | null, link: Element, place: number): HTMLAnchorElement | undefined {
-  const links = [...(row?.querySelectorAll("a") ?? [])];
-  return link.closest(".builder-name") === null ? links.at(place) : links[0];
+function linkBeside(key: string, row: Element, link: HTMLAnchorElement): HTMLAnchorElement | undefined {
+  const links = linksOf(row);
+  switch (key) {
+    case "ArrowLeft":
+      return links[links.indexOf(link) - 1];
+    case "ArrowRight":
+      return links[links.indexOf(link) + 1];
+    case "ArrowUp":
+      return nearest(linksOf(row.previousElementSibling), left(link));
+    case "ArrowDown":
+      return nearest(linksOf(row.nextElementSibling), left(link));
+    default:
+      return undefined;
+  }
+}
+
+/** The links of a row, from left to right. */
+function linksOf(row: Element | null): HTMLAnchorElement[] {
+  return [...(row?.querySelectorAll("a") ?? [])].sort((a, b) => left(a) - left(b));
+}
+
+function nearest(links: readonly HTMLAnchorElement[], x: number): HTMLAnchorElement | undefined {
+  return links.toSorted((a, b) => Math.abs(left(a) - x) - Math.abs(left(b) - x))[0];
+}
+
+function left(link: Element): number {
+  return link.getBoundingClientRect().left;
 }

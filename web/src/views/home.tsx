@@ -24,8 +24,8 @@ export function HomeView() {
     sort: parameters.get("sort") ?? "",
   };
   const rows = choose(model.rows.values(), choice);
-  const tags = useMemo(() => [...new Set([...model.rows.values()].flatMap((row) => row.tags))].sort(), [model.rows.size]);
   const all = [...model.rows.values()];
+  const tags = useMemo(() => [...new Set(all.flatMap((row) => row.tags))].sort(), [model, model.revision]);
   const running = all.filter(({ builds }) => builds.some((build) => !build.complete)).length;
   return (
     <Frame title="Builders" status={status} retry={retry} ask={{ document: HomeBuildersDocument, variables: { first: 40, builds: BUILDS } }}>
@@ -116,7 +116,7 @@ function BuilderLine({ row, steps }: { row: BuilderRow; steps: ReadonlyMap<numbe
         <span class="tags">{row.tags.map((tag) => <Tag key={tag} tag={tag} />)}</span>
       </div>
       <div class="builder-now">{running !== undefined && <Running build={running} step={step} />}</div>
-      <div class="cells">{row.builds.toReversed().map((build) =>
+      <div class="cells">{row.builds.map((build) =>
         build.complete
           ? <Cell key={build.buildid} name={row.name} build={build} />
           : <RunningCell key={build.buildid} name={row.name} build={build} />)}

@@ -42,6 +42,8 @@ export class HomeModel implements Model<HomeEvent> {
   rows = new Map<number, BuilderRow>();
   /** The step that runs in each running build, by buildid. */
   currentSteps = new Map<number, CurrentStep>();
+  /** Grows when a builder changes; its builds do not count. */
+  revision = 0;
   /** How many builders there are; undefined before the first answer. */
   total: number | undefined;
 
@@ -67,6 +69,7 @@ export class HomeModel implements Model<HomeEvent> {
       }
       if (isFirst) {
         this.total = builders.totalCount;
+        this.revision += 1;
         this.changed();
       }
       if (!builders.pageInfo.hasNextPage) break;
@@ -74,6 +77,7 @@ export class HomeModel implements Model<HomeEvent> {
       first = PAGE;
     }
     [this.rows, this.currentSteps, this.total] = [rows, steps, rows.size];
+    this.revision += 1;
     this.changed();
   }
 
@@ -99,6 +103,7 @@ export class HomeModel implements Model<HomeEvent> {
     const builds = this.rows.get(builder.builderid)?.builds ?? [];
     this.rows.set(builder.builderid, { ...builder, builds });
     this.total = this.rows.size;
+    this.revision += 1;
   }
 
   private applyBuild(build: CellBuild): void {
