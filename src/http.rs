@@ -1,6 +1,7 @@
 //! Everything that a client sends or receives.
 
 pub(crate) mod accept;
+pub(crate) mod assets;
 pub(crate) mod client_address;
 pub(crate) mod cors;
 pub(crate) mod cross_site;
@@ -12,6 +13,7 @@ pub(crate) mod held_body;
 pub(crate) mod host;
 pub(crate) mod listener;
 pub(crate) mod ops;
+pub(crate) mod page;
 pub(crate) mod panic_boundary;
 pub(crate) mod query_string;
 pub(crate) mod request_context;

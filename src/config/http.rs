@@ -78,6 +78,12 @@ pub(crate) struct HttpConfig {
         hide_short_help = true,
     )]
     pub(crate) allow_credentials: bool,
+    /// Do not serve the page at /, which shows builders and builds
+    #[arg(long, env = "BUILDBOT_GRAPHQL_NO_PAGE", value_parser = switch)]
+    pub(crate) no_page: bool,
+    /// Do not serve the IDE at /graphiql
+    #[arg(long, env = "BUILDBOT_GRAPHQL_NO_GRAPHIQL", value_parser = switch)]
+    pub(crate) no_graphiql: bool,
     /// A connection whose client takes nothing of what waits for it is closed after so many seconds
     #[arg(
         long,

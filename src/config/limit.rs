@@ -168,9 +168,6 @@ pub(crate) struct LimitConfig {
         help_heading = "HTTP",
     )]
     pub(crate) no_introspection: bool,
-    /// Do not serve the IDE at /graphiql
-    #[arg(long, env = "BUILDBOT_GRAPHQL_NO_GRAPHIQL", value_parser = switch, help_heading = "HTTP")]
-    pub(crate) no_graphiql: bool,
 }
 
 impl LimitConfig {

@@ -135,9 +135,14 @@ fn route_label(path: &str, response: &Response) -> RouteLabel {
             _ => RouteLabel::Graphql,
         },
         "/healthz" | "/readyz" | "/metrics" => RouteLabel::Operators,
-        "/" => RouteLabel::Page,
+        "/" | "/now" | "/favicon.ico" => RouteLabel::Page,
         _ if path.starts_with("/api") => RouteLabel::Rest,
-        _ if path.starts_with("/graphiql") => RouteLabel::Page,
+        _ if ["/builders", "/page/", "/graphiql"]
+            .iter()
+            .any(|page| path.starts_with(page)) =>
+        {
+            RouteLabel::Page
+        }
         _ => RouteLabel::Other,
     }
 }

@@ -25,7 +25,7 @@ use crate::{
         host::{HostCheck, require_host},
         listener::tls::Tls,
         ops::{self, OpsState},
-        panic_boundary,
+        page, panic_boundary,
         request_context::authenticate,
         request_log::{RequestLog, log_request},
         response_headers::{self, no_store},
@@ -128,10 +128,12 @@ fn outermost(api: &Api, tls: Option<Tls>, listen: &ListenAddress, routes: Router
 }
 
 fn pages(app: &App) -> Router {
-    if app.config.limit.no_graphiql {
-        Router::new()
-    } else {
-        graphiql::routes()
+    let http = &app.config.http;
+    match (!http.no_page, !http.no_graphiql) {
+        (true, true) => page::routes(true).merge(graphiql::routes()),
+        (true, false) => page::routes(false),
+        (false, true) => graphiql::routes().merge(graphiql::root_routes()),
+        (false, false) => Router::new(),
     }
 }
 

@@ -13,7 +13,7 @@ pub(crate) enum RouteLabel {
     Events,
     /// Buildbot's REST API.
     Rest,
-    /// The pages at / and /graphiql.
+    /// The pages for browsers, and their files.
     Page,
     /// Health checks and metrics.
     Operators,

@@ -60,6 +60,7 @@ pub(crate) struct Summary {
     base_url: String,
     ops_url: String,
     curl: String,
+    has_page: bool,
     has_graphiql: bool,
 }
 
@@ -119,7 +120,8 @@ impl Summary {
             },
             base_url: base_url.unwrap_or_else(local),
             curl,
-            has_graphiql: !config.limit.no_graphiql,
+            has_page: !config.http.no_page,
+            has_graphiql: !config.http.no_graphiql,
         })
     }
 
@@ -151,6 +153,9 @@ impl Summary {
             ..
         } = self;
         let mut lines = vec![format!("buildbot-graphql {VERSION}")];
+        if self.has_page {
+            lines.push(format!("  page      {base_url}/"));
+        }
         if self.has_graphiql {
             lines.push(format!("  GraphiQL  {base_url}/graphiql"));
         }

@@ -106,7 +106,12 @@ async fn serve_prints_its_urls_and_a_working_example() {
     let dir = tempfile::tempdir().unwrap();
     let (_child, printed) = serve(&[], &["--listen", "127.0.0.1:0"], dir.path()).await;
     let http = reqwest::Client::new();
-    for (word, path) in [("GraphiQL", "/graphiql"), ("health", "/healthz")] {
+    assert!(printed[1].trim_start().starts_with("page"), "{printed:#?}");
+    for (word, path) in [
+        ("page", "/"),
+        ("GraphiQL", "/graphiql"),
+        ("health", "/healthz"),
+    ] {
         let url = printed_url(&printed, word);
         assert!(url.ends_with(path), "{url}");
         assert_eq!(http.get(url).send().await.unwrap().status(), 200);

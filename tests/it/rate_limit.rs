@@ -92,7 +92,7 @@ async fn a_caller_without_points_learns_when_to_retry() {
     ws.subscribe("").await;
     assert_eq!(ws.stream_error().await.0, "RATE_LIMITED");
     // Routes without a cost still work.
-    for path in ["/healthz", "/graphiql", "/metrics"] {
+    for path in ["/healthz", "/", "/builders/a", "/graphiql", "/metrics"] {
         let url = format!("http://{}{path}", server.address);
         let response = server.client().http.get(url).send().await.unwrap();
         assert_eq!(response.status(), 200, "{path}");

@@ -33,8 +33,8 @@ after(async () => {
   server?.cleanUp();
 });
 
-test("/ leads to GraphiQL with an example in each of three tabs", async () => {
-  await page.goto(`${origin}/`);
+test("/graphql leads to GraphiQL with an example in each of three tabs", async () => {
+  await page.goto(`${origin}/graphql`);
   assert.equal(page.url(), `${origin}/graphiql`);
   assert.equal(await page.title(), "buildbot-graphql");
   await executeButton().waitFor();

@@ -100,7 +100,7 @@ pub(crate) async fn get(
             return upgrade::upgrade(api.clone(), context.clone(), request).await;
         }
         let query = request.uri().query().unwrap_or_default();
-        let has_page = !api.app().config.limit.no_graphiql && !names_document(query);
+        let has_page = !api.app().config.http.no_graphiql && !names_document(query);
         if has_page && ResponseMedia::prefers_page(request.headers()) {
             return Ok(Redirect::to(graphiql::PATH).into_response());
         }

@@ -199,3 +199,15 @@ async fn without_graphiql_nothing_mentions_it() {
         "{text}"
     );
 }
+
+#[tokio::test]
+async fn without_the_page_nothing_mentions_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let flags = ["--listen", "127.0.0.1:0", "--no-page"];
+    let (_child, printed) = serve(&[], &flags, dir.path()).await;
+    let text = printed.join("\n");
+    assert!(
+        text.contains("GraphiQL") && !text.contains("page"),
+        "{text}"
+    );
+}

@@ -30,6 +30,8 @@ async fn an_unknown_method_gets_405_with_the_allowed_ones() {
         ("/graphiql", "POST", "GET,HEAD"),
         ("/graphiql/start.js", "PUT", "GET,HEAD"),
         ("/", "POST", "GET,HEAD"),
+        ("/builders/a/builds/1", "DELETE", "GET,HEAD"),
+        ("/page/page.js", "POST", "GET,HEAD"),
         ("/healthz", "POST", "GET,HEAD"),
         ("/readyz", "DELETE", "GET,HEAD"),
         ("/metrics", "OPTIONS", "GET,HEAD"),
@@ -189,6 +191,8 @@ async fn every_response_has_security_headers() {
             "/api/v2/builds",
             "default-src 'none'; frame-ancestors 'none'",
         ),
+        ("/", "style-src 'self';"),
+        ("/page/page.js", "connect-src 'self';"),
         ("/graphiql", "script-src 'self';"),
         ("/graphiql/start.js", "frame-ancestors 'none'"),
     ] {

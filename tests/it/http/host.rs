@@ -54,6 +54,8 @@ async fn a_foreign_host_is_refused_on_every_route_but_those_of_probes() {
                   Sec-WebSocket-Protocol: graphql-transport-ws\r\n";
     for (line, more, wanted) in [
         ("GET /", "", 421),
+        ("GET /builders/a", "", 421),
+        ("GET /page/page.js", "", 421),
         ("GET /graphiql", "", 421),
         ("GET /graphiql/start.js", "", 421),
         ("GET /graphql", socket, 421),

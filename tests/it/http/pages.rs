@@ -1,4 +1,4 @@
-//! Routes beside the endpoint: health, readiness, GraphiQL, and the redirect to it.
+//! Routes beside the endpoint: health, readiness, the page, GraphiQL, and the redirect to it.
 
 use reqwest::{Response, redirect};
 use serde_json::json;
@@ -40,8 +40,8 @@ async fn health_and_readiness_are_reported() {
 }
 
 #[tokio::test]
-async fn the_root_redirects_to_graphiql() {
-    let server = Server::start().await;
+async fn without_the_page_the_root_redirects_to_graphiql() {
+    let server = Server::with_flags(&["--no-page"]).await;
     let root = page(&server, "/").await;
     assert!(root.status().is_redirection(), "{}", root.status());
     assert_eq!(header(&root, "location"), "/graphiql");
@@ -62,6 +62,112 @@ async fn the_root_redirects_to_graphiql() {
         let icon = page(&server, icon).await;
         assert_eq!(icon.status(), 200);
         assert_eq!(header(&icon, "content-type"), "image/svg+xml");
+    }
+}
+
+/// Addresses of views of the page.
+const VIEWS: [&str; 8] = [
+    "/",
+    "/?failed",
+    "/now",
+    "/builders",
+    "/builders/a%2Fb%20c",
+    "/builders/%E6%97%A5.x-y/builds/3",
+    "/builders/a.b/builds/3/steps/2",
+    "/builders/a/builds/3/steps/2/logs/stdio",
+];
+
+/// Whether the page's HTML names GraphiQL.
+async fn names_graphiql(server: &Server) -> bool {
+    let html = page(server, "/").await.text().await.unwrap();
+    assert!(html.contains("src=\"/page/"), "{html}");
+    html.contains("<meta name=\"graphiql\" content=\"/graphiql\">")
+}
+
+#[tokio::test]
+async fn every_view_is_the_page() {
+    let server = Server::start().await;
+    let root = page(&server, "/").await.text().await.unwrap();
+    for view in VIEWS {
+        let response = page(&server, view).await;
+        assert_eq!(response.status(), 200, "{view}");
+        assert_eq!(
+            header(&response, "content-type"),
+            "text/html; charset=utf-8"
+        );
+        assert_eq!(
+            header(&response, "content-security-policy"),
+            "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
+             connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+        );
+        assert_eq!(response.text().await.unwrap(), root, "{view}");
+    }
+    assert!(!root.contains("https://"), "it needs the network: {root}");
+    assert!(
+        !root.contains("style=") && !root.contains("<style"),
+        "{root}"
+    );
+    for (path, wanted) in [
+        ("/page/page.js", "text/javascript; charset=utf-8"),
+        ("/page/page.css", "text/css; charset=utf-8"),
+        ("/page/chart.js", "text/javascript; charset=utf-8"),
+        ("/page/icon.svg", "image/svg+xml"),
+        ("/page/LICENSES.txt", "text/plain; charset=utf-8"),
+        ("/favicon.ico", "image/svg+xml"),
+    ] {
+        let response = page(&server, path).await;
+        assert_eq!(response.status(), 200, "{path}");
+        assert_eq!(header(&response, "content-type"), wanted, "{path}");
+    }
+    for path in [
+        "/page",
+        "/page/x",
+        "/page/..%2fCargo.toml",
+        "/now/x",
+        "/builders/a/b",
+    ] {
+        assert_eq!(page(&server, path).await.status(), 404, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn the_page_is_sent_once_to_each_browser() {
+    let server = Server::start().await;
+    let http = server.client().http;
+    for path in ["/builders/a", "/page/page.js"] {
+        let url = format!("http://{}{path}", server.address);
+        let first = http.head(&url).send().await.unwrap();
+        assert_eq!(first.status(), 200, "{path}");
+        assert_eq!(header(&first, "cache-control"), "no-cache");
+        let known = http
+            .get(&url)
+            .header("if-none-match", header(&first, "etag"));
+        let again = known.send().await.unwrap();
+        assert_eq!(again.status(), 304, "{path}");
+        for name in ["etag", "content-security-policy"] {
+            assert_eq!(header(&again, name), header(&first, name), "{path}");
+        }
+        assert_eq!(again.text().await.unwrap(), "");
+    }
+}
+
+#[tokio::test]
+async fn the_page_and_graphiql_do_without_each_other() {
+    let both = Server::start().await;
+    assert!(names_graphiql(&both).await);
+    let alone = Server::with_flags(&["--no-graphiql"]).await;
+    assert!(!names_graphiql(&alone).await);
+    // Neither browser nor proxy takes one for the other.
+    let (one, other) = (page(&both, "/").await, page(&alone, "/").await);
+    assert_ne!(header(&one, "etag"), header(&other, "etag"));
+    assert_eq!(page(&alone, "/favicon.ico").await.status(), 200);
+    let without = Server::with_flags(&["--no-page"]).await;
+    let neither = Server::with_flags(&["--no-page", "--no-graphiql"]).await;
+    for path in VIEWS.iter().skip(2).chain(&["/page/page.js"]) {
+        assert_eq!(page(&without, path).await.status(), 404, "{path}");
+    }
+    for path in VIEWS.iter().chain(&["/page/page.js", "/favicon.ico"]) {
+        assert_eq!(page(&neither, path).await.status(), 404, "{path}");
     }
 }
 

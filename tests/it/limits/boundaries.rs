@@ -172,7 +172,7 @@ async fn a_flag_disables_introspection() {
 async fn a_flag_disables_graphiql() {
     for (flags, status) in [(vec!["--no-graphiql"], 404), (vec![], 200)] {
         let server = Server::with_flags(&flags).await;
-        for path in ["/", "/graphiql", "/graphiql/start.js"] {
+        for path in ["/graphiql", "/graphiql/start.js"] {
             let url = format!("http://{}{path}", server.address);
             assert_eq!(reqwest::get(url).await.unwrap().status(), status, "{path}");
         }
