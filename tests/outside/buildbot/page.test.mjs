@@ -43,6 +43,12 @@ test("a master's database, before and after attach", { timeout: 600_000 }, async
     await status(page, "Live");
     const steps = (await master.stepsOf(second)).filter(({ hidden }) => !hidden);
     assert.equal(await page.locator("[data-step]").count(), steps.length);
+    // A master's database may hold any address.
+    const urls = JSON.stringify([{ name: "report", url: "http://example.org/" }, { name: "script", url: "javascript:alert(1)" }]);
+    await master.database.sql(`UPDATE steps SET urls_json = '${urls}' WHERE id = ${steps[0].stepid}`);
+    await page.goto(`${ours.origin}/builders/1/builds/${number + 1}/steps/${steps[0].number}`);
+    await shows(page.locator(".details"), "script: javascript:alert(1)");
+    assert.equal(await page.locator(".details a").count(), 1);
     await master.database.sql(...TRIGGERS.map((trigger) => master.database.dropTrigger(...trigger)));
     await status(page, "Not live");
     await attach(master);

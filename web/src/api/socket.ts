@@ -13,7 +13,6 @@ function url(): string {
 }
 
 function open(): Client {
-  let socket: WebSocket | undefined;
   let unanswered: ReturnType<typeof setTimeout> | undefined;
   return createClient({
     url: url(),
@@ -26,14 +25,12 @@ function open(): Client {
     lazyCloseTimeout: IDLE_MS,
     keepAlive: PING_MS,
     on: {
-      connected: (connected) => {
-        socket = connected as WebSocket;
-      },
       ping: (isReceived) => {
         if (isReceived) return;
         clearTimeout(unanswered);
-        // A server that is paused, or behind a dead link, keeps its socket open without a word.
-        unanswered = setTimeout(() => socket?.close(4408, "no pong"), PONG_MS);
+        // A server that is paused, or behind a dead link, keeps its socket open without a word. Nor
+        // would it answer a close.
+        unanswered = setTimeout(forgetConnection, PONG_MS);
       },
       pong: (isReceived) => {
         if (isReceived) clearTimeout(unanswered);
@@ -51,7 +48,7 @@ export function socketClient(): Client {
   return client;
 }
 
-/** Ends the connection, so that the next one shows the token that is now known. */
+/** Ends the connection at once, without waiting for the server. */
 export function forgetConnection(): void {
   client?.terminate();
 }
