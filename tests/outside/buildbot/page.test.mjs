@@ -112,7 +112,7 @@ for (const kind of ["PostgreSQL", "MariaDB"]) {
       await status(page, "Live");
       cable.cut();
       await status(page, /^Not live for/);
-      await shows(page.locator(".advice"), "database");
+      await shows(page.locator(".advice"), "cannot read its database");
       await oneMore(master);
       cable.mend();
       await status(page, "Live");

@@ -130,7 +130,8 @@ function classify(error: unknown): End {
 
 function ofClose({ code, reason }: CloseEvent): End {
   const [named] = /^[A-Z_]+(?=[:; ])/.exec(reason) ?? [];
-  if (named !== undefined) return ofCode(named, reason);
+  // The rest of the reason is for clients: the cursor to resume from.
+  if (named !== undefined) return ofCode(named, "The server cannot read its database at the moment. This page goes on when it can.");
   if (code === 4403) return { is: "unauthenticated", why: reason };
   return { is: "reconnecting", why: reason || "the connection was lost" };
 }
