@@ -40,8 +40,8 @@ const WATCH = () => {
       seen.first = 0;
       requestAnimationFrame(() => (seen.first = performance.now()));
     }
-    const text = document.querySelector("main > p[role=status]")?.textContent ?? "loading";
-    if (seen.all === undefined && !text.includes("loading") && !text.includes("…")) seen.all = performance.now();
+    const text = document.querySelector("main > p [role=status]")?.textContent ?? "";
+    if (seen.all === undefined && /^\d+ builders$/.test(text)) seen.all = performance.now();
     if (seen.first === undefined || seen.all === undefined) requestAnimationFrame(look);
   };
   requestAnimationFrame(look);

@@ -47,7 +47,7 @@ async function scrollTo(page, top) {
 
 test("only the rows on screen are in the document, wherever it is", async () => {
   await onHome("", async (page) => {
-    await shows(page.locator("main > p[role=status]"), `${BUILDERS} builders, ${RUNNING} running`);
+    await shows(page.locator("main > p:has([role=status])"), `${BUILDERS} builders, ${RUNNING} running`);
     const seen = new Set();
     const height = await page.evaluate(() => document.documentElement.scrollHeight);
     for (let top = 0; top < height; top += Math.ceil(height / 20)) {
@@ -75,7 +75,7 @@ test("the end of the list shows the last builder, with all its builds", async ()
 test("a name finds one of them", async () => {
   await onHome("", async (page) => {
     await page.getByRole("searchbox", { name: "Name" }).fill(sorted[777]);
-    await shows(page.locator("main > p[role=status]"), `1 of ${BUILDERS} builders`);
+    await shows(page.locator("main > p [role=status]"), `1 of ${BUILDERS} builders`);
     assert.deepEqual(await names(page), [sorted[777]]);
   });
 });
@@ -96,7 +96,7 @@ test("a change of a builder far below is there when it comes on screen, and when
   await onHome("", async (page) => {
     await writer.past(builder, "EXCEPTION");
     await page.keyboard.press("End");
-    const newest = page.locator(".builders > li:last-child .cell:last-child");
+    const newest = page.locator(".builders > li:last-child .cell:first-child");
     await newest.and(page.getByLabel(`#${BUILDS + 1}: exception`)).waitFor();
     await writer.past(builder, "CANCELLED");
     await newest.and(page.getByLabel(`#${BUILDS + 2}: cancelled`)).waitFor();
