@@ -88,9 +88,10 @@ function linkBeside(key: string, row: Element, link: HTMLAnchorElement): HTMLAnc
   }
 }
 
-/** The links of a row, from left to right. */
+/** The links of a row that have room on this screen, from left to right. */
 function linksOf(row: Element | null): HTMLAnchorElement[] {
-  return [...(row?.querySelectorAll("a") ?? [])].sort((a, b) => left(a) - left(b));
+  const links = [...(row?.querySelectorAll("a") ?? [])].filter((link) => link.getClientRects().length > 0);
+  return links.sort((a, b) => left(a) - left(b));
 }
 
 function nearest(links: readonly HTMLAnchorElement[], x: number): HTMLAnchorElement | undefined {

@@ -48,7 +48,7 @@ function options(element: HTMLElement, name: string, builds: readonly HistoryBui
     cursor: { drag: { x: false, y: false }, points: { show: false } },
     scales: { x: { time: false }, y: { range: (_, __, max) => [0, Math.max(1, max * 1.1)] } },
     axes: [
-      { ...axis, grid: { show: false }, incrs: WHOLE, values: (_, ticks) => ticks.map((tick) => `#${tick}`) },
+      { ...axis, size: 30, grid: { show: false }, incrs: WHOLE, values: (_, ticks) => ticks.map((tick) => `#${tick}`) },
       { ...axis, size: 64, incrs: SECONDS, values: (_, ticks) => ticks.map((tick) => duration(tick)) },
     ],
     series: [

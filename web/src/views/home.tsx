@@ -29,18 +29,18 @@ export function HomeView() {
   const running = all.filter(({ builds }) => builds.some((build) => !build.complete)).length;
   return (
     <Frame title="Builders" status={status} retry={retry} ask={{ document: HomeBuildersDocument, variables: { first: 40, builds: BUILDS } }}>
-      {model.total === 0 ? <Empty /> : (
+      {model.total === 0 && <Empty />}
+      {(model.total === undefined ? status.is === "loading" : model.total > 0) && (
         <>
           <Filters choice={choice} tags={tags} />
-          <p class="small" role="status">
-            {rows.length === model.total ? `${model.total}` : `${rows.length} of ${model.total ?? "…"}`} builders, {running} running
-            {model.rows.size < (model.total ?? 0) && `, loading ${model.rows.size} of ${model.total}`}
+          <p class="small">
+            <span role="status">{countText(rows.length, model)}</span>{model.total !== undefined && `, ${running} running`}
           </p>
           <div class="builders-head small" aria-hidden="true">
             <span>Builder</span>
             <span>Running step</span>
             <span>Builds, the newest on the right</span>
-            <span class="builder-numbers"><span>well</span><span>median</span></span>
+            <span class="builder-numbers"><span>success</span><span>median</span></span>
           </div>
           <VirtualList
             class="builders"
@@ -55,6 +55,13 @@ export function HomeView() {
   );
 }
 
+/** Spoken when it changes, so it leaves out what changes with each build. */
+function countText(shown: number, { total, rows }: HomeModel): string {
+  if (total === undefined) return "Loading builders";
+  const loading = rows.size < total ? `, ${total - rows.size} still to come` : "";
+  return shown === total ? `${total} builders` : `${shown} of ${total} builders${loading}`;
+}
+
 function Empty() {
   return (
     <div class="advice">
@@ -62,8 +69,8 @@ function Empty() {
       <ul>
         <li>To look around with simulated builds, start <code>buildbot-graphql serve --demo</code>.</li>
         <li>
-          To see your own Buildbot's, run <code>buildbot-graphql attach --database-url URL</code> on its database, and
-          <code> serve</code> it.
+          To see your own Buildbot's, run <code>buildbot-graphql attach --database-url URL</code> on its database,
+          and <code>serve</code> it.
         </li>
         <li>To write your own, use the mutations <code>findBuilder</code>, <code>addBuild</code> and <code>newStep</code>.</li>
       </ul>
