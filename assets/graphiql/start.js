@@ -146,6 +146,28 @@ function tabOfEarlierVisit() {
   }
 }
 
+// The operation of a link, /graphiql#query=…&variables=…: a fragment is not sent, so it is in no log.
+// It is shown and does not run by itself.
+function tabOfLink() {
+  const link = new URLSearchParams(window.location.hash.slice(1));
+  const linked = link.get("query");
+  if (!linked) return undefined;
+  // The address would open it again on each visit.
+  history.replaceState(null, "", window.location.pathname);
+  return { query: linked, variables: indented(link.get("variables") ?? "") };
+}
+
+function indented(json) {
+  try {
+    return JSON.stringify(JSON.parse(json), null, 2);
+  } catch {
+    return json;
+  }
+}
+
+// A link that is followed here changes the fragment alone.
+window.addEventListener("hashchange", () => window.location.reload());
+
 const { protocol, host } = window.location;
 const send = GraphiQL.createFetcher({
   url: "/graphql",
@@ -210,11 +232,15 @@ function wrapLines() {
 const container = document.getElementById("graphiql");
 new MutationObserver(wrapLines).observe(container, { childList: true, subtree: true });
 const root = ReactDOM.createRoot(container);
+const linked = tabOfLink();
 let props = {
   fetcher,
-  defaultTabs: [{ query }, { query: mutations, variables }, { query: subscription }],
+  // The first one is open. What an earlier visit left is shown instead, with the link's tab at its end.
+  defaultTabs: [
+    ...(linked ? [linked] : []), { query }, { query: mutations, variables }, { query: subscription },
+  ],
   defaultEditorToolsVisibility: "variables",
-  ...tabOfEarlierVisit(),
+  ...(linked ?? tabOfEarlierVisit()),
 };
 
 function render(changed) {

@@ -176,6 +176,47 @@ test("a later visit finds the tabs as they were left", async () => {
     .includes("mutation FinishBuild("));
 });
 
+const LINKED = "query Linked($n: Int) { builds(first: $n) { nodes { number } } }";
+const linkTo = (query, variables) => `${origin}/graphiql#${new URLSearchParams({ query, variables })}`;
+
+async function expectLinked(titles, query, variables) {
+  await executeButton().waitFor();
+  assert.deepEqual(await tabTitles(), titles);
+  await page.waitForFunction((query) => {
+    return document.querySelector(".graphiql-query-editor .CodeMirror")?.CodeMirror.getValue() === query;
+  }, query);
+  assert.deepEqual(JSON.parse(await editorText(".graphiql-editor-tool")), variables);
+  assert.equal(page.url(), `${origin}/graphiql`);
+}
+
+test("a link's operation is in a tab beside what was left, and does not run by itself", async () => {
+  const left = await tabTitles();
+  await page.goto("about:blank");
+  const asked = requests.length;
+  await page.goto(linkTo(LINKED, '{"n":3}'));
+  await expectLinked([...left, "Linked"], LINKED, { n: 3 });
+  // GraphiQL itself asks for the schema.
+  assert.equal(await editorText(".result-window"), "");
+  assert(!requests.slice(asked).some((url) => url.includes("Linked")));
+  await executeButton().click();
+  assert.equal((await answer("builds")).nodes.length, 3);
+
+  // Where it is open already, and once more without another tab.
+  const other = "query Other($n: Int) { builds(last: $n) { nodes { number } } }";
+  await page.goto(linkTo(other, '{"n":1}'));
+  await expectLinked([...left, "Linked", "Other"], other, { n: 1 });
+  await page.waitForFunction(() => localStorage.getItem("graphiql:tabState")?.includes("Other"));
+  await page.reload();
+  await expectLinked([...left, "Linked", "Other"], other, { n: 1 });
+});
+
+test("a link's operation is in a tab beside the examples on a first visit", async () => {
+  await page.evaluate(() => localStorage.clear());
+  await page.goto("about:blank");
+  await page.goto(linkTo(LINKED, '{"n":3}'));
+  await expectLinked(["Linked", "Builds", "FindBuilder", "Live"], LINKED, { n: 3 });
+});
+
 test("the page took everything from the server and reported no error", () => {
   const elsewhere = requests.filter((url) => !["data:", "blob:"].includes(new URL(url).protocol))
     .filter((url) => new URL(url).host !== new URL(origin).host);
