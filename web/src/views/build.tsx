@@ -1,5 +1,6 @@
 // A build: its steps on a time axis.
-import { useMemo, useState } from "preact/hooks";
+import { useMemo, useRef, useState } from "preact/hooks";
+import { serverNow } from "../api/session";
 import { BuildPageDocument } from "../gql/graphql";
 import { Frame } from "../parts/frame";
 import { Sign, resultWord } from "../parts/sign";
@@ -84,6 +85,8 @@ function Waterfall({ model, steps, chosen }: { model: BuildModel; steps: readonl
     () => new Map(lastSuccess?.steps.map((step) => [step.name, step])),
     [lastSuccess],
   );
+  // As long as it is the same object, rows that have not changed are not drawn again.
+  const known = useRef<Axis | undefined>(undefined);
   if (build === undefined) return null;
   const expectedS = build.complete || build.expectedCompleteAt === null ? 0 : secondsBetween(build.startedAt, build.expectedCompleteAt);
   const ghostEnds = steps.map(({ name: step, startedAt }) => {
@@ -91,8 +94,10 @@ function Waterfall({ model, steps, chosen }: { model: BuildModel; steps: readonl
     if (ghost?.startedAt == null || ghost.completeAt === null || startedAt === null) return 0;
     return secondsBetween(build.startedAt, startedAt) + secondsBetween(ghost.startedAt, ghost.completeAt);
   });
-  const lengthS = Math.max(1, secondsBetween(build.startedAt, build.completeAt), expectedS, ...ghostEnds);
-  const axis = new Axis(build.startedAt, lengthS);
+  // Whole seconds: the bars move once a second, not with each change.
+  const lengthS = Math.ceil(Math.max(1, secondsBetween(build.startedAt, build.completeAt), expectedS, ...ghostEnds));
+  if (known.current?.start !== build.startedAt || known.current.lengthS !== lengthS) known.current = new Axis(build.startedAt, lengthS);
+  const axis = known.current;
   return (
     <section aria-label="Steps" class="waterfall">
       <div class="axis" aria-hidden="true">
@@ -112,6 +117,7 @@ function Waterfall({ model, steps, chosen }: { model: BuildModel; steps: readonl
             path={buildPath(name, number, step.number)}
             closedPath={buildPath(name, number)}
             isChosen={step.number === chosen}
+            now={step.complete ? 0 : Math.floor(serverNow() / 1_000)}
           />
         ))}
       </ol>

@@ -26,7 +26,7 @@ export function HomeView() {
   const rows = choose(model.rows.values(), choice);
   const all = [...model.rows.values()];
   const tags = useMemo(() => [...new Set(all.flatMap((row) => row.tags))].sort(), [model, model.revision]);
-  const running = all.filter(({ builds }) => builds.some((build) => !build.complete)).length;
+  const running = all.filter(({ builds }) => summarize(builds).running).length;
   return (
     <Frame title="Builders" status={status} retry={retry} ask={{ document: HomeBuildersDocument, variables: { first: 40, builds: BUILDS } }}>
       {model.total === 0 && <Empty />}
@@ -113,7 +113,7 @@ function Filters({ choice, tags }: { choice: Choice; tags: readonly string[] }) 
 }
 
 function BuilderLine({ row, steps }: { row: BuilderRow; steps: ReadonlyMap<number, CurrentStep> }) {
-  const { medianS, successRate } = useMemo(() => summarize(row.builds), [row.builds]);
+  const { medianS, successRate } = summarize(row.builds);
   const running = row.builds.find((build) => !build.complete);
   const step = running === undefined ? undefined : steps.get(running.buildid);
   return (

@@ -1,4 +1,5 @@
 // A step of a build: its bar on the time axis, and, when it is open, all that is known of it.
+import { memo } from "preact/compat";
 import { Sign, resultClass, resultWord } from "../parts/sign";
 import { duration, exact, secondsBetween } from "../time";
 import type { Axis, PageStep, Span } from "./build_model";
@@ -17,9 +18,12 @@ interface Props {
   /** The address of the build without a chosen step. */
   closedPath: string;
   isChosen: boolean;
+  /** The second in which a step that runs is drawn, 0 for one that has ended. */
+  now: number;
 }
 
-export function StepRow({ step, axis, ghost, path, closedPath, isChosen }: Props) {
+/** A build has dozens of steps, of which one or two change. */
+export const StepRow = memo(function StepRow({ step, axis, ghost, path, closedPath, isChosen }: Props) {
   return (
     <li data-step={step.number} class={isChosen ? "step is-chosen" : "step"}>
       <a class="step-link" href={isChosen ? closedPath : path} aria-expanded={isChosen}>
@@ -36,7 +40,7 @@ export function StepRow({ step, axis, ghost, path, closedPath, isChosen }: Props
       {isChosen && <Details step={step} />}
     </li>
   );
-}
+});
 
 /** What a step does that has not ended. */
 export function stageOf(step: { startedAt: string | null; locksAcquiredAt: string | null }): string {
