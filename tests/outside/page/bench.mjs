@@ -86,10 +86,10 @@ async function frames(browser, server, { path, build, scrolls, events }) {
   await status(page, "Live");
   const session = await page.context().newCDPSession(page);
   await session.send("Performance.enable");
+  const metrics = async () => Object.fromEntries((await session.send("Performance.getMetrics")).metrics.map(({ name, value }) => [name, value]));
   const heap = async () => {
     await session.send("HeapProfiler.collectGarbage");
-    const { metrics } = await session.send("Performance.getMetrics");
-    return metrics.find(({ name }) => name === "JSHeapUsedSize").value / 2 ** 20;
+    return (await metrics()).JSHeapUsedSize / 2 ** 20;
   };
   const [before, writer] = [await heap(), events > 0 ? server.write(build, events) : undefined];
   await page.waitForTimeout(1_000);
@@ -98,14 +98,17 @@ async function frames(browser, server, { path, build, scrolls, events }) {
     await session.send("Profiler.enable");
     await session.send("Profiler.start");
   }
+  const start = await metrics();
   const deltas = await page.evaluate(FRAMES, { ms: SECONDS * 1_000, scrolls });
+  const end = await metrics();
+  const spent = ["Script", "RecalcStyle", "Layout", "Task"].map((what) => 1_000 * (end[`${what}Duration`] - start[`${what}Duration`]) / SECONDS);
   const profile = options.profile && (await session.send("Profiler.stop")).profile;
   const { messages, sockets } = await page.evaluate(() => ({ messages: window.messages, sockets: window.sockets }));
   writer?.stop();
   const said = await page.locator(".status").innerText();
   const after = await heap();
   await page.close();
-  return { deltas, profile, events: (messages - received) / SECONDS, sockets, before, after, said: said.trim().split("\n")[0] };
+  return { deltas, profile, spent, events: (messages - received) / SECONDS, sockets, before, after, said: said.trim().split("\n")[0] };
 }
 
 const sizeOf = (url) => new Promise((resolve, reject) => {
@@ -140,16 +143,16 @@ try {
   ];
   const rows = [];
   for (const [what, situation] of situations) {
-    const { deltas, profile, events, sockets, before, after, said } = await frames(browser, server, situation);
+    const { deltas, profile, spent, events, sockets, before, after, said } = await frames(browser, server, situation);
     const ordered = sorted(deltas);
     rows.push([what, events.toFixed(0), (1_000 * deltas.length / deltas.reduce((sum, delta) => sum + delta, 0)).toFixed(0),
       median(deltas).toFixed(0), ordered[Math.floor(ordered.length * 0.99)].toFixed(0), ordered.at(-1).toFixed(0),
-      `${before.toFixed(1)}, ${after.toFixed(1)}`, sockets, said]);
+      spent.map(Math.round).join(", "), `${before.toFixed(1)}, ${after.toFixed(1)}`, sockets, said]);
     if (!profile) continue;
     mkdirSync(options.profile, { recursive: true });
     writeFileSync(`${options.profile}/${what.replaceAll(/\W+/g, "-")}.cpuprofile`, JSON.stringify(profile));
   }
-  table([`frames in ${SECONDS} s`, "events/s", "frames/s", "median, ms", "worst 1 %, ms", "longest, ms", "heap before, after, MiB", "sockets", "it says"], rows);
+  table([`frames in ${SECONDS} s`, "events/s", "frames/s", "median, ms", "worst 1 %, ms", "longest, ms", "script, style, layout, all, ms/s", "heap before, after, MiB", "sockets", "it says"], rows);
 
   const sizes = await Promise.all(FILES.map((file) => sizeOf(server.origin + file)));
   table(["file", "bytes, gzipped"], [...FILES.map((file, index) => [file, sizes[index]]), ["all", sizes.reduce((a, b) => a + b)]]);

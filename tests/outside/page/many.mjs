@@ -75,10 +75,12 @@ while True:
     if n % 5 < 4:
         db.execute("update steps set state_string = ? where buildid = ? and complete_at is null", (f"compiled {n} files", build))
     elif n // 5 // len(running) % 2 == 0:
+        db.execute("begin immediate")
         db.execute("update steps set complete_at = ?, results = 0 where buildid = ? and complete_at is null", (now, build))
         db.execute("insert into steps (number, name, buildid, started_at, locks_acquired_at, state_string, urls_json) "
                    "select max(number) + 1, 'again-' || (max(number) + 1), buildid, ?, ?, 'running', '[]' from steps where buildid = ?",
                    (now, now, build))
+        db.execute("commit")
         n += 1
     else:
         db.execute("update builds set state_string = ? where id = ?", (f"state {n}", build))
