@@ -38,6 +38,7 @@ use crate::{
             commands::{attach, detach},
         },
     },
+    watch::watch,
 };
 
 /// The stack of each thread, in bytes: libraries walk documents and conditions by recursion. It is
@@ -71,13 +72,16 @@ pub fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    match runtime.block_on(run(command, log.log_format)) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            tracing::error!(target: TARGET, "{error}");
-            ExitCode::FAILURE
-        }
+    let is_watch = matches!(command, Command::Watch(_));
+    let result = runtime.block_on(run(command, log.log_format));
+    if is_watch {
+        // What still writes, to a pipe that nobody reads, must not keep it from ending.
+        runtime.shutdown_background();
     }
+    result.unwrap_or_else(|error| {
+        tracing::error!(target: TARGET, "{error}");
+        ExitCode::FAILURE
+    })
 }
 
 fn build_runtime() -> io::Result<Runtime> {
@@ -91,33 +95,28 @@ fn build_runtime() -> io::Result<Runtime> {
     builder.enable_all().thread_stack_size(STACK_BYTES).build()
 }
 
-async fn run(command: Command, format: LogFormat) -> Result<(), CommandError> {
+/// Runs a command; returns its exit code, which is 0 of all but one.
+async fn run(command: Command, format: LogFormat) -> Result<ExitCode, CommandError> {
     match command {
+        Command::Watch(config) => return watch(*config).await,
         // Boxed, since a server's futures nest deeper than the compiler's recursion limit.
-        Command::Serve(arguments) if arguments.check => check(&arguments.config, format).await,
-        Command::Serve(arguments) => Box::pin(serve(arguments.config, format)).await,
-        Command::Migrate(database) => run_migrate(&database).await,
+        Command::Serve(arguments) if arguments.check => check(&arguments.config, format).await?,
+        Command::Serve(arguments) => Box::pin(serve(arguments.config, format)).await?,
+        Command::Migrate(database) => run_migrate(&database).await?,
         Command::Attach(database) => {
             let changes = attach(&database).await?;
             report(&changes, "The change feed is there already.");
-            Ok(())
         }
         Command::Detach(database) => {
             let changes = detach(&database).await?;
             report(&changes, "There is no change feed.");
-            Ok(())
         }
-        Command::Backup { database, file } => backup(&database, file).await,
-        Command::Token(command) => token::run(command).await,
-        Command::Schema => {
-            print_line(sdl().trim_end());
-            Ok(())
-        }
-        Command::Completions { shell } => {
-            print_line(&completions(shell));
-            Ok(())
-        }
+        Command::Backup { database, file } => backup(&database, file).await?,
+        Command::Token(command) => token::run(command).await?,
+        Command::Schema => print_line(sdl().trim_end()),
+        Command::Completions { shell } => print_line(&completions(shell)),
     }
+    Ok(ExitCode::SUCCESS)
 }
 
 async fn serve(config: Config, format: LogFormat) -> Result<(), CommandError> {

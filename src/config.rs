@@ -16,6 +16,7 @@ pub(crate) mod rule;
 pub(crate) mod secret_file;
 pub(crate) mod token;
 pub(crate) mod value;
+pub(crate) mod watch;
 
 use clap::{ArgMatches, Args, Command, FromArgMatches, parser::ValueSource};
 

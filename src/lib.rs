@@ -22,5 +22,6 @@ mod server;
 mod service;
 mod store;
 pub mod testing;
+mod watch;
 
 pub use cli::main;

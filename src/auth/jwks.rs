@@ -208,7 +208,7 @@ impl FetchedKeys {
 
 /// Trusts the system's certificates. Reqwest itself would read them for every client, and tests
 /// create many.
-fn tls_config() -> Result<ClientConfig> {
+pub(crate) fn tls_config() -> Result<ClientConfig> {
     let mut roots = RootCertStore::empty();
     roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
     let ring = Arc::new(ring::default_provider());

@@ -74,6 +74,8 @@ pub fn command() -> ClapCommand {
             command,
             &[&OF_SERVERS[..], &["connect_seconds"]].concat(),
         )),
+        // A file of settings is for what opens a database.
+        "watch" => take_negative_numbers(hide(command, &["config"])),
         name if OFFLINE.contains(&name) => hide(command, &COMMON),
         _ => take_negative_numbers(hide(command, &OF_SERVERS)),
     })
@@ -144,6 +146,9 @@ pub(crate) fn read(arguments: &[OsString]) -> Result<Invocation, Error> {
     }
     let log = LogConfig::from_arg_matches(innermost(&matches))?;
     let command = read_command(&matches, &settings)?;
+    if let Command::Watch(watch) = &command {
+        secret_files.extend(watch.token_file.clone());
+    }
     Ok(Invocation {
         command,
         log,
@@ -153,8 +158,12 @@ pub(crate) fn read(arguments: &[OsString]) -> Result<Invocation, Error> {
 
 fn read_command(matches: &ArgMatches, settings: &[FileSetting]) -> Result<Command, Error> {
     let mut command = Cli::from_arg_matches(matches)?.command;
-    if let Command::Serve(serve) = &mut command {
-        serve.config = Config::from_matches(innermost(matches), settings).map_err(refuse)?;
+    match &mut command {
+        Command::Serve(serve) => {
+            serve.config = Config::from_matches(innermost(matches), settings).map_err(refuse)?;
+        }
+        Command::Watch(watch) => watch.complete().map_err(refuse)?,
+        _ => {}
     }
     Ok(command)
 }

@@ -7,7 +7,7 @@ use clap_complete::Shell;
 
 use crate::{
     cli::token::TokenCommand,
-    config::{Config, database::DatabaseConfig},
+    config::{Config, database::DatabaseConfig, watch::WatchConfig},
 };
 
 /// Buildbot's build steps as a GraphQL API: nested queries, writes, and a change feed that never
@@ -38,6 +38,9 @@ pub(crate) enum Command {
         /// The file to make; it must not be there
         file: PathBuf,
     },
+    /// Show the builds of a server as they change: in a terminal what runs, else a line for each
+    /// change
+    Watch(Box<WatchConfig>),
     /// Make, list and revoke the tokens that callers show
     #[command(subcommand)]
     Token(TokenCommand),

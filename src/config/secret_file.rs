@@ -15,7 +15,7 @@ use crate::config::file::FileSetting;
 const URL: &str = "database_url";
 const URL_FILE: &str = "database_url_file";
 
-/// The longest URL that is read from a file, in bytes.
+/// The longest secret that is read from a file, in bytes.
 const MAX_BYTES: u64 = 16_384;
 /// The bit of a file's mode that lets everybody read it.
 const OTHERS_READ: u32 = 0o004;
@@ -48,7 +48,16 @@ pub(crate) fn url_file(matches: &ArgMatches) -> Result<Option<PathBuf>, String> 
 /// # Errors
 /// It cannot be read, or does not hold one line.
 pub(crate) fn read_url(file: &Path) -> Result<FileSetting, String> {
-    let cannot = |why: String| format!("--database-url-file {}: {why}", file.display());
+    let url = read_secret("--database-url-file", "URL", file)?;
+    Ok(FileSetting::new("database-url", &url))
+}
+
+/// Reads the one line of a flag's file, a `noun` such as "token".
+///
+/// # Errors
+/// It cannot be read, or does not hold one line.
+pub(crate) fn read_secret(flag: &str, noun: &str, file: &Path) -> Result<String, String> {
+    let cannot = |why: String| format!("{flag} {}: {why}", file.display());
     let mut bytes = Vec::new();
     let opened = File::open(file).map_err(|e| cannot(e.to_string()))?;
     let read = opened.take(MAX_BYTES + 1).read_to_end(&mut bytes);
@@ -57,17 +66,17 @@ pub(crate) fn read_url(file: &Path) -> Result<FileSetting, String> {
         return Err(cannot(format!("it has more than {MAX_BYTES} bytes")));
     }
     let text = String::from_utf8(bytes).map_err(|_| cannot("it is not UTF-8".to_owned()))?;
-    let url = text.strip_suffix('\n').unwrap_or(&text);
-    let url = url.strip_suffix('\r').unwrap_or(url);
-    if url.trim().is_empty() {
-        return Err(cannot("it is empty: it must hold a URL".to_owned()));
+    let line = text.strip_suffix('\n').unwrap_or(&text);
+    let line = line.strip_suffix('\r').unwrap_or(line);
+    if line.trim().is_empty() {
+        return Err(cannot(format!("it is empty: it must hold a {noun}")));
     }
-    if url.contains('\n') {
-        return Err(cannot(
-            "it has several lines: it must hold one URL".to_owned(),
-        ));
+    if line.contains('\n') {
+        return Err(cannot(format!(
+            "it has several lines: it must hold one {noun}"
+        )));
     }
-    Ok(FileSetting::new("database-url", url))
+    Ok(line.to_owned())
 }
 
 /// Warns of a file with a secret that everybody on this machine may read.

@@ -108,6 +108,14 @@ pub(crate) enum CommandError {
     /// `serve --check` has found so many faults, which the log has named.
     #[error("the server would not start: {0} of its settings or surroundings must be mended")]
     Check(usize),
+    /// A server's builds cannot be watched, or no longer.
+    #[error("cannot watch {url}: {reason}")]
+    Watch {
+        /// The server's address.
+        url: String,
+        /// What is wrong, and what may help.
+        reason: String,
+    },
     /// A service failed while the server was starting.
     #[error("{0}")]
     Service(#[from] Error),

@@ -40,12 +40,12 @@ pub(crate) fn free_port() -> u16 {
 }
 
 /// An address of our own to serve at.
-fn free_address() -> SocketAddr {
+pub(crate) fn free_address() -> SocketAddr {
     SocketAddr::from(([127, 0, 0, 1], free_port()))
 }
 
 /// Starts a server as soon as the port is free.
-async fn serve(address: SocketAddr, database: &Database, flags: &[&str]) -> Process {
+pub(crate) async fn serve(address: SocketAddr, database: &Database, flags: &[&str]) -> Process {
     while TcpListener::bind(address).is_err() {
         sleep(Duration::from_millis(20)).await;
     }

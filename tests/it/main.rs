@@ -46,4 +46,5 @@ mod tls;
 mod token;
 mod traced_calls;
 mod unreadable_rows;
+mod watch;
 mod websocket;

@@ -20,7 +20,7 @@ const LAYERS: [&[&str]; 11] = [
     &["service"],
     &["graphql"],
     &["http"],
-    &["server", "demo"],
+    &["server", "demo", "watch"],
     &["cli"],
     &["main", "lib", "fuzz", "testing"],
 ];
