@@ -5,7 +5,7 @@ import {
   BuildPageEventsDocument,
   type BuildPageEventsSubscription,
   type BuildPageQuery,
-  type PageBuildFragment,
+  type HistoryBuildFragment,
   type PageStepFragment,
 } from "../gql/graphql";
 import type { Model } from "../parts/use_followed";
@@ -20,7 +20,7 @@ export type Found = "unknown" | "no builder" | "no build" | "build";
 export class BuildModel implements Model<BuildEvent> {
   changed = (): void => {};
   found: Found = "unknown";
-  build: PageBuildFragment | undefined;
+  build: HistoryBuildFragment | undefined;
   steps = new Map<number, PageStep>();
   lastSuccess: LastSuccess | undefined;
   /** The builder's newest build. */
