@@ -3,7 +3,8 @@ import { useMemo, useRef, useState } from "preact/hooks";
 import { serverNow } from "../api/session";
 import { BuildPageDocument } from "../gql/graphql";
 import { Frame } from "../parts/frame";
-import { Sign, resultWord } from "../parts/sign";
+import { progressOf } from "../parts/progress";
+import { RunningSign, Sign, resultWord } from "../parts/sign";
 import { useFollowed, useSeconds } from "../parts/use_followed";
 import { buildPath, builderPath } from "../router";
 import { duration, exact, secondsBetween } from "../time";
@@ -52,7 +53,7 @@ function Head({ model: { name, number, build, newest, lastSuccess } }: { model: 
   return (
     <div class="build-head">
       <p class="build-state">
-        {build.complete ? <Sign results={build.results} /> : null}
+        {build.complete ? <Sign results={build.results} /> : <RunningSign progress={progressOf(build)} />}
         <strong>{build.complete ? resultWord(build.results) : "running"}</strong>
         <span>{build.stateString}</span>
       </p>

@@ -2,7 +2,8 @@
 import { useEffect, useState } from "preact/hooks";
 import { query } from "../api/query";
 import { BuilderHistoryDocument } from "../gql/graphql";
-import { Sign, resultWord } from "../parts/sign";
+import { progressOf } from "../parts/progress";
+import { RunningSign, Sign, resultWord } from "../parts/sign";
 import { buildPath, replaceParameters } from "../router";
 import { ago, duration, exact, secondsBetween } from "../time";
 import { BUILDS, type HistoryBuild } from "./builder_model";
@@ -50,7 +51,8 @@ function HistoryRow({ name, build }: { name: string; build: HistoryBuild }) {
     <tr>
       <th scope="row"><a href={buildPath(name, build.number)}>#{build.number}</a></th>
       <td class="result">
-        {build.complete ? <><Sign results={build.results} /> {resultWord(build.results)}</> : "running"}
+        {build.complete ? <Sign results={build.results} /> : <RunningSign progress={progressOf(build)} />}
+        {" "}{build.complete ? resultWord(build.results) : "running"}
       </td>
       <td>{build.stateString}</td>
       <td><time dateTime={build.startedAt} title={exact(build.startedAt)}>{ago(build.startedAt)}</time></td>
