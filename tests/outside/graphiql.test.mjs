@@ -1,25 +1,17 @@
-// GraphiQL in a real browser, on the demo data. CHROMIUM names the browser; without it the tests fail, they are never
-// skipped.
+// GraphiQL in a real browser, on the demo data.
 import assert from "node:assert/strict";
-import { existsSync } from "node:fs";
 import { after, before, test } from "node:test";
-import { chromium } from "playwright-core";
+import { launchBrowser } from "./chromium.mjs";
 import { TIMEOUT, startDemo } from "./server.mjs";
-
-const CHROMIUM_ARGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-  "--disable-background-networking", "--disable-component-update", "--disable-sync"];
 
 let server, origin, browser, page;
 const requests = [];
 const errors = [];
 
 before(async () => {
-  const executablePath = process.env.CHROMIUM ?? "/usr/bin/chromium";
-  assert(existsSync(executablePath), `no browser at ${executablePath}: install Chromium or set CHROMIUM`);
-
   server = await startDemo();
   ({ origin } = server);
-  browser = await chromium.launch({ executablePath, args: CHROMIUM_ARGS, timeout: TIMEOUT });
+  browser = await launchBrowser();
   page = await browser.newPage();
   page.setDefaultTimeout(TIMEOUT);
   page.on("request", (request) => requests.push(request.url()));

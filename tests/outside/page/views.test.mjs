@@ -245,3 +245,19 @@ test("what is not there says so", async () => {
   await shows(page.locator("h1"), "There is nothing here");
   await page.close();
 });
+
+test("each view opens its own query in GraphiQL", async () => {
+  const builder = await writer.builder("asked");
+  await writer.past(builder, "SUCCESS", [["compile", "SUCCESS"]]);
+  const { page } = await openTab(browser);
+  for (const [path, field] of [["/", "builders"], ["/builders/asked", "builder"], ["/builders/asked/builds/1", "builder"], ["/now", "builds"]]) {
+    await page.goto(origin + path);
+    await page.getByRole("link", { name: "Ask this yourself" }).click();
+    await page.locator('button[aria-label^="Execute query"]').click();
+    await page.waitForFunction((field) => {
+      const text = document.querySelector(".result-window .CodeMirror")?.CodeMirror.getValue();
+      return text && JSON.parse(text).data?.[field] !== undefined;
+    }, field);
+  }
+  await page.close();
+});
