@@ -135,10 +135,12 @@ try {
 
   const situations = [
     ["home, nothing happens", { path: "/", events: 0 }],
+    ["home, scrolling, nothing happens", { path: "/", events: 0, scrolls: true }],
     ["home", { path: "/", build: "all", events: EVENTS }],
     ["home, scrolling", { path: "/", build: "all", events: EVENTS, scrolls: true }],
     ["home, failing first", { path: "/?sort=urgent", build: "all", events: EVENTS }],
     [`a build of ${LONG.steps} steps`, { path: BUILD, build: LONG.number, events: EVENTS }],
+    ["the same, scrolling, nothing happens", { path: BUILD, events: 0, scrolls: true }],
     ["the same, scrolling", { path: BUILD, build: LONG.number, events: EVENTS, scrolls: true }],
   ];
   const rows = [];
