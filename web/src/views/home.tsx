@@ -48,7 +48,7 @@ export function HomeView() {
             keyOf={(row) => row.builderid}
             render={(row) => <BuilderLine row={row} steps={model.currentSteps} />}
           />
-          {rows.length === 0 && model.total !== undefined && <p>No builder fits. <a href="/">Show all</a></p>}
+          {rows.length === 0 && model.rows.size === model.total && <p>No builder fits. <a href="/">Show all</a></p>}
         </>
       )}
     </Frame>
