@@ -10,7 +10,7 @@ use axum::{
     routing::get,
 };
 
-use crate::http::assets::{Asset, Assets, CSS, HTML, JS, SVG, TEXT, embedded};
+use crate::http::assets::{Asset, Assets, CSS, HTML, JS, JSON, SVG, TEXT, embedded};
 
 /// The content security policy: nothing inline, and nothing of another host.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
@@ -58,6 +58,8 @@ fn assets(has_graphiql: bool) -> Assets {
             embedded!(gzipped "page" "page.css", CSS),
             embedded!(gzipped "page" "chart.js", JS),
             embedded!(plain "page" "icon.svg", SVG),
+            // What it asks, for `--documents`.
+            embedded!(plain "page" "documents.json", JSON),
             embedded!(plain "page" "LICENSES.txt", TEXT),
         ],
     )

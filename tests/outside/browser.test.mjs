@@ -1,19 +1,16 @@
 // Pages in a real browser: of an allowed origin, and of a foreign one, which can change nothing and read nothing.
-// CHROMIUM names the browser; without it the tests fail, they are never skipped.
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { createServer } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { chromium } from "playwright-core";
 import { certificateFlags } from "./certificate.mjs";
+import { launchBrowser } from "./chromium.mjs";
 import { post } from "./resume.mjs";
 import { TIMEOUT, start } from "./server.mjs";
 
-const CHROMIUM_ARGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-  "--disable-background-networking", "--disable-component-update", "--disable-sync"];
 const WRITE = 'mutation { findBuilder(name: "page") { name } }';
 const HEADERS = {
   "Content-Type": "application/json",
@@ -46,9 +43,7 @@ async function open(origin) {
 const builders = async ({ origin }) => (await post(origin, "{ builders { totalCount } }")).builders.totalCount;
 
 before(async () => {
-  const executablePath = process.env.CHROMIUM ?? "/usr/bin/chromium";
-  assert(existsSync(executablePath), `no browser at ${executablePath}: install Chromium or set CHROMIUM`);
-  browser = await chromium.launch({ executablePath, args: CHROMIUM_ARGS, timeout: TIMEOUT });
+  browser = await launchBrowser();
 }, { timeout: TIMEOUT });
 after(async () => {
   await browser?.close();

@@ -39,22 +39,27 @@ async function startIn(dir, flags) {
   let { child, origin, log } = await launch(dir, "127.0.0.1:0", args);
   return {
     origin,
-    // A new token of this scope, `read` or `write`.
-    async createToken(scope) {
-      const flags = ["token", "create", "--name", scope, "--scope", scope, ...database];
-      return (await promisify(execFile)(binary(), flags, { cwd: dir, timeout: TIMEOUT })).stdout.trim();
-    },
-    // Another server over the same database.
-    peer: () => startIn(dir, flags),
+    database: `${dir}/test.sqlite`,
+    // A new token of this scope, `read` or `write`, with the scope as its name.
+    createToken: (scope) => runIn(dir, ["token", "create", "--name", scope, "--scope", scope, ...database]),
+    revokeToken: (name) => runIn(dir, ["token", "revoke", name, ...database]),
+    // Another server over the same database, with these flags instead if there are any.
+    peer: (newFlags) => startIn(dir, newFlags ?? flags),
     // The log so far, by lines.
     log: () => log,
-    // Kills the server with SIGKILL unless it has stopped, then starts it at the same address over the same database.
-    async restart() {
-      if (child.exitCode === null) {
-        const exited = once(child, "exit");
-        child.kill("SIGKILL");
-        await exited;
-      }
+    // Its process, to pause it.
+    signal: (name) => child.kill(name),
+    // Kills the server with SIGKILL unless it has stopped.
+    async kill() {
+      if (child.exitCode !== null || child.signalCode !== null) return;
+      const exited = once(child, "exit");
+      child.kill("SIGKILL");
+      await exited;
+    },
+    // Kills it, and starts it at the same address over the same database, with these flags instead if there are any.
+    async restart(newFlags) {
+      await this.kill();
+      if (newFlags) args.splice(database.length, args.length, ...newFlags);
       ({ child, log } = await launch(dir, new URL(origin).host, args));
     },
     // Sends SIGTERM and expects a clean exit within ten seconds.
@@ -68,6 +73,10 @@ async function startIn(dir, flags) {
       if (child.exitCode === null) child.kill("SIGKILL");
     },
   };
+}
+
+async function runIn(dir, args) {
+  return (await promisify(execFile)(binary(), args, { cwd: dir, timeout: TIMEOUT })).stdout.trim();
 }
 
 export function binary() {

@@ -20,7 +20,7 @@ use crate::{
             location::DatabaseLocation,
             migrate::migration_locks,
             owner::require_buildbots,
-            pool::purpose::Purpose,
+            pool::{purpose::Purpose, session::lock_wait_of_a_second},
             revision::{WITH_LOCK_DURATIONS, revision},
             transaction::write_options,
         },
@@ -31,10 +31,14 @@ use crate::{
     },
 };
 
-/// How long statements are retried. Each try gives up soon, so that no writer queues behind it for
-/// long.
+/// How long statements are retried. Each try gives up at once, so that no writer queues behind it.
 const PATIENCE: Duration = Duration::from_secs(20);
 const RETRY_PAUSE: Duration = Duration::from_millis(100);
+/// After so long each try waits for its locks: what is read and written all the time is free in no
+/// moment that one could find by chance.
+const CHANCE: Duration = Duration::from_secs(5);
+/// The pause after a try that waited, in which those who queued behind it go on.
+const QUEUE_PAUSE: Duration = Duration::from_secs(2);
 /// How many events are deleted at a time before their table is dropped.
 const BATCH: u64 = 500;
 /// The pause between two batches, in which others write.
@@ -253,17 +257,24 @@ impl InstallSession {
 
     /// Retries work while others hold what it needs.
     async fn retry<T>(&self, work: impl AsyncFn() -> Result<T, DbErr>) -> Result<T, DbErr> {
-        let deadline = Instant::now() + PATIENCE;
+        let begun = Instant::now();
+        let mut pause = RETRY_PAUSE;
         loop {
             let done = work().await;
             let may_pass = done.as_ref().is_err_and(|error| {
                 let kind = DbErrorKind::of(error);
                 matches!(kind, DbErrorKind::Conflict | DbErrorKind::Transient)
             });
-            if !may_pass || Instant::now() >= deadline {
+            if !may_pass || begun.elapsed() >= PATIENCE {
                 return done;
             }
-            sleep(RETRY_PAUSE).await;
+            sleep(pause).await;
+            if begun.elapsed() >= CHANCE {
+                pause = QUEUE_PAUSE;
+                if let Some(wait) = lock_wait_of_a_second(self.db.get_database_backend()) {
+                    self.db.execute_unprepared(wait).await?;
+                }
+            }
         }
     }
 

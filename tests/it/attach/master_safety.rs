@@ -191,6 +191,38 @@ async fn a_server_without_privileges_on_the_feed_reports_what_it_needs() {
     sql.run(&drop).await;
 }
 
+/// There is no moment at which nobody uses the tables.
+#[tokio::test]
+async fn attach_finds_its_turn_where_transactions_overlap() {
+    if kind() == Kind::Sqlite {
+        return;
+    }
+    let (database, _sql) = master().await;
+    let mut writers = Vec::new();
+    for place in 0..3 {
+        let sql = Sql::open(&database).await;
+        writers.push(tokio::spawn(async move {
+            tokio::time::sleep(std::time::Duration::from_millis(place * 100)).await;
+            loop {
+                sql.run("BEGIN").await;
+                sql.run(&format!(
+                    "UPDATE steps SET state_string = 'busy' WHERE id = {place}"
+                ))
+                .await;
+                tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+                sql.run("COMMIT").await;
+            }
+        }));
+    }
+    for what in ["attach", "detach"] {
+        let output = run(what, &database).await.unwrap();
+        assert!(output.len() > 3, "{output:?}");
+    }
+    for writer in writers {
+        writer.abort();
+    }
+}
+
 /// Attaching waits for a running transaction of the master, and does not block others meanwhile.
 #[tokio::test]
 async fn attach_does_not_block_a_busy_master() {

@@ -3,7 +3,10 @@
 
 use std::sync::Arc;
 
-use sea_orm::sqlx::{self, AssertSqlSafe, Executor, pool::PoolOptions};
+use sea_orm::{
+    DbBackend,
+    sqlx::{self, AssertSqlSafe, Executor, pool::PoolOptions},
+};
 
 use crate::{config::database::DatabaseConfig, store::db::pool::purpose::Purpose};
 
@@ -45,6 +48,16 @@ pub(crate) fn postgres_session(config: &DatabaseConfig, purpose: Purpose) -> Str
          SET idle_in_transaction_session_timeout = '{busy}s'; {read_only}\
          SET default_transaction_isolation = 'read committed'; SET client_min_messages = warning"
     )
+}
+
+/// Lets each later statement of a session for `Purpose::Install` wait a second for a lock on a
+/// table. SQLite's sessions wait for the file's lock anyway.
+pub(crate) fn lock_wait_of_a_second(backend: DbBackend) -> Option<&'static str> {
+    match backend {
+        DbBackend::Postgres => Some("SET lock_timeout = '1s'"),
+        DbBackend::MySql => Some("SET SESSION lock_wait_timeout = 1"),
+        _ => None,
+    }
 }
 
 pub(crate) fn mysql_session(config: &DatabaseConfig, purpose: Purpose) -> String {

@@ -1,0 +1,43 @@
+// With the page's own list of documents and no others, every view works and nothing else does.
+import assert from "node:assert/strict";
+import { fileURLToPath } from "node:url";
+import { after, before, test } from "node:test";
+import { launchBrowser } from "../chromium.mjs";
+import { TIMEOUT, start } from "../server.mjs";
+import { openTab, shows, status } from "./browser.mjs";
+
+const LIST = fileURLToPath(new URL("../../../assets/page/documents.json", import.meta.url));
+let server, browser;
+
+before(async () => {
+  server = await start(["--demo", "--documents", LIST, "--only-documents"]);
+  browser = await launchBrowser();
+}, { timeout: 2 * TIMEOUT });
+
+after(async () => {
+  await browser?.close();
+  server?.cleanUp();
+});
+
+test("every view is live", async () => {
+  const { page, faults } = await openTab(browser);
+  for (const [path, text] of [
+    ["/", "runtests-linux"], ["/builders/runtests-linux", "History"], ["/builders/runtests-linux/builds/1", "compile"],
+    ["/builders/runtests-linux?before=3", "#1"], ["/now", "Running"],
+  ]) {
+    await page.goto(server.origin + path);
+    await status(page, "Live");
+    await shows(page.locator("main"), text);
+  }
+  assert.deepEqual(faults, []);
+  await page.close();
+});
+
+test("nothing else is run", async () => {
+  for (const query of ["{ builders { totalCount } }", "{ eventCursor }", "query EventCursor { eventCursor}"]) {
+    const response = await fetch(`${server.origin}/graphql`, {
+      method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify({ query }),
+    });
+    assert.equal((await response.json()).errors[0].extensions.code, "PERSISTED_QUERY_ONLY", query);
+  }
+});

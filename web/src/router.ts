@@ -1,0 +1,80 @@
+// The address bar: which view it names, and how to get to another.
+
+/** A view and what it shows. */
+export type Route =
+  | { view: "home" }
+  | { view: "now" }
+  | { view: "builder"; name: string }
+  | { view: "build"; name: string; number: number; step: number | undefined }
+  | { view: "nowhere" };
+
+/** The builder's page. Its name may hold any character. */
+export function builderPath(name: string): string {
+  return `/builders/${encodeURIComponent(name)}`;
+}
+
+/** The build's page, with one of its steps chosen. */
+export function buildPath(name: string, number: number, step?: number): string {
+  const path = `${builderPath(name)}/builds/${number}`;
+  return step === undefined ? path : `${path}/steps/${step}`;
+}
+
+/** Reads a path of this page. */
+export function readPath(path: string): Route {
+  const [first, name, builds, number, steps, step, ...rest] = path.replace(/^\/|\/$/g, "").split("/");
+  if (first === "" || (first === "builders" && name === undefined)) return { view: "home" };
+  if (first === "now" && name === undefined) return { view: "now" };
+  const decoded = first === "builders" && name !== undefined ? decode(name) : undefined;
+  if (decoded === undefined || rest.length > 0) return { view: "nowhere" };
+  if (builds === undefined) return { view: "builder", name: decoded };
+  if (builds !== "builds" || !isNumber(number)) return { view: "nowhere" };
+  const isStep = steps === "steps" && isNumber(step);
+  if (steps !== undefined && !isStep) return { view: "nowhere" };
+  return { view: "build", name: decoded, number: Number(number), step: isStep ? Number(step) : undefined };
+}
+
+function isNumber(text: string | undefined): text is string {
+  return text !== undefined && /^\d{1,10}$/.test(text);
+}
+
+function decode(text: string): string | undefined {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return undefined;
+  }
+}
+
+/** Goes to another path of this page without loading it anew. */
+export function navigate(path: string): void {
+  history.pushState(null, "", path);
+  dispatchEvent(new PopStateEvent("popstate"));
+  scrollTo(0, 0);
+}
+
+/** Changes the address without a step in the history, as for a filter or a chosen step. */
+export function replacePath(path: string): void {
+  history.replaceState(null, "", path);
+  dispatchEvent(new PopStateEvent("popstate"));
+}
+
+/** Replaces parameters of the address; an empty value removes one. */
+export function replaceParameters(changes: Record<string, string>): void {
+  const parameters = new URLSearchParams(location.search);
+  for (const [name, value] of Object.entries(changes)) {
+    if (value === "") parameters.delete(name);
+    else parameters.set(name, value);
+  }
+  const text = parameters.toString();
+  replacePath(`${location.pathname}${text === "" ? "" : `?${text}`}`);
+}
+
+/** Lets links to this page's own views change the view only. */
+export function followLinks(event: MouseEvent): void {
+  const link = (event.target as Element).closest?.("a");
+  const isPlain = event.button === 0 && !event.metaKey && !event.ctrlKey && !event.shiftKey && !event.altKey;
+  if (link == null || !isPlain || event.defaultPrevented || link.target !== "" || link.origin !== location.origin) return;
+  if (readPath(link.pathname).view === "nowhere") return;
+  event.preventDefault();
+  navigate(link.pathname + link.search);
+}
