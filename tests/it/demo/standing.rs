@@ -70,9 +70,9 @@ async fn a_demo_that_stands_still_is_always_the_same() {
         let is_waiting = last["locksAcquiredAt"].is_null();
         assert_eq!(is_waiting, last["stateString"] == "waiting for a lock");
         if is_waiting {
-            waiting.push(&build["builder"]["name"]);
+            waiting.push(build["builder"]["name"].as_str().unwrap());
         } else if last["locksAcquiredAt"] != last["startedAt"] {
-            holding.push(&build["builder"]["name"]);
+            holding.push(build["builder"]["name"].as_str().unwrap());
         }
     }
     assert_eq!((waiting, holding), (vec!["benchmarks"], vec!["nightly"]));
