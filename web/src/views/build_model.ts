@@ -85,6 +85,7 @@ export class Axis {
   ticks(): number[] {
     const steps = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1_800, 3_600, 7_200, 14_400, 43_200, 86_400];
     const step = steps.find((s) => this.lengthS / s <= 6) ?? this.lengthS / 5;
-    return Array.from({ length: Math.floor(this.lengthS / step) + 1 }, (_, index) => index * step);
+    // The last one needs room for its text.
+    return Array.from({ length: Math.floor((0.88 * this.lengthS) / step) + 1 }, (_, index) => index * step);
   }
 }
