@@ -96,13 +96,6 @@ impl App {
         })))
     }
 
-    /// The same server with its writes dated by another clock.
-    pub(crate) fn with_clock(&self, clock: Clock) -> Self {
-        // Not `self.clone()`, which would copy only the pointer.
-        let state = AppState::clone(self);
-        Self(Arc::new(AppState { clock, ..state }))
-    }
-
     /// The deadline of an operation that begins now.
     pub(crate) fn deadline(&self) -> Deadline {
         let limits = &self.config.limit;

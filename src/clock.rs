@@ -13,8 +13,7 @@ pub enum Clock {
     /// The system's time.
     #[default]
     System,
-    /// A time that moves only when it is set: for tests, and for a history that has already
-    /// happened.
+    /// A time that moves only when it is set, for tests.
     Fixed(Arc<AtomicI64>),
 }
 

@@ -31,7 +31,7 @@ use crate::config::{
     rate::RateConfig,
     rest::RestConfig,
     token::TokenConfig,
-    value::switch,
+    value::{instant, switch},
 };
 
 /// Every setting of `serve`.
@@ -65,6 +65,17 @@ pub(crate) struct Config {
     /// --database-url names another, which must be new or made by --demo
     #[arg(long, env = "BUILDBOT_GRAPHQL_DEMO", value_parser = switch, help_heading = "Database")]
     pub(crate) demo: bool,
+    /// Let the demo stand still at this time, such as 2026-11-27T12:00:00Z: for screenshots and
+    /// examples, in a new database, with --demo
+    #[arg(
+        long,
+        env = "BUILDBOT_GRAPHQL_DEMO_AT",
+        value_name = "TIME",
+        value_parser = instant,
+        help_heading = "Database",
+        hide_short_help = true,
+    )]
+    pub(crate) demo_at: Option<i64>,
 }
 
 /// The flag whose default follows another's.

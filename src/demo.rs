@@ -3,51 +3,55 @@
 
 pub(crate) mod builders;
 pub(crate) mod cleanup;
+pub(crate) mod course;
 pub(crate) mod dice;
+pub(crate) mod history;
 pub(crate) mod script;
 pub(crate) mod simulation;
 pub(crate) mod summary;
 
 use std::time::Duration;
 
+use futures_util::future::BoxFuture;
 use tokio::time::sleep;
 
 use crate::{
     app::App,
-    clock::Clock,
     demo::{
         builders::BUILDERS,
         cleanup::{end_build, end_interrupted_builds},
+        history::{history, standing},
         script::SimulatedBuilder,
-        simulation::{Simulation, Timeline},
+        simulation::Simulation,
     },
     domain::{
         builder::BuilderInfo,
         error::Result,
-        filter::Filter,
         id::{BuildId, BuilderId},
     },
     service::{
         builder::{find_builder, update_builder_info},
         writer::Writer,
     },
-    store::{build, demo_run},
+    store::{
+        db::transaction::{Txn, Work},
+        demo_history::{self, PastBuild},
+        demo_run,
+    },
 };
 
-/// How many builds each builder has had before the first start: one in each of the last hours.
-const HISTORY: u32 = 5;
-/// The time between two builds of a builder in the history, in seconds.
-const HISTORY_PAUSE: i64 = 3_600;
-/// The time between the builds of two builders in the history, in seconds.
-const HISTORY_STAGGER: i64 = 600;
 /// The pause between two builds of a builder.
 const BUILD_PAUSE: Duration = Duration::from_secs(3);
 /// The delay between the starts of two builders, so that their steps change at different times.
-const STAGGER: Duration = Duration::from_millis(500);
+const STAGGER: Duration = Duration::from_millis(250);
 
 /// Ends what an earlier run has left, adds the history to a new database, and keeps a build of each
-/// builder running until the server stops or another one runs the demo in the same database.
+/// builder running until the server stops or another one runs the demo in the same database. With
+/// `--demo-at` nothing runs, and the database is left as that time finds it.
 pub(crate) async fn run(app: &App) -> Result<()> {
+    if let Some(at) = app.config.demo_at {
+        return add_builds(app, at, true).await;
+    }
     let run = demo_run::begin(&app.db, app.clock.now()).await?;
     end_interrupted_builds(app).await?;
     add_history(app).await?;
@@ -64,26 +68,45 @@ pub(crate) async fn run(app: &App) -> Result<()> {
 
 /// Adds the builders, and the builds that they have had before, as far as they are not there.
 pub(crate) async fn add_history(app: &App) -> Result<()> {
+    add_builds(app, app.clock.now(), false).await
+}
+
+/// Adds the history up to a time to each builder without a build, and, if the demo is to stand
+/// still, the builds that run then.
+async fn add_builds(app: &App, at: i64, stands_still: bool) -> Result<()> {
     let ids = add_builders(app).await?;
-    let now = app.clock.now();
-    // Hour by hour, so that the ids of builds are in the order of their times.
-    for hour in 0..HISTORY {
-        let mut start = now - i64::from(HISTORY - hour) * HISTORY_PAUSE;
-        for (builder, id) in BUILDERS.iter().zip(&ids) {
-            // Each time, as a demo that has started at the same moment adds some too.
-            let past = build::counts_of(&app.db, &Filter::everything(), &[*id]).await?;
-            let is_there = past.get(id).is_some_and(|count| *count > u64::from(hour));
-            if !is_there && !app.stop.is_cancelled() {
-                let clock = Clock::fixed(start);
-                let past = app.with_clock(clock.clone());
-                let simulation = Simulation::new(past, Timeline::Simulated(clock), None);
-                let build = simulation.begin_build(builder).await?;
-                simulation.run_build(builder, &build).await?;
-            }
-            start += HISTORY_STAGGER;
-        }
+    let mut builds = history(at);
+    if stands_still {
+        builds.extend(standing(at, builds.len()));
     }
+    app.db.write(&Builds { ids, builds }).await?;
+    app.feed.wake();
     Ok(())
+}
+
+/// What is written at once.
+struct Builds {
+    ids: Vec<BuilderId>,
+    /// Each with the index of its builder.
+    builds: Vec<(usize, PastBuild)>,
+}
+
+impl Work<()> for Builds {
+    fn run<'t>(&'t self, txn: &'t Txn) -> BoxFuture<'t, Result<()>> {
+        Box::pin(async move {
+            let mut is_new = Vec::with_capacity(self.ids.len());
+            for id in &self.ids {
+                // A demo that starts at the same moment waits here.
+                is_new.push(!demo_history::has_builds(txn, *id).await?);
+            }
+            for (builder, build) in &self.builds {
+                if is_new[*builder] {
+                    demo_history::add(txn, self.ids[*builder], build).await?;
+                }
+            }
+            Ok(())
+        })
+    }
 }
 
 /// Adds the builders with their descriptions and tags. Returns their ids.
@@ -110,7 +133,7 @@ async fn run_builds(app: App, run: i32, builder: &SimulatedBuilder, delay: Durat
     let stop = app.stop.clone();
     let mut pause = delay;
     let mut broken = None;
-    let simulation = Simulation::new(app.clone(), Timeline::Real, Some(run));
+    let simulation = Simulation::new(app.clone(), run);
     while stop.run_until_cancelled(sleep(pause)).await.is_some() {
         let done = run_next(&app, &simulation, builder, &mut broken).await;
         if matches!(demo_run::is_newest(&app.db, run).await, Ok(false)) {

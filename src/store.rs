@@ -11,6 +11,7 @@ pub(crate) mod builder_master;
 pub(crate) mod builder_stats;
 pub(crate) mod builder_tag;
 pub(crate) mod db;
+pub(crate) mod demo_history;
 pub(crate) mod demo_run;
 pub(crate) mod event;
 pub(crate) mod event_batch;

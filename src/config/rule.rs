@@ -17,6 +17,7 @@ impl Config {
             self.jwt_rule(),
             self.statement_rule(),
             self.demo_rule(),
+            self.demo_at_rule(),
         ];
         rules.into_iter().flatten().collect()
     }
@@ -113,6 +114,13 @@ impl Config {
     fn demo_rule(&self) -> Option<String> {
         (self.demo && self.database.read_only).then(|| {
             "--demo and --read-only are given: the demo writes builds; give one of the two"
+                .to_owned()
+        })
+    }
+
+    fn demo_at_rule(&self) -> Option<String> {
+        (self.demo_at.is_some() && !self.demo).then(|| {
+            "--demo-at is given and --demo is not: it says where the demo stands still; give both"
                 .to_owned()
         })
     }
@@ -224,6 +232,8 @@ mod tests {
         refuses(&any, &["--allow-credentials", "--allow-origin '*'"]);
         refuses(&["--only-documents"], &["--only-documents", "--documents"]);
         refuses(&["--demo", "--read-only"], &["--demo", "--read-only"]);
+        let at = ["--demo-at", "2026-11-27T12:00:00Z"];
+        refuses(&at, &["--demo-at", "--demo"]);
         let missing = "--jwt-issuer and --jwt-audience are not given";
         let url = ["--jwks-url", "https://a.example/k"];
         refuses(&url, &["--jwks-url is https://a.example/k", missing]);

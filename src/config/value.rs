@@ -2,6 +2,8 @@
 
 use std::ops::RangeInclusive;
 
+use crate::domain::time::{LATEST, parse};
+
 /// The most that a number of things or bytes may be set to: more than any machine has, and far from
 /// where sums overflow.
 pub(crate) const MOST: u64 = 1_000_000_000_000;
@@ -28,6 +30,13 @@ pub(crate) fn switch(text: &str) -> Result<bool, String> {
         "" | "0" | "false" | "no" | "off" => Ok(false),
         _ => Err("true or false".to_owned()),
     }
+}
+
+/// Reads a time in RFC 3339, as seconds since the epoch. It leaves room for a history before it.
+pub(crate) fn instant(text: &str) -> Result<i64, String> {
+    let years = (86_400 * 366)..=LATEST;
+    let given = parse(text).filter(|time| years.contains(time));
+    given.ok_or_else(|| "a time from 1971 on, such as 2026-11-27T12:00:00Z".to_owned())
 }
 
 /// The longest time after which a token may expire, in seconds: a hundred years.

@@ -6,7 +6,7 @@ use crate::{
 };
 
 /// The builders, with the steps of their builds.
-pub(crate) const BUILDERS: [SimulatedBuilder; 5] = [
+pub(crate) const BUILDERS: [SimulatedBuilder; 12] = [
     SimulatedBuilder {
         name: "runtests-linux",
         description: "Unit and integration tests on Debian 12",
@@ -37,6 +37,48 @@ pub(crate) const BUILDERS: [SimulatedBuilder; 5] = [
         tags: &["nightly", "linux"],
         steps: NIGHTLY,
     },
+    SimulatedBuilder {
+        name: "lint",
+        description: "Formatting, types and spelling of every change",
+        tags: &["lint", "linux"],
+        steps: LINT,
+    },
+    SimulatedBuilder {
+        name: "compile-arm64",
+        description: "Cross-compiles for Linux on ARM",
+        tags: &["compile", "linux", "arm64"],
+        steps: ARM64,
+    },
+    SimulatedBuilder {
+        name: "runtests-macos",
+        description: "Unit tests on macOS 15",
+        tags: &["tests", "macos"],
+        steps: MACOS,
+    },
+    SimulatedBuilder {
+        name: "package/deb",
+        description: "Packages for Debian and Ubuntu, installed once each",
+        tags: &["packages", "linux"],
+        steps: DEB,
+    },
+    SimulatedBuilder {
+        name: "sanitizers",
+        description: "Unit tests with address and thread sanitizers, each night",
+        tags: &["nightly", "linux"],
+        steps: SANITIZERS,
+    },
+    SimulatedBuilder {
+        name: "benchmarks",
+        description: "Measures on the one fast worker, which the nightly fuzzing needs too",
+        tags: &["benchmarks", "linux"],
+        steps: BENCHMARKS,
+    },
+    SimulatedBuilder {
+        name: "deploy",
+        description: "The website and its manual, first to staging",
+        tags: &["deploy"],
+        steps: DEPLOY,
+    },
 ];
 
 /// Flaky tests.
@@ -57,14 +99,14 @@ const LINUX: &[SimulatedStep] = &[
     CLEANUP,
 ];
 
-/// Broken since a commit that nobody has looked at yet.
+/// Broken for some builds, until somebody looked at it.
 const WINDOWS: &[SimulatedStep] = &[
     prepare("worker windows-2 ready"),
     GIT,
     SimulatedStep::new("compile", "compiling", 11)
         .counts_to(127)
         .with_url("warnings")
-        .since(Results::Failure, 3),
+        .during(Results::Failure, 3, 9),
     SimulatedStep::new("unit-tests", "testing", 10).counts_to(798),
     CLEANUP,
 ];
@@ -112,6 +154,97 @@ const NIGHTLY: &[SimulatedStep] = &[
         .counts_to(24)
         .with_url("figures")
         .sometimes(Results::Retry, 10),
+    CLEANUP,
+];
+
+/// Short, and strict.
+const LINT: &[SimulatedStep] = &[
+    prepare("worker linux-2 ready"),
+    GIT,
+    SimulatedStep::new("format", "checking", 1),
+    SimulatedStep::new("types", "checking", 5).counts_to(412),
+    SimulatedStep::new("spelling", "checking", 2)
+        .counts_to(96)
+        .with_url("words")
+        .sometimes(Results::Failure, 20),
+    CLEANUP,
+];
+
+/// Green, with warnings now and then.
+const ARM64: &[SimulatedStep] = &[
+    prepare("worker linux-3 ready"),
+    GIT,
+    SimulatedStep::new("configure", "configuring", 3),
+    SimulatedStep::new("compile", "compiling", 15)
+        .counts_to(130)
+        .with_url("warnings")
+        .sometimes(Results::Warnings, 25),
+    SimulatedStep::new("link", "linking", 4),
+    CLEANUP,
+];
+
+/// Its tests take longer with each of the newest builds.
+const MACOS: &[SimulatedStep] = &[
+    prepare("worker macos-1 ready"),
+    GIT,
+    SimulatedStep::new("compile", "compiling", 9).counts_to(128),
+    SimulatedStep::new("unit-tests", "testing", 8)
+        .counts_to(804)
+        .with_url("coverage")
+        .slower_since(15)
+        .sometimes(Results::Failure, 8),
+    SimulatedStep::new("upload", "uploading", 1).with_url("logs"),
+    CLEANUP,
+];
+
+/// The installation fails where a mirror is down.
+const DEB: &[SimulatedStep] = &[
+    prepare("worker linux-1 ready"),
+    GIT,
+    SimulatedStep::new("source", "packing", 2),
+    SimulatedStep::new("binary-amd64", "building", 7).with_url("package"),
+    SimulatedStep::new("binary-arm64", "building", 8).with_url("package"),
+    SimulatedStep::new("install", "installing", 3).sometimes(Results::Exception, 12),
+    CLEANUP,
+];
+
+/// Fails each night since a race came in.
+const SANITIZERS: &[SimulatedStep] = &[
+    prepare("worker linux-2 ready"),
+    GIT,
+    SimulatedStep::new("compile", "compiling", 12).counts_to(130),
+    SimulatedStep::new("address", "testing", 10).counts_to(812),
+    SimulatedStep::new("thread", "testing", 13)
+        .counts_to(812)
+        .with_url("report")
+        .during(Results::Failure, 20, i32::MAX),
+    CLEANUP,
+];
+
+/// Waits for the fast worker.
+const BENCHMARKS: &[SimulatedStep] = &[
+    prepare("worker fast-1 ready"),
+    GIT,
+    SimulatedStep::new("compile", "compiling", 6).counts_to(130),
+    SimulatedStep::new("benchmark", "measuring", 12)
+        .counts_to(36)
+        .waits_for_lock()
+        .with_url("figures"),
+    CLEANUP,
+];
+
+/// Seldom fails, and then early.
+const DEPLOY: &[SimulatedStep] = &[
+    prepare("worker linux-3 ready"),
+    GIT,
+    SimulatedStep::new("build-site", "building", 5).counts_to(340),
+    SimulatedStep::new("staging", "deploying", 3)
+        .with_url("staging")
+        .sometimes(Results::Failure, 6),
+    SimulatedStep::new("smoke-test", "testing", 3).counts_to(18),
+    SimulatedStep::new("production", "deploying", 3)
+        .waits_for_lock()
+        .with_url("site"),
     CLEANUP,
 ];
 

@@ -1,5 +1,9 @@
 //! Ends the builds that an earlier server left running when it was killed.
 
+use std::time::Duration;
+
+use tokio::time::sleep;
+
 use crate::{
     app::App,
     demo::{builders::BUILDERS, summary},
@@ -22,10 +26,17 @@ use crate::{
     store::{build, builder, step},
 };
 
+/// How long an earlier server that still runs may take for what it was about to write. Once it sees
+/// the later run it writes no more, or steps would be added to builds that have ended.
+const LAST_WRITES: Duration = Duration::from_millis(500);
+
 /// Finishes every running build of the demo's builders with RETRY, as Buildbot does with its own.
 /// Builds of other builders are their owners'.
 pub(crate) async fn end_interrupted_builds(app: &App) -> Result<()> {
     let running = running_builds(app).await?;
+    if !build::page(&app.db, &running).await?.rows.is_empty() {
+        sleep(LAST_WRITES).await;
+    }
     loop {
         let rows = build::page(&app.db, &running).await?.rows;
         if rows.is_empty() {

@@ -10,7 +10,10 @@ pub(crate) struct Dice(u64);
 
 impl Dice {
     pub(crate) fn new(build: BuildId) -> Self {
-        let seed = u64::from(build.0.unsigned_abs());
+        Self::seeded(u64::from(build.0.unsigned_abs()))
+    }
+
+    pub(crate) fn seeded(seed: u64) -> Self {
         // Never zero, which xorshift maps to zero.
         Self(seed.wrapping_mul(SEED) | 1)
     }

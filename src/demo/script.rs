@@ -27,6 +27,8 @@ pub(crate) struct SimulatedStep {
     /// Whether it runs after a failure too.
     pub(crate) always_runs: bool,
     pub(crate) mishap: Option<Mishap>,
+    /// The first of the builds in which it takes longer each time.
+    pub(crate) slower_since: Option<i32>,
 }
 
 /// How a step ends if not in success.
@@ -34,8 +36,8 @@ pub(crate) struct SimulatedStep {
 pub(crate) enum Mishap {
     /// In so many of a hundred builds.
     Sometimes(Results, u64),
-    /// In each build from this number on.
-    Since(Results, i32),
+    /// In each build from this number on, up to before that one.
+    During(Results, i32, i32),
 }
 
 impl SimulatedStep {
@@ -51,6 +53,7 @@ impl SimulatedStep {
             is_hidden_on_success: false,
             always_runs: false,
             mishap: None,
+            slower_since: None,
         }
     }
 
@@ -89,8 +92,13 @@ impl SimulatedStep {
         self
     }
 
-    pub(crate) const fn since(mut self, results: Results, build: i32) -> Self {
-        self.mishap = Some(Mishap::Since(results, build));
+    pub(crate) const fn during(mut self, results: Results, from: i32, before: i32) -> Self {
+        self.mishap = Some(Mishap::During(results, from, before));
+        self
+    }
+
+    pub(crate) const fn slower_since(mut self, build: i32) -> Self {
+        self.slower_since = Some(build);
         self
     }
 }

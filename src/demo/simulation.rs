@@ -1,4 +1,4 @@
-//! Runs simulated builds, in real time or in a past that takes no time.
+//! Runs simulated builds in real time.
 
 use std::time::Duration;
 
@@ -6,58 +6,42 @@ use tokio::time::sleep;
 
 use crate::{
     app::App,
-    clock::Clock,
     demo::{
-        dice::Dice,
-        script::{Mishap, SimulatedBuilder, SimulatedStep},
-        summary::{self, severity},
+        course::{Course, StepFate, StepTurn},
+        history::{doing, link},
+        script::{SimulatedBuilder, SimulatedStep},
+        summary,
     },
     domain::{
         error::{Error, Result},
         id::{BuildId, StepId},
         results::Results,
-        url::Url,
     },
     service::{self, writer::Writer},
     store::{build, demo_run},
 };
 
-/// How long a step waits for its lock, in seconds.
-const LOCK_SECONDS: u32 = 3;
-
-/// The time of a simulation.
-pub(crate) enum Timeline {
-    Real,
-    /// The app's clock, which is advanced instead of waited for.
-    Simulated(Clock),
-}
-
-/// Runs builds on one timeline. A server that stops interrupts them: they end with RETRY.
+/// Runs builds. A server that stops interrupts them: they end with RETRY.
 pub(crate) struct Simulation {
     app: App,
     writer: Writer,
-    timeline: Timeline,
-    /// The demo's run, of builds in real time. Once there is a later one, they break off: that one
-    /// has ended them.
-    run: Option<i32>,
+    /// The demo's run. Once there is a later one, builds break off: that one has ended them.
+    run: i32,
 }
 
 impl Simulation {
-    pub(crate) fn new(app: App, timeline: Timeline, run: Option<i32>) -> Self {
+    pub(crate) fn new(app: App, run: i32) -> Self {
         Self {
             app,
             writer: Writer::local(),
-            timeline,
             run,
         }
     }
 
     /// Fails where a later run has begun.
     async fn expect_newest(&self) -> Result<()> {
-        match self.run {
-            Some(run) if !demo_run::is_newest(&self.app.db, run).await? => Err(Error::Conflict),
-            _ => Ok(()),
-        }
+        let is_newest = demo_run::is_newest(&self.app.db, self.run).await?;
+        is_newest.then_some(()).ok_or(Error::Conflict)
     }
 
     /// Begins a build of this builder.
@@ -77,35 +61,25 @@ impl Simulation {
     ) -> Result<()> {
         let (app, writer) = (&self.app, &self.writer);
         self.set_build_state(build.id, "building").await?;
-        let mut dice = Dice::new(build.id);
-        let mut worst = Results::Success;
-        let mut causes = Vec::new();
+        let mut course = Course::new(build.id, build.number);
         for step in builder.steps {
             if app.stop.is_cancelled() {
-                worst = Results::Retry;
+                course.interrupt();
                 break;
             }
             self.expect_newest().await?;
-            let planned = planned_results(step, build.number, &mut dice);
-            let results = if step.always_runs || severity(worst) < severity(Results::Failure) {
-                self.run_step(build.id, step, planned).await?
-            } else if worst == Results::Failure {
-                self.skip_step(build.id, step).await?
-            } else {
-                // As Buildbot does after a step that was stopped.
-                continue;
+            let (turn, fate) = course.next(step);
+            let results = match turn {
+                StepTurn::Run => self.run_step(build.id, step, &fate).await?,
+                StepTurn::Skip => self.skip_step(build.id, step).await?,
+                StepTurn::LeaveOut => continue,
             };
-            if severity(results) > severity(Results::Success) {
-                causes.push(summary::of_step(step.done, results));
-            }
-            if severity(results) > severity(worst) {
-                worst = results;
-            }
+            course.record(step, results);
         }
         self.expect_newest().await?;
-        let summary = summary::of_build(worst, &causes);
+        let (results, summary) = course.end();
         self.set_build_state(build.id, &summary).await?;
-        service::build::finish_build(app, writer, build.id, worst).await?;
+        service::build::finish_build(app, writer, build.id, results).await?;
         Ok(())
     }
 
@@ -113,30 +87,24 @@ impl Simulation {
         &self,
         build: BuildId,
         script: &SimulatedStep,
-        planned: Results,
+        fate: &StepFate,
     ) -> Result<Results> {
         let (app, writer) = (&self.app, &self.writer);
         let (step, _) = service::step::new_step(app, writer, build, script.name).await?;
         service::step::start_step(app, writer, step.id, None, !script.needs_lock).await?;
         if script.needs_lock {
             self.set_state(step.id, "waiting for a lock").await?;
-            self.wait(LOCK_SECONDS).await?;
+            self.wait(fate.lock_seconds).await?;
             service::step::set_step_locks_acquired_at(app, writer, step.id, None).await?;
         }
-        self.work(step.id, script).await?;
+        self.work(step.id, script, fate.seconds).await?;
         let results = if app.stop.is_cancelled() {
             Results::Retry
         } else {
-            planned
+            fate.results
         };
         for name in script.urls.into_iter().flatten() {
-            let url = Url {
-                name: name.to_owned(),
-                url: format!(
-                    "https://example.org/builds/{build}/steps/{}/{name}",
-                    step.number
-                ),
-            };
+            let url = link(build, step.number, name);
             service::step::add_step_url(app, writer, step.id, url).await?;
         }
         let is_hidden = script.is_hidden_on_success && results == Results::Success;
@@ -155,21 +123,17 @@ impl Simulation {
         Ok(Results::Skipped)
     }
 
-    /// Takes a step's time. In real time its state string says each second how far it is.
-    async fn work(&self, stepid: StepId, script: &SimulatedStep) -> Result<()> {
-        if let Timeline::Simulated(_) = self.timeline {
-            return self.wait(script.seconds).await;
-        }
-        let Some(total) = script.total else {
+    /// Takes a step's time. Its state string says each second how far it is.
+    async fn work(&self, stepid: StepId, script: &SimulatedStep, seconds: u32) -> Result<()> {
+        if script.total.is_none() {
             self.set_state(stepid, script.doing).await?;
-            return self.wait(script.seconds).await;
-        };
-        for second in 0..script.seconds {
+            return self.wait(seconds).await;
+        }
+        for second in 0..seconds {
             if self.app.stop.is_cancelled() {
                 break;
             }
-            let count = total * second / script.seconds;
-            let text = format!("{} {count} of {total}", script.doing);
+            let text = doing(script, second.into(), seconds.into());
             self.set_state(stepid, &text).await?;
             self.wait(1).await?;
         }
@@ -178,17 +142,9 @@ impl Simulation {
 
     /// Lets so much time go by, unless the server stops. Fails where a later run has begun.
     async fn wait(&self, seconds: u32) -> Result<()> {
-        match &self.timeline {
-            Timeline::Real => {
-                let time = Duration::from_secs(seconds.into());
-                self.app.stop.run_until_cancelled(sleep(time)).await;
-                self.expect_newest().await
-            }
-            Timeline::Simulated(clock) => {
-                clock.set(clock.now() + i64::from(seconds));
-                Ok(())
-            }
-        }
+        let time = Duration::from_secs(seconds.into());
+        self.app.stop.run_until_cancelled(sleep(time)).await;
+        self.expect_newest().await
     }
 
     async fn finish_step(
@@ -215,14 +171,5 @@ impl Simulation {
         let (app, writer) = (&self.app, &self.writer);
         service::build::set_build_state_string(app, writer, buildid, text.to_owned()).await?;
         Ok(())
-    }
-}
-
-/// How a step of this build ends if nothing interrupts it.
-fn planned_results(step: &SimulatedStep, build_number: i32, dice: &mut Dice) -> Results {
-    match step.mishap {
-        Some(Mishap::Sometimes(results, percent)) if dice.roll_percent() < percent => results,
-        Some(Mishap::Since(results, number)) if build_number >= number => results,
-        _ => Results::Success,
     }
 }
