@@ -32,7 +32,7 @@ const VIEWS = {
   "unknown builder": ["full", "/builders/nobody", "There is no builder"],
   "unknown build": ["full", "/builders/linux/builds/77", "has no build"],
   "unknown address": ["full", "/builders/linux/builds/0x1", "nothing here"],
-  token: ["closed", "/", "wants a token"],
+  token: ["closed", "/", "answers nobody"],
 };
 
 before(async () => {

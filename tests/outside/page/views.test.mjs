@@ -74,6 +74,7 @@ test("home keeps the newest twenty builds", async () => {
     assert.equal((await cells(page, "many")).length, 20);
     assert.match((await cells(page, "many"))[0], /^#1: failure/);
     await writer.past(builder, "WARNINGS");
+    await row(page, "many").locator('[aria-label^="#21: warnings"]').waitFor();
     await shows(row(page, "many").locator(".builder-numbers"), "100%");
     const shown = await cells(page, "many");
     assert.deepEqual([shown.length, shown[0], shown.at(-1)], [20, "#2: success, 0s", "#21: warnings, 0s"]);

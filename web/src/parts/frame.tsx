@@ -138,7 +138,8 @@ function AskForToken({ why, retry }: { why: string; retry: () => void }) {
   };
   return (
     <form class="advice" onSubmit={submit}>
-      <label for="token">This server wants a token: {why}</label>
+      <p>{why}</p>
+      <label for="token">Token</label>
       <div class="row">
         <input
           id="token"
