@@ -7,14 +7,15 @@ import { openTab, status } from "./browser.mjs";
 import { Writer } from "./writer.mjs";
 
 const AT = "2026-11-27T12:00:00Z";
-const BUILDER = "runtests-linux";
+// One whose unit tests have grown slower, and one that fails now and then.
+const [SLOWER, FAILING] = ["runtests-macos", "runtests-linux"];
 const [folder] = process.argv.slice(2);
 
 // The newest build of the builder that failed, or else its newest.
 async function buildToShow(origin) {
   const { builder } = await new Writer(origin).run(`query ($name: String!) {
     builder(name: $name) { builds(first: 20, orderBy: [{ field: NUMBER, direction: DESC }]) { nodes { number results } } }
-  }`, { name: BUILDER });
+  }`, { name: FAILING });
   const builds = builder.builds.nodes;
   return (builds.find(({ results }) => results === "FAILURE") ?? builds[0]).number;
 }
@@ -38,7 +39,7 @@ async function shoot(browser, url, colorScheme, path) {
 const server = await start(["--demo", "--demo-at", AT]);
 const browser = await launchBrowser();
 try {
-  const views = { home: "/", builder: `/builders/${BUILDER}`, build: `/builders/${BUILDER}/builds/${await buildToShow(server.origin)}` };
+  const views = { home: "/", builder: `/builders/${SLOWER}`, build: `/builders/${FAILING}/builds/${await buildToShow(server.origin)}` };
   for (const [name, path] of Object.entries(views)) {
     for (const colorScheme of ["light", "dark"]) await shoot(browser, server.origin + path, colorScheme, join(folder, `${name}-${colorScheme}.png`));
   }
