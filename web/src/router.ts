@@ -45,11 +45,17 @@ function decode(text: string): string | undefined {
   }
 }
 
-/** Goes to another path of this page without loading it anew. */
+/** Goes to another path of this page without loading it anew; to its top, if it is of another view. */
 export function navigate(path: string): void {
+  const before = viewOf(location.pathname);
   history.pushState(null, "", path);
   dispatchEvent(new PopStateEvent("popstate"));
-  scrollTo(0, 0);
+  if (viewOf(location.pathname) !== before) scrollTo(0, 0);
+}
+
+/** What a path shows, whichever step is chosen. */
+function viewOf(path: string): string {
+  return JSON.stringify({ ...readPath(path), step: undefined });
 }
 
 /** Changes the address without a step in the history, as for a filter or a chosen step. */

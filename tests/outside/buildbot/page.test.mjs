@@ -5,7 +5,7 @@ import { once } from "node:events";
 import { connect, createServer } from "node:net";
 import { after, before, test } from "node:test";
 import { launchBrowser } from "../chromium.mjs";
-import { openTab, shows, status } from "../page/browser.mjs";
+import { openTab, shot, shows, status } from "../page/browser.mjs";
 import { TIMEOUT, launch } from "../server.mjs";
 import { oneMore } from "./builds.mjs";
 import { TRIGGERS } from "./database.mjs";
@@ -34,6 +34,7 @@ test("a master's database, before and after attach", { timeout: 600_000 }, async
     const row = (name) => page.locator(".builders > li", { has: page.getByRole("link", { name, exact: true }) });
     await shows(row("1").locator(".builder-numbers"), "100%");
     assert.equal(await page.locator("main.is-past").count(), 1);
+    await shot(page, "master-detached");
     await attach(master);
     await status(page, "Live");
     const { builds: [{ number }] } = await master.get(`builds/${first}`);
@@ -43,6 +44,18 @@ test("a master's database, before and after attach", { timeout: 600_000 }, async
     await status(page, "Live");
     const steps = (await master.stepsOf(second)).filter(({ hidden }) => !hidden);
     assert.equal(await page.locator("[data-step]").count(), steps.length);
+    await shot(page, "master-build");
+    await page.goto(`${ours.origin}/builders/1`);
+    await status(page, "Live");
+    assert.equal(await page.locator(".heat thead th").count(), 3);
+    await shot(page, "master-builder");
+    await page.goto(`${ours.origin}/now`);
+    await status(page, "Live");
+    await master.force("sleeps");
+    await shows(page.locator("[aria-labelledby=running]"), "sleeper");
+    await shot(page, "master-now");
+    await master.stopBuild(await master.running("sleeps", "sleeper"));
+    await shows(page.locator("[aria-labelledby=running]"), "Nothing runs.");
     // A master's database may hold any address.
     const urls = JSON.stringify([{ name: "report", url: "http://example.org/" }, { name: "script", url: "javascript:alert(1)" }]);
     await master.database.sql(`UPDATE steps SET urls_json = '${urls}' WHERE id = ${steps[0].stepid}`);
@@ -113,6 +126,7 @@ for (const kind of ["PostgreSQL", "MariaDB"]) {
       cable.cut();
       await status(page, /^Not live for/);
       await shows(page.locator(".advice"), "cannot read its database");
+      await shot(page, `away-${kind}`);
       await oneMore(master);
       cable.mend();
       await status(page, "Live");

@@ -1,5 +1,6 @@
 // The page in a real browser.
 import assert from "node:assert/strict";
+import { mkdirSync } from "node:fs";
 import { TIMEOUT } from "../server.mjs";
 
 // A tab. `faults` holds what the browser complained of, and `sockets` each WebSocket that the page opened.
@@ -36,4 +37,12 @@ export async function shows(locator, text) {
     assert(Date.now() < until, `${locator} does not show ${text}, it shows: ${shown}`);
     await locator.page().waitForTimeout(50);
   }
+}
+
+// What the page shows at this moment, in the folder that SCREENSHOTS names, for whoever wants to look at it.
+export async function shot(page, name) {
+  const folder = process.env.SCREENSHOTS;
+  if (!folder) return;
+  mkdirSync(folder, { recursive: true });
+  await page.screenshot({ path: `${folder}/${name}.png` });
 }

@@ -1,11 +1,10 @@
 // The page says whether it is the present: while the server is killed, paused, goes down, loses events or turns it away.
 import assert from "node:assert/strict";
-import { mkdirSync } from "node:fs";
 import { after, before, test } from "node:test";
 import { setTimeout } from "node:timers/promises";
 import { launchBrowser } from "../chromium.mjs";
 import { TIMEOUT, start } from "../server.mjs";
-import { openTab, shows, status } from "./browser.mjs";
+import { openTab, shot, shows, status } from "./browser.mjs";
 import { Writer } from "./writer.mjs";
 
 const OPEN = ["--anonymous", "write"];
@@ -59,14 +58,6 @@ async function isExpired(origin, cursor) {
   }
 }
 
-// SCREENSHOTS names a folder for what the page said each time.
-async function shot(page, name) {
-  const folder = process.env.SCREENSHOTS;
-  if (!folder) return;
-  mkdirSync(folder, { recursive: true });
-  await page.screenshot({ path: `${folder}/${name}.png` });
-}
-
 test("a server that is killed and comes back", async () => {
   await onHome(OPEN, async ({ server, writer, builder, page }) => {
     await server.kill();
@@ -86,6 +77,7 @@ test("a server that is paused is noticed, and what it missed comes after", async
     server.signal("SIGSTOP");
     await status(page, /^Reconnecting/);
     assert.equal(await isPast(page), 1);
+    await shot(page, "paused");
     server.signal("SIGCONT");
     await status(page, "Live");
     await writer.past(builder, "FAILURE");
@@ -138,6 +130,7 @@ test("a page that is too slow for its events takes a new snapshot", async () => 
     const end = Date.now() + BUSY_MS;
     for (let count = 0; Date.now() < end; count += 1) await writer.describe(builder, `${count}`.padEnd(60_000, "."));
     await blocked;
+    await shot(page, "lagged");
     await writer.describe(builder, "the last");
     await writer.finishBuild(buildid, "RETRY");
     await status(page, "Live");

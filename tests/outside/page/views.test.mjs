@@ -143,6 +143,7 @@ test("a builder shows its builds, its steps and what they add up to, and follows
     await shows(page.locator("#history"), "History (3)");
     await page.getByRole("region", { name: "Builds" }).getByRole("link", { name: "#2" }).click();
     await shows(page.locator("h1"), `${name} #2`);
+    assert.equal(await page.evaluate(() => document.activeElement.id), "main");
     await shows(page.locator(".build-state"), "failure");
   });
 });
@@ -211,8 +212,11 @@ test("keys of the build view; a step's address", async () => {
     await page.keyboard.press("Enter");
     await page.locator(".details").waitFor({ state: "detached" });
     await page.keyboard.press("k");
+    await page.setViewportSize({ width: 1280, height: 240 });
+    await page.evaluate(() => scrollTo(0, 150));
     await page.keyboard.press("Enter");
     await page.locator('[data-step="0"] .details').waitFor();
+    assert.equal(await page.evaluate(() => scrollY), 150);
     assert.equal(new URL(page.url()).pathname, "/builders/keys/builds/1/steps/0");
     await page.reload();
     await page.locator('[data-step="0"] .details').waitFor();

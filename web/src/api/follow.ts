@@ -14,7 +14,7 @@ import { forgetConnection, socketClient } from "./socket";
 /** What the view is at this moment. Only `live` may be taken for the present. */
 export type FeedStatus =
   | { is: "loading" }
-  | { is: "live" | "behind"; behindS: number }
+  | { is: "live" | "behind"; behindS: number; at: number }
   | { is: "reconnecting" | "unavailable" | "detached" | "unauthenticated" | "refused"; since: number; why: string };
 
 /** What every event has. */
@@ -66,7 +66,7 @@ export async function follow<Event extends AnyEvent>(
         failingSince = undefined;
         isLive ||= event.__typename === "CaughtUp";
         if (event.__typename !== "CaughtUp") view.apply(event);
-        report({ is: isLive ? "live" : "behind", behindS: behindS(event) });
+        report({ is: isLive ? "live" : "behind", behindS: behindS(event), at: serverNow() });
       }
       throw new Unreachable("the server ended the stream");
     } catch (error) {

@@ -1,6 +1,6 @@
 // What every view has: the way to the others, and the line that says whether it is the present.
 import type { ComponentChildren } from "preact";
-import { useEffect, useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import type { FeedStatus } from "../api/follow";
 import { serverNow, token } from "../api/session";
 import { duration } from "../time";
@@ -24,11 +24,20 @@ interface Props {
   children: ComponentChildren;
 }
 
+/** Whether a view was shown before this one. */
+let hasLed = false;
+
 /** A view with its head and its foot. */
 export function Frame({ title, status, retry, ask, trail, children }: Props) {
+  const main = useRef<HTMLElement>(null);
   useEffect(() => {
     document.title = title;
   }, [title]);
+  useEffect(() => {
+    // The link that led here is gone, and the focus with it.
+    if (hasLed) main.current?.focus({ preventScroll: true });
+    hasLed = true;
+  }, []);
   return (
     <>
       <a class="skip" href="#main">Skip to content</a>
@@ -39,7 +48,7 @@ export function Frame({ title, status, retry, ask, trail, children }: Props) {
         </nav>
         <StatusLine status={status} />
       </header>
-      <main id="main" tabIndex={-1} class={isPresent(status) ? "" : "is-past"}>
+      <main id="main" ref={main} tabIndex={-1} class={isPresent(status) ? "" : "is-past"}>
         {trail !== undefined && <nav class="trail" aria-label="Path">{trail}</nav>}
         <h1>{title}</h1>
         {status.is === "unauthenticated" && <AskForToken why={status.why} retry={retry} />}
@@ -69,13 +78,19 @@ function isPresent(status: FeedStatus): boolean {
 
 /** An event that is older than this is said to be late, in seconds. */
 const LATE_S = 3;
+/** How long after a late event it is said, in ms: where nothing came since, nothing is missing. */
+const SAID_MS = 5_000;
+
+function isLate(status: FeedStatus): boolean {
+  return status.is === "live" && status.behindS > LATE_S && serverNow() - status.at < SAID_MS;
+}
 
 function statusText(status: FeedStatus): string {
   switch (status.is) {
     case "loading":
       return "Loading";
     case "live":
-      return status.behindS > LATE_S ? `Live, ${duration(status.behindS)} behind` : "Live";
+      return isLate(status) ? `Live, ${duration(status.behindS)} behind` : "Live";
     case "behind":
       return `Catching up, ${duration(status.behindS)} behind`;
     case "reconnecting":
@@ -96,7 +111,7 @@ function since(time: number): string {
 }
 
 function StatusLine({ status }: { status: FeedStatus }) {
-  useSeconds(status.is === "reconnecting" || status.is === "unavailable");
+  useSeconds(status.is === "reconnecting" || status.is === "unavailable" || isLate(status));
   // Spoken when the state changes, not with each second of it.
   return (
     <p class={`status is-${status.is}`}>

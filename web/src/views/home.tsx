@@ -15,7 +15,6 @@ const RESULTS = ["running", "failure", "exception", "warnings", "success", "retr
 
 export function HomeView() {
   const { model, status, retry } = useFollowed(() => new HomeModel(), "home");
-  useSeconds(model.currentSteps.size > 0);
   const parameters = new URLSearchParams(location.search);
   const choice: Choice = {
     name: parameters.get("name") ?? "",
@@ -27,6 +26,7 @@ export function HomeView() {
   const all = [...model.rows.values()];
   const tags = useMemo(() => [...new Set(all.flatMap((row) => row.tags))].sort(), [model, model.revision]);
   const running = all.filter(({ builds }) => summarize(builds).running).length;
+  useSeconds(running > 0);
   return (
     <Frame title="Builders" status={status} retry={retry} ask={{ document: HomeBuildersDocument, variables: { first: 40, builds: BUILDS } }}>
       {model.total === 0 && <Empty />}
@@ -59,7 +59,8 @@ export function HomeView() {
 function countText(shown: number, { total, rows }: HomeModel): string {
   if (total === undefined) return "Loading builders";
   const loading = rows.size < total ? `, ${total - rows.size} still to come` : "";
-  return shown === total ? `${total} builders` : `${shown} of ${total} builders${loading}`;
+  const builders = total === 1 ? "builder" : "builders";
+  return shown === total ? `${total} ${builders}` : `${shown} of ${total} ${builders}${loading}`;
 }
 
 function Empty() {
