@@ -113,3 +113,18 @@ test("nothing is wider than the screen", async () => {
     }, { viewport: { width, height: 800 } });
   }
 });
+
+test("who comes back from a builder finds the list where it was", async () => {
+  await onHome("", async (page) => {
+    await scrollTo(page, 20_000);
+    const before = await names(page);
+    await page.locator(".builder-name > a").nth(15).click();
+    await shows(page.locator("h1"), before[15]);
+    assert.equal(await page.evaluate(() => scrollY), 0);
+    await page.goBack();
+    await page.waitForFunction(() => scrollY === 20_000);
+    await page.getByRole("link", { name: before[15], exact: true }).waitFor();
+    await status(page, "Live");
+    assert.deepEqual(await names(page), before);
+  });
+});

@@ -90,7 +90,7 @@ function statusText(status: FeedStatus): string {
     case "loading":
       return "Loading";
     case "live":
-      return isLate(status) ? `Live, ${duration(status.behindS)} behind` : "Live";
+      return isLate(status) ? `${duration(status.behindS)} behind` : "Live";
     case "behind":
       return `Catching up, ${duration(status.behindS)} behind`;
     case "reconnecting":
@@ -112,12 +112,13 @@ function since(time: number): string {
 
 function StatusLine({ status }: { status: FeedStatus }) {
   useSeconds(status.is === "reconnecting" || status.is === "unavailable" || isLate(status));
-  // Spoken when the state changes, not with each second of it.
+  // Spoken when it changes, not with each second of it.
+  const is = isLate(status) ? "behind" : status.is;
   return (
-    <p class={`status is-${status.is}`}>
+    <p class={`status is-${is}`}>
       <span class="status-dot" aria-hidden="true" />
       <span aria-hidden="true">{statusText(status)}</span>
-      <span class="spoken" role="status">{status.is === "live" ? "Live" : status.is}</span>
+      <span class="spoken" role="status">{is}</span>
     </p>
   );
 }

@@ -13,8 +13,14 @@ import { BUILDS, type BuilderRow, type CellBuild, type Choice, type CurrentStep,
 
 const RESULTS = ["running", "failure", "exception", "warnings", "success", "retry", "cancelled", "skipped"];
 
+/**
+ * Kept while another view is shown: whoever comes back finds the list where it was, and then what has
+ * changed.
+ */
+const home = new HomeModel();
+
 export function HomeView() {
-  const { model, status, retry } = useFollowed(() => new HomeModel(), "home");
+  const { model, status, retry } = useFollowed(() => home, "home");
   const parameters = new URLSearchParams(location.search);
   const choice: Choice = {
     name: parameters.get("name") ?? "",
