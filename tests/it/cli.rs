@@ -255,7 +255,7 @@ async fn the_demo_has_a_history_and_continues() {
     let database = Database::fresh().await;
     let server = Process::start(&database, &["--demo"]).await;
     let client = Client::new(server.address);
-    let query = "{ builders(first: 20) { nodes { name builds(first: 20, where: { complete: true }) { nodes {
+    let query = "{ builders(first: 15) { nodes { name builds(first: 20, where: { complete: true }) { nodes {
         results completeAt locksDurationS steps { name complete results urls { url } durationS hidden }
     } } } } }";
     let first = client.data(query, json!({})).await;
