@@ -37,6 +37,13 @@ async function startIn(dir, flags) {
   const database = ["--database-url", `sqlite://${dir}/test.sqlite?mode=rwc`];
   const args = [...database, ...flags];
   let { child, origin, log } = await launch(dir, "127.0.0.1:0", args);
+  // Kills the server with SIGKILL unless it has stopped.
+  async function kill() {
+    if (child.exitCode !== null || child.signalCode !== null) return;
+    const exited = once(child, "exit");
+    child.kill("SIGKILL");
+    await exited;
+  }
   return {
     origin,
     database: `${dir}/test.sqlite`,
@@ -49,16 +56,10 @@ async function startIn(dir, flags) {
     log: () => log,
     // Its process, to pause it.
     signal: (name) => child.kill(name),
-    // Kills the server with SIGKILL unless it has stopped.
-    async kill() {
-      if (child.exitCode !== null || child.signalCode !== null) return;
-      const exited = once(child, "exit");
-      child.kill("SIGKILL");
-      await exited;
-    },
+    kill,
     // Kills it, and starts it at the same address over the same database, with these flags instead if there are any.
     async restart(newFlags) {
-      await this.kill();
+      await kill();
       if (newFlags) args.splice(database.length, args.length, ...newFlags);
       ({ child, log } = await launch(dir, new URL(origin).host, args));
     },
