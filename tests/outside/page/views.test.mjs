@@ -34,7 +34,9 @@ async function on(path, body, options) {
 }
 
 const row = (page, name) => page.locator(".builders > li", { has: page.getByRole("link", { name, exact: true }) });
-const cells = (page, name) => row(page, name).locator(".cell").evaluateAll((all) => all.toReversed().map((cell) => cell.getAttribute("aria-label")));
+// Without their times: a build of a moment may take none or a second.
+const cells = (page, name) => row(page, name).locator(".cell")
+  .evaluateAll((all) => all.toReversed().map((cell) => cell.getAttribute("aria-label").split(",")[0]));
 
 test("an empty database says how to fill it, and shows what comes", async () => {
   await on("/", async (page) => {
@@ -50,7 +52,7 @@ test("home follows builds, their steps and their results, over one socket", asyn
   const builder = await writer.builder("follow", { tags: ["one", "two"] });
   await writer.past(builder, "SUCCESS");
   await on("/", async (page, sockets) => {
-    assert.deepEqual(await cells(page, "follow"), ["#1: success, 0s"]);
+    assert.deepEqual(await cells(page, "follow"), ["#1: success"]);
     const { buildid } = await writer.build(builder);
     const step = await writer.step(buildid, "compile");
     await shows(row(page, "follow").locator(".builder-now"), "compile");
@@ -77,7 +79,7 @@ test("home keeps the newest twenty builds", async () => {
     await row(page, "many").locator('[aria-label^="#21: warnings"]').waitFor();
     await shows(row(page, "many").locator(".builder-numbers"), "100%");
     const shown = await cells(page, "many");
-    assert.deepEqual([shown.length, shown[0], shown.at(-1)], [20, "#2: success, 0s", "#21: warnings, 0s"]);
+    assert.deepEqual([shown.length, shown[0], shown.at(-1)], [20, "#2: success", "#21: warnings"]);
   });
 });
 
