@@ -6,11 +6,10 @@ import {
   HomeEventsDocument,
   type HomeEventsSubscription,
   HomeRunningDocument,
-  type HomeRunningQuery,
   type Results,
 } from "../gql/graphql";
 import { query } from "../api/query";
-import { applyToCurrent } from "../parts/current_steps";
+import { applyToCurrent, loadRunning } from "../parts/running_builds";
 import type { Model } from "../parts/use_followed";
 import { median } from "../time";
 
@@ -52,17 +51,19 @@ export class HomeModel implements Model<HomeEvent> {
   async load(signal: AbortSignal): Promise<void> {
     const isFirst = this.total === undefined;
     const rows = new Map<number, BuilderRow>();
-    const steps = new Map<number, CurrentStep>();
     // The first time, builders are shown as they come; later, what is there stays until all have come.
-    if (isFirst) [this.rows, this.currentSteps] = [rows, steps];
-    const loading = loadRunning(steps, signal);
+    if (isFirst) this.rows = rows;
+    // By themselves: to ask for what only they have with each build of each builder would cost three times as many
+    // points, and a page of a thousand builders a third of what a caller has.
+    const loading = loadRunning(HomeRunningDocument, signal);
     let after: string | null = null;
     let first = FIRST_PAGE;
     for (;;) {
       const page: Promise<HomeBuildersQuery> = query(HomeBuildersDocument, { first, after, builds: BUILDS }, signal);
       const [{ builders }, running] = await Promise.all([page, loading]);
-      for (const builder of builders.nodes) rows.set(builder.builderid, rowOf(builder, running));
+      for (const builder of builders.nodes) rows.set(builder.builderid, rowOf(builder, running.builds));
       if (isFirst) {
+        this.currentSteps = running.steps;
         this.total = builders.totalCount;
         this.revision += 1;
         this.changed();
@@ -71,7 +72,7 @@ export class HomeModel implements Model<HomeEvent> {
       after = builders.pageInfo.endCursor;
       first = PAGE;
     }
-    [this.rows, this.currentSteps, this.total] = [rows, steps, rows.size];
+    [this.rows, this.currentSteps, this.total] = [rows, (await loading).steps, rows.size];
     this.revision += 1;
     this.changed();
   }
@@ -112,27 +113,7 @@ export class HomeModel implements Model<HomeEvent> {
   }
 }
 
-type RunningBuilds = ReadonlyMap<number, CellBuild>;
-
-/**
- * The running builds, with what only they have. To ask for it with each build of each builder would
- * cost three times as many points, and a page of a thousand builders a third of what a caller has.
- */
-async function loadRunning(steps: Map<number, CurrentStep>, signal: AbortSignal): Promise<RunningBuilds> {
-  const running = new Map<number, CellBuild>();
-  let after: string | null = null;
-  do {
-    const { builds }: HomeRunningQuery = await query(HomeRunningDocument, { first: PAGE, after }, signal);
-    for (const { currentStep, ...build } of builds.nodes) {
-      running.set(build.buildid, build);
-      if (currentStep !== null) steps.set(build.buildid, currentStep);
-    }
-    after = builds.pageInfo.hasNextPage ? builds.pageInfo.endCursor : null;
-  } while (after !== null);
-  return running;
-}
-
-function rowOf({ builds, ...builder }: Loaded, running: RunningBuilds): BuilderRow {
+function rowOf({ builds, ...builder }: Loaded, running: ReadonlyMap<number, CellBuild>): BuilderRow {
   const { builderid } = builder;
   const cells = builds.nodes.map(
     (build) => running.get(build.buildid) ?? { ...build, builderid, stateString: "", expectedCompleteAt: null },

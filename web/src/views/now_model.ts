@@ -1,5 +1,4 @@
 // What the view of now shows: every build that runs, and its step.
-import { query } from "../api/query";
 import {
   NowBuildsDocument,
   type NowBuildsQuery,
@@ -7,10 +6,8 @@ import {
   type NowEventsSubscription,
   type NowStepFragment,
 } from "../gql/graphql";
-import { applyToCurrent } from "../parts/current_steps";
+import { applyToCurrent, loadRunning } from "../parts/running_builds";
 import type { Model } from "../parts/use_followed";
-
-const PAGE = 200;
 
 export type NowEvent = NowEventsSubscription["events"];
 export type NowStep = NowStepFragment;
@@ -25,17 +22,7 @@ export class NowModel implements Model<NowEvent> {
   steps = new Map<number, NowStep>();
 
   async load(signal: AbortSignal): Promise<void> {
-    const builds = new Map<number, NowBuild>();
-    const steps = new Map<number, NowStep>();
-    let after: string | null = null;
-    do {
-      const { builds: page }: NowBuildsQuery = await query(NowBuildsDocument, { first: PAGE, after }, signal);
-      for (const { currentStep, ...build } of page.nodes) {
-        builds.set(build.buildid, build);
-        if (currentStep !== null) steps.set(build.buildid, currentStep);
-      }
-      after = page.pageInfo.hasNextPage ? page.pageInfo.endCursor : null;
-    } while (after !== null);
+    const { builds, steps } = await loadRunning(NowBuildsDocument, signal);
     [this.builds, this.steps, this.isLoaded] = [builds, steps, true];
     this.changed();
   }
