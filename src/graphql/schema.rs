@@ -10,6 +10,7 @@ pub(crate) mod filter;
 pub(crate) mod mutation;
 pub(crate) mod node;
 pub(crate) mod order;
+pub(crate) mod plain;
 pub(crate) mod query;
 pub(crate) mod representation;
 pub(crate) mod results;
@@ -106,4 +107,39 @@ pub(crate) fn sdl_of(schema: &GraphqlSchema) -> String {
         .directive_definitions
         .retain(|name, _| !built_in.contains(&name.as_str()));
     schema.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use apollo_compiler::{Schema as Parsed, ast::Type, schema::ExtendedType};
+    use async_graphql::parser::types::SelectionSet;
+
+    use super::{build::Build, builder::Builder, plain::PlainObject, step::Step, *};
+
+    /// The fields of an object that are not plain.
+    fn others<T: PlainObject>() -> Vec<String> {
+        let sdl = Parsed::parse(sdl(), "schema.graphql").expect("a schema");
+        let Some(ExtendedType::Object(object)) = sdl.types.get(&*T::type_name()) else {
+            panic!("no object: {}", T::type_name());
+        };
+        let set = SelectionSet::default();
+        let is_other = |name: &str, ty: &Type| {
+            let field = T::field(name, &set);
+            assert!(field.is_none() || !ty.is_list() || name == "urls", "{name}");
+            field.is_none()
+        };
+        let fields = object.fields.iter();
+        let others = fields.filter(|(name, field)| is_other(name, &field.ty));
+        let mut names: Vec<_> = others.map(|(name, _)| name.to_string()).collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn all_that_a_row_has_is_plain() {
+        let of_build = ["builder", "currentStep", "expectedCompleteAt", "steps"];
+        assert_eq!(others::<Step>(), ["build"]);
+        assert_eq!(others::<Build>(), of_build);
+        assert_eq!(others::<Builder>(), ["build", "builds", "stats", "tags"]);
+    }
 }

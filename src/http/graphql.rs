@@ -10,6 +10,5 @@ pub(crate) mod media;
 pub(crate) mod refusal;
 pub(crate) mod request;
 pub(crate) mod response;
-pub(crate) mod response_body;
 pub(crate) mod stream_encoding;
 pub(crate) mod streaming;

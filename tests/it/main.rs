@@ -32,6 +32,7 @@ mod observability;
 mod packaging;
 mod pagination;
 mod panic;
+mod plain_selection;
 mod pooler;
 mod rate_limit;
 mod readme;

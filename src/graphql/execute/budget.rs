@@ -12,13 +12,13 @@ use crate::{
     app::deadline::Deadline,
     config::limit::LimitConfig,
     domain::error::{Error, Result},
-    memory::{MemoryBudget, MemoryShare},
+    memory::{MemoryBudget, MemoryShare, answer_bytes::max_answer_bytes},
     store::db::read_account::ReadAccount,
 };
 
 /// A text of so many bytes counts as a value, of which an operation may have as many as
 /// `--max-values` says.
-const SHORT_TEXT: usize = 64;
+pub(crate) const SHORT_TEXT: usize = 64;
 
 /// The rows, texts and time left to an operation, or to one event of a subscription.
 pub(crate) struct Budget {
@@ -32,11 +32,22 @@ pub(crate) struct Budget {
     account: Arc<ReadAccount>,
 }
 
-/// The long texts that were answered.
+/// What was answered and may be long.
 struct AnsweredTexts {
+    /// The long texts.
     memory: MemoryShare,
+    /// What was written as JSON.
+    written: MemoryShare,
     /// Whether one was refused, and with it all others.
     are_refused: bool,
+}
+
+impl AnsweredTexts {
+    fn may_write(&self, bytes: usize, text_bytes: usize, max_text_bytes: u64) -> bool {
+        let texts = (self.memory.bytes() + text_bytes) as u64;
+        let written = self.written.bytes() + bytes;
+        !self.are_refused && texts <= max_text_bytes && written <= max_answer_bytes(max_text_bytes)
+    }
 }
 
 impl Budget {
@@ -52,6 +63,7 @@ impl Budget {
             max_text_bytes: limits.max_text_bytes,
             texts: Mutex::new(AnsweredTexts {
                 memory: memory.hold(0),
+                written: memory.hold(0),
                 are_refused: false,
             }),
             deadline: Mutex::new(deadline),
@@ -70,6 +82,7 @@ impl Budget {
     pub(crate) fn release(&self) {
         let mut texts = self.texts.lock();
         texts.memory.resize(0);
+        texts.written.resize(0);
         texts.are_refused = false;
         drop(texts);
         self.account.release_rows();
@@ -99,6 +112,30 @@ impl Budget {
         };
         texts.are_refused = grown.is_err();
         grown.map_err(Some)
+    }
+
+    /// Whether the answer may have this much more JSON, with long texts of so many bytes in it.
+    pub(crate) fn may_write(&self, bytes: usize, text_bytes: usize) -> bool {
+        self.texts
+            .lock()
+            .may_write(bytes, text_bytes, self.max_text_bytes)
+    }
+
+    /// Takes the memory of JSON that was written, and of the long texts in it. False where there is
+    /// too little of it, or the answer would be too long: then nothing is taken.
+    pub(crate) fn hold_written(&self, bytes: usize, text_bytes: usize) -> bool {
+        let mut texts = self.texts.lock();
+        if !texts.may_write(bytes, text_bytes, self.max_text_bytes)
+            || texts.memory.grow(text_bytes).is_err()
+        {
+            return false;
+        }
+        let is_held = texts.written.grow(bytes).is_ok();
+        if !is_held {
+            let before = texts.memory.bytes() - text_bytes;
+            texts.memory.resize(before);
+        }
+        is_held
     }
 
     /// Fails once the deadline has passed.

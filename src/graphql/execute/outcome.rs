@@ -3,12 +3,15 @@
 
 use std::sync::Arc;
 
-use async_graphql::{Response, ServerError};
+use async_graphql::ServerError;
 use futures_util::stream::BoxStream;
 
 use crate::{
     domain::error::{Error, ErrorCode},
-    graphql::execute::errors::from_error,
+    graphql::execute::{
+        answer::{Answer, refusal_json},
+        errors::from_error,
+    },
 };
 
 /// The outcome of an operation.
@@ -16,9 +19,20 @@ pub(crate) enum Outcome {
     /// Nothing was executed.
     Refused(Refusal),
     /// A query or a mutation ran; fields of it may have failed.
-    Executed(Box<Response>),
+    Executed(Box<Answer>),
     /// A subscription has begun.
     Stream(BoxStream<'static, Update>),
+}
+
+impl Outcome {
+    /// What it answers, as JSON; `None` for a stream, which has many answers.
+    pub(crate) fn into_json(self) -> Option<Vec<u8>> {
+        match self {
+            Self::Refused(refusal) => Some(refusal_json(&refusal.errors)),
+            Self::Executed(answer) => Some(answer.into_json()),
+            Self::Stream(_) => None,
+        }
+    }
 }
 
 /// Why an operation was not executed. Its errors are the request's, not a field's.

@@ -12,13 +12,7 @@ use async_graphql::{
     parser::types::{Field, OperationDefinition, Selection, SelectionSet},
 };
 
-use crate::{
-    domain::error::Error,
-    graphql::{
-        execute::errors::from_error,
-        prepare::{synthetic::MARKER, type_system::TypeSystem},
-    },
-};
+use crate::graphql::prepare::{synthetic::MARKER, type_system::TypeSystem};
 
 /// Shapes a response to a canonical operation.
 pub(crate) fn shape_response(
@@ -41,12 +35,6 @@ pub(crate) fn shape_response(
         set_null(&mut response.data, path);
     }
     finish(set, &mut response.data);
-}
-
-/// Leaves out the data of a response that cannot be sent, and says why.
-pub(crate) fn leave_out(response: &mut Response, why: &Error) {
-    response.data = Value::Null;
-    response.errors.insert(0, from_error(why));
 }
 
 /// The object around a field, and what is selected of it.

@@ -12,16 +12,16 @@ use crate::{
     graphql::{
         api::Api,
         execute::{
+            answer::Answer,
             errors::{from_error, request_error, settle},
             outcome::{Outcome, Refusal},
             panic_boundary,
-            response::{leave_out, shape_response},
+            response::shape_response,
             response_code::ResponseCode,
             run_scope::RunScope,
         },
         prepare::operation::PreparedOperation,
     },
-    memory::answer_bytes::json_bytes,
     metrics::labels::OutcomeLabel,
 };
 
@@ -39,10 +39,10 @@ impl Api {
         let begun = Instant::now();
         let operation = Arc::new(operation);
         let (mut outcome, label) = match self.respond(&operation, context).await {
-            Ok(response) if response.errors.is_empty() => {
-                (Outcome::Executed(Box::new(response)), OutcomeLabel::Ok)
+            Ok(answer) if answer.errors.is_empty() => {
+                (Outcome::Executed(Box::new(answer)), OutcomeLabel::Ok)
             }
-            Ok(response) => (Outcome::Executed(Box::new(response)), OutcomeLabel::Failed),
+            Ok(answer) => (Outcome::Executed(Box::new(answer)), OutcomeLabel::Failed),
             Err(refusal) => (Outcome::Refused(refusal), OutcomeLabel::Refused),
         };
         let metrics = &self.app.metrics;
@@ -50,12 +50,12 @@ impl Api {
         let signer = self.error_signer(context);
         match &mut outcome {
             Outcome::Refused(refusal) => signer.sign(&mut refusal.errors),
-            Outcome::Executed(response) => {
-                signer.sign(&mut response.errors);
+            Outcome::Executed(answer) => {
+                signer.sign(&mut answer.errors);
                 if context.wants_cost {
                     let max = self.app.config.limit.max_cost;
                     let cost = value!({ "objects": operation.cost.objects, "max": max });
-                    response.extensions.insert("cost".to_owned(), cost);
+                    answer.extensions.insert("cost".to_owned(), cost);
                 }
             }
             Outcome::Stream(_) => {}
@@ -67,7 +67,7 @@ impl Api {
         &self,
         operation: &Arc<PreparedOperation>,
         context: &RequestContext,
-    ) -> Result<Response, Refusal> {
+    ) -> Result<Answer, Refusal> {
         if operation.is_subscription() {
             let code = ResponseCode::ValidationFailed;
             return Err(request_error(ONE_RESPONSE, code).into());
@@ -78,9 +78,12 @@ impl Api {
             .turn(context, scope.deadline, operation.answer_bytes());
         let turn = turn.await.map_err(Refusal::admission)?;
         match self.call_library(operation, context, scope, turn).await {
-            Ok(response) => Ok(self.shape(operation, context, response)),
+            Ok(response) => Ok(self.answer(operation, context, response)),
             // An operation that panicked had begun, and earlier fields may have committed.
-            Err(error @ Error::Internal(_)) => Ok(Response::from_errors(vec![from_error(&error)])),
+            Err(error @ Error::Internal(_)) => {
+                let response = Response::from_errors(vec![from_error(&error)]);
+                Ok(Answer::write(response, u64::MAX, None, |error| error))
+            }
             // Of the idempotency key, which is claimed before anything is executed.
             Err(error)
                 if matches!(error, Error::KeyReused) || error.code() == ErrorCode::Unavailable =>
@@ -122,40 +125,32 @@ impl Api {
         }
     }
 
-    /// Sets the codes of an executed operation's errors, and puts its data into the selected shape.
-    fn shape(
+    /// Puts an executed operation's data into the selected shape, writes it, and sets the codes of
+    /// its errors.
+    fn answer(
         &self,
         operation: &PreparedOperation,
         context: &RequestContext,
         mut response: Response,
-    ) -> Response {
-        if operation.is_mutation() {
+    ) -> Answer {
+        let is_mutation = operation.is_mutation();
+        if is_mutation {
             tell_written(&mut response.errors);
         }
         shape_response(&operation.canonical, &self.types, &mut response);
-        if let Err(error) = self.check_answer(context, &response) {
-            let error = if operation.is_mutation() {
+        let memory = self.app.rate_limiter.memory(context).hold(0);
+        let max_text_bytes = self.app.config.limit.max_text_bytes;
+        // What it is made of may be small beside its text.
+        let mut answer = Answer::write(response, max_text_bytes, Some(memory), |error| {
+            if is_mutation {
                 Error::WrittenUnread
             } else {
                 error
-            };
-            leave_out(&mut response, &error);
-        }
+            }
+        });
         // During execution, the library's own errors are arguments that it could not read.
-        settle(&mut response.errors, ErrorCode::BadUserInput.into());
-        response
-    }
-
-    /// Checks that an answer is not too long, and that there is memory for it: what it is made of
-    /// may be small beside its text.
-    fn check_answer(&self, context: &RequestContext, response: &Response) -> Result<()> {
-        let bytes = json_bytes(&response.data, self.app.config.limit.max_text_bytes)?;
-        // It is held until it is sent by whoever sends it.
-        self.app
-            .rate_limiter
-            .memory(context)
-            .reserve(bytes)
-            .map(drop)
+        settle(&mut answer.errors, ErrorCode::BadUserInput.into());
+        answer
     }
 }
 

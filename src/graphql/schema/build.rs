@@ -23,6 +23,7 @@ use crate::{
             filter::{build::BuildFilter, step::StepFilter, where_input::read_where},
             node,
             order::{BuildOrder, StepOrder, read_order},
+            plain::{Plain, plain_object},
             results::Results,
             scalar::{DateTime, NameOrNumber},
             step::Step,
@@ -69,11 +70,11 @@ impl Build {
     }
 
     /// The builder that this build belongs to.
-    async fn builder(&self, ctx: &Context<'_>) -> Result<Builder> {
+    async fn builder(&self, ctx: &Context<'_>) -> Result<Plain<Builder>> {
         let id = self.0.builderid;
         let builder = ctx.loaders().builder(id).await?;
         builder
-            .map(Builder)
+            .map(|row| Plain(Builder(row)))
             .ok_or_else(|| Error::not_found("builder", id))
     }
 
@@ -150,12 +151,12 @@ impl Build {
     }
 
     /// The step that runs now: the unfinished one of the highest number. Null where the build is complete: none of its steps runs, whatever it left unfinished.
-    async fn current_step(&self, ctx: &Context<'_>) -> Result<Option<Step>> {
+    async fn current_step(&self, ctx: &Context<'_>) -> Result<Option<Plain<Step>>> {
         if self.0.complete_at.is_some() {
             return Ok(None);
         }
         let step = ctx.loaders().current_step(self.0.id).await?;
-        Ok(step.map(Step))
+        Ok(step.map(|row| Plain(Step(row))))
     }
 
     /// The steps of this build, by number. With nameOrNumber: the one step of that number or name, or none.
@@ -175,7 +176,7 @@ impl Build {
         order_by: Option<Vec<StepOrder>>,
         #[graphql(desc = "At most this many, up to 10,000.")] limit: Option<i32>,
         #[graphql(desc = "Skips this many from the start; 0 by default.")] offset: Option<i32>,
-    ) -> Result<Vec<Step>> {
+    ) -> Result<Plain<Vec<Step>>> {
         let mut filter = read_where(filter)?;
         if let Some(NameOrNumber(which)) = name_or_number {
             let (field, test) = which.test();
@@ -193,7 +194,7 @@ impl Build {
             range,
         };
         let rows = ctx.loaders().steps_of(self.0.id, Arc::new(args)).await?;
-        Ok(rows.into_iter().map(Step).collect())
+        Ok(Plain(rows.into_iter().map(Step).collect()))
     }
 }
 
@@ -208,6 +209,25 @@ fn read_step_range(limit: Option<i32>, offset: Option<i32>) -> Result<Option<(u6
     let offset = bounded("offset", offset, i32::MAX as u64)?;
     let is_limited = limit.is_some() || offset.is_some();
     Ok(is_limited.then(|| (limit.unwrap_or(page_input::MAX_LIMIT), offset.unwrap_or(0))))
+}
+
+plain_object! {
+    [] Build, {
+        "id" => id,
+        "buildid" => buildid,
+        "number" => number,
+        "builderid" => builderid,
+        "buildrequestid" => buildrequestid,
+        "workerid" => workerid,
+        "masterid" => masterid,
+        "startedAt" => started_at,
+        "complete" => complete,
+        "completeAt" => complete_at,
+        "durationS" => duration_s,
+        "locksDurationS" => locks_duration_s,
+        "stateString" => state_string,
+        "results" => results,
+    }
 }
 
 impl ConnectionNode for Build {
@@ -241,7 +261,7 @@ pub(crate) async fn load_connection(
     filter: Option<BuildFilter>,
     order: Option<Vec<BuildOrder>>,
     page: PageInput,
-) -> Result<NodeConnection<Build>> {
+) -> Result<Plain<NodeConnection<Build>>> {
     let order = read_order(order, BuildField::Buildid);
     let args = Arc::new(PageArgs {
         filter: read_where(filter)?,

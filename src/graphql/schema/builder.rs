@@ -18,6 +18,7 @@ use crate::{
             filter::{build::BuildFilter, builder::BuilderFilter, where_input::read_where},
             node,
             order::{BuildOrder, BuilderOrder, read_order},
+            plain::{Plain, plain_object},
             text::Text,
         },
     },
@@ -83,9 +84,9 @@ impl Builder {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The build's number within this builder, from 1.")] number: i32,
-    ) -> Result<Option<Build>> {
+    ) -> Result<Option<Plain<Build>>> {
         let row = ctx.loaders().build_by_number(self.0.id, number).await?;
-        Ok(row.map(Build))
+        Ok(row.map(|row| Plain(Build(row))))
     }
 
     /// How its newest complete builds went, and where their time went.
@@ -123,7 +124,7 @@ impl Builder {
         last: Option<i32>,
         #[graphql(desc = "Only rows before this cursor, which a list in the same order gave.")]
         before: Option<String>,
-    ) -> Result<NodeConnection<Build>> {
+    ) -> Result<Plain<NodeConnection<Build>>> {
         let page = PageInput {
             first,
             after,
@@ -131,6 +132,18 @@ impl Builder {
             before,
         };
         build::load_connection(ctx, Some(self), filter, order_by, page).await
+    }
+}
+
+plain_object! {
+    [] Builder, {
+        "id" => id,
+        "builderid" => builderid,
+        "name" => name,
+        "description" => description,
+        "descriptionFormat" => description_format,
+        "descriptionHtml" => description_html,
+        "projectid" => projectid,
     }
 }
 
@@ -159,7 +172,7 @@ pub(crate) async fn load_connection(
     filter: Option<BuilderFilter>,
     order: Option<Vec<BuilderOrder>>,
     page: PageInput,
-) -> Result<NodeConnection<Builder>> {
+) -> Result<Plain<NodeConnection<Builder>>> {
     let order = read_order(order, BuilderField::Builderid);
     let args = PageArgs {
         filter: read_where(filter)?,

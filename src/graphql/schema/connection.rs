@@ -11,9 +11,15 @@ use crate::{
         error::Result,
         filter::{Order, Value},
         keyset::{KeysetKey, encode_cursor},
-        page::{Page, PageArgs, Rows},
+        page::{PageArgs, Rows},
     },
-    graphql::schema::{build::Build, builder::Builder, step::Step, text::Text},
+    graphql::schema::{
+        build::Build,
+        builder::Builder,
+        plain::{Plain, PlainObject, plain_object},
+        step::Step,
+        text::Text,
+    },
 };
 
 /// Where a page lies in its list.
@@ -44,7 +50,7 @@ pub(crate) struct Edge<T: OutputType> {
 }
 
 /// An object that a connection holds.
-pub(crate) trait ConnectionNode: OutputType + Clone + From<Arc<Self::Row>> {
+pub(crate) trait ConnectionNode: PlainObject + Clone + From<Arc<Self::Row>> {
     /// The row behind the object.
     type Row;
     /// What its connections are ordered by.
@@ -57,7 +63,9 @@ pub(crate) trait ConnectionNode: OutputType + Clone + From<Arc<Self::Row>> {
 /// A page of a list.
 pub(crate) struct NodeConnection<T: ConnectionNode> {
     order: Order<T::Field>,
-    page: Page<T>,
+    rows: Plain<Vec<T>>,
+    has_next: bool,
+    has_previous: bool,
     /// 0 if the count is not selected.
     total: u64,
 }
@@ -69,7 +77,7 @@ impl<T: ConnectionNode> NodeConnection<T> {
         args: &PageArgs<T::Field>,
         rows: impl Future<Output = Result<Rows<Arc<T::Row>>>>,
         count: impl Future<Output = Result<u64>>,
-    ) -> Result<Self> {
+    ) -> Result<Plain<Self>> {
         // Looked up in advance: what is not selected costs no statement.
         let selection = ctx.look_ahead();
         let wants_count = selection.field("totalCount").exists();
@@ -85,11 +93,14 @@ impl<T: ConnectionNode> NodeConnection<T> {
         };
         let count = async { if wants_count { count.await } else { Ok(0) } };
         let (rows, total) = try_join(rows, count).await?;
-        Ok(Self {
+        let page = args.range.page(rows.map())?;
+        Ok(Plain(Self {
             order: args.order.clone(),
-            page: args.range.page(rows.map())?,
+            rows: Plain(page.rows),
+            has_next: page.has_next,
+            has_previous: page.has_previous,
             total,
-        })
+        }))
     }
 
     fn cursor(&self, row: &T) -> Text<String> {
@@ -113,34 +124,53 @@ where
     Edge<T>: OutputType,
 {
     /// The rows with their cursors.
-    async fn edges(&self) -> Vec<Edge<T>> {
-        self.page
-            .rows
-            .iter()
-            .map(|row| Edge {
-                cursor: self.cursor(row),
-                node: row.clone(),
-            })
-            .collect()
+    async fn edges(&self) -> Plain<Vec<Edge<T>>> {
+        let edges = self.rows.0.iter().map(|row| Edge {
+            cursor: self.cursor(row),
+            node: row.clone(),
+        });
+        Plain(edges.collect())
     }
 
     /// The rows alone.
-    async fn nodes(&self) -> &[T] {
-        &self.page.rows
+    async fn nodes(&self) -> &Plain<Vec<T>> {
+        &self.rows
     }
 
     /// Where this page lies.
     async fn page_info(&self) -> PageInfo {
         PageInfo {
-            has_next_page: self.page.has_next,
-            has_previous_page: self.page.has_previous,
-            start_cursor: self.page.rows.first().map(|row| self.cursor(row)),
-            end_cursor: self.page.rows.last().map(|row| self.cursor(row)),
+            has_next_page: self.has_next,
+            has_previous_page: self.has_previous,
+            start_cursor: self.rows.0.first().map(|row| self.cursor(row)),
+            end_cursor: self.rows.0.last().map(|row| self.cursor(row)),
         }
     }
 
     /// Counted only when asked for.
     async fn total_count(&self) -> i32 {
         i32::try_from(self.total).unwrap_or(i32::MAX)
+    }
+}
+
+plain_object! {
+    [] PageInfo, {
+        "hasNextPage" => has_next_page,
+        "hasPreviousPage" => has_previous_page,
+        "startCursor" => start_cursor,
+        "endCursor" => end_cursor,
+    }
+}
+
+plain_object! {
+    [T: ConnectionNode] Edge<T> where [Self], { "cursor" => cursor, "node" => node: T }
+}
+
+plain_object! {
+    [T: ConnectionNode] NodeConnection<T> where [Self, Edge<T>], {
+        "edges" => edges: Vec<Edge<T>>,
+        "nodes" => nodes: [T],
+        "pageInfo" => page_info: PageInfo,
+        "totalCount" => total_count,
     }
 }

@@ -15,6 +15,7 @@ use crate::{
     graphql::schema::{
         build::Build,
         builder::Builder,
+        plain::{Plain, name_of, plain_leaf, plain_object},
         scalar::{DateTime, EventCursor},
         step::Step,
     },
@@ -81,9 +82,9 @@ pub(crate) struct BuilderEvent {
 #[ComplexObject]
 impl BuilderEvent {
     /// The builder as it was when this event was read, soon after it happened.
-    async fn builder(&self) -> Result<Builder> {
+    async fn builder(&self) -> Result<Plain<Builder>> {
         let row = self.row.clone();
-        row.map(Builder)
+        row.map(|row| Plain(Builder(row)))
             .ok_or_else(|| Error::not_found("builder", self.id))
     }
 }
@@ -98,7 +99,7 @@ pub(crate) struct BuildEvent {
     /// When it happened.
     occurred_at: DateTime,
     /// The build as this event left it.
-    build: Build,
+    build: Plain<Build>,
 }
 
 /// A change of a step.
@@ -111,7 +112,25 @@ pub(crate) struct StepEvent {
     /// When it happened.
     occurred_at: DateTime,
     /// The step as this event left it.
-    step: Step,
+    step: Plain<Step>,
+}
+
+plain_object! {
+    [] BuildEvent, {
+        "cursor" => cursor,
+        "kind" => kind,
+        "occurredAt" => occurred_at,
+        "build" => build: Build,
+    }
+}
+
+plain_object! {
+    [] StepEvent, {
+        "cursor" => cursor,
+        "kind" => kind,
+        "occurredAt" => occurred_at,
+        "step" => step: Step,
+    }
 }
 
 /// All that was asked for up to here has been sent; what follows is live.
@@ -142,13 +161,13 @@ impl AnyEvent {
                 cursor,
                 kind,
                 occurred_at,
-                build: Build(build),
+                build: Plain(Build(build)),
             }),
             EventObject::Step(step) => Self::Step(StepEvent {
                 cursor,
                 kind,
                 occurred_at,
-                step: Step(step),
+                step: Plain(Step(step)),
             }),
             EventObject::Gap(_) => return None,
         })
@@ -162,4 +181,8 @@ impl AnyEvent {
             occurred_at: DateTime(feed.0.clock.now()),
         })
     }
+}
+
+plain_leaf! {
+    [] EventKind, |value, out| out.string(name_of(*value));
 }

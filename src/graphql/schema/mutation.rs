@@ -18,6 +18,7 @@ use crate::{
         schema::{
             build::Build,
             builder::Builder,
+            plain::{Plain, plain_object},
             results::Results,
             scalar::{DateTime, EventCursor},
             step::Step,
@@ -72,6 +73,18 @@ pub(crate) struct BuilderPayload {
     cursor: EventCursor,
 }
 
+plain_object! {
+    [] StepPayload, { "step" => step: Step, "cursor" => cursor }
+}
+
+plain_object! {
+    [] BuildPayload, { "build" => build: Build, "cursor" => cursor }
+}
+
+plain_object! {
+    [] BuilderPayload, { "builder" => builder: Builder, "cursor" => cursor }
+}
+
 /// Everything that can be written. Each update is one transaction: it happens whole or not at all.
 pub(crate) struct Mutation;
 
@@ -87,10 +100,10 @@ impl Mutation {
             desc = "1 to 50 characters: ASCII letters, `_`, `-`, U+00A0 and up; after the first also ASCII digits, `.`."
         )]
         name: String,
-    ) -> Result<Option<StepPayload>> {
+    ) -> Result<Option<Plain<StepPayload>>> {
         let (app, writer) = (ctx.app(), ctx.begin()?);
         let updated = service::step::new_step(app, &writer, BuildId(buildid), &name).await?;
-        Ok(Some(StepPayload::new(&app.feed, updated)))
+        Ok(Some(Plain(StepPayload::new(&app.feed, updated))))
     }
 
     /// Starts a step, now or at `startedAt`; with `locksAcquired` it has all its locks from the start.
@@ -110,11 +123,11 @@ impl Mutation {
             desc = "True for a step that needs no locks, or has them all already."
         )]
         locks_acquired: bool,
-    ) -> Result<Option<StepPayload>> {
+    ) -> Result<Option<Plain<StepPayload>>> {
         let (app, writer, at) = (ctx.app(), ctx.begin()?, started_at.map(|t| t.0));
         let updated =
             service::step::start_step(app, &writer, StepId(stepid), at, locks_acquired).await?;
-        Ok(Some(StepPayload::new(&app.feed, updated)))
+        Ok(Some(Plain(StepPayload::new(&app.feed, updated))))
     }
 
     /// Says that a step has all its locks, now or since `locksAcquiredAt`.
@@ -127,11 +140,11 @@ impl Mutation {
             desc = "When it had them all, from the year 1970 to a day ahead of the server's clock; now by default."
         )]
         locks_acquired_at: Option<DateTime>,
-    ) -> Result<Option<StepPayload>> {
+    ) -> Result<Option<Plain<StepPayload>>> {
         let (app, writer, at) = (ctx.app(), ctx.begin()?, locks_acquired_at.map(|t| t.0));
         let updated =
             service::step::set_step_locks_acquired_at(app, &writer, StepId(stepid), at).await?;
-        Ok(Some(StepPayload::new(&app.feed, updated)))
+        Ok(Some(Plain(StepPayload::new(&app.feed, updated))))
     }
 
     /// Replaces a step's state string; as in Buildbot, also after the step has finished.
@@ -143,12 +156,12 @@ impl Mutation {
             desc = "What it is doing or did, sized for one line: at most 16,384 characters, no NUL."
         )]
         state_string: String,
-    ) -> Result<Option<StepPayload>> {
+    ) -> Result<Option<Plain<StepPayload>>> {
         let (app, writer) = (ctx.app(), ctx.begin()?);
         let updated =
             service::step::set_step_state_string(app, &writer, StepId(stepid), state_string)
                 .await?;
-        Ok(Some(StepPayload::new(&app.feed, updated)))
+        Ok(Some(Plain(StepPayload::new(&app.feed, updated))))
     }
 
     /// Adds a link to a step: an absolute http or https URL. One that the step has already is not added again.
@@ -163,11 +176,11 @@ impl Mutation {
         name: String,
         #[graphql(desc = "Where it leads: 1 to 2,048 characters, no control characters.")]
         url: String,
-    ) -> Result<Option<StepPayload>> {
+    ) -> Result<Option<Plain<StepPayload>>> {
         let (app, writer) = (ctx.app(), ctx.begin()?);
         let updated =
             service::step::add_step_url(app, &writer, StepId(stepid), Url { name, url }).await?;
-        Ok(Some(StepPayload::new(&app.feed, updated)))
+        Ok(Some(Plain(StepPayload::new(&app.feed, updated))))
     }
 
     /// Marks a step as finished now, with these results.
@@ -180,12 +193,12 @@ impl Mutation {
         #[graphql(desc = "How the step ended.")] results: Results,
         #[graphql(default = false, desc = "True if the step should not be displayed.")]
         hidden: bool,
-    ) -> Result<Option<StepPayload>> {
+    ) -> Result<Option<Plain<StepPayload>>> {
         let (app, writer) = (ctx.app(), ctx.begin()?);
         let updated =
             service::step::finish_step(app, &writer, StepId(stepid), results.into(), hidden)
                 .await?;
-        Ok(Some(StepPayload::new(&app.feed, updated)))
+        Ok(Some(Plain(StepPayload::new(&app.feed, updated))))
     }
 
     /// The builder of this name, made if there is none.
@@ -212,7 +225,7 @@ impl Mutation {
             desc = "All its tags, at most 100: 1 to 255 characters each, no control characters."
         )]
         tags: Option<Vec<String>>,
-    ) -> Result<Option<BuilderPayload>> {
+    ) -> Result<Option<Plain<BuilderPayload>>> {
         let (app, writer) = (ctx.app(), ctx.begin()?);
         let info = BuilderInfo {
             description,
@@ -223,10 +236,10 @@ impl Mutation {
         let id = BuilderId(builderid);
         let updated = service::builder::update_builder_info(app, &writer, id, info).await?;
         let (builder, bookmark) = updated;
-        Ok(Some(BuilderPayload {
+        Ok(Some(Plain(BuilderPayload {
             builder: Builder(builder.into()),
             cursor: EventCursor(app.feed.cursor(bookmark)),
-        }))
+        })))
     }
 
     /// Adds a running build with the builder's next number.
@@ -234,10 +247,10 @@ impl Mutation {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The builder that the build belongs to.")] builderid: i32,
-    ) -> Result<Option<BuildPayload>> {
+    ) -> Result<Option<Plain<BuildPayload>>> {
         let (app, writer) = (ctx.app(), ctx.begin()?);
         let updated = service::build::add_build(app, &writer, BuilderId(builderid)).await?;
-        Ok(Some(BuildPayload::new(&app.feed, updated)))
+        Ok(Some(Plain(BuildPayload::new(&app.feed, updated))))
     }
 
     /// Replaces a build's state string.
@@ -249,12 +262,12 @@ impl Mutation {
             desc = "What it is doing or did, sized for one line: at most 16,384 characters, no NUL."
         )]
         state_string: String,
-    ) -> Result<Option<BuildPayload>> {
+    ) -> Result<Option<Plain<BuildPayload>>> {
         let (app, writer) = (ctx.app(), ctx.begin()?);
         let updated =
             service::build::set_build_state_string(app, &writer, BuildId(buildid), state_string)
                 .await?;
-        Ok(Some(BuildPayload::new(&app.feed, updated)))
+        Ok(Some(Plain(BuildPayload::new(&app.feed, updated))))
     }
 
     /// Marks a build as finished now, with these results.
@@ -265,10 +278,10 @@ impl Mutation {
         #[graphql(desc = "The build to finish. Finishing it again overwrites how it ended.")]
         buildid: i32,
         #[graphql(desc = "How the build ended.")] results: Results,
-    ) -> Result<Option<BuildPayload>> {
+    ) -> Result<Option<Plain<BuildPayload>>> {
         let (app, writer) = (ctx.app(), ctx.begin()?);
         let updated =
             service::build::finish_build(app, &writer, BuildId(buildid), results.into()).await?;
-        Ok(Some(BuildPayload::new(&app.feed, updated)))
+        Ok(Some(Plain(BuildPayload::new(&app.feed, updated))))
     }
 }

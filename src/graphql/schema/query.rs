@@ -18,6 +18,7 @@ use crate::{
             filter::{build::BuildFilter, builder::BuilderFilter, step::StepFilter},
             node::{self, Node},
             order::{BuildOrder, BuilderOrder, StepOrder},
+            plain::Plain,
             scalar::EventCursor,
             step::{self, Step},
         },
@@ -62,7 +63,7 @@ impl Query {
             desc = "The builder's name, in upper and lower case as it is; not with `builderid`."
         )]
         name: Option<String>,
-    ) -> Result<Option<Builder>> {
+    ) -> Result<Option<Plain<Builder>>> {
         let row = match (builderid, name) {
             (Some(id), None) => ctx.loaders().builder(BuilderId(id)).await?,
             (None, Some(name)) => ctx.loaders().builder_by_name(name).await?,
@@ -75,7 +76,7 @@ impl Query {
                 return Err(Error::invalid("builder", rule));
             }
         };
-        Ok(row.map(Builder))
+        Ok(row.map(|row| Plain(Builder(row))))
     }
 
     /// The builders, by id where no order is given.
@@ -97,7 +98,7 @@ impl Query {
         last: Option<i32>,
         #[graphql(desc = "Only rows before this cursor, which a list in the same order gave.")]
         before: Option<String>,
-    ) -> Result<NodeConnection<Builder>> {
+    ) -> Result<Plain<NodeConnection<Builder>>> {
         let page = PageInput {
             first,
             after,
@@ -112,9 +113,9 @@ impl Query {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The build's unique ID, not its number within the builder.")] buildid: i32,
-    ) -> Result<Option<Build>> {
+    ) -> Result<Option<Plain<Build>>> {
         let row = ctx.loaders().build(BuildId(buildid)).await?;
-        Ok(row.map(Build))
+        Ok(row.map(|row| Plain(Build(row))))
     }
 
     /// The builds of all builders, by id where no order is given.
@@ -136,7 +137,7 @@ impl Query {
         last: Option<i32>,
         #[graphql(desc = "Only rows before this cursor, which a list in the same order gave.")]
         before: Option<String>,
-    ) -> Result<NodeConnection<Build>> {
+    ) -> Result<Plain<NodeConnection<Build>>> {
         let page = PageInput {
             first,
             after,
@@ -151,9 +152,9 @@ impl Query {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The step's unique ID, not its number within the build.")] stepid: i32,
-    ) -> Result<Option<Step>> {
+    ) -> Result<Option<Plain<Step>>> {
         let row = ctx.loaders().step(StepId(stepid)).await?;
-        Ok(row.map(Step))
+        Ok(row.map(|row| Plain(Step(row))))
     }
 
     /// The steps of all builds, by id where no order is given.
@@ -175,7 +176,7 @@ impl Query {
         last: Option<i32>,
         #[graphql(desc = "Only rows before this cursor, which a list in the same order gave.")]
         before: Option<String>,
-    ) -> Result<NodeConnection<Step>> {
+    ) -> Result<Plain<NodeConnection<Step>>> {
         let page = PageInput {
             first,
             after,

@@ -2,7 +2,11 @@
 
 use async_graphql::Enum;
 
-use crate::{domain::results, store::unchecked_int::UncheckedInt};
+use crate::{
+    domain::results,
+    graphql::schema::plain::{name_of, plain_leaf},
+    store::unchecked_int::UncheckedInt,
+};
 
 /// Buildbot's result codes, 0 to 6 in this order.
 #[derive(Enum, Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,4 +36,8 @@ impl Results {
             .and_then(results::Results::from_code)
             .map(Self::from)
     }
+}
+
+plain_leaf! {
+    [] Results, |value, out| out.string(name_of(*value));
 }

@@ -4,6 +4,7 @@ use async_graphql::{InputValueError, InputValueResult, Number, Scalar, ScalarTyp
 
 use crate::{
     domain::{step, time},
+    graphql::schema::plain::plain_leaf,
     store::unchecked_int::UncheckedInt,
 };
 
@@ -164,4 +165,9 @@ pub(crate) fn check_scalar(name: &str, value: Value) -> Result<Value, (Breach, S
 fn is_integer(number: &Number) -> bool {
     let double = number.as_f64().filter(|_| number.is_f64());
     double.is_none_or(|double| double.fract() == 0.0 && double.abs() > MAX_EXACT_DOUBLE)
+}
+
+plain_leaf! {
+    [] DateTime, |value, out| out.scalar(value);
+    [] EventCursor, |value, out| out.string(&value.0);
 }

@@ -21,6 +21,7 @@ use crate::{
             filter::{step::StepFilter, where_input::read_where},
             node,
             order::{StepOrder, read_order},
+            plain::{Plain, plain_object},
             results::Results,
             scalar::DateTime,
             text::Text,
@@ -70,11 +71,11 @@ impl Step {
     }
 
     /// The build that this step belongs to.
-    async fn build(&self, ctx: &Context<'_>) -> Result<Build> {
+    async fn build(&self, ctx: &Context<'_>) -> Result<Plain<Build>> {
         let id = self.0.buildid;
         let build = ctx.loaders().build(id).await?;
         build
-            .map(Build)
+            .map(|row| Plain(Build(row)))
             .ok_or_else(|| Error::not_found("build", id))
     }
 
@@ -158,6 +159,30 @@ impl Step {
     }
 }
 
+plain_object! {
+    [] Url, { "name" => name, "url" => url }
+}
+
+plain_object! {
+    [] Step, {
+        "id" => id,
+        "stepid" => stepid,
+        "buildid" => buildid,
+        "number" => number,
+        "name" => name,
+        "startedAt" => started_at,
+        "locksAcquiredAt" => locks_acquired_at,
+        "complete" => complete,
+        "completeAt" => complete_at,
+        "results" => results,
+        "stateString" => state_string,
+        "urls" => urls: Vec<Url>,
+        "hidden" => hidden,
+        "durationS" => duration_s,
+        "lockWaitS" => lock_wait_s,
+    }
+}
+
 impl ConnectionNode for Step {
     type Row = Model;
     type Field = StepField;
@@ -190,7 +215,7 @@ pub(crate) async fn load_connection(
     filter: Option<StepFilter>,
     order: Option<Vec<StepOrder>>,
     page: PageInput,
-) -> Result<NodeConnection<Step>> {
+) -> Result<Plain<NodeConnection<Step>>> {
     let order = read_order(order, StepField::Stepid);
     let args = PageArgs {
         filter: read_where(filter)?,

@@ -11,6 +11,7 @@ use crate::{
         schema::{
             event::{AnyEvent, BuildEvent, StepEvent},
             filter::event::{AnyEventFilter, BuildEventFilter, StepEventFilter, log_unknown_ids},
+            plain::Plain,
             scalar::EventCursor,
         },
         subscribe::event_source::{EventSource, EventStream, Origin, OwnStream, StreamItem},
@@ -48,11 +49,11 @@ impl Subscription {
             desc = "True to get each matching step as it is first; not with `after`."
         )]
         snapshot: bool,
-    ) -> Result<impl Stream<Item = Result<StepEvent>> + use<>> {
+    ) -> Result<impl Stream<Item = Result<Plain<StepEvent>>> + use<>> {
         let filter = filter.unwrap_or_default().read();
         let events = open(ctx, filter, after, snapshot).await?;
         Ok(events.try_filter_map(async |event| match event {
-            AnyEvent::Step(event) => Ok(Some(event)),
+            AnyEvent::Step(event) => Ok(Some(Plain(event))),
             _ => Ok(None),
         }))
     }
@@ -73,11 +74,11 @@ impl Subscription {
             desc = "True to get each matching build as it is first; not with `after`."
         )]
         snapshot: bool,
-    ) -> Result<impl Stream<Item = Result<BuildEvent>> + use<>> {
+    ) -> Result<impl Stream<Item = Result<Plain<BuildEvent>>> + use<>> {
         let filter = filter.unwrap_or_default().read();
         let events = open(ctx, filter, after, snapshot).await?;
         Ok(events.try_filter_map(async |event| match event {
-            AnyEvent::Build(event) => Ok(Some(event)),
+            AnyEvent::Build(event) => Ok(Some(Plain(event))),
             _ => Ok(None),
         }))
     }

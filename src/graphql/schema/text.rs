@@ -7,7 +7,10 @@ use async_graphql::{
     registry::Registry,
 };
 
-use crate::graphql::execute::{errors::repeated, loader::Loaders};
+use crate::graphql::{
+    execute::{errors::repeated, loader::Loaders},
+    schema::plain::plain_leaf,
+};
 
 /// A String. Resolving it fails once the operation's texts are too long together.
 pub(crate) struct Text<T: AsRef<str> + Send + Sync>(pub(crate) T);
@@ -36,4 +39,8 @@ impl<T: AsRef<str> + Send + Sync> OutputType for Text<T> {
         })?;
         Ok(Value::String(text.to_owned()))
     }
+}
+
+plain_leaf! {
+    [T: AsRef<str> + Send + Sync] Text<T>, |value, out| out.text(value.0.as_ref());
 }

@@ -8,17 +8,18 @@ use futures_util::stream::{Stream, StreamExt};
 use crate::{
     domain::{
         bookmark::Bookmark,
-        error::{Error, ErrorCode, Result},
+        error::{ErrorCode, Result},
     },
     graphql::{
         execute::{
+            answer::Answer,
             errors::{ErrorSigner, from_error, settle},
-            response::{leave_out, shape_response},
+            response::shape_response,
         },
         prepare::{operation::PreparedOperation, type_system::TypeSystem},
         subscribe::stream_state::StreamState,
     },
-    memory::{MemoryBudget, MemoryShare, answer_bytes::json_bytes},
+    memory::{MemoryBudget, MemoryShare},
 };
 
 /// A response of a stream, in JSON.
@@ -49,20 +50,15 @@ impl PreparedOperation {
         responses.map(move |response| {
             let mut response = response.map_err(|error| vec![from_error(&error)])?;
             // The source failed, not a field. Each subscriber signs these errors with its own id.
-            let is_open = state.is_open();
-            if is_open {
-                shape_response(&self.canonical, types, &mut response);
-                if let Err(error) = json_bytes(&response.data, max_text_bytes) {
-                    leave_out(&mut response, &error);
-                }
-            }
-            settle(&mut response.errors, ErrorCode::BadUserInput.into());
-            if !is_open {
+            if !state.is_open() {
+                settle(&mut response.errors, ErrorCode::BadUserInput.into());
                 return Err(response.errors);
             }
-            signer.sign(&mut response.errors);
-            let payload = serde_json::to_string(&response);
-            let payload = payload.map_err(|e| vec![from_error(&Error::internal(e))])?;
+            shape_response(&self.canonical, types, &mut response);
+            let mut answer = Answer::write(response, max_text_bytes, None, |error| error);
+            settle(&mut answer.errors, ErrorCode::BadUserInput.into());
+            signer.sign(&mut answer.errors);
+            let payload = answer.into_text();
             Ok(EncodedEvent {
                 _memory: Arc::new(memory.hold(payload.len())),
                 payload: payload.into(),

@@ -18,7 +18,6 @@ use crate::{
     },
     http::graphql::{
         media::ResponseMedia, refusal::HttpRefusal, request::from_json, response::refused_with,
-        response_body::ResponseBody,
     },
     memory::{
         MemoryShare,
@@ -51,10 +50,10 @@ pub(crate) async fn respond(
                 Outcome::Refused(api.error_signer(context).signed(from_error(&error)).into())
             }
         };
-        answers.push(&outcome)?;
+        answers.push(outcome);
     }
     // Each answer tells how its own operation fared; the status is that of the batch.
-    Ok(media.json_text(answers.into_json()))
+    Ok(media.json(answers.into_json()))
 }
 
 /// The answers so far, as the JSON array that they become: an answer as it was made takes far more.
@@ -82,16 +81,14 @@ impl Answers {
         Err(answer_too_large(self.max_text_bytes))
     }
 
-    fn push(&mut self, outcome: &Outcome) -> Result<(), HttpRefusal> {
-        let Some(body) = ResponseBody::of(outcome) else {
-            return Ok(());
+    fn push(&mut self, outcome: Outcome) {
+        let Some(mut answer) = outcome.into_json() else {
+            return;
         };
         self.json
             .push(if self.json.is_empty() { b'[' } else { b',' });
-        serde_json::to_writer(&mut self.json, &body)
-            .map_err(|error| HttpRefusal::from(Error::internal(error)))?;
+        self.json.append(&mut answer);
         self.memory.resize(self.json.len());
-        Ok(())
     }
 
     fn into_json(mut self) -> Vec<u8> {

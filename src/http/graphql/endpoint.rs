@@ -15,7 +15,10 @@ use crate::{
     auth::request_context::RequestContext,
     graphql::{
         api::Api,
-        execute::outcome::{Outcome, Refusal, RefusalCause},
+        execute::{
+            answer::refusal_json,
+            outcome::{Outcome, Refusal, RefusalCause},
+        },
         prepare::operation::PreparedOperation,
     },
     http::{
@@ -32,7 +35,6 @@ use crate::{
                 refuse_idempotency_key,
             },
             response::{executed, refused},
-            response_body::ResponseBody,
             stream_encoding::StreamEncoding,
             streaming,
         },
@@ -147,7 +149,7 @@ async fn respond(
             Err(refusal) => Outcome::Refused(refusal),
         };
         return Ok(match outcome {
-            Outcome::Executed(response) => executed(media, &response),
+            Outcome::Executed(answer) => executed(media, *answer),
             Outcome::Refused(refusal) => refused(media, &refusal),
             // Unreachable: `execute` refuses subscriptions.
             Outcome::Stream(updates) => {
@@ -163,14 +165,13 @@ async fn respond(
     };
     Ok(match outcome {
         Outcome::Stream(updates) => streaming::stream(api, context, updates, encoding),
-        Outcome::Executed(response) => {
-            streaming::once(&ResponseBody::executed(&response), encoding)
-        }
+        Outcome::Executed(answer) => streaming::once(&answer.into_text(), encoding),
         Outcome::Refused(refusal) => match refusal.cause {
             RefusalCause::Admission(_) => refused(media, &refusal),
             // A client that reads a stream sees only its events, not a status.
             RefusalCause::Request => {
-                streaming::once(&ResponseBody::refused(&refusal.errors), encoding)
+                let json = refusal_json(&refusal.errors);
+                streaming::once(&String::from_utf8_lossy(&json), encoding)
             }
             RefusalCause::Interrupted(_) => streaming::interrupted(&refusal.errors, encoding),
         },

@@ -4,7 +4,6 @@ use axum::{
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use serde::Serialize;
 
 use crate::http::{
     accept::{self, NotAcceptable},
@@ -75,19 +74,8 @@ impl ResponseMedia {
         }
     }
 
-    /// Encodes a body in this media type, with status 200.
-    pub(crate) fn json(self, body: &impl Serialize) -> Response {
-        match serde_json::to_vec(body) {
-            Ok(json) => self.json_text(json),
-            Err(error) => {
-                tracing::error!(%error, "an answer could not be written");
-                StatusCode::INTERNAL_SERVER_ERROR.into_response()
-            }
-        }
-    }
-
-    /// The same for a body that is JSON already.
-    pub(crate) fn json_text(self, json: Vec<u8>) -> Response {
+    /// The answer with this JSON, with status 200.
+    pub(crate) fn json(self, json: Vec<u8>) -> Response {
         let content_type = match self {
             Self::Json | Self::EventStream | Self::Multipart => "application/json; charset=utf-8",
             Self::GraphqlResponse => "application/graphql-response+json; charset=utf-8",

@@ -11,12 +11,13 @@ use crate::{
     domain::error::{Error, ErrorCode},
     graphql::{
         api::Api,
+        execute::answer::refusal_json,
         execute::errors::{from_error, request_error},
     },
     http::{
         cors::ForeignOrigin,
         error_status::{retry_after, status_of_error},
-        graphql::{media::ResponseMedia, response_body::ResponseBody},
+        graphql::media::ResponseMedia,
     },
 };
 
@@ -81,9 +82,11 @@ impl HttpRefusal {
 
     pub(crate) fn into_response(self, api: &Api, context: &RequestContext) -> Response {
         let errors = [api.error_signer(context).signed(*self.error)];
-        let body = ResponseBody::refused(&errors);
-        let mut response =
-            (self.status, self.media.of_status(self.status).json(&body)).into_response();
+        let body = self
+            .media
+            .of_status(self.status)
+            .json(refusal_json(&errors));
+        let mut response = (self.status, body).into_response();
         if let Some((name, value)) = self.header {
             response.headers_mut().insert(name, value);
         }

@@ -6,17 +6,20 @@ use axum::{
 };
 
 use crate::{
-    graphql::execute::outcome::{Refusal, RefusalCause},
+    graphql::execute::{
+        answer::{Answer, refusal_json},
+        outcome::{Refusal, RefusalCause},
+    },
     http::{
         error_status::{retry_after, status_of_error},
-        graphql::{media::ResponseMedia, response_body::ResponseBody},
+        graphql::media::ResponseMedia,
     },
 };
 
 /// The response to an operation that was executed. It is 200 even if fields failed, because the
 /// request itself succeeded.
-pub(crate) fn executed(media: ResponseMedia, response: &async_graphql::Response) -> Response {
-    media.json(&ResponseBody::executed(response))
+pub(crate) fn executed(media: ResponseMedia, answer: Answer) -> Response {
+    media.json(answer.into_json())
 }
 
 /// The response to an operation that was not executed.
@@ -41,9 +44,7 @@ pub(crate) fn refused_with(
         RefusalCause::Admission(error) => status_of_error(error),
         RefusalCause::Request | RefusalCause::Interrupted(_) => status,
     };
-    let body = media
-        .of_status(status)
-        .json(&ResponseBody::refused(&refusal.errors));
+    let body = media.of_status(status).json(refusal_json(&refusal.errors));
     let mut response = (status, body).into_response();
     if let RefusalCause::Admission(error) = &refusal.cause
         && let Some(after) = retry_after(error)

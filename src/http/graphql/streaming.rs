@@ -29,9 +29,7 @@ use crate::{
     },
     http::{
         cors,
-        graphql::{
-            refusal::HttpRefusal, response_body::ResponseBody, stream_encoding::StreamEncoding,
-        },
+        graphql::{refusal::HttpRefusal, stream_encoding::StreamEncoding},
     },
     metrics::gauge_guard::GaugeGuard,
 };
@@ -54,11 +52,10 @@ pub(crate) fn resume_from(
 }
 
 /// Sends the single response of a query, a mutation or a refusal.
-pub(crate) fn once(body: &ResponseBody<'_>, encoding: StreamEncoding) -> Response {
-    let payload = serde_json::to_string(body).unwrap_or_default();
+pub(crate) fn once(payload: &str, encoding: StreamEncoding) -> Response {
     let text = [
         encoding.start(),
-        &encoding.result(&payload, None),
+        &encoding.result(payload, None),
         encoding.end(),
     ]
     .concat();

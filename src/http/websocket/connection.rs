@@ -243,8 +243,8 @@ impl SocketConnection {
             Some(OperationOutput::Refused(refusal)) => {
                 self.session.failed(label, &refusal.errors, out);
             }
-            Some(OperationOutput::Executed(response)) => {
-                self.session.executed(label, &response, out);
+            Some(OperationOutput::Executed(answer)) => {
+                self.session.executed(label, &answer.into_text(), out);
             }
             // The client has ended it, and may have reused its id.
             None if operation.is_ended() => {}

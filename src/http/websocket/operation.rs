@@ -5,7 +5,6 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use async_graphql::Response;
 use futures_util::{
     FutureExt, Stream, StreamExt,
     future::{BoxFuture, Pending, pending},
@@ -19,6 +18,7 @@ use crate::{
     graphql::{
         api::Api,
         execute::{
+            answer::Answer,
             errors::from_error,
             outcome::{Outcome, Refusal, Update},
             panic_boundary::catch,
@@ -47,7 +47,7 @@ pub(crate) enum OperationOutput {
     /// It was not executed. The last item.
     Refused(Refusal),
     /// The response to a query or a mutation. The last item.
-    Executed(Box<Response>),
+    Executed(Box<Answer>),
     Update(Update),
 }
 
@@ -151,7 +151,7 @@ impl Stream for OperationStage {
                         // Polled at once: the new stage does not have this task's waker yet.
                         continue;
                     }
-                    Outcome::Executed(response) => OperationOutput::Executed(response),
+                    Outcome::Executed(answer) => OperationOutput::Executed(answer),
                     Outcome::Refused(refusal) => OperationOutput::Refused(refusal),
                 },
                 Self::Streaming(updates) => {

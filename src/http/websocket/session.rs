@@ -8,7 +8,7 @@ use std::{
     sync::Arc,
 };
 
-use async_graphql::{Response, ServerError};
+use async_graphql::ServerError;
 use futures_util::stream::{AbortHandle, AbortRegistration};
 use serde::Deserialize;
 use serde_json::{Map, Value as Json, json};
@@ -305,8 +305,8 @@ impl Session {
     }
 
     /// Sends the response of a query or a mutation, and ends it.
-    pub(crate) fn executed(&mut self, label: &MessageLabel, response: &Response, out: &mut Outbox) {
-        out.push_back(label.result(&serde_json::to_string(response).unwrap_or_default()));
+    pub(crate) fn executed(&mut self, label: &MessageLabel, answer: &str, out: &mut Outbox) {
+        out.push_back(label.result(answer));
         self.ended(label, out);
     }
 
