@@ -16,8 +16,8 @@ use async_graphql::{
 
 use crate::graphql::{
     execute::{
-        context::ContextExt,
         json_text::{JsonText, NotPlain},
+        loader::Loaders,
     },
     prepare::synthetic::MARKER,
 };
@@ -136,7 +136,7 @@ impl<T: PlainValue> Plain<T> {
     fn written(&self, ctx: &ContextSelectionSet<'_>, field: &Positioned<Field>) -> Option<Value> {
         let plan = T::plan(&field.node.selection_set.node)?;
         let ctx = ctx.with_field(field);
-        let mut out = JsonText::new(ctx.loaders().budget());
+        let mut out = JsonText::new(ctx.data_unchecked::<Loaders>().budget());
         self.0.write_json(&plan, &ctx, &mut out).ok()?;
         out.into_value()
     }
