@@ -1,0 +1,206 @@
+//! Group commit: writes that wait for an SQLite file at the same time share a transaction and the
+//! sync of its commit.
+//!
+//! Writers take turns. The first begins the transaction, does its work and queues for another turn,
+//! in which it commits. Whoever waited before then has done its work in the same transaction, each
+//! in a savepoint, so that one that fails fails alone. Nobody waits for writers that have not come.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use sea_orm::{ConnectionTrait, DbErr};
+use tokio::sync::{Mutex, OwnedMutexGuard, oneshot};
+
+use crate::{
+    domain::error::{Error, Result},
+    store::db::transaction::Txn,
+};
+
+/// How many writes share a commit at most.
+const MAX_WRITES: usize = 64;
+/// After how long no other write joins: other processes wait for the file's lock.
+const MAX_AGE: Duration = Duration::from_millis(20);
+
+/// The turns of the writers of a file, first come, first served. A clone is the same queue.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct WriteQueue(Arc<Mutex<Option<Group>>>);
+
+/// A writer's turn. If it is dropped and not passed on, as where a writer is cut off or panics, the
+/// group is rolled back.
+#[derive(Debug)]
+pub(super) struct Turn {
+    group: OwnedMutexGuard<Option<Group>>,
+    is_passed: bool,
+}
+
+/// A transaction that is open, and those who have written in it.
+#[derive(Debug)]
+pub(super) struct Group {
+    pub(super) txn: Txn,
+    begun: Instant,
+    savepoint: Savepoint,
+    members: Members,
+}
+
+/// What the group's savepoint has after it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Savepoint {
+    /// There is none yet: its first writer needs none.
+    None,
+    /// A member's writes, which have succeeded.
+    Written,
+    /// Nothing.
+    Empty,
+}
+
+/// Those who wait for a group's end. Dropped before the commit has begun, they hear that it was
+/// rolled back; after that, nobody knows.
+#[derive(Debug, Default)]
+pub(super) struct Members {
+    waiting: Vec<oneshot::Sender<Ending>>,
+    is_committing: bool,
+}
+
+/// How a group ended.
+#[derive(Clone, Debug)]
+pub(super) enum Ending {
+    /// As its commit did.
+    Ended(Result<()>),
+    /// Before its commit: nothing is written.
+    RolledBack,
+}
+
+/// Where a member hears how its group ended.
+#[derive(Debug)]
+pub(super) struct GroupEnd(oneshot::Receiver<Ending>);
+
+impl WriteQueue {
+    /// Waits for a turn.
+    pub(super) async fn turn(&self) -> Turn {
+        Turn {
+            group: self.0.clone().lock_owned().await,
+            is_passed: false,
+        }
+    }
+}
+
+impl Turn {
+    /// The group that is open, if any.
+    pub(super) fn group(&mut self) -> Option<&mut Group> {
+        self.group.as_mut()
+    }
+
+    pub(super) fn open(&mut self, group: Group) {
+        *self.group = Some(group);
+    }
+
+    pub(super) fn take(&mut self) -> Option<Group> {
+        self.group.take()
+    }
+
+    /// Makes whoever has just written a member of the group.
+    pub(super) fn add_member(&mut self) -> Option<GroupEnd> {
+        let group = self.group.as_mut()?;
+        let (tell, ending) = oneshot::channel();
+        group.members.waiting.push(tell);
+        Some(GroupEnd(ending))
+    }
+
+    /// Whether the group takes no other writer.
+    pub(super) fn is_full(&self) -> bool {
+        self.group.as_ref().is_some_and(|group| {
+            group.members.len() >= MAX_WRITES || group.begun.elapsed() >= MAX_AGE
+        })
+    }
+
+    /// Lets the next writer have its turn.
+    pub(super) fn pass(mut self) {
+        self.is_passed = true;
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        if !self.is_passed {
+            *self.group = None;
+        }
+    }
+}
+
+impl Group {
+    /// The group of a writer that has begun this transaction and done its work.
+    pub(super) fn new(txn: Txn) -> Self {
+        Self {
+            txn,
+            begun: Instant::now(),
+            savepoint: Savepoint::None,
+            members: Members::default(),
+        }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.members.len()
+    }
+
+    /// The transaction, to be committed, and those who wait for that.
+    pub(super) fn into_parts(mut self) -> (Txn, Members) {
+        self.members.is_committing = true;
+        (self.txn, self.members)
+    }
+
+    /// Keeps what was written so far apart from what the next member writes.
+    ///
+    /// Fails where there is no transaction any more: SQLite has ended it by itself.
+    pub(super) async fn enter(&mut self) -> Result<(), DbErr> {
+        let sql = match self.savepoint {
+            Savepoint::None => "SAVEPOINT member",
+            Savepoint::Written => "RELEASE member; SAVEPOINT member",
+            Savepoint::Empty => "",
+        };
+        if !sql.is_empty() {
+            self.txn.0.execute_unprepared(sql).await?;
+        }
+        self.savepoint = Savepoint::Written;
+        Ok(())
+    }
+
+    /// Undoes what a member has written. Fails as `enter` does.
+    pub(super) async fn undo(&mut self) -> Result<(), DbErr> {
+        self.txn.0.execute_unprepared("ROLLBACK TO member").await?;
+        self.savepoint = Savepoint::Empty;
+        Ok(())
+    }
+}
+
+impl Members {
+    pub(super) fn len(&self) -> usize {
+        self.waiting.len()
+    }
+
+    /// Tells everybody how the commit ended.
+    pub(super) fn tell(mut self, ended: &Result<()>) {
+        for member in self.waiting.drain(..) {
+            // Who has left does not hear it.
+            let _ = member.send(Ending::Ended(ended.clone()));
+        }
+    }
+}
+
+impl Drop for Members {
+    fn drop(&mut self) {
+        for member in self.waiting.drain(..) {
+            if !self.is_committing {
+                let _ = member.send(Ending::RolledBack);
+            }
+        }
+    }
+}
+
+impl GroupEnd {
+    pub(super) async fn get(&mut self) -> Ending {
+        let ending = (&mut self.0).await;
+        ending.unwrap_or(Ending::Ended(Err(Error::OutcomeUnknown)))
+    }
+}
