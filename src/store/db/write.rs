@@ -168,3 +168,6 @@ impl Db {
         turn.map_err(|_| Error::Unavailable)
     }
 }
+
+#[cfg(test)]
+mod tests;

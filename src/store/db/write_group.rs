@@ -24,14 +24,18 @@ const MAX_WRITES: usize = 64;
 const MAX_AGE: Duration = Duration::from_millis(20);
 
 /// The turns of the writers of a file, first come, first served. A clone is the same queue.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct WriteQueue(Arc<Mutex<Option<Group>>>);
+#[derive(Clone, Debug)]
+pub(crate) struct WriteQueue {
+    open: Arc<Mutex<Option<Group>>>,
+    pub(super) max_age: Duration,
+}
 
 /// A writer's turn. If it is dropped and not passed on, as where a writer is cut off or panics, the
 /// group is rolled back.
 #[derive(Debug)]
 pub(super) struct Turn {
     group: OwnedMutexGuard<Option<Group>>,
+    max_age: Duration,
     is_passed: bool,
 }
 
@@ -76,11 +80,21 @@ pub(super) enum Ending {
 #[derive(Debug)]
 pub(super) struct GroupEnd(oneshot::Receiver<Ending>);
 
+impl Default for WriteQueue {
+    fn default() -> Self {
+        Self {
+            open: Arc::default(),
+            max_age: MAX_AGE,
+        }
+    }
+}
+
 impl WriteQueue {
     /// Waits for a turn.
     pub(super) async fn turn(&self) -> Turn {
         Turn {
-            group: self.0.clone().lock_owned().await,
+            group: self.open.clone().lock_owned().await,
+            max_age: self.max_age,
             is_passed: false,
         }
     }
@@ -111,7 +125,7 @@ impl Turn {
     /// Whether the group takes no other writer.
     pub(super) fn is_full(&self) -> bool {
         self.group.as_ref().is_some_and(|group| {
-            group.members.len() >= MAX_WRITES || group.begun.elapsed() >= MAX_AGE
+            group.members.len() >= MAX_WRITES || group.begun.elapsed() >= self.max_age
         })
     }
 
