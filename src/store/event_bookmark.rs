@@ -41,8 +41,8 @@ pub(crate) async fn at(db: &Db, position: Position) -> Result<Option<Bookmark>> 
     Ok(row.as_ref().map(of_row).transpose()?)
 }
 
-/// Those of these changes; `None` of one that has no position yet. Those that are not, or no longer,
-/// in the feed are left out.
+/// Those of these changes; `None` of one that has no position yet. Changes that are not, or no
+/// longer, in the feed are left out.
 pub(crate) async fn of_changes(
     db: &Db,
     mut changes: Vec<ChangeId>,

@@ -1,5 +1,7 @@
 //! Writing: `Db::write` runs work in a transaction, and again on a conflict.
 
+use std::time::Instant;
+
 use sea_orm::{DbBackend, TransactionTrait};
 use tokio::time::timeout;
 use tracing::Instrument;
@@ -9,7 +11,7 @@ use crate::{
     store::db::{
         database::Db,
         transaction::{Txn, Work, write_options},
-        write_group::{Ending, Group, Turn},
+        write_group::{Group, GroupEnding, WriteTurn},
     },
 };
 
@@ -103,9 +105,10 @@ impl Db {
             done
         } else {
             let txn = self.begin().await?;
+            let begun = Instant::now();
             match work.run(&txn).await {
                 Ok(done) => {
-                    turn.open(Group::new(txn));
+                    turn.open(Group::new(txn, begun));
                     Ok(done)
                 }
                 // Nobody has joined yet.
@@ -116,17 +119,17 @@ impl Db {
             }
         };
         match (self.wait_for_end(turn).await, done) {
-            (Ending::RolledBack, _) => Ok(None),
+            (GroupEnding::RolledBack, _) => Ok(None),
             // It was judged by what others had written, which is not there.
-            (Ending::Ended(Err(_)), Err(_)) => Ok(None),
-            (Ending::Ended(ended), done) => Ok(Some(ended.and(done))),
+            (GroupEnding::Ended(Err(_)), Err(_)) => Ok(None),
+            (GroupEnding::Ended(ended), done) => Ok(Some(ended.and(done))),
         }
     }
 
     /// Waits for the end of the group in which a writer has just run.
-    async fn wait_for_end(&self, mut turn: Turn) -> Ending {
+    async fn wait_for_end(&self, mut turn: WriteTurn) -> GroupEnding {
         let Some(mut ending) = turn.add_member() else {
-            return Ending::RolledBack;
+            return GroupEnding::RolledBack;
         };
         if !turn.is_full() {
             turn.pass();
@@ -142,7 +145,7 @@ impl Db {
     }
 
     /// Commits the group that is open, if any.
-    async fn end_group(&self, mut turn: Turn) -> Option<Turn> {
+    async fn end_group(&self, mut turn: WriteTurn) -> Option<WriteTurn> {
         let Some(group) = turn.take() else {
             return Some(turn);
         };
@@ -161,7 +164,7 @@ impl Db {
     }
 
     /// Waits for the turn to write, as long as for the file's lock.
-    async fn write_turn(&self) -> Result<Turn> {
+    async fn write_turn(&self) -> Result<WriteTurn> {
         let pool = self.writer.get_sqlite_connection_pool();
         let patience = pool.options().get_acquire_timeout();
         let turn = timeout(patience, self.write_queue.turn()).await;

@@ -33,7 +33,7 @@ pub(crate) struct WriteQueue {
 /// A writer's turn. If it is dropped and not passed on, as where a writer is cut off or panics, the
 /// group is rolled back.
 #[derive(Debug)]
-pub(super) struct Turn {
+pub(super) struct WriteTurn {
     group: OwnedMutexGuard<Option<Group>>,
     max_age: Duration,
     is_passed: bool,
@@ -45,7 +45,7 @@ pub(super) struct Group {
     pub(super) txn: Txn,
     begun: Instant,
     savepoint: Savepoint,
-    members: Members,
+    members: GroupMembers,
 }
 
 /// What the group's savepoint has after it.
@@ -62,14 +62,14 @@ enum Savepoint {
 /// Those who wait for a group's end. Dropped before the commit has begun, they hear that it was
 /// rolled back; after that, nobody knows.
 #[derive(Debug, Default)]
-pub(super) struct Members {
-    waiting: Vec<oneshot::Sender<Ending>>,
+pub(super) struct GroupMembers {
+    waiting: Vec<oneshot::Sender<GroupEnding>>,
     is_committing: bool,
 }
 
 /// How a group ended.
 #[derive(Clone, Debug)]
-pub(super) enum Ending {
+pub(super) enum GroupEnding {
     /// As its commit did.
     Ended(Result<()>),
     /// Before its commit: nothing is written.
@@ -78,7 +78,7 @@ pub(super) enum Ending {
 
 /// Where a member hears how its group ended.
 #[derive(Debug)]
-pub(super) struct GroupEnd(oneshot::Receiver<Ending>);
+pub(super) struct GroupEnd(oneshot::Receiver<GroupEnding>);
 
 impl Default for WriteQueue {
     fn default() -> Self {
@@ -91,8 +91,8 @@ impl Default for WriteQueue {
 
 impl WriteQueue {
     /// Waits for a turn.
-    pub(super) async fn turn(&self) -> Turn {
-        Turn {
+    pub(super) async fn turn(&self) -> WriteTurn {
+        WriteTurn {
             group: self.open.clone().lock_owned().await,
             max_age: self.max_age,
             is_passed: false,
@@ -100,7 +100,7 @@ impl WriteQueue {
     }
 }
 
-impl Turn {
+impl WriteTurn {
     /// The group that is open, if any.
     pub(super) fn group(&mut self) -> Option<&mut Group> {
         self.group.as_mut()
@@ -135,7 +135,7 @@ impl Turn {
     }
 }
 
-impl Drop for Turn {
+impl Drop for WriteTurn {
     fn drop(&mut self) {
         if !self.is_passed {
             *self.group = None;
@@ -144,13 +144,13 @@ impl Drop for Turn {
 }
 
 impl Group {
-    /// The group of a writer that has begun this transaction and done its work.
-    pub(super) fn new(txn: Txn) -> Self {
+    /// The group of a writer that has begun this transaction then and done its work.
+    pub(super) fn new(txn: Txn, begun: Instant) -> Self {
         Self {
             txn,
-            begun: Instant::now(),
+            begun,
             savepoint: Savepoint::None,
-            members: Members::default(),
+            members: GroupMembers::default(),
         }
     }
 
@@ -159,7 +159,7 @@ impl Group {
     }
 
     /// The transaction, to be committed, and those who wait for that.
-    pub(super) fn into_parts(mut self) -> (Txn, Members) {
+    pub(super) fn into_parts(mut self) -> (Txn, GroupMembers) {
         self.members.is_committing = true;
         (self.txn, self.members)
     }
@@ -188,7 +188,7 @@ impl Group {
     }
 }
 
-impl Members {
+impl GroupMembers {
     pub(super) fn len(&self) -> usize {
         self.waiting.len()
     }
@@ -197,24 +197,24 @@ impl Members {
     pub(super) fn tell(mut self, ended: &Result<()>) {
         for member in self.waiting.drain(..) {
             // Who has left does not hear it.
-            let _ = member.send(Ending::Ended(ended.clone()));
+            let _ = member.send(GroupEnding::Ended(ended.clone()));
         }
     }
 }
 
-impl Drop for Members {
+impl Drop for GroupMembers {
     fn drop(&mut self) {
         for member in self.waiting.drain(..) {
             if !self.is_committing {
-                let _ = member.send(Ending::RolledBack);
+                let _ = member.send(GroupEnding::RolledBack);
             }
         }
     }
 }
 
 impl GroupEnd {
-    pub(super) async fn get(&mut self) -> Ending {
+    pub(super) async fn get(&mut self) -> GroupEnding {
         let ending = (&mut self.0).await;
-        ending.unwrap_or(Ending::Ended(Err(Error::OutcomeUnknown)))
+        ending.unwrap_or(GroupEnding::Ended(Err(Error::OutcomeUnknown)))
     }
 }
