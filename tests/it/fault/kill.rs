@@ -36,12 +36,12 @@ async fn a_server_killed_under_128_writers_loses_nothing() {
     let address = free_address();
     let mut process = serve(address, &database, &[]).await;
     let load = Load::start(&[address], 128, 1).await;
-    for updates in [500, 1_000, 1_500] {
+    for updates in [100, 200, 300] {
         load.reach(updates).await;
         process.kill().await;
         process = serve(address, &database, &[]).await;
     }
-    load.reach(2_000).await;
+    load.reach(400).await;
     load.finish(&Sql::open(&database).await).await;
     drop(process);
 }
