@@ -6,9 +6,7 @@ use std::{
 };
 
 use parking_lot::Mutex;
-use sea_orm::{
-    ColumnTrait, DbErr, EntityTrait, QueryFilter, QuerySelect, QueryTrait,
-};
+use sea_orm::{ColumnTrait, DbErr, EntityTrait, QueryFilter, QuerySelect, QueryTrait};
 
 use crate::{
     domain::{

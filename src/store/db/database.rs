@@ -66,6 +66,7 @@ impl Db {
     pub(crate) fn watching(&self) -> Self {
         Self {
             reader: self.watcher.clone(),
+            inline: None,
             ..self.clone()
         }
     }

@@ -225,3 +225,6 @@ impl SlowStatements {
         *turns > 0
     }
 }
+
+#[cfg(test)]
+mod tests;

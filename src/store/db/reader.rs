@@ -28,8 +28,10 @@ use crate::{
             database::Db,
             fair_queue::Permit,
             inline_reader::{InlineReaders, InlineRows},
+            observer::Observer,
             pool::abandoned::unless_abandoned,
             read_account::{ReadAccount, WaitedFor},
+            to_the_end::ToTheEnd,
         },
         row::Row,
     },
@@ -47,6 +49,7 @@ pub(crate) struct Reader<'db> {
     pub(super) turn: Option<Arc<Turn>>,
     /// What short statements are read with, on SQLite.
     inline: Option<&'db InlineReaders>,
+    observer: &'db Observer,
 }
 
 /// A caller's turn.
@@ -81,6 +84,7 @@ impl Db {
             connections: &self.reader,
             turn,
             inline: self.inline.as_deref(),
+            observer: &self.observer,
         })
     }
 
@@ -170,6 +174,7 @@ impl Reader<'_> {
             }
             share_thread(time).await;
             if let Some(InlineRows { rows, bytes }) = found {
+                self.observer.inline_done(&statement.sql, time);
                 account.map_or(Ok(()), |account| account.hold_rows(bytes))?;
                 return Ok(rows);
             }
@@ -203,8 +208,8 @@ impl Reader<'_> {
     }
 }
 
-/// Runs a statement. One of a caller is a task of its own, since it holds its connection to its
-/// end, even if nobody waits for that.
+/// Runs a statement. One of a caller runs to its end even if nobody waits for that, since it holds
+/// its connection so long.
 pub(super) async fn run_counted<T: Send + 'static>(
     turn: Option<Arc<Turn>>,
     statement: impl Future<Output = Result<T, DbErr>> + Send + 'static,
@@ -224,11 +229,7 @@ pub(super) async fn run_counted<T: Send + 'static>(
         done
     };
     let counted = unless_abandoned(abandon.0.clone(), counted);
-    match tokio::spawn(counted.in_current_span()).await {
-        Ok(done) => done,
-        Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
-        Err(error) => Err(DbErr::Custom(error.to_string())),
-    }
+    ToTheEnd::new(counted.in_current_span()).await
 }
 
 /// Lets other tasks have the thread, after a task has read on it for some milliseconds in a row.

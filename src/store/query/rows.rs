@@ -53,9 +53,7 @@ pub(crate) async fn read_all<M: FromRow + RowBytes + Send + 'static>(
 }
 
 /// A row, unless it cannot be read, and the bytes of its texts.
-pub(crate) fn read_row<M: FromRow + RowBytes>(
-    row: Row<'_>,
-) -> Result<(Option<M>, usize), DbErr> {
+pub(crate) fn read_row<M: FromRow + RowBytes>(row: Row<'_>) -> Result<(Option<M>, usize), DbErr> {
     let row = row.if_readable(M::from_row(row))?;
     let bytes = row.as_ref().map_or(0, M::text_bytes);
     Ok((row, bytes))
