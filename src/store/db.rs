@@ -25,7 +25,6 @@ pub(crate) mod revision;
 pub(crate) mod schema_status;
 pub(crate) mod server_url;
 pub(crate) mod statistics;
-pub(crate) mod to_the_end;
 pub(crate) mod transaction;
 pub(crate) mod watched_file;
 pub(crate) mod writability;

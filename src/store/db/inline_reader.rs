@@ -1,8 +1,8 @@
 //! Reads an SQLite file on the thread that asks: rows in the system's cache are read in less time
 //! than another thread takes to wake up.
 //!
-//! A statement is given a small budget. Where that is not enough, or anything is unusual, nothing of
-//! it counts, and a connection of the pool runs it from the start: it may wait, it has the
+//! A statement is given a small budget. Where that is not enough, or anything is unusual, nothing
+//! of it counts, and a connection of the pool runs it from the start: it may wait, it has the
 //! statement's time limit, and its errors are those that callers are told.
 
 use std::{

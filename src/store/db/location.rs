@@ -175,7 +175,8 @@ impl DatabaseLocation {
         open(target, config, purpose, connections).await
     }
 
-    /// Opens what reads inline, on SQLite. Without it, or where it cannot be opened, the pool reads.
+    /// Opens what reads inline, on SQLite. Without it, or where it cannot be opened, the pool
+    /// reads.
     pub(crate) fn open_inline(
         &self,
         config: &DatabaseConfig,

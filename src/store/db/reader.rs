@@ -31,7 +31,6 @@ use crate::{
             observer::Observer,
             pool::abandoned::unless_abandoned,
             read_account::{ReadAccount, WaitedFor},
-            to_the_end::ToTheEnd,
         },
         row::Row,
     },
@@ -179,7 +178,8 @@ impl Reader<'_> {
                 return Ok(rows);
             }
         }
-        self.read_pooled(statement, read).await
+        // Boxed, so that what was read inline does not hold it.
+        Box::pin(self.read_pooled(statement, read)).await
     }
 
     /// Every row of a query, by a connection of the pool. `read` is asked once for each.
@@ -193,10 +193,8 @@ impl Reader<'_> {
     ) -> Result<Vec<T>> {
         let account = self.turn.as_ref().map(|turn| turn.account.clone());
         let read = move |row: &QueryResult| read(Row::Pooled(row));
-        let rows = self
-            .run(|db| async move { read_counted(&db, statement, account.as_deref(), read).await });
-        // Boxed, so that whoever asks does not hold it.
-        Box::pin(rows).await?
+        self.run(|db| async move { read_counted(&db, statement, account.as_deref(), read).await })
+            .await?
     }
 
     async fn run<T, F>(&self, statement: impl FnOnce(DatabaseConnection) -> F) -> Result<T, DbErr>
@@ -208,8 +206,8 @@ impl Reader<'_> {
     }
 }
 
-/// Runs a statement. One of a caller runs to its end even if nobody waits for that, since it holds
-/// its connection so long.
+/// Runs a statement. One of a caller is a task of its own, since it holds its connection to its
+/// end, even if nobody waits for that.
 pub(super) async fn run_counted<T: Send + 'static>(
     turn: Option<Arc<Turn>>,
     statement: impl Future<Output = Result<T, DbErr>> + Send + 'static,
@@ -229,7 +227,11 @@ pub(super) async fn run_counted<T: Send + 'static>(
         done
     };
     let counted = unless_abandoned(abandon.0.clone(), counted);
-    ToTheEnd::new(counted.in_current_span()).await
+    match tokio::spawn(counted.in_current_span()).await {
+        Ok(done) => done,
+        Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+        Err(error) => Err(DbErr::Custom(error.to_string())),
+    }
 }
 
 /// Lets other tasks have the thread, after a task has read on it for some milliseconds in a row.

@@ -34,13 +34,14 @@ pub(crate) async fn by_key<E: ListedEntity, K: Into<sea_orm::Value> + Clone>(
 ///
 /// # Errors
 /// The caller would hold too much memory.
-pub(crate) async fn read_rows<T: Send + 'static>(
+pub(crate) fn read_rows<T: Send + 'static>(
     db: &Db,
     select: SelectStatement,
     read: impl FnMut(Row<'_>) -> Result<(T, usize), DbErr> + Send + 'static,
-) -> Result<Vec<T>> {
+) -> impl Future<Output = Result<Vec<T>>> {
+    // Here, so that the future does not hold the query.
     let statement = db.backend().build(&select);
-    db.reader().await?.read_all(statement, read).await
+    async move { db.reader().await?.read_all(statement, read).await }
 }
 
 /// The rows of a query that can be read.
@@ -76,5 +77,6 @@ pub(crate) async fn read_rows_once<T: Send + 'static>(
     read: impl FnMut(Row<'_>) -> Result<(T, usize), DbErr> + Send + 'static,
 ) -> Result<Vec<T>> {
     let statement = db.backend().build(&select);
-    db.reader().await?.read_pooled(statement, read).await
+    let reader = db.reader().await?;
+    Box::pin(reader.read_pooled(statement, read)).await
 }

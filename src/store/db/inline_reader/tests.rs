@@ -1,3 +1,5 @@
+//! Reading inline, over files of a table each.
+
 use rusqlite::Connection;
 use sea_orm::{DbBackend, Statement};
 use tempfile::TempDir;
