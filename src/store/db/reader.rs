@@ -167,13 +167,15 @@ impl Reader<'_> {
             let begun = Instant::now();
             let found = inline.read(&statement, &mut read);
             let time = begun.elapsed();
+            if found.is_some() {
+                self.observer.inline_done(&statement.sql, time);
+            }
             let account = self.turn.as_ref().map(|turn| &turn.account);
             if let Some(account) = account {
-                account.add(time);
+                account.add(begun.elapsed());
             }
             share_thread(time).await;
             if let Some(InlineRows { rows, bytes }) = found {
-                self.observer.inline_done(&statement.sql, time);
                 account.map_or(Ok(()), |account| account.hold_rows(bytes))?;
                 return Ok(rows);
             }
