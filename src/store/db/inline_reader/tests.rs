@@ -12,13 +12,13 @@ const ENDLESS: &str =
 const NUMBERS: &str = "SELECT n FROM t ORDER BY n";
 
 /// A file with a table of these values, a connection that writes to it, and a reader.
-struct Fixture {
+struct ReadFile {
     dir: TempDir,
     writer: Connection,
     readers: InlineReaders,
 }
 
-impl Fixture {
+impl ReadFile {
     fn new(journal: &str, values: &str) -> Self {
         let dir = tempfile::tempdir().expect("a folder");
         let file = dir.path().join("t.sqlite");
@@ -56,7 +56,7 @@ fn ints(readers: &InlineReaders, statement: &Statement) -> Option<Vec<i64>> {
 
 #[test]
 fn rows_are_read_with_their_values_bound() {
-    let fixture = Fixture::new("wal", "VALUES (1), (2), (3), (9223372036854775807), ('x')");
+    let fixture = ReadFile::new("wal", "VALUES (1), (2), (3), (9223372036854775807), ('x')");
     let sql = "SELECT n FROM t WHERE n >= ? AND n <> ? AND n <> ? ORDER BY n";
     let values = [2.into(), 3_i64.into(), "x".into()];
     let statement = Statement::from_sql_and_values(DbBackend::Sqlite, sql, values);
@@ -67,7 +67,7 @@ fn rows_are_read_with_their_values_bound() {
 
 #[test]
 fn a_statement_beyond_its_budget_is_left_to_the_pool_for_some_turns() {
-    let fixture = Fixture::new("wal", "VALUES (1)");
+    let fixture = ReadFile::new("wal", "VALUES (1)");
     let (readers, statement) = (&fixture.readers, plain(ENDLESS));
     assert_eq!(ints(readers, &statement), None);
     let is_left = || readers.slow.lock().is_left_to_pool(&statement.sql);
@@ -83,7 +83,7 @@ fn a_statement_beyond_its_budget_is_left_to_the_pool_for_some_turns() {
 
 #[test]
 fn rows_that_take_too_much_are_left_to_the_pool() {
-    let fixture = Fixture::new("wal", "VALUES (1), (2)");
+    let fixture = ReadFile::new("wal", "VALUES (1), (2)");
     let statement = plain(NUMBERS);
     let each = |bytes| {
         let read = |row: Row<'_>| Ok((row.get::<i64>(0)?, bytes));
@@ -98,13 +98,13 @@ fn rows_that_take_too_much_are_left_to_the_pool() {
 fn odd_values_are_left_to_the_pool() {
     let odd = ["'7'", "7.5", "x'37'", "NULL", "9223372036854775808"];
     for value in odd {
-        let fixture = Fixture::new("wal", &format!("VALUES ({value})"));
+        let fixture = ReadFile::new("wal", &format!("VALUES ({value})"));
         assert_eq!(ints(&fixture.readers, &plain(NUMBERS)), None, "{value}");
     }
-    let broken = Fixture::new("wal", "VALUES (CAST(x'ff' AS TEXT))");
+    let broken = ReadFile::new("wal", "VALUES (CAST(x'ff' AS TEXT))");
     let read = |row: Row<'_>| Ok((row.get::<String>(0)?, 0));
     assert!(broken.readers.read(&plain(NUMBERS), read).is_none());
-    let big = Fixture::new("wal", "VALUES (2147483648)");
+    let big = ReadFile::new("wal", "VALUES (2147483648)");
     let read = |row: Row<'_>| Ok((row.get::<i32>(0)?, 0));
     assert!(big.readers.read(&plain(NUMBERS), read).is_none());
     assert_eq!(ints(&big.readers, &plain(NUMBERS)), Some(vec![1 << 31]));
@@ -112,7 +112,7 @@ fn odd_values_are_left_to_the_pool() {
 
 #[test]
 fn a_locked_file_is_not_waited_for() {
-    let fixture = Fixture::new("delete", "VALUES (1)");
+    let fixture = ReadFile::new("delete", "VALUES (1)");
     let lock = fixture.writer.execute_batch("BEGIN EXCLUSIVE");
     lock.expect("a lock");
     assert_eq!(ints(&fixture.readers, &plain(NUMBERS)), None);
@@ -122,7 +122,7 @@ fn a_locked_file_is_not_waited_for() {
 
 #[test]
 fn a_write_is_refused() {
-    let fixture = Fixture::new("wal", "VALUES (1)");
+    let fixture = ReadFile::new("wal", "VALUES (1)");
     let write = plain("INSERT INTO t VALUES (2) RETURNING n");
     assert_eq!(ints(&fixture.readers, &write), None);
     assert_eq!(ints(&fixture.readers, &plain(NUMBERS)), Some(vec![1]));
@@ -131,7 +131,7 @@ fn a_write_is_refused() {
 /// Nor once a statement was ended in its middle.
 #[test]
 fn no_statement_keeps_the_log_from_being_emptied() {
-    let fixture = Fixture::new("wal", "VALUES (1), (2), ('odd')");
+    let fixture = ReadFile::new("wal", "VALUES (1), (2), ('odd')");
     let write = "UPDATE t SET n = n; PRAGMA wal_checkpoint(TRUNCATE)";
     let endless = ENDLESS.replace("FROM c) SELECT", "FROM c, t) SELECT");
     for sql in ["SELECT n FROM t WHERE n < 3", NUMBERS, &endless] {
@@ -143,7 +143,7 @@ fn no_statement_keeps_the_log_from_being_emptied() {
 
 #[test]
 fn closed_readers_leave_the_log_to_the_last_connection() {
-    let mut fixture = Fixture::new("wal", "VALUES (1)");
+    let mut fixture = ReadFile::new("wal", "VALUES (1)");
     assert_eq!(ints(&fixture.readers, &plain(NUMBERS)), Some(vec![1]));
     fixture.readers.close();
     assert_eq!(ints(&fixture.readers, &plain(NUMBERS)), None);
