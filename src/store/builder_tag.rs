@@ -121,7 +121,7 @@ pub(crate) async fn of_builders(
             let bytes = name.len();
             Ok(((id, name), bytes))
         };
-        for (id, name) in read_rows(db, select, read).await? {
+        for (id, name) in read_rows(db, &select, read).await? {
             tags.entry(BuilderId(id)).or_default().push(name);
         }
     }

@@ -50,7 +50,7 @@ pub(crate) async fn pages_of<E: ListedEntity, P: Parent + ColumnValue>(
             Ok(((id, row), bytes))
         };
         let mut grouped: HashMap<P, Vec<_>> = HashMap::with_capacity(parents.len());
-        for (id, row) in read_rows(db, select, read).await? {
+        for (id, row) in read_rows(db, &select, read).await? {
             grouped.entry(id).or_default().push(row);
         }
         let size = selection.size();

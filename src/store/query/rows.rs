@@ -36,11 +36,11 @@ pub(crate) async fn by_key<E: ListedEntity, K: Into<sea_orm::Value> + Clone>(
 /// The caller would hold too much memory.
 pub(crate) fn read_rows<T: Send + 'static>(
     db: &Db,
-    select: SelectStatement,
+    select: &SelectStatement,
     read: impl FnMut(Row<'_>) -> Result<(T, usize), DbErr> + Send + 'static,
 ) -> impl Future<Output = Result<Vec<T>>> {
     // Here, so that the future does not hold the query.
-    let statement = db.backend().build(&select);
+    let statement = db.backend().build(select);
     async move { db.reader().await?.read_all(statement, read).await }
 }
 
@@ -49,7 +49,7 @@ pub(crate) async fn read_all<M: FromRow + RowBytes + Send + 'static>(
     db: &Db,
     select: SelectStatement,
 ) -> Result<Vec<M>> {
-    let rows = read_rows(db, select, read_row).await?;
+    let rows = read_rows(db, &select, read_row).await?;
     Ok(rows.into_iter().flatten().collect())
 }
 
