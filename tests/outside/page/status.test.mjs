@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { setTimeout } from "node:timers/promises";
+import { isDeepStrictEqual } from "node:util";
 import { launchBrowser } from "../chromium.mjs";
 import { TIMEOUT, start } from "../server.mjs";
 import { openTab, shot, shows, status } from "./browser.mjs";
@@ -38,8 +39,11 @@ async function onHome(flags, body) {
 
 const isPast = (page) => page.locator("main.is-past").count();
 const cells = (page) => page.locator(".cell").evaluateAll((all) => all.toReversed().map((cell) => cell.getAttribute("aria-label").split(",")[0]));
+// A build is added and finished by two events, which may be shown one after the other.
 const untilCells = async (page, wanted) => {
-  await page.waitForFunction((count) => document.querySelectorAll(".cell").length === count, wanted.length);
+  for (const end = Date.now() + TIMEOUT; Date.now() < end; await setTimeout(20)) {
+    if (isDeepStrictEqual(await cells(page), wanted)) return;
+  }
   assert.deepEqual(await cells(page), wanted);
 };
 
