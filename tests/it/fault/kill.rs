@@ -41,7 +41,7 @@ async fn a_server_killed_under_128_writers_loses_nothing() {
         process.kill().await;
         process = serve(address, &database, &[]).await;
     }
-    load.reach(800).await;
+    load.reach(600).await;
     load.finish(&Sql::open(&database).await).await;
     drop(process);
 }
