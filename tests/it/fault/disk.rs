@@ -1,10 +1,11 @@
 //! A full disk. `SMALL_DISK` names an empty file system of a few megabytes; `scripts/test` mounts
 //! one.
 
-use std::{collections::HashSet, io::Write, path::PathBuf};
+use std::{collections::HashSet, env, fs, io::Write, path::PathBuf};
 
 use futures_util::future::join_all;
 use serde_json::json;
+use tokio::sync::{Mutex, MutexGuard};
 
 use crate::{
     database_file::ready,
@@ -12,9 +13,20 @@ use crate::{
     support::{client::Client, database::Database, process::Process, sql::Sql, wait_until, ws::Ws},
 };
 
+/// The small disk, emptied, for one test at a time; `None` where there is none.
+async fn small_disk() -> Option<(MutexGuard<'static, ()>, PathBuf)> {
+    static TURN: Mutex<()> = Mutex::const_new(());
+    let disk = env::var_os("SMALL_DISK").map(PathBuf::from)?;
+    let turn = TURN.lock().await;
+    for file in fs::read_dir(&disk).unwrap() {
+        fs::remove_file(file.unwrap().path()).unwrap();
+    }
+    Some((turn, disk))
+}
+
 #[tokio::test]
 async fn a_full_disk_loses_no_acknowledged_write() {
-    let Some(disk) = std::env::var_os("SMALL_DISK").map(PathBuf::from) else {
+    let Some((_turn, disk)) = small_disk().await else {
         return;
     };
     let database = Database::at(&disk.join("steps.sqlite"));
@@ -26,7 +38,7 @@ async fn a_full_disk_loses_no_acknowledged_write() {
     let mut ws = Ws::connect(process.address).await;
     ws.subscribe(&after(&start)).await;
     let ballast = disk.join("ballast");
-    let mut file = std::fs::File::create(&ballast).unwrap();
+    let mut file = fs::File::create(&ballast).unwrap();
     while file.write_all(&[1; 4_096]).is_ok() {}
     drop(file);
     let set = "mutation($s: Int!, $t: String!) { setStepStateString(stepid: $s, stateString: $t) { cursor } }";
@@ -56,7 +68,7 @@ async fn a_full_disk_loses_no_acknowledged_write() {
     assert_eq!((status, &body["database"]), (200, &json!("ok")), "{body}");
     let writable = body["writable"].as_str().unwrap();
     assert!(writable.contains("the disk is full"), "{body}");
-    std::fs::remove_file(&ballast).unwrap();
+    fs::remove_file(&ballast).unwrap();
     // Without a write that would show it.
     wait_until(async || ready(process.address).await.1["writable"] == true).await;
     written.push(json!(client.set_state(stepid, "room").await));
@@ -75,7 +87,7 @@ async fn a_full_disk_loses_no_acknowledged_write() {
 /// Writers that wait for each other, some of which fail on the full disk.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_full_disk_under_many_writers_keeps_what_is_acknowledged_and_nothing_else() {
-    let Some(disk) = std::env::var_os("SMALL_DISK").map(PathBuf::from) else {
+    let Some((_turn, disk)) = small_disk().await else {
         return;
     };
     let database = Database::at(&disk.join("many.sqlite"));
@@ -84,7 +96,7 @@ async fn a_full_disk_under_many_writers_keeps_what_is_acknowledged_and_nothing_e
     let build = client.add_build("b").await;
     let (stepid, _) = client.new_step(build, "s").await;
     let ballast = disk.join("ballast of many");
-    let mut file = std::fs::File::create(&ballast).unwrap();
+    let mut file = fs::File::create(&ballast).unwrap();
     while file.write_all(&[1; 4_096]).is_ok() {}
     drop(file);
     let text = "x".repeat(4_000);
@@ -112,7 +124,7 @@ async fn a_full_disk_under_many_writers_keeps_what_is_acknowledged_and_nothing_e
         (written, refused)
     };
     let done = join_all((0..16).map(write)).await;
-    std::fs::remove_file(&ballast).unwrap();
+    fs::remove_file(&ballast).unwrap();
     process.kill().await;
     let process = Process::start(&database, &[]).await;
     let sql = Sql::open(&database).await;
