@@ -4,7 +4,11 @@ use std::time::{Duration, Instant};
 
 use migration::{
     SchemaManager,
-    feed::{FeedObject, FeedOwner, ObjectKind, earlier::take_over, feed_objects, record_again},
+    feed::{
+        FeedObject, FeedOwner, ObjectKind,
+        earlier::{self, take_over},
+        feed_objects, record_again,
+    },
     noun::{Noun, NounSet},
     token::{EXPIRES_AT, TABLE, add_expiry, tokens},
 };
@@ -113,9 +117,13 @@ impl InstallSession {
         Ok(changes)
     }
 
-    /// Takes over the feed of an earlier version, if there is one.
+    /// Takes over the feed of an earlier version. Whether there was one, which a try that broke off
+    /// may have renamed already.
     pub(crate) async fn take_over(&self) -> Result<bool, DbErr> {
-        self.retry(async || {
+        let was_there = SchemaManager::new(&self.db)
+            .has_table(earlier::TABLE)
+            .await?;
+        let take = async || {
             let triggered = triggered(&self.feed, &read_catalog(&self.db).await?);
             let were_recorded = triggered.contains(Noun::Step);
             // There no transaction holds it together.
@@ -127,8 +135,9 @@ impl InstallSession {
             let taken = take_over(&SchemaManager::new(&txn), self.owner, were_recorded).await?;
             txn.commit().await?;
             Ok(taken)
-        })
-        .await
+        };
+        self.retry(take).await?;
+        Ok(was_there)
     }
 
     /// The nouns of which every change is recorded.
