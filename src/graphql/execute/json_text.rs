@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use async_graphql::{ScalarType, Value};
+use async_graphql::Value;
+use serde::Serialize;
 
 use crate::graphql::execute::budget::{Budget, SHORT_TEXT};
 
@@ -32,21 +33,9 @@ impl JsonText {
         self.json.extend_from_slice(json.as_bytes());
     }
 
-    /// Adds a word of JSON.
-    #[expect(clippy::unnecessary_wraps, reason = "as every way to write a value")]
-    pub(crate) fn word(&mut self, word: &str) -> Result<(), NotPlain> {
-        self.push(word);
-        Ok(())
-    }
-
-    /// Adds a number.
-    pub(crate) fn number(&mut self, number: i32) -> Result<(), NotPlain> {
-        serde_json::to_writer(&mut self.json, &number).map_err(|_| NotPlain)
-    }
-
-    /// Adds a string.
-    pub(crate) fn string(&mut self, text: &str) -> Result<(), NotPlain> {
-        serde_json::to_writer(&mut self.json, text).map_err(|_| NotPlain)
+    /// Adds a value.
+    pub(crate) fn value(&mut self, value: &(impl Serialize + ?Sized)) -> Result<(), NotPlain> {
+        serde_json::to_writer(&mut self.json, value).map_err(|_| NotPlain)
     }
 
     /// Adds a text of which an answer may not have too much.
@@ -54,12 +43,7 @@ impl JsonText {
         if text.len() > SHORT_TEXT {
             self.text_bytes += text.len();
         }
-        self.string(text)
-    }
-
-    /// Adds a scalar.
-    pub(crate) fn scalar(&mut self, scalar: &impl ScalarType) -> Result<(), NotPlain> {
-        serde_json::to_writer(&mut self.json, &scalar.to_value()).map_err(|_| NotPlain)
+        self.value(text)
     }
 
     /// Whether an answer may have as much.

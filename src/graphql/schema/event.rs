@@ -184,5 +184,5 @@ impl AnyEvent {
 }
 
 plain_leaf! {
-    [] EventKind, |value, out| out.string(name_of(*value));
+    [] EventKind, |value, out| out.value(name_of(*value));
 }

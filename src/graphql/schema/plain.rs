@@ -278,9 +278,9 @@ macro_rules! plain_leaf {
 pub(crate) use plain_leaf;
 
 plain_leaf! {
-    [] i32, |value, out| out.number(*value);
-    [] bool, |value, out| out.word(if *value { "true" } else { "false" });
-    [] ID, |value, out| out.string(value);
+    [] i32, |value, out| out.value(value);
+    [] bool, |value, out| out.value(value);
+    [] ID, |value, out| out.value(&**value);
 }
 
 /// The name of an enum's value.

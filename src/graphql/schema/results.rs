@@ -39,5 +39,5 @@ impl Results {
 }
 
 plain_leaf! {
-    [] Results, |value, out| out.string(name_of(*value));
+    [] Results, |value, out| out.value(name_of(*value));
 }

@@ -168,6 +168,6 @@ fn is_integer(number: &Number) -> bool {
 }
 
 plain_leaf! {
-    [] DateTime, |value, out| out.scalar(value);
-    [] EventCursor, |value, out| out.string(&value.0);
+    [] DateTime, |value, out| out.value(&value.to_value());
+    [] EventCursor, |value, out| out.value(&value.0);
 }
