@@ -120,9 +120,8 @@ impl InstallSession {
     /// Takes over the feed of an earlier version. Whether there was one, which a try that broke off
     /// may have renamed already.
     pub(crate) async fn take_over(&self) -> Result<bool, DbErr> {
-        let was_there = SchemaManager::new(&self.db)
-            .has_table(earlier::TABLE)
-            .await?;
+        let look = async || SchemaManager::new(&self.db).has_table(earlier::TABLE).await;
+        let was_there = self.retry(look).await?;
         let take = async || {
             let triggered = triggered(&self.feed, &read_catalog(&self.db).await?);
             let were_recorded = triggered.contains(Noun::Step);
