@@ -1,5 +1,7 @@
 //! Which database, and how many connections and seconds it may take.
 
+#[cfg(test)]
+use std::path::Path;
 use std::{path::PathBuf, time::Duration};
 
 use clap::Args;
@@ -101,6 +103,23 @@ pub(crate) struct DatabaseConfig {
 }
 
 impl DatabaseConfig {
+    /// That of a unit test over this file: one connection of each kind, and short waits.
+    #[cfg(test)]
+    pub(crate) fn of_test_file(file: &Path) -> Self {
+        Self {
+            database_url: Some(format!("sqlite://{}?mode=rwc", file.display())),
+            database_url_file: None,
+            readers: 1,
+            writers: 1,
+            snapshot_readers: 1,
+            snapshot_seconds: 1,
+            busy_seconds: 1,
+            connect_seconds: 1,
+            statement_seconds: 0,
+            read_only: false,
+        }
+    }
+
     /// The database's URL, as it was given or by default.
     pub(crate) fn url(&self) -> &str {
         self.database_url.as_deref().unwrap_or(DEFAULT_URL)

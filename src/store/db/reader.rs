@@ -304,18 +304,7 @@ mod tests {
     async fn a_statement_that_nobody_waits_for_is_stopped_and_charged() {
         let folder = tempfile::tempdir().expect("a folder");
         let file = folder.path().join("new.sqlite");
-        let config = DatabaseConfig {
-            database_url: Some(format!("sqlite://{}?mode=rwc", file.display())),
-            database_url_file: None,
-            readers: 1,
-            writers: 1,
-            snapshot_readers: 1,
-            snapshot_seconds: 1,
-            busy_seconds: 1,
-            connect_seconds: 1,
-            statement_seconds: 0,
-            read_only: false,
-        };
+        let config = DatabaseConfig::of_test_file(&file);
         let db = connect(&config, PendingMigrations::Apply).await;
         let db = db.expect("a database");
         let (charge, mut charged) = mpsc::unbounded_channel();

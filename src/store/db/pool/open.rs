@@ -159,6 +159,8 @@ where
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, DbErr};
 
     use crate::{
@@ -170,18 +172,10 @@ mod tests {
         },
     };
 
-    fn config(url: String) -> DatabaseConfig {
+    fn config(file: &Path) -> DatabaseConfig {
         DatabaseConfig {
-            database_url: Some(url),
-            database_url_file: None,
-            readers: 1,
-            writers: 1,
-            snapshot_readers: 1,
-            snapshot_seconds: 1,
-            busy_seconds: 1,
-            connect_seconds: 1,
             statement_seconds: 1,
-            read_only: false,
+            ..DatabaseConfig::of_test_file(file)
         }
     }
 
@@ -194,7 +188,7 @@ mod tests {
         let folder = tempfile::tempdir()?;
         let file = folder.path().join("new.sqlite");
         let url = format!("sqlite://{}?mode=rwc", file.display());
-        let config = config(url.clone());
+        let config = config(&file);
         let target = Target {
             url: &url,
             password: None,
@@ -217,7 +211,7 @@ mod tests {
 
     #[test]
     fn sessions_read_unless_they_are_to_write() {
-        let config = config(String::new());
+        let config = config(Path::new(""));
         for purpose in [Purpose::Inspect, Purpose::Read, Purpose::ReadBuildbots] {
             let on = "SET default_transaction_read_only = on;";
             assert!(postgres_session(&config, purpose).contains(on));

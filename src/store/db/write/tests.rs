@@ -38,16 +38,8 @@ impl Fixture {
         let folder = tempfile::tempdir().expect("a folder");
         let file = folder.path().join("new.sqlite");
         let config = DatabaseConfig {
-            database_url: Some(format!("sqlite://{}?mode=rwc", file.display())),
-            database_url_file: None,
-            readers: 1,
-            writers: 1,
-            snapshot_readers: 1,
-            snapshot_seconds: 1,
             busy_seconds: 30,
-            connect_seconds: 1,
-            statement_seconds: 0,
-            read_only: false,
+            ..DatabaseConfig::of_test_file(&file)
         };
         let db = connect(&config, PendingMigrations::Apply).await;
         let mut db = db.expect("a database");
