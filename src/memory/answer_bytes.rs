@@ -1,5 +1,5 @@
-//! How long an answer is as it is sent, found before it is written. What an answer is made of is
-//! small beside its text where names are long, or characters are escaped.
+//! How long an answer may be as it is sent, and REST's are, found before they are written. What an
+//! answer is made of is small beside its text where names are long, or characters are escaped.
 
 use std::io::{self, ErrorKind, Write};
 

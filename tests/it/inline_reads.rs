@@ -1,6 +1,8 @@
 //! What SQLite reads on the thread that asks: only what is short, and nothing that the answers
 //! show. The other databases must give the same answers.
 
+use std::path::PathBuf;
+
 use buildbot_graphql::testing::Clock;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -9,7 +11,7 @@ use crate::support::{
     client::Client,
     database::{Database, on_sqlite},
     process::Process,
-    server::Server,
+    server::{Server, WITHOUT_LIMITS},
     sql::Sql,
 };
 
@@ -17,15 +19,6 @@ use crate::support::{
 const BUILDS: usize = 500;
 const STEPS: usize = 12;
 const LONG: usize = 250;
-
-const FLAGS: [&str; 6] = [
-    "--anonymous",
-    "write",
-    "--max-cost",
-    "10000000",
-    "--max-values",
-    "100000000",
-];
 
 /// Adds builds of a builder, with steps whose texts are long.
 async fn seed(database: &Database, builderid: &Value) {
@@ -61,7 +54,7 @@ async fn builder(client: &Client) -> Value {
 }
 
 async fn seeded() -> Server {
-    let server = Server::with_flags(&FLAGS).await;
+    let server = Server::with_flags(&WITHOUT_LIMITS).await;
     let id = builder(&server.client()).await;
     seed(&server.database, &id).await;
     server
@@ -135,20 +128,27 @@ async fn a_long_statement_holds_nobody_up() {
     assert!(answered > 10, "only {answered}");
 }
 
+const BUILD: &str = "query($b: Int!) { build(buildid: $b) { number } }";
+
+/// A server over a file of its own folder.
+async fn in_folder() -> (TempDir, PathBuf, Server) {
+    let dir = TempDir::new().unwrap();
+    let file = dir.path().join("steps.sqlite");
+    let flags = ["--anonymous", "write"];
+    let server = Server::on(Database::at(&file), &flags, Clock::System, None).await;
+    (dir, file, server)
+}
+
 #[tokio::test]
 async fn a_row_of_a_file_that_is_gone_is_not_read() {
     if !on_sqlite("others have no such file") {
         return;
     }
-    let dir = TempDir::new().unwrap();
-    let file = dir.path().join("steps.sqlite");
-    let flags = ["--anonymous", "write"];
-    let server = Server::on(Database::at(&file), &flags, Clock::System, None).await;
+    let (dir, file, server) = in_folder().await;
     let client = server.client();
     let build = client.add_build("b").await;
-    let query = "query($b: Int!) { build(buildid: $b) { number } }";
     let ask = json!({ "b": build });
-    let data = client.data(query, ask.clone()).await;
+    let data = client.data(BUILD, ask.clone()).await;
     assert_eq!(data["build"]["number"], 1);
     std::fs::rename(&file, dir.path().join("moved")).unwrap();
     // Notices it.
@@ -158,13 +158,11 @@ async fn a_row_of_a_file_that_is_gone_is_not_read() {
             json!({}),
         )
         .await;
-    let (code, message) = client.error(query, ask.clone()).await;
+    let (code, message) = client.error(BUILD, ask.clone()).await;
     assert_eq!(code, "UNAVAILABLE", "{message}");
     std::fs::rename(dir.path().join("moved"), &file).unwrap();
     crate::support::wait_until(async || {
-        let body = json!({ "query": query, "variables": ask });
-        let answer = client.http.post(&client.url).json(&body).send().await;
-        let answer: Value = answer.unwrap().json().await.unwrap();
+        let answer = client.execute(BUILD, ask.clone()).await;
         answer["data"]["build"]["number"] == 1
     })
     .await;
@@ -175,14 +173,10 @@ async fn a_server_that_stops_leaves_no_log_behind() {
     if !on_sqlite("others have no such file") {
         return;
     }
-    let dir = TempDir::new().unwrap();
-    let file = dir.path().join("steps.sqlite");
-    let flags = ["--anonymous", "write"];
-    let server = Server::on(Database::at(&file), &flags, Clock::System, None).await;
+    let (dir, file, server) = in_folder().await;
     let client = server.client();
     let build = client.add_build("b").await;
-    let query = "query($b: Int!) { build(buildid: $b) { number } }";
-    client.data(query, json!({ "b": build })).await;
+    client.data(BUILD, json!({ "b": build })).await;
     let log = dir.path().join("steps.sqlite-wal");
     assert!(log.exists());
     server.stop().await;

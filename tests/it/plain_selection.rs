@@ -159,16 +159,7 @@ async fn what_is_skipped_or_merged_is_written_as_selected() {
         empty: build(buildid: 1) { steps(limit: 1) { name @include(if: $no) } }
         none: build(buildid: 99) { number } list: build(buildid: 1) { steps(limit: 0) { name } } }
         fragment A on Step { urls { url } number urls { name } }";
-    let body = json!({ "query": query });
-    let client = server.client();
-    let sent = client
-        .http
-        .post(&client.url)
-        .json(&body)
-        .send()
-        .await
-        .unwrap();
-    let text = sent.text().await.unwrap();
+    let text = server.client().text(query).await;
     let step = r#"{"urls":[{"url":"http://example.org/?a=1&b=<c>","name":"a \"b\" \\ 😀"}],"number":0,"name":"one"}"#;
     let others = r#""empty":{"steps":[{}]},"none":null,"list":{"steps":[]}"#;
     assert_eq!(text, format!(r#"{{"data":{{"step":{step},{others}}}}}"#));

@@ -5,20 +5,6 @@ use serde_json::{Value, json};
 
 use crate::support::server::Server;
 
-/// The response's data as text, with its keys in the order in which they were sent.
-async fn text(server: &Server, query: &str) -> String {
-    let client = server.client();
-    let body = json!({ "query": query });
-    let response = client
-        .http
-        .post(&client.url)
-        .json(&body)
-        .send()
-        .await
-        .unwrap();
-    response.text().await.unwrap()
-}
-
 async fn seeded() -> Server {
     let server = Server::start().await;
     let client = server.client();
@@ -42,7 +28,7 @@ async fn fields_keep_the_order_of_the_request() {
         r#""steps":[{"build":{"number":1,"buildid":1},"name":"one","stepid":1},"#,
         r#"{"build":{"number":1,"buildid":1},"name":"two","stepid":2}]}}}"#,
     );
-    assert_eq!(text(&server, query).await, expected);
+    assert_eq!(server.client().text(query).await, expected);
 }
 
 async fn data_and_codes(server: &Server, query: &str) -> (Value, Vec<String>) {
@@ -141,7 +127,10 @@ async fn a_failed_field_is_null_beside_the_others() {
         assert_eq!(given_codes, codes, "{query}");
     }
     // As text, since the failed field has its place in the order too.
-    let text = text(&server, "{ builder { name } build(buildid: 1) { number } }").await;
+    let text = server
+        .client()
+        .text("{ builder { name } build(buildid: 1) { number } }")
+        .await;
     let data = r#"{"data":{"builder":null,"build":{"number":1}},"#;
     assert!(text.starts_with(data), "{text}");
 }

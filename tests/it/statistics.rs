@@ -14,7 +14,7 @@ use reference::Reference;
 
 use crate::{
     filter::seed::{Dice, named, quote},
-    support::server::Server,
+    support::server::{Server, WITHOUT_LIMITS},
 };
 
 /// Everything that the reference knows of a builder.
@@ -22,15 +22,6 @@ const BUILDER: &str = "builderid \
      stats(last: $last) { builds results { results count } successRate medianDurationS \
      p95DurationS steps { name runs failures medianDurationS p95DurationS medianLockWaitS } } \
      builds(first: 500) { nodes { buildid durationS expectedCompleteAt currentStep { stepid } } }";
-
-const FLAGS: [&str; 6] = [
-    "--anonymous",
-    "write",
-    "--max-cost",
-    "10000000",
-    "--max-values",
-    "100000000",
-];
 
 /// A builder without builds, then with ever more.
 const BUILDERS: usize = 6;
@@ -109,7 +100,7 @@ fn rows(dice: &mut Dice) -> String {
 #[tokio::test]
 async fn statistics_match_the_reference() {
     for seed in [1, 2, 3] {
-        let server = Server::with_flags(&FLAGS).await;
+        let server = Server::with_flags(&WITHOUT_LIMITS).await;
         let sql = server.sql().await;
         sql.run(&rows(&mut Dice(seed))).await;
         let reference = Reference::read(&sql).await;
@@ -131,7 +122,7 @@ async fn statistics_match_the_reference() {
 /// Builds with a step that runs, from the random rows.
 #[tokio::test]
 async fn a_builds_own_answers_are_the_same_by_every_way() {
-    let server = Server::with_flags(&FLAGS).await;
+    let server = Server::with_flags(&WITHOUT_LIMITS).await;
     let sql = server.sql().await;
     sql.run(&rows(&mut Dice(4))).await;
     let client = server.client();

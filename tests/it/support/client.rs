@@ -58,6 +58,13 @@ impl Client {
             .await
     }
 
+    /// The whole response to a query as text, with its keys in the order in which they were sent.
+    pub(crate) async fn text(&self, query: &str) -> String {
+        let body = json!({ "query": query });
+        let response = self.http.post(&self.url).json(&body).send().await;
+        response.unwrap().text().await.unwrap()
+    }
+
     /// The data of an operation that must succeed.
     pub(crate) async fn data(&self, query: &str, variables: Value) -> Value {
         let mut response = self.execute(query, variables).await;

@@ -7,6 +7,16 @@ use tokio::{task::JoinHandle, time::timeout};
 
 use super::{client::Client, database::Database, sql::Sql, ws::Ws};
 
+/// Lets everybody write, and ask for more than a caller usually may.
+pub(crate) const WITHOUT_LIMITS: [&str; 6] = [
+    "--anonymous",
+    "write",
+    "--max-cost",
+    "10000000",
+    "--max-values",
+    "100000000",
+];
+
 /// A server that stops when dropped.
 pub(crate) struct Server {
     pub(crate) handle: ServerHandle,
