@@ -16,6 +16,7 @@
 
 pub(crate) mod attachment;
 pub(crate) mod backfill;
+pub(crate) mod bookmark_reader;
 pub(crate) mod builder_directory;
 pub(crate) mod byte_queue;
 pub(crate) mod cursor;

@@ -108,6 +108,8 @@ metrics! {
     /// How long the database took for a statement, by pool.
     statement_seconds: Histograms<PoolLabels> =
         "statement_duration" in Seconds, Family::new_with_constructor(statement_buckets);
+    /// How many mutations' writes shared a commit, on SQLite.
+    commit_writes: Histogram = "commit_writes", commit_buckets();
     /// How long callers waited for their turn, for a connection that reads or for one of their own
     /// operations to end, by what they waited for and outcome.
     wait_seconds: Histograms<WaitLabels> =
@@ -138,6 +140,11 @@ fn request_buckets() -> Histogram {
 /// From 0.1 milliseconds to 13 seconds.
 fn statement_buckets() -> Histogram {
     Histogram::new(exponential_buckets(0.000_1, 2.0, 18))
+}
+
+/// From one to 64.
+fn commit_buckets() -> Histogram {
+    Histogram::new(exponential_buckets(1.0, 2.0, 7))
 }
 
 /// From a point to a million.

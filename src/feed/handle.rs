@@ -20,7 +20,10 @@ use crate::{
         error::{Error, ErrorCode, Result},
         id::ChangeId,
     },
-    feed::{cursor, dispatcher::Dispatcher, epoch::FeedEpoch, sequencer::Sequencer},
+    feed::{
+        bookmark_reader::BookmarkReader, cursor, dispatcher::Dispatcher, epoch::FeedEpoch,
+        sequencer::Sequencer,
+    },
     memory::MemoryBudget,
     metrics::Metrics,
     store::{db::database::Db, event, event_bookmark, event_reach, feed_install::probe::find_feed},
@@ -52,6 +55,7 @@ pub(crate) struct FeedState {
     epoch_turn: tokio::sync::Mutex<()>,
     dispatcher: Mutex<Dispatcher>,
     sequencer: Sequencer,
+    bookmarks: BookmarkReader,
     newest_seen: Mutex<Option<Bookmark>>,
     /// When the tail last read the feed to its end; `None` while there are no subscribers.
     caught_up_at: Mutex<Option<Instant>>,
@@ -84,6 +88,7 @@ impl Feed {
             epoch_turn: tokio::sync::Mutex::default(),
             dispatcher: Mutex::default(),
             sequencer: Sequencer::default(),
+            bookmarks: BookmarkReader::default(),
             newest_seen: Mutex::default(),
             caught_up_at: Mutex::default(),
             metrics,
@@ -178,7 +183,7 @@ impl Feed {
         let begun = Instant::now();
         loop {
             let sequenced = match self.sequence_all().await {
-                Ok(()) => event_bookmark::of_change(&self.0.db, change).await,
+                Ok(()) => self.0.bookmarks.of_change(&self.0.db, change).await,
                 Err(error) => Err(error),
             };
             match sequenced {

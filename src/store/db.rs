@@ -27,4 +27,6 @@ pub(crate) mod statistics;
 pub(crate) mod transaction;
 pub(crate) mod watched_file;
 pub(crate) mod writability;
+pub(crate) mod write;
 pub(crate) mod write_ahead_log;
+pub(crate) mod write_group;

@@ -1,6 +1,6 @@
 //! The bookmarks of events, which cursors carry and every reader of the feed keeps.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, collections::HashMap};
 
 use migration::{feed::GAP, noun::Noun};
 use ring::digest::{Context, SHA256};
@@ -12,7 +12,7 @@ use sea_orm::{
 use crate::{
     domain::{
         bookmark::Bookmark,
-        error::{Error, Result},
+        error::Result,
         id::{ChangeId, Position},
     },
     store::{
@@ -41,16 +41,28 @@ pub(crate) async fn at(db: &Db, position: Position) -> Result<Option<Bookmark>> 
     Ok(row.as_ref().map(of_row).transpose()?)
 }
 
-/// The one of a change; `None` until it has a position.
-///
-/// # Errors
-/// `FeedDetached` where the change is not, or no longer, in the feed.
-pub(crate) async fn of_change(db: &Db, change: ChangeId) -> Result<Option<Bookmark>> {
-    let event = Entity::find().filter(Column::Id.eq(change));
-    let row = query_one(&db.reader().await?, event).await?;
-    let row = row.ok_or(Error::FeedDetached)?;
-    let position: Option<Position> = row.try_get("", "position")?;
-    Ok(position.map(|_| of_row(&row)).transpose()?)
+/// Those of these changes; `None` of one that has no position yet. Changes that are not, or no
+/// longer, in the feed are left out.
+pub(crate) async fn of_changes(
+    db: &Db,
+    mut changes: Vec<ChangeId>,
+) -> Result<HashMap<ChangeId, Option<Bookmark>>> {
+    // The last one again and again, so that there are few texts of statements to compile.
+    if let Some(last) = changes.last().copied() {
+        changes.resize(changes.len().next_power_of_two(), last);
+    }
+    let position = position_expr(db.backend());
+    let events = Entity::find()
+        .filter(Column::Id.is_in(changes))
+        .expr_as(position, "position");
+    let statement = db.backend().build(&events.into_query());
+    let rows = db.reader().await?.query_all_raw(statement).await?;
+    let found = rows.iter().map(|row| {
+        let position: Option<Position> = row.try_get("", "position")?;
+        let bookmark = position.map(|_| of_row(row)).transpose()?;
+        Ok((row.try_get("", "id")?, bookmark))
+    });
+    Ok(found.collect::<Result<_, DbErr>>()?)
 }
 
 async fn query_one(

@@ -17,6 +17,7 @@ use crate::support::{
     sql::Sql,
 };
 
+mod groups;
 mod locks;
 
 const WRITE: [&str; 2] = ["--anonymous", "write"];

@@ -16,6 +16,7 @@ use crate::{
         pool::purpose::Purpose,
         read_account::{SLOW_SNAPSHOT, SLOW_STATEMENT, reader_queue},
         writability::Writability,
+        write_group::WriteQueue,
     },
 };
 
@@ -131,6 +132,7 @@ async fn connect_ours(
     let snapshots = open_snapshots(location, config, Purpose::Read).await?;
     let db = Db {
         writer,
+        write_queue: WriteQueue::default(),
         reader,
         queue: reader_queue(config.readers, SLOW_STATEMENT),
         account: None,
@@ -176,6 +178,7 @@ async fn connect_buildbots(
         account: None,
         watcher: location.open(config, watch, 1).await?,
         writer: location.open(config, keep, 1).await?,
+        write_queue: WriteQueue::default(),
         snapshots: open_snapshots(location, config, read).await?,
         snapshot_queue: reader_queue(config.snapshot_readers, SLOW_SNAPSHOT),
         snapshot_time: config.snapshot_time(),

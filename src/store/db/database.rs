@@ -21,6 +21,7 @@ use crate::{
         read_account::{ReadAccount, ReaderQueue},
         watched_file::WatchedFile,
         writability::Writability,
+        write_group::WriteQueue,
     },
 };
 
@@ -40,6 +41,8 @@ pub(crate) struct Db {
     /// Buildbot master's database it writes to the feed's own tables alone, and connects only when
     /// there is something to write.
     pub(crate) writer: DatabaseConnection,
+    /// The turns of those who write to an SQLite file.
+    pub(super) write_queue: WriteQueue,
     /// Notices the writes of other processes, without waiting for readers.
     pub(crate) watcher: DatabaseConnection,
     /// Long snapshots, so that they never keep a reader waiting.

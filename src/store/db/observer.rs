@@ -20,6 +20,7 @@ pub(crate) struct Observer {
     pub(crate) on_statement: Option<StatementCallback>,
     pub(crate) seconds: Option<Histograms<PoolLabels>>,
     pub(crate) wait_seconds: Option<Histograms<WaitLabels>>,
+    pub(crate) commit_writes: Option<Histogram>,
 }
 
 impl fmt::Debug for Observer {
@@ -35,6 +36,14 @@ impl Observer {
             let labels = WaitLabels::new(WaitFor::Reader, outcome);
             let histogram = seconds.get_or_create(&labels);
             histogram.observe(after.as_secs_f64());
+        }
+    }
+
+    /// Observes a commit of this many writes on SQLite.
+    pub(crate) fn observe_commit(&self, writes: usize) {
+        if let Some(commit_writes) = &self.commit_writes {
+            #[expect(clippy::cast_precision_loss, reason = "there are few")]
+            commit_writes.observe(writes as f64);
         }
     }
 

@@ -50,6 +50,7 @@ impl Db {
     pub(crate) fn measure(&mut self, metrics: &Metrics) {
         self.observer.seconds = Some(metrics.statement_seconds.clone());
         self.observer.wait_seconds = Some(metrics.wait_seconds.clone());
+        self.observer.commit_writes = Some(metrics.commit_writes.clone());
         self.observe();
     }
 

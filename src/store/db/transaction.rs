@@ -1,22 +1,18 @@
-//! Writing: transactions, which are tried again on a conflict, and row locks.
+//! Transactions, what is done in them, and row locks.
 
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use sea_orm::{
     ConnectionTrait, DatabaseTransaction, DbBackend, EntityTrait, QuerySelect, Select,
-    SqliteTransactionMode, TransactionOptions, TransactionTrait, sea_query::LockType,
+    SqliteTransactionMode, TransactionOptions, sea_query::LockType,
 };
-
 use tokio::time::timeout;
 
 use crate::{
     domain::error::{Error, Result},
-    store::db::{database::Db, error_kind::is_answer},
+    store::db::error_kind::is_answer,
 };
-
-/// How often a write that met a conflict is tried.
-const TRIES: usize = 10;
 
 /// How long a server's answer to a commit is waited for: a connection may be lost without a word.
 const COMMIT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -36,46 +32,6 @@ where
 {
     fn run<'t>(&'t self, txn: &'t Txn) -> BoxFuture<'t, Result<T>> {
         self(txn)
-    }
-}
-
-impl Db {
-    /// Runs `work` in one transaction: all of it happens, or nothing. On a conflict with another
-    /// writer (a name or number taken meanwhile, a deadlock) it runs again.
-    ///
-    /// # Errors
-    /// Those of `work`, `begin` and `commit`; `Conflict` where others were in the way again and
-    /// again.
-    pub(crate) async fn write<T: Send>(&self, work: &impl Work<T>) -> Result<T> {
-        let mut tries = TRIES;
-        loop {
-            let txn = self.begin().await?;
-            let done = match work.run(&txn).await {
-                Ok(done) => txn.commit().await.map(|()| done),
-                Err(error) => {
-                    txn.roll_back().await;
-                    Err(error)
-                }
-            };
-            tries -= 1;
-            self.writability.learn(&done);
-            match done {
-                Err(Error::Conflict) if tries > 0 => {}
-                // What was committed meanwhile may have gone into a file that is not there.
-                Ok(_) if self.look_at_file().is_err() => return Err(Error::OutcomeUnknown),
-                done => return done,
-            }
-        }
-    }
-
-    /// Begins a transaction.
-    ///
-    /// # Errors
-    /// `FileGone`, `ReadOnly`, or `Unavailable` where SQLite's write lock is not to be had in time.
-    pub(crate) async fn begin(&self) -> Result<Txn> {
-        self.look_at_file()?;
-        self.require_writable()?;
-        Ok(Txn(self.writer.begin_with_options(write_options()).await?))
     }
 }
 
@@ -111,7 +67,7 @@ impl Txn {
     }
 
     /// Rolls back now, not when the connection is next used: others may wait for its locks.
-    async fn roll_back(self) {
+    pub(super) async fn roll_back(self) {
         if let Err(error) = self.0.rollback().await {
             tracing::debug!(%error, "a transaction did not roll back cleanly");
         }

@@ -29,6 +29,23 @@ async fn a_killed_server_loses_nothing() {
     drop(process);
 }
 
+/// Writes that wait for each other may share a commit, which the kill cuts off.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_killed_under_128_writers_loses_nothing() {
+    let database = Database::fresh().await;
+    let address = free_address();
+    let mut process = serve(address, &database, &[]).await;
+    let load = Load::start(&[address], 128, 1).await;
+    for updates in [100, 200, 300] {
+        load.reach(updates).await;
+        process.kill().await;
+        process = serve(address, &database, &[]).await;
+    }
+    load.reach(400).await;
+    load.finish(&Sql::open(&database).await).await;
+    drop(process);
+}
+
 #[tokio::test]
 async fn a_kill_between_two_writes_loses_neither() {
     let database = Database::fresh().await;
