@@ -24,6 +24,7 @@ pub(crate) mod idempotency_payload;
 pub(crate) mod invalid_values;
 pub(crate) mod position;
 pub(crate) mod query;
+pub(crate) mod row;
 pub(crate) mod row_bytes;
 pub(crate) mod sequencer;
 pub(crate) mod snapshot;

@@ -31,6 +31,7 @@ use crate::{
             page, per_parent,
             rows::{MAX_BINDS, by_key, read_all},
         },
+        row::{FromRow, Row},
         row_bytes::RowBytes,
         unchecked_int::UncheckedInt,
     },
@@ -66,6 +67,25 @@ impl Model {
     }
 }
 
+impl FromRow for Model {
+    fn from_row(row: Row<'_>) -> std::result::Result<Self, DbErr> {
+        let mut columns = row.columns();
+        Ok(Self {
+            id: columns.take()?,
+            number: columns.take()?,
+            builderid: columns.take()?,
+            buildrequestid: columns.take()?,
+            workerid: columns.take()?,
+            masterid: columns.take()?,
+            started_at: columns.take()?,
+            complete_at: columns.take()?,
+            locks_duration_s: columns.take()?,
+            state_string: columns.take()?,
+            results: columns.take()?,
+        })
+    }
+}
+
 impl RowBytes for Model {
     fn text_bytes(&self) -> usize {
         self.state_string.len()
@@ -81,11 +101,10 @@ impl ListedEntity for Entity {
             return Self::find();
         }
         // Without the column no waits were counted, so the value is 0.
-        let columns = Column::iter().filter(|column| !matches!(column, Column::LocksDurationS));
-        Self::find()
-            .select_only()
-            .columns(columns)
-            .expr_as(no_lock_duration(), Column::LocksDurationS)
+        Column::iter().fold(Self::find().select_only(), |select, column| match column {
+            Column::LocksDurationS => select.expr_as(no_lock_duration(), column),
+            column => select.column(column),
+        })
     }
 }
 

@@ -12,6 +12,7 @@ use crate::{
             field::utf8_bytes,
             rows::{MAX_BINDS, read_all},
         },
+        row::{FromRow, Row},
         row_bytes::RowBytes,
     },
 };
@@ -34,6 +35,18 @@ pub(crate) struct Model {
 pub(crate) enum Relation {}
 
 impl ActiveModelBehavior for ActiveModel {}
+
+impl FromRow for Model {
+    fn from_row(row: Row<'_>) -> std::result::Result<Self, DbErr> {
+        let mut columns = row.columns();
+        Ok(Self {
+            buildid: columns.take()?,
+            name: columns.take()?,
+            value: columns.take()?,
+            source: columns.take()?,
+        })
+    }
+}
 
 impl RowBytes for Model {
     fn text_bytes(&self) -> usize {

@@ -30,6 +30,7 @@ use crate::{
             page,
             rows::by_key,
         },
+        row::{FromRow, Row},
         row_bytes::RowBytes,
     },
 };
@@ -52,6 +53,21 @@ pub(crate) struct Model {
 pub(crate) enum Relation {}
 
 impl ActiveModelBehavior for ActiveModel {}
+
+impl FromRow for Model {
+    fn from_row(row: Row<'_>) -> std::result::Result<Self, DbErr> {
+        let mut columns = row.columns();
+        Ok(Self {
+            id: columns.take()?,
+            name: columns.take()?,
+            description: columns.take()?,
+            description_format: columns.take()?,
+            description_html: columns.take()?,
+            projectid: columns.take()?,
+            name_hash: columns.take()?,
+        })
+    }
+}
 
 impl RowBytes for Model {
     fn text_bytes(&self) -> usize {

@@ -6,10 +6,7 @@ use std::{
 };
 
 use parking_lot::Mutex;
-use sea_orm::{
-    ColumnTrait, DbErr, EntityTrait, FromQueryResult, QueryFilter, QueryResult, QuerySelect,
-    QueryTrait,
-};
+use sea_orm::{ColumnTrait, DbErr, EntityTrait, QueryFilter, QuerySelect, QueryTrait};
 
 use crate::{
     domain::{
@@ -25,9 +22,10 @@ use crate::{
         db::database::Db,
         query::{
             per_parent,
-            rows::{MAX_BINDS, if_readable, read_rows},
+            rows::{MAX_BINDS, read_rows_once},
             selection::{RowRange, Selection},
         },
+        row::{FromRow, Row},
         step,
         unchecked_int::UncheckedInt,
     },
@@ -63,7 +61,7 @@ pub(crate) async fn newest_builds(
 }
 
 /// What statistics read of a step.
-#[derive(Debug, FromQueryResult)]
+#[derive(Debug)]
 struct StepRow {
     buildid: BuildId,
     name: String,
@@ -71,6 +69,20 @@ struct StepRow {
     started_at: Option<UncheckedInt>,
     locks_acquired_at: Option<UncheckedInt>,
     complete_at: Option<UncheckedInt>,
+}
+
+impl FromRow for StepRow {
+    fn from_row(row: Row<'_>) -> Result<Self, DbErr> {
+        let mut columns = row.columns();
+        Ok(Self {
+            buildid: columns.take()?,
+            name: columns.take()?,
+            results: columns.take()?,
+            started_at: columns.take()?,
+            locks_acquired_at: columns.take()?,
+            complete_at: columns.take()?,
+        })
+    }
 }
 
 impl StepRow {
@@ -161,11 +173,11 @@ pub(crate) async fn sum_up_steps(
             .filter(Buildid.is_in(builds.iter().copied()))
             .limit(limit.saturating_sub(rows as u64));
         let sums = sums.clone();
-        let add = move |row: &QueryResult| -> Result<((), usize), DbErr> {
-            let step = if_readable(StepRow::from_query_result(row, ""));
+        let add = move |row: Row<'_>| -> Result<((), usize), DbErr> {
+            let step = row.if_readable(StepRow::from_row(row))?;
             Ok(((), step.map_or(0, |step| sums.lock().add(&step))))
         };
-        rows += read_rows(db, select.into_query(), add).await?.len();
+        rows += read_rows_once(db, select.into_query(), add).await?.len();
     }
     let sums = std::mem::take(&mut sums.lock().sets);
     let summed = sums.into_iter().map(|(set, steps)| (set, summarize(steps)));

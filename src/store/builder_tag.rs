@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use ring::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
 use sea_orm::{
     ActiveValue::{NotSet, Set},
-    DbBackend, JoinType, QueryOrder, QueryResult, QuerySelect, QueryTrait, RelationTrait,
+    DbBackend, JoinType, QueryOrder, QuerySelect, QueryTrait, RelationTrait,
     entity::prelude::*,
     sea_query::{ExprTrait, Query, SelectStatement},
 };
@@ -18,6 +18,7 @@ use crate::{
             field::utf8_bytes,
             rows::{MAX_BINDS, read_rows},
         },
+        row::Row,
     },
 };
 
@@ -115,8 +116,8 @@ pub(crate) async fn of_builders(
             .filter(Column::Builderid.is_in(ids.iter().map(|id| id.0)))
             .order_by_asc(Column::Id)
             .into_query();
-        let read = |row: &QueryResult| {
-            let (id, name): (i32, String) = (row.try_get_by(0)?, row.try_get_by(1)?);
+        let read = |row: Row<'_>| {
+            let (id, name): (i32, String) = (row.get(0)?, row.get(1)?);
             let bytes = name.len();
             Ok(((id, name), bytes))
         };

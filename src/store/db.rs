@@ -10,6 +10,7 @@ pub(crate) mod error_kind;
 pub(crate) mod fair_queue;
 pub(crate) mod file_access;
 pub(crate) mod health;
+pub(crate) mod inline_reader;
 pub(crate) mod location;
 pub(crate) mod migrate;
 pub(crate) mod observer;

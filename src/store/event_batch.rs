@@ -24,7 +24,7 @@ use crate::{
         event::{Column, Entity, Event, EventObject, Model, Relation},
         event_bookmark::of_event,
         position::position_expr,
-        query::rows,
+        row::if_readable,
     },
 };
 
@@ -107,7 +107,7 @@ fn read_row(row: &QueryResult) -> Result<((Bookmark, Option<Event>), usize), DbE
     let model = Model::from_query_result(row, "");
     let bookmark = of_event(row, model.as_ref().ok())?;
     let event = model.and_then(|model| read_event(row, model, bookmark));
-    let event = rows::if_readable(event);
+    let event = if_readable(event);
     let bytes = event.as_ref().map_or(0, |event| event.object.event_bytes());
     Ok(((bookmark, event), bytes))
 }

@@ -5,7 +5,7 @@ use std::{collections::VecDeque, sync::Arc};
 
 use migration::noun::Noun;
 use sea_orm::{
-    Condition, ConnectionTrait, FromQueryResult, QueryResult, QueryTrait,
+    Condition, ConnectionTrait, QueryResult, QueryTrait,
     entity::prelude::*,
     sea_query::{Alias, ExprTrait, Order, Query, SelectStatement},
 };
@@ -25,7 +25,8 @@ use crate::{
         },
         event::{EventObject, unsequenced},
         event_bookmark,
-        query::{field::ListedEntity, filter::condition, rows::if_readable},
+        query::{field::ListedEntity, filter::condition},
+        row::{FromRow, Row, if_readable},
         step,
     },
 };
@@ -184,7 +185,7 @@ impl Source {
         match self.noun {
             Noun::Builder => |row| {
                 read_row(row, |row| {
-                    let builder = builder::Model::from_query_result(row, "")?;
+                    let builder = builder::Model::from_row(Row::Pooled(row))?;
                     Ok(EventObject::Builder {
                         id: builder.id,
                         row: Some(Arc::new(builder)),
@@ -193,13 +194,13 @@ impl Source {
             },
             Noun::Build => |row| {
                 read_row(row, |row| {
-                    let build = build::Model::from_query_result(row, "")?;
+                    let build = build::Model::from_row(Row::Pooled(row))?;
                     Ok(EventObject::Build(Arc::new(build)))
                 })
             },
             Noun::Step => |row| {
                 read_row(row, |row| {
-                    let step = step::Model::from_query_result(row, "")?;
+                    let step = step::Model::from_row(Row::Pooled(row))?;
                     Ok(EventObject::Step(Arc::new(step)))
                 })
             },

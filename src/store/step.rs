@@ -32,6 +32,7 @@ use crate::{
             rows::by_key,
             selection::{RowRange, Selection},
         },
+        row::{FromRow, Row},
         row_bytes::RowBytes,
         unchecked_int::UncheckedInt,
     },
@@ -65,6 +66,25 @@ impl Model {
     #[must_use]
     pub(crate) fn is_hidden(&self) -> bool {
         self.hidden.int() != Some(0)
+    }
+}
+
+impl FromRow for Model {
+    fn from_row(row: Row<'_>) -> std::result::Result<Self, DbErr> {
+        let mut columns = row.columns();
+        Ok(Self {
+            id: columns.take()?,
+            number: columns.take()?,
+            name: columns.take()?,
+            buildid: columns.take()?,
+            started_at: columns.take()?,
+            locks_acquired_at: columns.take()?,
+            complete_at: columns.take()?,
+            state_string: columns.take()?,
+            results: columns.take()?,
+            urls_json: columns.take()?,
+            hidden: columns.take()?,
+        })
     }
 }
 

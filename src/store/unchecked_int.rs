@@ -3,6 +3,7 @@
 use sea_orm::{
     ColIdx, QueryResult, TryGetError, TryGetable,
     sea_query::{ArrayType, ColumnType, Nullable, Value, ValueType, ValueTypeErr},
+    sqlx::{Row, TypeInfo, ValueRef},
 };
 use serde::{Deserialize, Serialize};
 
@@ -50,20 +51,29 @@ impl UncheckedInt {
     }
 }
 
+/// The bytes of a column's numbers on PostgreSQL if they are fewer than 8: its driver reads a
+/// number by the exact width, and Buildbot's differ from ours.
+fn narrow_width<I: ColIdx>(row: &QueryResult, index: I) -> Option<u8> {
+    let row = row.try_as_pg_row()?;
+    let value = row.try_get_raw(index.as_sqlx_postgres_index()).ok()?;
+    match value.type_info().name() {
+        "INT2" => Some(2),
+        "INT4" => Some(4),
+        _ => None,
+    }
+}
+
 impl TryGetable for UncheckedInt {
     fn try_get_by<I: ColIdx>(row: &QueryResult, index: I) -> Result<Self, TryGetError> {
-        match i64::try_get_by(row, index) {
+        let int = match narrow_width(row, index) {
+            Some(2) => i16::try_get_by(row, index).map(i64::from),
+            Some(_) => i32::try_get_by(row, index).map(i64::from),
+            None => i64::try_get_by(row, index),
+        };
+        match int {
             Ok(n) => Ok(Self::Int(n)),
             Err(null @ TryGetError::Null(_)) => Err(null),
             Err(TryGetError::DbErr(_)) => {
-                // PostgreSQL's driver wants the exact width, and Buildbot's differ from ours.
-                let narrow = i32::try_get_by(row, index).map(i64::from);
-                let narrow = narrow.or_else(|_| i16::try_get_by(row, index).map(i64::from));
-                match narrow {
-                    Ok(n) => return Ok(Self::Int(n)),
-                    Err(null @ TryGetError::Null(_)) => return Err(null),
-                    Err(TryGetError::DbErr(_)) => {}
-                }
                 let real = f64::try_get_by(row, index).map(|x| x.to_string());
                 let text = real.or_else(|_| String::try_get_by(row, index));
                 Ok(Self::Invalid(text.unwrap_or_default().into()))

@@ -21,6 +21,7 @@ mod held;
 mod http;
 mod http2;
 mod idempotency;
+mod inline_reads;
 mod limits;
 mod loader;
 mod master;

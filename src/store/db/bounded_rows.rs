@@ -96,7 +96,7 @@ async fn read_while<T>(
 
 /// The span of a statement for traces, as sea-orm makes one for each whose rows are not streamed.
 /// The statement's text has placeholders for its values.
-fn statement_span(statement: &Statement) -> Span {
+pub(super) fn statement_span(statement: &Statement) -> Span {
     if !cfg!(feature = "otel") {
         return Span::none();
     }

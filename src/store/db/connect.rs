@@ -134,6 +134,7 @@ async fn connect_ours(
         writer,
         write_queue: WriteQueue::default(),
         reader,
+        inline: location.open_inline(config, Purpose::Read),
         queue: reader_queue(config.readers, SLOW_STATEMENT),
         account: None,
         watcher,
@@ -174,6 +175,7 @@ async fn connect_buildbots(
     };
     let db = Db {
         reader: open_readers(location, config, read).await?,
+        inline: location.open_inline(config, read),
         queue: reader_queue(config.readers, SLOW_STATEMENT),
         account: None,
         watcher: location.open(config, watch, 1).await?,

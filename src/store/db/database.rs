@@ -17,6 +17,7 @@ use crate::{
     },
     store::db::{
         dialect::SqlDialect,
+        inline_reader::InlineReaders,
         observer::Observer,
         read_account::{ReadAccount, ReaderQueue},
         watched_file::WatchedFile,
@@ -33,6 +34,8 @@ const MAX_WAIT: Duration = Duration::from_secs(5);
 pub(crate) struct Db {
     /// Others take it from `reader()`.
     pub(super) reader: DatabaseConnection,
+    /// What short statements are read with instead, on SQLite.
+    pub(super) inline: Option<Arc<InlineReaders>>,
     /// The turns of callers for it.
     pub(super) queue: ReaderQueue,
     /// Who reads; `None` for the server itself, which waits for no caller.
@@ -66,6 +69,7 @@ impl Db {
     pub(crate) fn watching(&self) -> Self {
         Self {
             reader: self.watcher.clone(),
+            inline: None,
             ..self.clone()
         }
     }
@@ -75,6 +79,7 @@ impl Db {
     pub(crate) fn for_snapshots(&self) -> Self {
         Self {
             reader: self.snapshots.clone(),
+            inline: None,
             queue: self.snapshot_queue.clone(),
             ..self.clone()
         }
@@ -157,6 +162,9 @@ impl Db {
 
     /// Closes every connection; on SQLite the write-ahead log is folded into the file.
     pub(crate) async fn close(&self) {
+        if let Some(inline) = &self.inline {
+            inline.close();
+        }
         for connection in [&self.reader, &self.snapshots, &self.watcher, &self.writer] {
             if let Err(error) = connection.clone().close().await {
                 tracing::warn!(%error, "a connection did not close cleanly");

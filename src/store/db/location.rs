@@ -17,6 +17,7 @@ use crate::{
     store::db::{
         error_kind::{DbErrorKind, is_not_opened},
         file_access::{FileAccess, is_free, make_private, why_not_opened},
+        inline_reader::{InlineAccess, InlineReaders},
         pool::{
             open::{Target, open},
             purpose::Purpose,
@@ -172,6 +173,33 @@ impl DatabaseLocation {
             backend: self.backend,
         };
         open(target, config, purpose, connections).await
+    }
+
+    /// Opens what reads inline, on SQLite. Without it, or where it cannot be opened, the pool
+    /// reads.
+    pub(crate) fn open_inline(
+        &self,
+        config: &DatabaseConfig,
+        purpose: Purpose,
+    ) -> Option<Arc<InlineReaders>> {
+        let (_, parameters) = self.url.split_once('?').unwrap_or_default();
+        let is_plain = parameters.split('&').all(|parameter| {
+            parameter.is_empty()
+                || parameter.starts_with("mode=")
+                || parameter.starts_with("immutable=")
+        });
+        let access = InlineAccess {
+            file: self.file.as_ref().filter(|_| is_plain)?,
+            is_read_only: self.read_only.is_some() || purpose == Purpose::ReadBuildbots,
+            is_immutable: self.is_immutable,
+        };
+        match InlineReaders::open(&access, config.readers.saturating_add(1)) {
+            Ok(readers) => Some(Arc::new(readers)),
+            Err(error) => {
+                tracing::warn!(%error, "reads take longer: the file does not open a second time");
+                None
+            }
+        }
     }
 
     /// Whether opening it to write would make a file.

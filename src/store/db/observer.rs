@@ -14,6 +14,9 @@ use crate::metrics::{
 /// Called with the text of each statement, so that a test can count them.
 pub(crate) type StatementCallback = Arc<dyn Fn(&str) + Send + Sync>;
 
+/// Called with the text of a statement and how long it took.
+type OnDone = Arc<dyn Fn(&str, Duration) + Send + Sync>;
+
 /// Everything that observes statements. A connection takes a single callback, so all share it.
 #[derive(Clone, Default)]
 pub(crate) struct Observer {
@@ -21,6 +24,7 @@ pub(crate) struct Observer {
     pub(crate) seconds: Option<Histograms<PoolLabels>>,
     pub(crate) wait_seconds: Option<Histograms<WaitLabels>>,
     pub(crate) commit_writes: Option<Histogram>,
+    pub(super) on_inline: Option<OnDone>,
 }
 
 impl fmt::Debug for Observer {
@@ -49,18 +53,35 @@ impl Observer {
 
     /// Observes the statements of one pool from here on.
     pub(crate) fn observe(&self, pool: &'static str, connection: &mut DatabaseConnection) {
+        let on_done = self.on_done(pool);
+        connection.set_metric_callback(move |info| on_done(&info.statement.sql, info.elapsed));
+    }
+
+    /// Observes what is read inline as statements of this pool from here on.
+    pub(crate) fn observe_inline(&mut self, pool: &'static str) {
+        self.on_inline = Some(self.on_done(pool));
+    }
+
+    /// Observes a statement that was read inline.
+    pub(crate) fn inline_done(&self, sql: &str, time: Duration) {
+        if let Some(on_done) = &self.on_inline {
+            on_done(sql, time);
+        }
+    }
+
+    fn on_done(&self, pool: &'static str) -> OnDone {
         let on_statement = self.on_statement.clone();
         let seconds: Option<Histogram> = self
             .seconds
             .as_ref()
             .map(|seconds| seconds.get_or_create_owned(&PoolLabels { pool }));
-        connection.set_metric_callback(move |info| {
+        Arc::new(move |sql, time| {
             if let Some(on_statement) = &on_statement {
-                on_statement(&info.statement.sql);
+                on_statement(sql);
             }
             if let Some(seconds) = &seconds {
-                seconds.observe(info.elapsed.as_secs_f64());
+                seconds.observe(time.as_secs_f64());
             }
-        });
+        })
     }
 }

@@ -1,16 +1,19 @@
 //! Reading on behalf of a caller: its statements wait for its turn, are counted for as long as they
 //! run, even if nobody waits for them any more, and their time is charged.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
 };
 
 use sea_orm::{
     ConnectionTrait, DatabaseConnection, DbBackend, DbErr, ExecResult, QueryResult, Statement,
     prelude::async_trait,
 };
-use tokio::time::Instant;
+use tokio::{task::consume_budget, time::Instant};
 use tracing::Instrument;
 
 use crate::{
@@ -19,20 +22,33 @@ use crate::{
         error::{Error, Result},
     },
     metrics::labels::WaitLabel,
-    store::db::{
-        bounded_rows::{BoundedRows, ReadRow, read_bounded, read_counted},
-        database::Db,
-        fair_queue::Permit,
-        pool::abandoned::unless_abandoned,
-        read_account::{ReadAccount, WaitedFor},
+    store::{
+        db::{
+            bounded_rows::{BoundedRows, ReadRow, read_bounded, read_counted},
+            database::Db,
+            fair_queue::Permit,
+            inline_reader::{InlineReaders, InlineRows},
+            observer::Observer,
+            pool::abandoned::unless_abandoned,
+            read_account::{ReadAccount, WaitedFor},
+        },
+        row::Row,
     },
 };
+
+/// Reading inline for so many microseconds takes a unit of a task's budget, of which tokio gives it
+/// 128 at a time.
+const SHARED_MICROS: u128 = 50;
+const MAX_SPENT: u128 = 128;
 
 /// Connections that read, for a caller whose turn it is or for the server itself.
 #[derive(Debug)]
 pub(crate) struct Reader<'db> {
     pub(super) connections: &'db DatabaseConnection,
     pub(super) turn: Option<Arc<Turn>>,
+    /// What short statements are read with, on SQLite.
+    inline: Option<&'db InlineReaders>,
+    observer: &'db Observer,
 }
 
 /// A caller's turn.
@@ -66,6 +82,8 @@ impl Db {
         Ok(Reader {
             connections: &self.reader,
             turn,
+            inline: self.inline.as_deref(),
+            observer: &self.observer,
         })
     }
 
@@ -135,20 +153,48 @@ impl Reader<'_> {
             .await
     }
 
-    /// Every row of a query. `read` says how to read one, and how many bytes its texts take.
+    /// Every row of a query. `read` says how to read one, and how many bytes its texts take; it may
+    /// be asked twice for a row.
     ///
     /// # Errors
     /// The caller would hold too much memory.
     pub(crate) async fn read_all<T: Send + 'static>(
         &self,
         statement: Statement,
-        read: impl FnMut(&QueryResult) -> Result<(T, usize), DbErr> + Send + 'static,
+        mut read: impl FnMut(Row<'_>) -> Result<(T, usize), DbErr> + Send + 'static,
+    ) -> Result<Vec<T>> {
+        if let Some(inline) = self.inline {
+            let begun = Instant::now();
+            let found = inline.read(&statement, &mut read);
+            let time = begun.elapsed();
+            let account = self.turn.as_ref().map(|turn| &turn.account);
+            if let Some(account) = account {
+                account.add(time);
+            }
+            share_thread(time).await;
+            if let Some(InlineRows { rows, bytes }) = found {
+                self.observer.inline_done(&statement.sql, time);
+                account.map_or(Ok(()), |account| account.hold_rows(bytes))?;
+                return Ok(rows);
+            }
+        }
+        // Boxed, so that what was read inline does not hold it.
+        Box::pin(self.read_pooled(statement, read)).await
+    }
+
+    /// Every row of a query, by a connection of the pool. `read` is asked once for each.
+    ///
+    /// # Errors
+    /// The caller would hold too much memory.
+    pub(crate) async fn read_pooled<T: Send + 'static>(
+        &self,
+        statement: Statement,
+        mut read: impl FnMut(Row<'_>) -> Result<(T, usize), DbErr> + Send + 'static,
     ) -> Result<Vec<T>> {
         let account = self.turn.as_ref().map(|turn| turn.account.clone());
-        let rows = self
-            .run(|db| async move { read_counted(&db, statement, account.as_deref(), read).await });
-        // Boxed, so that whoever asks does not hold it.
-        Box::pin(rows).await?
+        let read = move |row: &QueryResult| read(Row::Pooled(row));
+        self.run(|db| async move { read_counted(&db, statement, account.as_deref(), read).await })
+            .await?
     }
 
     async fn run<T, F>(&self, statement: impl FnOnce(DatabaseConnection) -> F) -> Result<T, DbErr>
@@ -185,6 +231,15 @@ pub(super) async fn run_counted<T: Send + 'static>(
         Ok(done) => done,
         Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
         Err(error) => Err(DbErr::Custom(error.to_string())),
+    }
+}
+
+/// Lets other tasks have the thread, after a task has read on it for some milliseconds in a row.
+async fn share_thread(time: Duration) {
+    // A task that has spent all of its budget comes back when others had their turn.
+    let spent = time.as_micros() / SHARED_MICROS;
+    for _ in 0..spent.min(MAX_SPENT) {
+        consume_budget().await;
     }
 }
 
@@ -228,8 +283,6 @@ impl ConnectionTrait for Reader<'_> {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use prometheus_client::metrics::gauge::Gauge;
     use tokio::{sync::mpsc, time::timeout};
 

@@ -3,8 +3,7 @@
 use std::collections::HashMap;
 
 use sea_orm::{
-    ColumnTrait, DbErr, EntityTrait, IdenStatic, QueryFilter, QueryResult, QuerySelect, QueryTrait,
-    Select, TryGetable, sea_query::Expr,
+    ColumnTrait, DbErr, EntityTrait, QueryFilter, QuerySelect, QueryTrait, Select, sea_query::Expr,
 };
 
 use crate::{
@@ -14,9 +13,10 @@ use crate::{
         query::{
             field::ListedEntity,
             filter::condition,
-            rows::{MAX_BINDS, read_rows},
+            rows::{MAX_BINDS, read_rows_once},
             selection::Parent,
         },
+        row::{ColumnValue, Row},
     },
 };
 
@@ -30,12 +30,14 @@ pub(crate) async fn count_rows<E: EntityTrait>(db: &Db, select: Select<E>) -> Re
     let select = select
         .select_only()
         .expr_as(Expr::cust("COUNT(*)"), "number");
-    let rows = read_rows(db, select.into_query(), |row| Ok((number(row)?, 0))).await?;
+    let read = |row: Row<'_>| Ok((number(row, 0)?, 0));
+    // SQLite may count a whole table in one instruction, which no budget ends.
+    let rows = read_rows_once(db, select.into_query(), read).await?;
     Ok(rows.into_iter().sum())
 }
 
 /// How many rows of each of these parents pass the filter; parents without any are left out.
-pub(crate) async fn counts_of<E: ListedEntity, P: Parent + TryGetable>(
+pub(crate) async fn counts_of<E: ListedEntity, P: Parent + ColumnValue>(
     db: &Db,
     filter: &Filter<E::Field>,
     parent: E::Column,
@@ -51,17 +53,14 @@ pub(crate) async fn counts_of<E: ListedEntity, P: Parent + TryGetable>(
             .filter(parent.is_in(parents.iter().copied()))
             .filter(condition(db.dialect(), filter))
             .group_by(parent);
-        let read = move |row: &QueryResult| {
-            let id: P = row.try_get("", parent.as_str())?;
-            Ok(((id, number(row)?), 0))
-        };
-        counts.extend(read_rows(db, select.into_query(), read).await?);
+        let read = |row: Row<'_>| Ok(((row.get::<P>(0)?, number(row, 1)?), 0));
+        counts.extend(read_rows_once(db, select.into_query(), read).await?);
     }
     Ok(counts)
 }
 
-/// A row's count.
-fn number(row: &QueryResult) -> Result<u64, DbErr> {
-    let number: i64 = row.try_get("", "number")?;
+/// A row's count, in this column.
+fn number(row: Row<'_>, place: usize) -> Result<u64, DbErr> {
+    let number: i64 = row.get(place)?;
     Ok(u64::try_from(number).unwrap_or_default())
 }

@@ -4,7 +4,7 @@ use sea_orm::{Condition, DbBackend, EntityTrait, Select, sea_query::Expr};
 
 use crate::{
     domain::filter::Test,
-    store::{db::dialect::SqlDialect, row_bytes::RowBytes},
+    store::{db::dialect::SqlDialect, row::FromRow, row_bytes::RowBytes},
 };
 
 /// A field that rows can be filtered and ordered by.
@@ -35,14 +35,14 @@ pub(crate) trait FilterField: Copy + std::fmt::Debug {
 }
 
 /// A table whose rows are listed.
-pub(crate) trait ListedEntity: EntityTrait<Model: RowBytes> {
+pub(crate) trait ListedEntity: EntityTrait<Model: FromRow + RowBytes> {
     /// What its rows are filtered and ordered by.
     type Field: FilterField;
 
     /// The table's name.
     const TABLE: &'static str;
 
-    /// Selects every column of the model.
+    /// Selects every column of the model, in the order of its fields.
     fn select(_dialect: SqlDialect) -> Select<Self> {
         Self::find()
     }

@@ -25,7 +25,7 @@ pub(crate) async fn keyset_page<E: ListedEntity>(
     args: &PageArgs<E::Field>,
 ) -> Result<Rows<E::Model>> {
     let select = select::<E>(db.dialect(), &args.into(), None);
-    let rows = read_rows(db, select, |row| Ok(read_row(row))).await?;
+    let rows = read_rows(db, select, read_row).await?;
     Ok(rows::page(rows, args.range.size))
 }
 
@@ -47,7 +47,7 @@ pub(crate) async fn offset_page<E: ListedEntity>(
         Vec::new()
     } else {
         let select = select::<E>(dialect, &selection, parent.clone());
-        read_rows(db, select, |row| Ok(read_row(row))).await?
+        read_rows(db, select, read_row).await?
     };
     let total = match found.len() as u64 {
         // The page reached the end of the list, so no count is needed.

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use sea_orm::{
-    ColumnTrait, DbBackend, IdenStatic, QueryFilter, QueryResult, QueryTrait, TryGetable,
+    ColumnTrait, DbBackend, IdenStatic, Iterable, QueryFilter, QueryTrait,
     sea_query::{Asterisk, Expr, ExprTrait, Query, SelectStatement, UnionType, WindowStatement},
 };
 
@@ -22,6 +22,7 @@ use crate::{
             rows::{MAX_BINDS, page, read_all, read_row, read_rows},
             selection::{Parent, Selection, matching, select},
         },
+        row::{ColumnValue, Row},
     },
 };
 
@@ -31,19 +32,21 @@ const MAX_TERMS: usize = 500;
 const MAX_UNION_BINDS: usize = 5_000;
 
 /// The same selection of the rows of each of these parents; parents without any are left out.
-pub(crate) async fn pages_of<E: ListedEntity, P: Parent + TryGetable>(
+pub(crate) async fn pages_of<E: ListedEntity, P: Parent + ColumnValue>(
     db: &Db,
     selection: &Selection<'_, E::Field>,
     parent: E::Column,
     parents: &[P],
 ) -> Result<HashMap<P, Rows<E::Model>>> {
     let mut pages = HashMap::with_capacity(parents.len());
+    let is_parent = |column: E::Column| column.as_str() == parent.as_str();
+    let place = E::Column::iter().position(is_parent).unwrap_or_default();
     // The other half is for the values of the filter and the keys.
     for parents in parents.chunks(MAX_BINDS / 2) {
         let select = select_of::<E, P>(db.dialect(), selection, parent, parents);
-        let read = move |row: &QueryResult| {
-            let id: P = row.try_get("", parent.as_str())?;
-            let (row, bytes) = read_row(row);
+        let read = move |row: Row<'_>| {
+            let id: P = row.get(place)?;
+            let (row, bytes) = read_row(row)?;
             Ok(((id, row), bytes))
         };
         let mut grouped: HashMap<P, Vec<_>> = HashMap::with_capacity(parents.len());

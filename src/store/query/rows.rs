@@ -1,13 +1,15 @@
 //! Running a query and reading its rows.
 
-use sea_orm::{
-    ColumnTrait, DbErr, FromQueryResult, QueryFilter, QueryResult, QueryTrait,
-    sea_query::SelectStatement,
-};
+use sea_orm::{ColumnTrait, DbErr, QueryFilter, QueryTrait, sea_query::SelectStatement};
 
 use crate::{
     domain::{error::Result, page::Rows},
-    store::{db::database::Db, query::field::ListedEntity, row_bytes::RowBytes},
+    store::{
+        db::database::Db,
+        query::field::ListedEntity,
+        row::{FromRow, Row},
+        row_bytes::RowBytes,
+    },
 };
 
 /// How many values a statement binds at most; SQLite takes 32,766.
@@ -27,33 +29,35 @@ pub(crate) async fn by_key<E: ListedEntity, K: Into<sea_orm::Value> + Clone>(
     Ok(found)
 }
 
-/// The rows of a query, as `read` reads them; it also says how many bytes a row's texts take.
+/// The rows of a query, as `read` reads them; it also says how many bytes a row's texts take. It
+/// may be asked twice for a row, and so must do nothing but read.
 ///
 /// # Errors
 /// The caller would hold too much memory.
-pub(crate) async fn read_rows<T: Send + 'static>(
+pub(crate) fn read_rows<T: Send + 'static>(
     db: &Db,
     select: SelectStatement,
-    read: impl FnMut(&QueryResult) -> Result<(T, usize), DbErr> + Send + 'static,
-) -> Result<Vec<T>> {
+    read: impl FnMut(Row<'_>) -> Result<(T, usize), DbErr> + Send + 'static,
+) -> impl Future<Output = Result<Vec<T>>> {
+    // Here, so that the future does not hold the query.
     let statement = db.backend().build(&select);
-    db.reader().await?.read_all(statement, read).await
+    async move { db.reader().await?.read_all(statement, read).await }
 }
 
 /// The rows of a query that can be read.
-pub(crate) async fn read_all<M: FromQueryResult + RowBytes + Send + 'static>(
+pub(crate) async fn read_all<M: FromRow + RowBytes + Send + 'static>(
     db: &Db,
     select: SelectStatement,
 ) -> Result<Vec<M>> {
-    let rows = read_rows(db, select, |row| Ok(read_row(row))).await?;
+    let rows = read_rows(db, select, read_row).await?;
     Ok(rows.into_iter().flatten().collect())
 }
 
 /// A row, unless it cannot be read, and the bytes of its texts.
-pub(crate) fn read_row<M: FromQueryResult + RowBytes>(row: &QueryResult) -> (Option<M>, usize) {
-    let row = if_readable(M::from_query_result(row, ""));
+pub(crate) fn read_row<M: FromRow + RowBytes>(row: Row<'_>) -> Result<(Option<M>, usize), DbErr> {
+    let row = row.if_readable(M::from_row(row))?;
     let bytes = row.as_ref().map_or(0, M::text_bytes);
-    (row, bytes)
+    Ok((row, bytes))
 }
 
 /// At most `size` of these rows. `more` counts unreadable rows too: one of them must not end a
@@ -66,9 +70,13 @@ pub(crate) fn page<M>(rows: Vec<Option<M>>, size: u64) -> Rows<M> {
     }
 }
 
-/// Leaves out a row that cannot be read, and logs it: SQLite lets anybody write one, and it must
-/// not take its neighbours with it.
-pub(crate) fn if_readable<T>(row: Result<T, DbErr>) -> Option<T> {
-    row.inspect_err(|error| tracing::warn!(%error, "a row that cannot be read is left out"))
-        .ok()
+/// As `read_rows`, for a query that may read many rows to give few. `read` is asked once for each.
+pub(crate) async fn read_rows_once<T: Send + 'static>(
+    db: &Db,
+    select: SelectStatement,
+    read: impl FnMut(Row<'_>) -> Result<(T, usize), DbErr> + Send + 'static,
+) -> Result<Vec<T>> {
+    let statement = db.backend().build(&select);
+    let reader = db.reader().await?;
+    Box::pin(reader.read_pooled(statement, read)).await
 }

@@ -3,7 +3,7 @@
 use super::{assert_none, rings::is_fuzz, src, tokens::lex};
 
 /// The files and folders of `src/` that may name a library.
-const LIBRARIES: [(&str, &[&str]); 5] = [
+const LIBRARIES: [(&str, &[&str]); 6] = [
     // An id is stored as it is: its type derives what sea-orm needs.
     ("sea_orm", &["store", "domain/id"]),
     (
@@ -13,6 +13,7 @@ const LIBRARIES: [(&str, &[&str]); 5] = [
     ("axum", &["http"]),
     ("clap", &["config", "cli", "main"]),
     ("jsonwebtoken", &["auth"]),
+    ("rusqlite", &["store"]),
 ];
 
 /// Whether a file is a module or in its folder.
