@@ -33,7 +33,11 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// The pause after a read that failed.
 const RETRY_PAUSE: Duration = Duration::from_millis(200);
 
-/// Reads and dispatches until the server stops. Sleeps while there are no subscribers.
+/// How long the cache of rows is kept up after it was last asked.
+const CACHE_REST: Duration = Duration::from_secs(1);
+
+/// Reads and dispatches until the server stops. Sleeps while there are no subscribers and nobody
+/// reads rows that may be kept.
 pub(crate) async fn run(feed: Feed) {
     let stop = feed.0.stop.clone();
     stop.run_until_cancelled(Tail::new(feed).run()).await;
@@ -46,6 +50,8 @@ struct Tail {
     /// How long nothing was read.
     idle: Duration,
     is_failing: bool,
+    /// When it was last looked whether the cache is in use.
+    cache_seen_at: Instant,
 }
 
 impl Tail {
@@ -55,12 +61,14 @@ impl Tail {
             probe: FeedProbe::default(),
             idle: Duration::ZERO,
             is_failing: false,
+            cache_seen_at: Instant::now(),
         }
     }
 
     async fn run(mut self) {
         loop {
-            self.wait_for_subscribers().await;
+            self.rest_cache();
+            self.wait_for_followers().await;
             let is_due = self.wait_for_hint().await;
             let poll = Self::poll(&self.feed, &mut self.probe, is_due);
             match warn_while_waiting(&self.feed, poll).await {
@@ -76,9 +84,24 @@ impl Tail {
         }
     }
 
-    async fn wait_for_subscribers(&self) {
+    /// Stops the cache where nobody has asked for a while.
+    fn rest_cache(&mut self) {
+        if self.cache_seen_at.elapsed() < CACHE_REST {
+            return;
+        }
+        self.cache_seen_at = Instant::now();
+        let cache = self.feed.cache();
+        if !cache.take_wanted() && cache.is_on() {
+            self.feed.stop_cache();
+        }
+    }
+
+    async fn wait_for_followers(&self) {
         // A database that failed is polled until it answers, as `/readyz` reports the lag.
-        while !self.is_failing && self.feed.dispatcher().subscribers.is_empty() {
+        while !self.is_failing
+            && self.feed.dispatcher().subscribers.is_empty()
+            && !self.feed.is_cache_wanted()
+        {
             *self.feed.caught_up_at() = None;
             self.feed.0.wake.notified().await;
         }
@@ -87,7 +110,13 @@ impl Tail {
     /// Waits for a wake-up or the poll interval. Returns whether the feed must be read without a
     /// probe.
     async fn wait_for_hint(&mut self) -> bool {
-        let interval = self.feed.0.config.poll();
+        let cache = self.feed.cache();
+        let interval = match (cache.is_on(), self.feed.is_cache_wanted()) {
+            // What was seen is good for an interval: it is to be seen again before that is over.
+            (true, _) => self.feed.0.config.poll() / 2,
+            (false, true) if !self.is_failing => Duration::ZERO,
+            (false, _) => self.feed.0.config.poll(),
+        };
         let is_woken = timeout(interval, self.feed.0.wake.notified()).await.is_ok();
         let mut caught_up_at = self.feed.caught_up_at();
         // The lag of a new subscriber counts from here: before, nothing was to be read.
@@ -98,12 +127,24 @@ impl Tail {
 
     /// Reads and dispatches all new events, if there may be any. Returns whether it has read.
     async fn poll(feed: &Feed, probe: &mut FeedProbe, is_due: bool) -> Result<bool> {
-        if !is_due {
+        if !feed.cache().is_on() && feed.is_cache_wanted() {
+            feed.start_cache().await?;
+        }
+        let begun = Instant::now();
+        // Only a probe shows that nothing else was committed.
+        let is_probed = !is_due || feed.cache().is_on();
+        let mut are_all_sequenced = is_probed;
+        if is_probed {
             let position = feed.dispatcher().at.position;
             match event_probe::probe(&feed.0.db, position, probe).await? {
-                FeedNews::None => return Ok(false),
+                FeedNews::None => {
+                    feed.confirm_cache(begun);
+                    if !is_due {
+                        return Ok(false);
+                    }
+                }
                 FeedNews::Some => {}
-                FeedNews::Waiting => feed.sequence_all().await?,
+                FeedNews::Waiting => are_all_sequenced = feed.sequence_all().await?,
             }
         }
         loop {
@@ -113,6 +154,7 @@ impl Tail {
             let is_standby = batch.is_behind && sequencer::is_standby(&feed.0.db).await?;
             // A standby that is behind the one that was read before will catch up.
             if batch.is_behind && is_standby {
+                feed.stop_cache();
                 return Ok(true);
             }
             if !batch.is_whole {
@@ -120,6 +162,9 @@ impl Tail {
                 return Ok(true);
             }
             let Some(last) = batch.last else {
+                if are_all_sequenced {
+                    feed.confirm_cache(begun);
+                }
                 return Ok(true);
             };
             Self::dispatch(feed, from, &batch.events, last).await?;
@@ -146,6 +191,8 @@ impl Tail {
                 if !asks || builders.is_some() {
                     dispatcher.builders.update(builders.unwrap_or_default());
                     feed.0.metrics.feed_position.set(last.position.0);
+                    // First, so that nobody who hears of an event reads its row as it was before.
+                    feed.apply_to_cache(from, events, last);
                     dispatcher.dispatch(events, last);
                     return Ok(());
                 }
@@ -160,6 +207,7 @@ impl Tail {
     async fn cut_off(feed: &Feed, from: Bookmark) -> Result<()> {
         // `detach` takes the events before their table: whoever lost them that way is told so.
         feed.refresh_epoch().await?;
+        feed.stop_cache();
         let mut dispatcher = feed.dispatcher();
         if dispatcher.at == from && !dispatcher.subscribers.is_empty() {
             let gone = "the feed has lost events behind this cursor";
@@ -172,6 +220,7 @@ impl Tail {
     }
 
     async fn recover(&mut self, error: &Error) {
+        self.feed.stop_cache();
         // Once the feed itself is gone there is nothing to poll for.
         let refreshed = self.feed.refresh_epoch().await;
         self.is_failing = refreshed.is_err() || self.feed.is_attached();
