@@ -74,7 +74,9 @@ impl Tail {
             match warn_while_waiting(&self.feed, poll).await {
                 Ok(has_read) => {
                     self.is_failing = false;
-                    *self.feed.caught_up_at() = Some(Instant::now());
+                    if let Some(at) = &mut *self.feed.caught_up_at() {
+                        *at = Instant::now();
+                    }
                     if has_read {
                         self.idle = Duration::ZERO;
                     }
@@ -98,11 +100,12 @@ impl Tail {
 
     async fn wait_for_followers(&self) {
         // A database that failed is polled until it answers, as `/readyz` reports the lag.
-        while !self.is_failing
-            && self.feed.dispatcher().subscribers.is_empty()
-            && !self.feed.is_cache_wanted()
-        {
+        while !self.is_failing && self.feed.dispatcher().subscribers.is_empty() {
+            // Without subscribers nobody waits for the feed: the cache serves nothing where it lags.
             *self.feed.caught_up_at() = None;
+            if self.feed.is_cache_wanted() {
+                return;
+            }
             self.feed.0.wake.notified().await;
         }
     }
@@ -118,9 +121,11 @@ impl Tail {
             (false, _) => self.feed.0.config.poll(),
         };
         let is_woken = timeout(interval, self.feed.0.wake.notified()).await.is_ok();
-        let mut caught_up_at = self.feed.caught_up_at();
-        // The lag of a new subscriber counts from here: before, nothing was to be read.
-        caught_up_at.get_or_insert_with(Instant::now);
+        if !self.feed.dispatcher().subscribers.is_empty() {
+            // The lag of a new subscriber counts from here: before, nothing was to be read.
+            let mut caught_up_at = self.feed.caught_up_at();
+            caught_up_at.get_or_insert_with(Instant::now);
+        }
         self.idle += interval;
         is_woken || self.idle >= MAX_IDLE
     }
@@ -223,6 +228,13 @@ impl Tail {
         self.feed.stop_cache();
         // Once the feed itself is gone there is nothing to poll for.
         let refreshed = self.feed.refresh_epoch().await;
+        // The failed poll may have probed already: a second probe would then find no news.
+        self.probe = FeedProbe::default();
+        if self.feed.caught_up_at().is_none() {
+            // Queries alone need it: they tell their callers what is wrong.
+            tracing::debug!(%error, "the feed could not be read for the cache of rows");
+            return sleep(RETRY_PAUSE).await;
+        }
         self.is_failing = refreshed.is_err() || self.feed.is_attached();
         self.feed.0.metrics.feed_failures.inc();
         if matches!(error, Error::FileGone) {
@@ -232,8 +244,6 @@ impl Tail {
             tracing::warn!(%error, "the feed could not be read; it is read again");
             end_if_stale(&self.feed);
         }
-        // The failed poll may have probed already: a second probe would then find no news.
-        self.probe = FeedProbe::default();
         sleep(RETRY_PAUSE).await;
     }
 }
@@ -245,6 +255,9 @@ async fn warn_while_waiting<T>(feed: &Feed, poll: impl Future<Output = T>) -> T 
     loop {
         if let Ok(done) = timeout(PATIENCE, &mut poll).await {
             return done;
+        }
+        if feed.caught_up_at().is_none() {
+            continue;
         }
         let seconds = feed.lag().as_secs();
         tracing::warn!(seconds, "the feed waits for the database");

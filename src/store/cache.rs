@@ -16,6 +16,8 @@
 mod entries;
 pub(crate) mod key;
 pub(crate) mod read;
+#[cfg(test)]
+mod tests;
 pub(crate) mod written;
 
 use std::{

@@ -2,11 +2,13 @@
 
 use std::{
     any::Any,
-    collections::{HashMap, VecDeque},
+    collections::HashMap,
     hash::{BuildHasher, RandomState},
     sync::Arc,
     time::Instant,
 };
+
+use hashlink::LruCache;
 
 use crate::store::cache::{MAX_AGE, key::CacheKey};
 
@@ -17,8 +19,6 @@ const ENTRY_BYTES: usize = 256;
 const DEPENDENCY_BYTES: usize = 160;
 /// The part of the cache that one entry may take.
 const LARGEST_PART: usize = 8;
-/// How many places in the queue may belong to entries that are gone, beside one for each entry.
-const SPARE_PLACES: usize = 1_024;
 
 /// A row of any noun, or a list of them.
 pub(super) type CachedRow = Arc<dyn Any + Send + Sync>;
@@ -29,19 +29,12 @@ struct Entry {
     depends_on: Vec<CacheKey>,
     /// When its read began.
     begun: Instant,
-    /// Its place in the queue.
-    place: u64,
-    /// Whether it was asked for since it last came to the front of the queue.
-    is_used: bool,
 }
 
 pub(super) struct Entries {
-    entries: HashMap<CacheKey, Entry>,
+    entries: LruCache<CacheKey, Entry>,
     /// The keys of the entries that depend on a key.
     dependents: HashMap<CacheKey, Vec<CacheKey>>,
-    /// Who is dropped next, unless it was used. An entry that is gone leaves its place behind.
-    queue: VecDeque<(u64, CacheKey)>,
-    next_place: u64,
     bytes: usize,
     max_bytes: usize,
     /// How many times anything was forgotten.
@@ -56,10 +49,9 @@ pub(super) struct Entries {
 impl Entries {
     pub(super) fn new(max_bytes: usize) -> Self {
         Self {
-            entries: HashMap::new(),
+            // Bounded in bytes instead.
+            entries: LruCache::new_unbounded(),
             dependents: HashMap::new(),
-            queue: VecDeque::new(),
-            next_place: 0,
             bytes: 0,
             max_bytes,
             forgotten: 0,
@@ -79,12 +71,11 @@ impl Entries {
 
     /// The row of a key, if it is not too old.
     pub(super) fn get(&mut self, key: &CacheKey, now: Instant) -> Option<CachedRow> {
-        let entry = self.entries.get_mut(key)?;
+        let entry = self.entries.get(key)?;
         if now.saturating_duration_since(entry.begun) >= MAX_AGE {
             self.remove(key);
             return None;
         }
-        entry.is_used = true;
         Some(entry.row.clone())
     }
 
@@ -121,42 +112,18 @@ impl Entries {
             let dependents = self.dependents.entry(other.clone()).or_default();
             dependents.push(key.clone());
         }
-        let place = self.next_place;
-        self.next_place += 1;
-        self.queue.push_back((place, key.clone()));
         self.bytes += bytes;
         let entry = Entry {
             row,
             bytes,
             depends_on,
             begun,
-            place,
-            is_used: false,
         };
         self.entries.insert(key, entry);
-        self.shrink();
-    }
-
-    /// Drops the entries that were not used for the longest, and the places of those that are gone.
-    fn shrink(&mut self) {
         while self.bytes > self.max_bytes
-            && let Some((place, key)) = self.queue.pop_front()
+            && let Some((oldest, entry)) = self.entries.remove_lru()
         {
-            match self.entries.get_mut(&key) {
-                Some(entry) if entry.place == place && entry.is_used => {
-                    entry.is_used = false;
-                    self.queue.push_back((place, key));
-                }
-                Some(entry) if entry.place == place => drop(self.remove(&key)),
-                _ => {}
-            }
-        }
-        if self.queue.len() > 2 * self.entries.len() + SPARE_PLACES {
-            let entries = &self.entries;
-            let is_there = |(place, key): &(u64, CacheKey)| {
-                entries.get(key).is_some_and(|entry| entry.place == *place)
-            };
-            self.queue.retain(is_there);
+            self.let_go(&oldest, &entry);
         }
     }
 
@@ -175,15 +142,20 @@ impl Entries {
         self.forgotten += 1;
         self.cleared = self.forgotten;
         let count = self.entries.len();
-        self.entries = HashMap::new();
+        self.entries = LruCache::new_unbounded();
         self.dependents = HashMap::new();
-        self.queue = VecDeque::new();
         self.bytes = 0;
         count
     }
 
     fn remove(&mut self, key: &CacheKey) -> Option<CachedRow> {
         let entry = self.entries.remove(key)?;
+        self.let_go(key, &entry);
+        Some(entry.row)
+    }
+
+    /// Takes an entry that was removed out of the bytes and the dependents.
+    fn let_go(&mut self, key: &CacheKey, entry: &Entry) {
         self.bytes -= entry.bytes;
         for other in &entry.depends_on {
             if let Some(dependents) = self.dependents.get_mut(other) {
@@ -193,6 +165,5 @@ impl Entries {
                 }
             }
         }
-        Some(entry.row)
     }
 }
