@@ -101,7 +101,7 @@ impl Tail {
     async fn wait_for_followers(&self) {
         // A database that failed is polled until it answers, as `/readyz` reports the lag.
         while !self.is_failing && self.feed.dispatcher().subscribers.is_empty() {
-            // Without subscribers nobody waits for the feed: the cache serves nothing where it lags.
+            // Without subscribers nobody waits for it: the cache serves nothing where it lags.
             *self.feed.caught_up_at() = None;
             if self.feed.is_cache_wanted() {
                 return;

@@ -6,7 +6,7 @@
 //! 1. The feed's tail has looked at the database within the poll interval ([`confirm`]).
 //! 2. It has forgotten the rows of every event up to `at`, and nobody has been told of a later one
 //!    (`required`).
-//! 3. The row was read less than [`MAX_AGE`] ago: deletions make no events.
+//! 3. The row was read less than `MAX_AGE` ago: deletions make no events.
 //!
 //! A row is kept only if nothing of it was forgotten since before it was read: a [`Ticket`] says
 //! how many times anything had been forgotten by then.
@@ -42,9 +42,6 @@ use crate::{
         key::CacheKey,
     },
 };
-
-/// How long after it was read a row may be served: a deleted one is gone by then.
-pub(crate) const MAX_AGE: Duration = Duration::from_secs(5);
 
 /// The rows of a database that were read lately. Serves nothing until the feed's tail starts it.
 pub(crate) struct RowCache {

@@ -5,12 +5,15 @@ use std::{
     collections::HashMap,
     hash::{BuildHasher, RandomState},
     sync::Arc,
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use hashlink::LruCache;
 
-use crate::store::cache::{MAX_AGE, key::CacheKey};
+use crate::store::cache::key::CacheKey;
+
+/// How long after its read began a row may be served: a deleted one is gone by then.
+pub(super) const MAX_AGE: Duration = Duration::from_secs(5);
 
 /// How many slots tell when a key was last forgotten. Keys that share one are refused together.
 const SLOTS: usize = 4_096;
@@ -23,7 +26,7 @@ const LARGEST_PART: usize = 8;
 /// A row of any noun, or a list of them.
 pub(super) type CachedRow = Arc<dyn Any + Send + Sync>;
 
-struct Entry {
+struct CacheEntry {
     row: CachedRow,
     bytes: usize,
     depends_on: Vec<CacheKey>,
@@ -32,7 +35,7 @@ struct Entry {
 }
 
 pub(super) struct Entries {
-    entries: LruCache<CacheKey, Entry>,
+    entries: LruCache<CacheKey, CacheEntry>,
     /// The keys of the entries that depend on a key.
     dependents: HashMap<CacheKey, Vec<CacheKey>>,
     bytes: usize,
@@ -113,7 +116,7 @@ impl Entries {
             dependents.push(key.clone());
         }
         self.bytes += bytes;
-        let entry = Entry {
+        let entry = CacheEntry {
             row,
             bytes,
             depends_on,
@@ -155,7 +158,7 @@ impl Entries {
     }
 
     /// Takes an entry that was removed out of the bytes and the dependents.
-    fn let_go(&mut self, key: &CacheKey, entry: &Entry) {
+    fn let_go(&mut self, key: &CacheKey, entry: &CacheEntry) {
         self.bytes -= entry.bytes;
         for other in &entry.depends_on {
             if let Some(dependents) = self.dependents.get_mut(other) {
