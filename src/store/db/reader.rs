@@ -306,6 +306,7 @@ mod tests {
             database_url: Some(format!("sqlite://{}?mode=rwc", file.display())),
             database_url_file: None,
             readers: 1,
+            cache_bytes: 0,
             writers: 1,
             snapshot_readers: 1,
             snapshot_seconds: 1,
