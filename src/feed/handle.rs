@@ -137,6 +137,10 @@ impl Feed {
             self.stop_cache();
             self.dispatcher().subscribers.end(&why, nouns);
         }
+        // It may have been asked for before there was a feed.
+        if self.is_cache_wanted() && !self.cache().is_on() {
+            self.wake();
+        }
         Ok(())
     }
 

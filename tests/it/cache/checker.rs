@@ -30,7 +30,7 @@ use crate::{
 /// The steps 1 to 4, of the builds 1 and 2.
 const STEPS: i64 = 4;
 const BUILDS: i64 = 2;
-const WRITES: i64 = 120;
+const WRITES: i64 = 60;
 
 /// A build or a step, by its id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
