@@ -119,9 +119,8 @@ impl Db {
             }
         };
         match (self.wait_for_end(turn).await, done) {
-            (GroupEnding::RolledBack, _) => Ok(None),
-            // It was judged by what others had written, which is not there.
-            (GroupEnding::Ended(Err(_)), Err(_)) => Ok(None),
+            // What failed was judged by what others had written, which is not there.
+            (GroupEnding::RolledBack, _) | (GroupEnding::Ended(Err(_)), Err(_)) => Ok(None),
             (GroupEnding::Ended(ended), done) => Ok(Some(ended.and(done))),
         }
     }
