@@ -35,7 +35,7 @@ struct CacheEntry {
 }
 
 pub(super) struct Entries {
-    entries: LruCache<CacheKey, CacheEntry>,
+    by_key: LruCache<CacheKey, CacheEntry>,
     /// The keys of the entries that depend on a key.
     dependents: HashMap<CacheKey, Vec<CacheKey>>,
     bytes: usize,
@@ -53,7 +53,7 @@ impl Entries {
     pub(super) fn new(max_bytes: usize) -> Self {
         Self {
             // Bounded in bytes instead.
-            entries: LruCache::new_unbounded(),
+            by_key: LruCache::new_unbounded(),
             dependents: HashMap::new(),
             bytes: 0,
             max_bytes,
@@ -74,7 +74,7 @@ impl Entries {
 
     /// The row of a key, if it is not too old.
     pub(super) fn get(&mut self, key: &CacheKey, now: Instant) -> Option<CachedRow> {
-        let entry = self.entries.get(key)?;
+        let entry = self.by_key.get(key)?;
         if now.saturating_duration_since(entry.begun) >= MAX_AGE {
             self.remove(key);
             return None;
@@ -122,9 +122,9 @@ impl Entries {
             depends_on,
             begun,
         };
-        self.entries.insert(key, entry);
+        self.by_key.insert(key, entry);
         while self.bytes > self.max_bytes
-            && let Some((oldest, entry)) = self.entries.remove_lru()
+            && let Some((oldest, entry)) = self.by_key.remove_lru()
         {
             self.let_go(&oldest, &entry);
         }
@@ -144,15 +144,15 @@ impl Entries {
     pub(super) fn clear(&mut self) -> usize {
         self.forgotten += 1;
         self.cleared = self.forgotten;
-        let count = self.entries.len();
-        self.entries = LruCache::new_unbounded();
+        let count = self.by_key.len();
+        self.by_key = LruCache::new_unbounded();
         self.dependents = HashMap::new();
         self.bytes = 0;
         count
     }
 
     fn remove(&mut self, key: &CacheKey) -> Option<CachedRow> {
-        let entry = self.entries.remove(key)?;
+        let entry = self.by_key.remove(key)?;
         self.let_go(key, &entry);
         Some(entry.row)
     }

@@ -1,9 +1,12 @@
 //! What is served, what is forgotten, and which reads are kept, step by step.
 
 use super::*;
-use crate::{domain::id::BuildId, domain::id::StepId, store::cache::key::touched_by_step};
+use crate::{
+    domain::id::{BuildId, StepId},
+    store::cache::key::touched_by_step,
+};
 
-const LONG: Duration = Duration::from_secs(60);
+const LONG: Duration = Duration::from_mins(1);
 const STEP: CacheKey = CacheKey::Step(StepId(1));
 const STEPS: CacheKey = CacheKey::StepsOf(BuildId(1));
 
