@@ -48,6 +48,7 @@ impl Fixture {
             connect_seconds: 1,
             statement_seconds: 0,
             read_only: false,
+            cache_bytes: 0,
         };
         let db = connect(&config, PendingMigrations::Apply).await;
         let mut db = db.expect("a database");
