@@ -17,7 +17,7 @@ use crate::{
     memory::MemoryBudget,
     metrics::Metrics,
     rate_limit::limiter::RateLimiter,
-    store::{db::database::Db, invalid_values::InvalidValues},
+    store::{cache::RowCache, db::database::Db, invalid_values::InvalidValues},
 };
 
 /// A server's state. A clone is one more pointer to it.
@@ -66,6 +66,10 @@ impl App {
         let metrics = Arc::new(Metrics::default());
         // Before the clones below, which then measure too.
         db.measure(&metrics);
+        db.cache = Arc::new(RowCache::new(
+            config.database.cache_bytes,
+            (&*metrics).into(),
+        ));
         let memory = MemoryBudget::new(
             config.rate.max_memory_bytes,
             config.rate.max_memory_bytes_per_caller,

@@ -27,6 +27,7 @@ pub(crate) mod event_page;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzz;
 pub(crate) mod handle;
+pub(crate) mod invalidation;
 pub(crate) mod live_events;
 pub(crate) mod recent;
 pub(crate) mod retention;

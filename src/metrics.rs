@@ -103,6 +103,14 @@ metrics! {
     pool_limit: Family<PoolLabels, Gauge> = "pool_limit", Family::default();
     /// How much memory requests, queues and snapshots hold; bounded by --max-memory-bytes.
     memory_held: Gauge = "memory_held" in Bytes, Gauge::default();
+    /// Rows and lists of rows that were asked for and kept in memory.
+    cache_hits: Counter = "cache_hits", Counter::default();
+    /// Rows and lists of rows that were asked for and had to be read, with --cache-bytes above 0.
+    cache_misses: Counter = "cache_misses", Counter::default();
+    /// Rows and lists of rows that were kept and forgotten because they may have changed.
+    cache_forgotten: Counter = "cache_forgotten", Counter::default();
+    /// How much memory kept rows take; bounded by --cache-bytes.
+    cache_bytes: Gauge = "cache" in Bytes, Gauge::default();
     /// The length of an SQLite database's write-ahead log; 0 where there is none.
     write_ahead_log: Gauge = "write_ahead_log" in Bytes, Gauge::default();
     /// How long the database took for a statement, by pool.

@@ -10,6 +10,7 @@ pub(crate) mod builder;
 pub(crate) mod builder_master;
 pub(crate) mod builder_stats;
 pub(crate) mod builder_tag;
+pub(crate) mod cache;
 pub(crate) mod db;
 pub(crate) mod demo_history;
 pub(crate) mod demo_run;

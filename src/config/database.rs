@@ -6,7 +6,7 @@ use std::{path::PathBuf, time::Duration};
 
 use clap::Args;
 
-use crate::config::value::{DAY, switch, whole};
+use crate::config::value::{DAY, MOST, switch, whole};
 
 /// Where our database is if no URL is given.
 const DEFAULT_URL: &str = "sqlite://buildbot-graphql.sqlite?mode=rwc";
@@ -40,6 +40,16 @@ pub(crate) struct DatabaseConfig {
         hide_short_help = true,
     )]
     pub(crate) readers: u32,
+    /// How many bytes of rows are kept in memory for as long as the feed says that they have not
+    /// changed; 0 keeps none
+    #[arg(
+        long,
+        env = "BUILDBOT_GRAPHQL_CACHE_BYTES",
+        default_value_t = 64 * 1_048_576,
+        value_parser = whole::<usize>(0..=MOST),
+        hide_short_help = true,
+    )]
+    pub(crate) cache_bytes: usize,
     /// How many connections write at once; one on SQLite
     #[arg(
         long,
@@ -110,6 +120,7 @@ impl DatabaseConfig {
             database_url: Some(format!("sqlite://{}?mode=rwc", file.display())),
             database_url_file: None,
             readers: 1,
+            cache_bytes: 0,
             writers: 1,
             snapshot_readers: 1,
             snapshot_seconds: 1,

@@ -130,7 +130,11 @@ impl Feed {
                 {
                     sleep(STANDBY_PAUSE).await;
                 }
-                checked => return checked.map(|()| at),
+                checked => {
+                    checked?;
+                    self.cache().require(at.position);
+                    return Ok(at);
+                }
             }
         }
     }
@@ -283,6 +287,7 @@ impl Backfill {
         let Some(last) = batch.last else {
             return Ok(0);
         };
+        self.feed.cache().require(last.position);
         let advanced = last.position.0.abs_diff(self.at.position.0);
         let builders = self.read_builders(&batch.events).await?;
         let (filter, included) = (&self.filter, &self.included);

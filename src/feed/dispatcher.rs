@@ -21,7 +21,9 @@ use crate::{
 #[derive(Debug, Default)]
 pub(crate) struct Dispatcher {
     pub(crate) subscribers: Subscribers,
-    /// Every event up to here was dispatched; meaningless while there are no subscribers.
+    /// Whether the tail follows for the cache of rows too.
+    pub(crate) is_followed: bool,
+    /// Every event up to here was dispatched; meaningless while nobody follows.
     pub(crate) at: Bookmark,
     /// The events that were dispatched last, up to `at`.
     recent: RecentEvents,
@@ -33,9 +35,24 @@ impl Dispatcher {
     /// The events behind a bookmark, up to the newest that was dispatched; `None` where only the
     /// table has them all.
     pub(crate) fn recent_after(&self, bookmark: Bookmark) -> Option<impl Iterator<Item = &Event>> {
-        // Without subscribers the tail stops, so newer events may be missing from memory.
-        let is_known = !self.subscribers.is_empty();
+        // Where nobody follows the tail stops, so newer events may be missing from memory.
+        let is_known = self.is_live();
         self.recent.after(bookmark).filter(|_| is_known)
+    }
+
+    /// Whether `at` is where the tail is.
+    pub(crate) fn is_live(&self) -> bool {
+        self.is_followed || !self.subscribers.is_empty()
+    }
+
+    /// Lets the tail follow without subscribers too, from `newest` on unless it is on its way.
+    /// Returns where it is.
+    pub(crate) fn follow(&mut self, newest: Bookmark) -> Bookmark {
+        if !self.is_live() {
+            self.restart_at(newest);
+        }
+        self.is_followed = true;
+        self.at
     }
 
     /// Adds a subscriber that has read everything up to `read`. Its queue gets the events behind
@@ -46,8 +63,8 @@ impl Dispatcher {
         read: Bookmark,
         queue: byte_queue::Sender<Event, Error>,
     ) -> SubscriberKey {
-        // The tail stops without subscribers, so `at` is old; the first one brings its own.
-        if self.subscribers.is_empty() {
+        // The tail stops where nobody follows, so `at` is old; the first one brings its own.
+        if !self.is_live() {
             self.restart_at(read);
         }
         let filter = filter.clone();

@@ -60,8 +60,8 @@ pub(crate) struct FeedState {
     /// When the tail last read the feed to its end; `None` while there are no subscribers.
     caught_up_at: Mutex<Option<Instant>>,
     pub(crate) metrics: Arc<Metrics>,
-    /// Notified after a write, and for a new subscriber.
-    pub(crate) wake: Notify,
+    /// Notified after a write, for a new subscriber, and where the cache is behind.
+    pub(crate) wake: Arc<Notify>,
     pub(crate) clock: Clock,
     pub(crate) stop: CancellationToken,
     /// Where long snapshots are read.
@@ -81,6 +81,7 @@ impl Feed {
         tasks: TaskTracker,
     ) -> Result<Self> {
         let feed = Self(Arc::new(FeedState {
+            wake: db.cache.wake.clone(),
             db,
             config,
             memory,
@@ -92,7 +93,6 @@ impl Feed {
             newest_seen: Mutex::default(),
             caught_up_at: Mutex::default(),
             metrics,
-            wake: Notify::new(),
             clock,
             stop,
             tasks,
@@ -134,7 +134,12 @@ impl Feed {
         let recorded = found.as_ref().map(|feed| feed.recorded);
         self.0.metrics.set_recorded(recorded.unwrap_or_default());
         if let Some((why, nouns)) = self.0.epoch.replace(found, !self.0.db.is_buildbots()) {
+            self.stop_cache();
             self.dispatcher().subscribers.end(&why, nouns);
+        }
+        // It may have been asked for before there was a feed.
+        if self.is_cache_wanted() && !self.cache().is_on() {
+            self.wake();
         }
         Ok(())
     }
@@ -159,13 +164,14 @@ impl Feed {
         self.sequence_if_possible().await?;
         let newest = event_bookmark::newest(&db.reader().await?).await?;
         *self.0.newest_seen.lock() = Some(newest);
+        self.cache().require(newest.position);
         Ok(newest)
     }
 
     /// A bookmark that was the newest event's not long ago, as far as is known.
     pub(crate) fn newest_seen(&self) -> Option<Bookmark> {
         let dispatcher = self.dispatcher();
-        let live = (!dispatcher.subscribers.is_empty()).then_some(dispatcher.at);
+        let live = dispatcher.is_live().then_some(dispatcher.at);
         live.or(*self.0.newest_seen.lock())
     }
 
@@ -183,7 +189,7 @@ impl Feed {
         let begun = Instant::now();
         loop {
             let sequenced = match self.sequence_all().await {
-                Ok(()) => self.0.bookmarks.of_change(&self.0.db, change).await,
+                Ok(_) => self.0.bookmarks.of_change(&self.0.db, change).await,
                 Err(error) => Err(error),
             };
             match sequenced {
@@ -219,8 +225,9 @@ impl Feed {
         Ok(Bookmark::default())
     }
 
-    /// Gives every change that is committed by now its position.
-    pub(crate) async fn sequence_all(&self) -> Result<()> {
+    /// Gives every change that is committed by now its position. Returns whether each has one now:
+    /// where the database takes no writes, another server gives them.
+    pub(crate) async fn sequence_all(&self) -> Result<bool> {
         self.0.sequencer.sequence_all(&self.0.db).await
     }
 
@@ -229,7 +236,7 @@ impl Feed {
     pub(crate) async fn sequence_if_possible(&self) -> Result<()> {
         match self.sequence_all().await {
             Err(Error::Unavailable) => Ok(()),
-            done => done,
+            done => done.map(drop),
         }
     }
 

@@ -27,17 +27,20 @@ pub(crate) struct Sequencer {
 
 impl Sequencer {
     /// Gives every change that is committed by now its position. Where the database takes no
-    /// writes, as a standby, another server gives them.
-    pub(crate) async fn sequence_all(&self, db: &Db) -> Result<()> {
+    /// writes, as a standby, another server gives them. Returns whether each has one now.
+    pub(crate) async fn sequence_all(&self, db: &Db) -> Result<bool> {
         let is_read_only = matches!(db.feed_writability(), Err(Error::ReadOnly(_)));
-        if !db.needs_sequencing() || is_read_only {
-            return Ok(());
+        if !db.needs_sequencing() {
+            return Ok(true);
+        }
+        if is_read_only {
+            return Ok(false);
         }
         // A pass that has begun may have looked before the caller's change was committed.
         let wanted = self.begun.load(Ordering::Acquire) + 1;
         let mut next = self.turn.lock().await;
         if self.done.load(Ordering::Acquire) >= wanted {
-            return Ok(());
+            return Ok(next.is_none());
         }
         // That pass has waited for the database in vain: if each caller waited too, one after
         // the other, the waits would add up.
@@ -45,7 +48,7 @@ impl Sequencer {
             return Err(Error::Unavailable);
         }
         if next.is_some_and(|next| Instant::now() < next) {
-            return Ok(());
+            return Ok(false);
         }
         let pass = self.begun.fetch_add(1, Ordering::AcqRel) + 1;
         let sequenced = sequencer::sequence_changes(db).await;
@@ -57,6 +60,6 @@ impl Sequencer {
         ended.store(pass, Ordering::Release);
         let takes_writes = sequenced?;
         *next = (!takes_writes).then(|| Instant::now() + PAUSE);
-        Ok(())
+        Ok(takes_writes)
     }
 }

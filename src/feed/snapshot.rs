@@ -116,7 +116,12 @@ impl Feed {
     /// The snapshot that begins with this page.
     async fn first_part(&self, reader: SnapshotReader, page: SnapshotPage) -> Result<Snapshot> {
         let (bookmark, has_next) = (reader.bookmark, page.has_next);
-        let included = reader.ahead.iter().copied().collect();
+        let included: HashSet<ChangeId> = reader.ahead.iter().copied().collect();
+        self.cache().require(bookmark.position);
+        // What it shows beyond its position must not be read older either.
+        if !included.is_empty() {
+            self.cache().clear();
+        }
         let events = snapshot_events(page, bookmark, self.0.clock.now());
         let page = EventPage::reserve(&self.0.memory, events)?;
         let rest = if has_next {

@@ -33,7 +33,11 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// The pause after a read that failed.
 const RETRY_PAUSE: Duration = Duration::from_millis(200);
 
-/// Reads and dispatches until the server stops. Sleeps while there are no subscribers.
+/// How long the cache of rows is kept up after it was last asked.
+const CACHE_REST: Duration = Duration::from_secs(1);
+
+/// Reads and dispatches until the server stops. Sleeps while there are no subscribers and nobody
+/// reads rows that may be kept.
 pub(crate) async fn run(feed: Feed) {
     let stop = feed.0.stop.clone();
     stop.run_until_cancelled(Tail::new(feed).run()).await;
@@ -46,6 +50,8 @@ struct Tail {
     /// How long nothing was read.
     idle: Duration,
     is_failing: bool,
+    /// When it was last looked whether the cache is in use.
+    cache_seen_at: Instant,
 }
 
 impl Tail {
@@ -55,18 +61,22 @@ impl Tail {
             probe: FeedProbe::default(),
             idle: Duration::ZERO,
             is_failing: false,
+            cache_seen_at: Instant::now(),
         }
     }
 
     async fn run(mut self) {
         loop {
-            self.wait_for_subscribers().await;
+            self.rest_cache();
+            self.wait_for_followers().await;
             let is_due = self.wait_for_hint().await;
             let poll = Self::poll(&self.feed, &mut self.probe, is_due);
             match warn_while_waiting(&self.feed, poll).await {
                 Ok(has_read) => {
                     self.is_failing = false;
-                    *self.feed.caught_up_at() = Some(Instant::now());
+                    if let Some(at) = &mut *self.feed.caught_up_at() {
+                        *at = Instant::now();
+                    }
                     if has_read {
                         self.idle = Duration::ZERO;
                     }
@@ -76,10 +86,26 @@ impl Tail {
         }
     }
 
-    async fn wait_for_subscribers(&self) {
+    /// Stops the cache where nobody has asked for a while.
+    fn rest_cache(&mut self) {
+        if self.cache_seen_at.elapsed() < CACHE_REST {
+            return;
+        }
+        self.cache_seen_at = Instant::now();
+        let cache = self.feed.cache();
+        if !cache.take_wanted() && cache.is_on() {
+            self.feed.stop_cache();
+        }
+    }
+
+    async fn wait_for_followers(&self) {
         // A database that failed is polled until it answers, as `/readyz` reports the lag.
         while !self.is_failing && self.feed.dispatcher().subscribers.is_empty() {
+            // Without subscribers nobody waits for it: the cache serves nothing where it lags.
             *self.feed.caught_up_at() = None;
+            if self.feed.is_cache_wanted() {
+                return;
+            }
             self.feed.0.wake.notified().await;
         }
     }
@@ -87,23 +113,43 @@ impl Tail {
     /// Waits for a wake-up or the poll interval. Returns whether the feed must be read without a
     /// probe.
     async fn wait_for_hint(&mut self) -> bool {
-        let interval = self.feed.0.config.poll();
+        let cache = self.feed.cache();
+        let interval = match (cache.is_on(), self.feed.is_cache_wanted()) {
+            // What was seen is good for an interval: it is to be seen again before that is over.
+            (true, _) => self.feed.0.config.poll() / 2,
+            (false, true) if !self.is_failing => Duration::ZERO,
+            (false, _) => self.feed.0.config.poll(),
+        };
         let is_woken = timeout(interval, self.feed.0.wake.notified()).await.is_ok();
-        let mut caught_up_at = self.feed.caught_up_at();
-        // The lag of a new subscriber counts from here: before, nothing was to be read.
-        caught_up_at.get_or_insert_with(Instant::now);
+        if !self.feed.dispatcher().subscribers.is_empty() {
+            // The lag of a new subscriber counts from here: before, nothing was to be read.
+            let mut caught_up_at = self.feed.caught_up_at();
+            caught_up_at.get_or_insert_with(Instant::now);
+        }
         self.idle += interval;
         is_woken || self.idle >= MAX_IDLE
     }
 
     /// Reads and dispatches all new events, if there may be any. Returns whether it has read.
     async fn poll(feed: &Feed, probe: &mut FeedProbe, is_due: bool) -> Result<bool> {
-        if !is_due {
+        if !feed.cache().is_on() && feed.is_cache_wanted() {
+            feed.start_cache().await?;
+        }
+        let begun = Instant::now();
+        // Only a probe shows that nothing else was committed.
+        let is_probed = !is_due || feed.cache().is_on();
+        let mut are_all_sequenced = is_probed;
+        if is_probed {
             let position = feed.dispatcher().at.position;
             match event_probe::probe(&feed.0.db, position, probe).await? {
-                FeedNews::None => return Ok(false),
+                FeedNews::None => {
+                    feed.confirm_cache(begun);
+                    if !is_due {
+                        return Ok(false);
+                    }
+                }
                 FeedNews::Some => {}
-                FeedNews::Waiting => feed.sequence_all().await?,
+                FeedNews::Waiting => are_all_sequenced = feed.sequence_all().await?,
             }
         }
         loop {
@@ -113,6 +159,7 @@ impl Tail {
             let is_standby = batch.is_behind && sequencer::is_standby(&feed.0.db).await?;
             // A standby that is behind the one that was read before will catch up.
             if batch.is_behind && is_standby {
+                feed.stop_cache();
                 return Ok(true);
             }
             if !batch.is_whole {
@@ -120,6 +167,9 @@ impl Tail {
                 return Ok(true);
             }
             let Some(last) = batch.last else {
+                if are_all_sequenced {
+                    feed.confirm_cache(begun);
+                }
                 return Ok(true);
             };
             Self::dispatch(feed, from, &batch.events, last).await?;
@@ -146,6 +196,8 @@ impl Tail {
                 if !asks || builders.is_some() {
                     dispatcher.builders.update(builders.unwrap_or_default());
                     feed.0.metrics.feed_position.set(last.position.0);
+                    // First, so that nobody who hears of an event reads its row as it was before.
+                    feed.apply_to_cache(from, events, last);
                     dispatcher.dispatch(events, last);
                     return Ok(());
                 }
@@ -160,6 +212,7 @@ impl Tail {
     async fn cut_off(feed: &Feed, from: Bookmark) -> Result<()> {
         // `detach` takes the events before their table: whoever lost them that way is told so.
         feed.refresh_epoch().await?;
+        feed.stop_cache();
         let mut dispatcher = feed.dispatcher();
         if dispatcher.at == from && !dispatcher.subscribers.is_empty() {
             let gone = "the feed has lost events behind this cursor";
@@ -172,8 +225,16 @@ impl Tail {
     }
 
     async fn recover(&mut self, error: &Error) {
+        self.feed.stop_cache();
         // Once the feed itself is gone there is nothing to poll for.
         let refreshed = self.feed.refresh_epoch().await;
+        // The failed poll may have probed already: a second probe would then find no news.
+        self.probe = FeedProbe::default();
+        if self.feed.caught_up_at().is_none() {
+            // Queries alone need it: they tell their callers what is wrong.
+            tracing::debug!(%error, "the feed could not be read for the cache of rows");
+            return sleep(RETRY_PAUSE).await;
+        }
         self.is_failing = refreshed.is_err() || self.feed.is_attached();
         self.feed.0.metrics.feed_failures.inc();
         if matches!(error, Error::FileGone) {
@@ -183,8 +244,6 @@ impl Tail {
             tracing::warn!(%error, "the feed could not be read; it is read again");
             end_if_stale(&self.feed);
         }
-        // The failed poll may have probed already: a second probe would then find no news.
-        self.probe = FeedProbe::default();
         sleep(RETRY_PAUSE).await;
     }
 }
@@ -196,6 +255,9 @@ async fn warn_while_waiting<T>(feed: &Feed, poll: impl Future<Output = T>) -> T 
     loop {
         if let Ok(done) = timeout(PATIENCE, &mut poll).await {
             return done;
+        }
+        if feed.caught_up_at().is_none() {
+            continue;
         }
         let seconds = feed.lag().as_secs();
         tracing::warn!(seconds, "the feed waits for the database");

@@ -13,6 +13,7 @@ use crate::{
     },
     store::{
         builder::{self, Model},
+        cache::written::WrittenRow,
         event,
     },
 };
@@ -29,6 +30,8 @@ pub(crate) async fn find_builder(app: &App, writer: &Writer, name: &str) -> Resu
         Box::pin(async move { builder::find_or_insert(txn, &name).await })
     })
     .await?;
+    // It may be as nobody has read it yet.
+    app.db.cache.forget(&builder.touched());
     app.feed.wake();
     Ok(builder)
 }

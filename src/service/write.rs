@@ -12,7 +12,7 @@ use crate::{
         presence::IfPresent,
         writer::{KeyedField, Writer},
     },
-    store::{db::transaction::Txn, idempotency_payload::OnceForField},
+    store::{cache::written::WrittenRow, db::transaction::Txn, idempotency_payload::OnceForField},
 };
 
 /// Runs a write in a transaction, if the caller may write. A transaction that conflicts with
@@ -63,9 +63,13 @@ pub(crate) async fn write_event<T>(
     work: impl for<'t> Fn(&'t Txn) -> BoxFuture<'t, Result<(ChangeId, T)>> + Send + Sync,
 ) -> Result<Updated<T>>
 where
-    T: Serialize + DeserializeOwned + Send + Sync,
+    T: Serialize + DeserializeOwned + WrittenRow + Send + Sync,
 {
     let (change, row) = write(app, writer, work).await?;
+    // Whoever is told of the write must not read its rows as they were before.
+    app.db.cache.forget(&row.touched());
     // After the commit, since positions follow the order of commits.
-    Ok((row, app.feed.sequence(change).await?))
+    let bookmark = app.feed.sequence(change).await?;
+    app.db.cache.require_forgotten(bookmark.position);
+    Ok((row, bookmark))
 }

@@ -1,6 +1,7 @@
 //! The change feed in a Buildbot master's database: installed, followed, lost and removed again.
 
 mod earlier_feed;
+mod kept_rows;
 mod master_safety;
 mod missing_nouns;
 mod older;

@@ -17,7 +17,10 @@ use crate::{
 };
 
 /// Raises the default limits of cost and length.
-const FLAGS: [&str; 6] = [
+const FLAGS: [&str; 8] = [
+    // So that every row is read by a statement.
+    "--cache-bytes",
+    "0",
     "--anonymous",
     "write",
     "--max-cost",

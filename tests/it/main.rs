@@ -6,6 +6,7 @@
 
 mod attach;
 mod backup;
+mod cache;
 mod cli;
 mod concurrency;
 mod database_file;

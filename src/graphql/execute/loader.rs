@@ -21,7 +21,7 @@ use crate::{
     store::{
         build, builder,
         builder_stats::{self, BuildSet},
-        builder_tag,
+        cache::read as cache,
         db::database::Db,
         step,
     },
@@ -39,14 +39,14 @@ pub(crate) struct Loaders {
     budget: Arc<Budget>,
     builders: KeyedLoader<BuilderId, Arc<builder::Model>>,
     builders_by_name: KeyedLoader<String, Arc<builder::Model>>,
-    tags: KeyedLoader<BuilderId, Vec<String>>,
+    tags: KeyedLoader<BuilderId, Arc<Vec<String>>>,
     builds: KeyedLoader<BuildId, Arc<build::Model>>,
     builds_by_number: KeyedLoader<(BuilderId, i32), Arc<build::Model>>,
-    builds_of: KeyedLoader<BuildsKey, Rows<Arc<build::Model>>>,
+    builds_of: KeyedLoader<BuildsKey, Arc<Rows<Arc<build::Model>>>>,
     build_counts: KeyedLoader<BuildCountKey, u64>,
     newest_builds: KeyedLoader<NewestBuildsKey, Arc<Vec<build::Model>>>,
     steps: KeyedLoader<StepId, Arc<step::Model>>,
-    steps_of: KeyedLoader<StepsKey, Vec<Arc<step::Model>>>,
+    steps_of: KeyedLoader<StepsKey, Arc<Vec<Arc<step::Model>>>>,
     current_steps: KeyedLoader<BuildId, Arc<step::Model>>,
     step_sums: KeyedLoader<BuildSet, Arc<Vec<StepSummary>>>,
 }
@@ -91,7 +91,8 @@ impl Loaders {
     }
 
     pub(crate) async fn builder(&self, id: BuilderId) -> Result<Option<Arc<builder::Model>>> {
-        let fetch = |ids: Vec<_>| self.rows(async move { builder::by_ids(&self.db, &ids).await });
+        let fetch =
+            |ids: Vec<_>| self.counted(async move { cache::builders(&self.db, &ids).await });
         self.builders.load(id, fetch).await
     }
 
@@ -106,14 +107,15 @@ impl Loaders {
 
     pub(crate) async fn tags(&self, id: BuilderId) -> Result<Vec<String>> {
         let fetch = |ids: Vec<_>| {
-            let read = async move { builder_tag::of_builders(&self.db, &ids).await };
+            let read = async move { cache::tags(&self.db, &ids).await };
             self.budget.read(read, total_length)
         };
-        Ok(self.tags.load(id, fetch).await?.unwrap_or_default())
+        let tags = self.tags.load(id, fetch).await?;
+        Ok(tags.map(Arc::unwrap_or_clone).unwrap_or_default())
     }
 
     pub(crate) async fn build(&self, id: BuildId) -> Result<Option<Arc<build::Model>>> {
-        let fetch = |ids: Vec<_>| self.rows(async move { build::by_ids(&self.db, &ids).await });
+        let fetch = |ids: Vec<_>| self.counted(async move { cache::builds(&self.db, &ids).await });
         self.builds.load(id, fetch).await
     }
 
@@ -122,8 +124,9 @@ impl Loaders {
         builderid: BuilderId,
         number: i32,
     ) -> Result<Option<Arc<build::Model>>> {
-        let fetch =
-            |keys: Vec<_>| self.rows(async move { build::by_numbers(&self.db, &keys).await });
+        let fetch = |keys: Vec<_>| {
+            self.counted(async move { cache::builds_by_number(&self.db, &keys).await })
+        };
         self.builds_by_number.load((builderid, number), fetch).await
     }
 
@@ -135,14 +138,14 @@ impl Loaders {
     ) -> Result<Rows<Arc<build::Model>>> {
         let fetch = |keys: Vec<BuildsKey>| {
             fetch_by_arguments(keys, |args, ids| async move {
-                let read = build::pages_of(&self.db, &args, &ids);
-                let rows = |pages: &HashMap<_, Rows<_>>| pages.values().map(|p| p.rows.len()).sum();
-                let pages = self.budget.read(read, rows).await?.into_iter();
-                Ok(pages.map(|(id, page)| (id, page.map())).collect())
+                let read = cache::builds_of(&self.db, &args, &ids);
+                let rows =
+                    |pages: &HashMap<_, Arc<Rows<_>>>| pages.values().map(|p| p.rows.len()).sum();
+                self.budget.read(read, rows).await
             })
         };
         let found = self.builds_of.load((id, args), fetch).await?;
-        Ok(found.unwrap_or_default())
+        Ok(found.map(Arc::unwrap_or_clone).unwrap_or_default())
     }
 
     /// How many of a builder's builds match.
@@ -171,7 +174,8 @@ impl Loaders {
         let fetch = |keys: Vec<NewestBuildsKey>| {
             fetch_by_arguments(keys, |newest, ids| async move {
                 let read = builder_stats::newest_builds(&self.db, newest, &ids);
-                let lists = self.budget.read(read, total_length).await?.into_iter();
+                let count = |lists: &HashMap<_, Vec<_>>| lists.values().map(Vec::len).sum();
+                let lists = self.budget.read(read, count).await?.into_iter();
                 Ok(lists.map(|(id, rows)| (id, Arc::new(rows))).collect())
             })
         };
@@ -180,7 +184,7 @@ impl Loaders {
     }
 
     pub(crate) async fn step(&self, id: StepId) -> Result<Option<Arc<step::Model>>> {
-        let fetch = |ids: Vec<_>| self.rows(async move { step::by_ids(&self.db, &ids).await });
+        let fetch = |ids: Vec<_>| self.counted(async move { cache::steps(&self.db, &ids).await });
         self.steps.load(id, fetch).await
     }
 
@@ -194,14 +198,12 @@ impl Loaders {
             fetch_by_arguments(keys, |args, ids| async move {
                 // Unlike a page, a list of steps may come without a limit of its own.
                 let max_rows = self.budget.max_rows_to_read();
-                let read = step::of_builds(&self.db, &args, &ids, max_rows);
-                let lists = self.budget.read(read, total_length).await?.into_iter();
-                let share = |rows: Vec<_>| rows.into_iter().map(Arc::new).collect();
-                Ok(lists.map(|(id, rows)| (id, share(rows))).collect())
+                let read = cache::steps_of(&self.db, &args, &ids, max_rows);
+                self.budget.read(read, total_length).await
             })
         };
         let found = self.steps_of.load((id, args), fetch).await?;
-        Ok(found.unwrap_or_default())
+        Ok(found.map(Arc::unwrap_or_clone).unwrap_or_default())
     }
 
     /// The step that a build is at.
@@ -223,6 +225,14 @@ impl Loaders {
         Ok(found.unwrap_or_default())
     }
 
+    /// Reads single rows that may be kept, within the budget.
+    async fn counted<K, M>(
+        &self,
+        read: impl Future<Output = Result<HashMap<K, Arc<M>>>>,
+    ) -> Result<HashMap<K, Arc<M>>> {
+        self.budget.read(read, HashMap::len).await
+    }
+
     /// Reads single rows by their keys, within the budget.
     async fn rows<K: Eq + std::hash::Hash, M>(
         &self,
@@ -234,6 +244,6 @@ impl Loaders {
 }
 
 /// How many rows several lists have in all.
-fn total_length<K, R>(lists: &HashMap<K, Vec<R>>) -> usize {
-    lists.values().map(Vec::len).sum()
+fn total_length<K, R>(lists: &HashMap<K, Arc<Vec<R>>>) -> usize {
+    lists.values().map(|list| list.len()).sum()
 }

@@ -7,16 +7,19 @@ use sea_orm::{DatabaseConnection, DbBackend};
 use crate::{
     config::database::DatabaseConfig,
     domain::command_error::CommandError,
-    store::db::{
-        database::Db,
-        location::DatabaseLocation,
-        migrate::{apply_migrations, pending_migrations},
-        observer::Observer,
-        owner::{DatabaseOwner, find_owner},
-        pool::purpose::Purpose,
-        read_account::{SLOW_SNAPSHOT, SLOW_STATEMENT, reader_queue},
-        writability::Writability,
-        write_group::WriteQueue,
+    store::{
+        cache::RowCache,
+        db::{
+            database::Db,
+            location::DatabaseLocation,
+            migrate::{apply_migrations, pending_migrations},
+            observer::Observer,
+            owner::{DatabaseOwner, find_owner},
+            pool::purpose::Purpose,
+            read_account::{SLOW_SNAPSHOT, SLOW_STATEMENT, reader_queue},
+            writability::Writability,
+            write_group::WriteQueue,
+        },
     },
 };
 
@@ -146,6 +149,7 @@ async fn connect_ours(
         writability: Writability::new(location.read_only),
         has_lock_durations: Arc::new(true.into()),
         observer: Observer::default(),
+        cache: RowCache::off(),
     };
     db.look().await;
     Ok(db)
@@ -190,6 +194,7 @@ async fn connect_buildbots(
         // Until `find_feed_epoch` has read the revision.
         has_lock_durations: Arc::default(),
         observer: Observer::default(),
+        cache: RowCache::off(),
     };
     db.look().await;
     Ok(db)

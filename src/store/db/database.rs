@@ -15,14 +15,17 @@ use crate::{
         error::{Error, Result},
         read_only::ReadOnlyReason,
     },
-    store::db::{
-        dialect::SqlDialect,
-        inline_reader::InlineReaders,
-        observer::Observer,
-        read_account::{ReadAccount, ReaderQueue},
-        watched_file::WatchedFile,
-        writability::Writability,
-        write_group::WriteQueue,
+    store::{
+        cache::RowCache,
+        db::{
+            dialect::SqlDialect,
+            inline_reader::InlineReaders,
+            observer::Observer,
+            read_account::{ReadAccount, ReaderQueue},
+            watched_file::WatchedFile,
+            writability::Writability,
+            write_group::WriteQueue,
+        },
     },
 };
 
@@ -61,6 +64,8 @@ pub(crate) struct Db {
     /// See [`SqlDialect`]; a master may be upgraded while it is served.
     pub(crate) has_lock_durations: Arc<AtomicBool>,
     pub(crate) observer: Observer,
+    /// Rows that have not changed since they were read.
+    pub(crate) cache: Arc<RowCache>,
 }
 
 impl Db {
@@ -83,6 +88,15 @@ impl Db {
             queue: self.snapshot_queue.clone(),
             ..self.clone()
         }
+    }
+
+    /// Counts the memory of rows on the caller's account.
+    ///
+    /// # Errors
+    /// The caller would hold too much.
+    pub(crate) fn hold_rows(&self, bytes: usize) -> Result<()> {
+        let account = self.account.as_ref();
+        account.map_or(Ok(()), |account| account.hold_rows(bytes))
     }
 
     /// Fails if the file was deleted or replaced, as of the last look.

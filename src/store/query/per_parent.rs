@@ -3,7 +3,8 @@
 use std::collections::HashMap;
 
 use sea_orm::{
-    ColumnTrait, DbBackend, IdenStatic, Iterable, QueryFilter, QueryTrait,
+    ColumnTrait, DbBackend, IdenStatic, IntoSimpleExpr, Iterable, Order as SqlOrder, QueryFilter,
+    QueryTrait,
     sea_query::{Asterisk, Expr, ExprTrait, Query, SelectStatement, UnionType, WindowStatement},
 };
 
@@ -146,7 +147,8 @@ fn select_ordered<E: ListedEntity>(
     select
 }
 
-/// Every row of these parents that passes the filter, in order, at most `limit` in all.
+/// Every row of these parents that passes the filter, parent by parent and in order within each; at
+/// most `limit` in all.
 pub(crate) async fn all_of<E: ListedEntity, P: Parent>(
     db: &Db,
     filter: &Filter<E::Field>,
@@ -163,6 +165,8 @@ pub(crate) async fn all_of<E: ListedEntity, P: Parent>(
             .filter(parent.is_in(parents.iter().copied()))
             .filter(condition(dialect, filter))
             .into_query();
+        // The index of a parent's rows has this order: nothing is sorted.
+        select.order_by_expr(parent.into_simple_expr(), SqlOrder::Asc);
         order_by(dialect, &mut select, order, false);
         // Databases take no larger number.
         select.limit(Ord::min(left, i64::MAX.unsigned_abs()));
