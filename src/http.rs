@@ -5,6 +5,7 @@ pub(crate) mod assets;
 pub(crate) mod client_address;
 pub(crate) mod cors;
 pub(crate) mod cross_site;
+pub(crate) mod entrance;
 pub(crate) mod error_status;
 pub(crate) mod graphiql;
 pub(crate) mod graphql;

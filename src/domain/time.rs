@@ -9,10 +9,16 @@ pub(crate) const LATEST: i64 = 253_402_300_799;
 /// 0000-01-01T00:00:00Z, the first time that RFC 3339 can write.
 pub(crate) const FIRST_WRITABLE: i64 = -62_167_219_200;
 
-/// The RFC 3339 text of a time, or none where the year has no four digits.
+/// Whether RFC 3339 can write a time: its year has four digits.
+#[must_use]
+pub(crate) fn is_writable(seconds: i64) -> bool {
+    (FIRST_WRITABLE..=LATEST).contains(&seconds)
+}
+
+/// The RFC 3339 text of a time, or none where it cannot be written.
 #[must_use]
 pub fn format(seconds: i64) -> Option<String> {
-    if !(FIRST_WRITABLE..=LATEST).contains(&seconds) {
+    if !is_writable(seconds) {
         return None;
     }
     DateTime::from_timestamp(seconds, 0).map(|t| t.to_rfc3339_opts(SecondsFormat::Secs, true))

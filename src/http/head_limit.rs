@@ -1,10 +1,9 @@
-//! The layer that limits a request's head exactly: hyper's own limits are those of its buffers,
+//! Limits a request's head exactly: hyper's own limits are those of its buffers,
 //! which take more where it arrives at once.
 
 use axum::{
     extract::Request,
     http::{StatusCode, Version},
-    middleware::Next,
     response::{IntoResponse, Response},
 };
 
@@ -13,12 +12,13 @@ use axum::{
 pub(crate) const MAX_HEAD: usize = 64 * 1024;
 
 /// Refuses a larger head with 431.
-pub(crate) async fn limit_head(request: Request, next: Next) -> Response {
-    if head_length(&request) <= MAX_HEAD {
-        return next.run(request).await;
+/// Refuses a request with a longer head.
+pub(crate) fn limit_head(request: &Request) -> Result<(), Response> {
+    if head_length(request) <= MAX_HEAD {
+        return Ok(());
     }
     let message = format!("the head of a request may have {MAX_HEAD} bytes\n");
-    (StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, message).into_response()
+    Err((StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, message).into_response())
 }
 
 fn head_length(request: &Request) -> usize {

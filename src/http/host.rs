@@ -4,9 +4,8 @@
 use std::{fmt::Display, net::SocketAddr, sync::Arc};
 
 use axum::{
-    extract::{ConnectInfo, Request, State},
+    extract::Request,
     http::{HeaderValue, StatusCode, Version, header, uri},
-    middleware::Next,
     response::{IntoResponse, Response},
 };
 
@@ -21,8 +20,7 @@ use crate::{
 /// What probes ask, by whatever name or address they know a server.
 const PROBED: [&str; 2] = ["/healthz", "/readyz"];
 
-/// The layer's state.
-#[derive(Clone)]
+/// The names that a listening address is asked by.
 pub(crate) struct HostCheck {
     pub(crate) config: Arc<Config>,
     /// Whether any host is taken on this address.
@@ -50,22 +48,21 @@ impl HostCheck {
 
 /// Refuses a request that names no host, several, or one that is not this server's. Only HTTP/1.0
 /// needs none. Whatever the version, the header `Host` has it afterwards.
-pub(crate) async fn require_host(
-    State(check): State<HostCheck>,
-    ConnectInfo(peer): ConnectInfo<SocketAddr>,
-    mut request: Request,
-    next: Next,
-) -> Response {
-    let authority = match named_host(&mut request) {
-        Ok(Some(authority)) => authority,
-        Ok(None) => return next.run(request).await,
-        Err(message) => return refuse(StatusCode::BAD_REQUEST, message),
+pub(crate) fn require_host(
+    check: &HostCheck,
+    peer: SocketAddr,
+    request: &mut Request,
+) -> Result<(), Response> {
+    let Some(authority) =
+        named_host(request).map_err(|message| refuse(StatusCode::BAD_REQUEST, message))?
+    else {
+        return Ok(());
     };
     if PROBED.contains(&request.uri().path()) || check.allows(&authority.host, peer) {
-        return next.run(request).await;
+        return Ok(());
     }
     let message = "Host: this server is not asked by that name; --allowed-host gives it names";
-    refuse(StatusCode::MISDIRECTED_REQUEST, message)
+    Err(refuse(StatusCode::MISDIRECTED_REQUEST, message))
 }
 
 /// Returns the host that a request names, and leaves it in its header.

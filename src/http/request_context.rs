@@ -17,18 +17,30 @@ use crate::{
         client_address::client_address,
         cross_site::site_of,
         request_log::{RequestId, record_caller},
+        response_headers::report_points,
     },
 };
 
 /// A client sends this header with the value `1` to learn what its operation cost.
 const COST: &str = "graphql-cost";
 
+/// The layer's state.
+#[derive(Clone)]
+pub(crate) struct CallerGate {
+    pub(crate) api: Api,
+    /// Whether these routes cost points.
+    pub(crate) reports_points: bool,
+}
+
 /// Authenticates the caller and inserts the request's context.
 ///
 /// A rejected caller is passed on, because each route refuses in its own format. The challenge,
 /// which tells the client how to authenticate, is added here for all of them.
 pub(crate) async fn authenticate(
-    State(api): State<Api>,
+    State(CallerGate {
+        api,
+        reports_points,
+    }): State<CallerGate>,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
     mut request: Request,
     next: Next,
@@ -41,6 +53,9 @@ pub(crate) async fn authenticate(
     let charged = context.clone();
     request.extensions_mut().insert(context);
     let mut response = next.run(request).await;
+    if reports_points {
+        report_points(&api, &charged, &mut response);
+    }
     settle(&api, &charged, response.status());
     // For the layer that counts the answer until it is sent.
     response

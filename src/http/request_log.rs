@@ -1,5 +1,5 @@
-//! The outermost layer: gives each request an id and a span for its log lines, and records the
-//! answer in the access log and the metrics.
+//! Gives each request an id and a span for its log lines, and records the answer in the access log
+//! and the metrics.
 
 use std::{
     hash::{BuildHasher, RandomState},
@@ -12,9 +12,8 @@ use std::{
 };
 
 use axum::{
-    extract::{ConnectInfo, MatchedPath, Request, State},
+    extract::{MatchedPath, Request},
     http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
-    middleware::Next,
     response::Response,
 };
 use tracing::{Instrument, Span, field::Empty};
@@ -38,11 +37,10 @@ const MARKS: &[u8] = b"-_.:+/=@~";
 #[derive(Clone, Debug)]
 pub(crate) struct RequestId(pub(crate) Arc<str>);
 
-/// The layer's state.
-#[derive(Clone)]
+/// Where the requests of a listening address are recorded.
 pub(crate) struct RequestLog {
     app: App,
-    ids: Arc<RequestIds>,
+    ids: RequestIds,
 }
 
 /// Makes ids that are unique to this server and to one request.
@@ -53,11 +51,11 @@ struct RequestIds {
 
 impl RequestLog {
     pub(crate) fn new(app: App) -> Self {
-        let ids = Arc::new(RequestIds {
+        let ids = RequestIds {
             // 40 random bits, the ten digits of an id, so that servers do not share ids.
             server: RandomState::new().hash_one(std::process::id()) >> 24,
             next: AtomicU64::new(0),
-        });
+        };
         Self { app, ids }
     }
 }
@@ -79,10 +77,10 @@ fn proxy_id(headers: &HeaderMap) -> Option<Arc<str>> {
 
 /// Gives the request its id and its span, and records how it was answered.
 pub(crate) async fn log_request(
-    State(log): State<RequestLog>,
-    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    log: &RequestLog,
+    peer: SocketAddr,
     mut request: Request,
-    next: Next,
+    answer: impl AsyncFnOnce(Request) -> Response,
 ) -> Response {
     let started = Instant::now();
     let is_trusted = log.app.config.connection.trusts(peer.ip().to_canonical());
@@ -99,7 +97,7 @@ pub(crate) async fn log_request(
     let header = HeaderValue::from_str(&id);
     request.extensions_mut().insert(RequestId(id));
 
-    let mut response = next.run(request).instrument(span.clone()).await;
+    let mut response = answer(request).instrument(span.clone()).await;
 
     let elapsed = started.elapsed();
     let status = response.status();

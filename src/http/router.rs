@@ -1,10 +1,8 @@
 //! Every route, and every layer that a request passes on the way to its route.
 
-use axum::{
-    Router,
-    middleware::{from_fn, from_fn_with_state},
-    routing,
-};
+use std::sync::Arc;
+
+use axum::{Router, middleware::from_fn_with_state, routing};
 use tower_http::{
     CompressionLevel,
     compression::{
@@ -18,17 +16,18 @@ use crate::{
     config::listen::ListenAddress,
     graphql::api::Api,
     http::{
-        cors, graphiql,
+        cors,
+        entrance::{Entrance, enter},
+        graphiql,
         graphql::endpoint,
-        head_limit::limit_head,
         held_body::hold_answer,
-        host::{HostCheck, require_host},
+        host::HostCheck,
         listener::tls::Tls,
         ops::{self, OpsState},
         page, panic_boundary,
-        request_context::authenticate,
-        request_log::{RequestLog, log_request},
-        response_headers::{self, no_store},
+        request_context::{CallerGate, authenticate},
+        request_log::RequestLog,
+        response_headers::no_store,
         rest,
     },
 };
@@ -55,15 +54,8 @@ pub(crate) fn router(api: &Api, tls: Option<Tls>) -> Router {
         .layer(panic_boundary::rest())
         // Refuses pages of other origins.
         .layer(cors(&cors::REST));
-    let limited = graphql
-        .with_state(api.clone())
-        .merge(rest)
-        // Inside authentication, because points are counted per caller.
-        .layer(from_fn_with_state(
-            api.clone(),
-            response_headers::rate_limit,
-        ));
-    let routes = authenticated(api, limited).merge(pages(&app));
+    let limited = graphql.with_state(api.clone()).merge(rest);
+    let routes = authenticated(api, limited, true).merge(pages(&app));
     let http = &app.config.http;
     let routes = if http.ops_listen.is_some() {
         routes.merge(health())
@@ -86,7 +78,9 @@ fn ops(api: &Api) -> Router {
     let ready = routing::get(ops::readyz).with_state(state);
     let ready = Router::new().route("/readyz", ready).layer(no_store());
     let metrics = Router::new().route("/metrics", metrics).layer(no_store());
-    authenticated(api, metrics).merge(ready).merge(health())
+    authenticated(api, metrics, false)
+        .merge(ready)
+        .merge(health())
 }
 
 fn health() -> Router {
@@ -96,20 +90,28 @@ fn health() -> Router {
 }
 
 /// Adds the layers of routes that want to know who is calling.
-fn authenticated(api: &Api, routes: Router) -> Router {
+fn authenticated(api: &Api, routes: Router, reports_points: bool) -> Router {
+    let api = api.clone();
+    let gate = CallerGate {
+        api,
+        reports_points,
+    };
     // Inserts the context that all of these routes extract.
-    routes.layer(from_fn_with_state(api.clone(), authenticate))
+    routes.layer(from_fn_with_state(gate, authenticate))
 }
 
 /// Adds the layers of every route of this address.
 fn outermost(api: &Api, tls: Option<Tls>, listen: &ListenAddress, routes: Router) -> Router {
     let app = api.app().clone();
     let (config, memory) = (app.config.clone(), app.memory.clone());
-    let is_tls = config.connection.is_tls();
-    let hosts = HostCheck {
-        takes_any: config.takes_any_host(listen),
-        config,
-        tls,
+    let entrance = Entrance {
+        is_tls: config.connection.is_tls(),
+        hosts: HostCheck {
+            takes_any: config.takes_any_host(listen),
+            config,
+            tls,
+        },
+        log: RequestLog::new(app),
     };
     routes
         // For panics in the layers above, and in routes without an error format of their own.
@@ -118,13 +120,7 @@ fn outermost(api: &Api, tls: Option<Tls>, listen: &ListenAddress, routes: Router
         .layer(from_fn_with_state(memory, hold_answer))
         // For clients that accept gzip.
         .layer(compression())
-        // Before everything that reads `Host`, and everything that costs something.
-        .layer(from_fn_with_state(hosts, require_host))
-        .layer(from_fn(limit_head))
-        // Outside of the pages: their own policy is already set, and this keeps it.
-        .layer(response_headers::security(is_tls))
-        // Outermost, so that it counts and logs every answer and all layers log the request's id.
-        .layer(from_fn_with_state(RequestLog::new(app), log_request))
+        .layer(from_fn_with_state(Arc::new(entrance), enter))
 }
 
 fn pages(app: &App) -> Router {

@@ -47,7 +47,7 @@ impl DateTime {
 
     /// The time, unless its year is one that RFC 3339 cannot write.
     pub(crate) fn if_writable(seconds: i64) -> Option<Self> {
-        time::format(seconds).map(|_| Self(seconds))
+        time::is_writable(seconds).then_some(Self(seconds))
     }
 }
 
