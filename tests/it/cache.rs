@@ -153,6 +153,28 @@ async fn whoever_has_a_cursor_reads_nothing_older() {
     }
 }
 
+/// The row is forgotten before anybody is told of its change.
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_hears_of_a_change_reads_nothing_older() {
+    let (server, client) = with_steps(&["--anonymous", "write"]).await;
+    let sql = server.sql().await;
+    let query = "{ step(stepid: 1) { stateString } }";
+    let mut ws = server.ws().await;
+    ws.subscribe_to("stepEvents { step { stateString } }").await;
+    for round in 0..20 {
+        warm(&client, query).await;
+        let text = format!("foreign {round}");
+        sql.run(&format!(
+            "UPDATE steps SET state_string = '{text}' WHERE id = 1"
+        ))
+        .await;
+        let heard = &ws.receive().await["payload"]["data"]["stepEvents"];
+        assert_eq!(heard["step"]["stateString"], *text, "{heard}");
+        let read = client.data(query, json!({})).await;
+        assert_eq!(read["step"]["stateString"], *text);
+    }
+}
+
 #[tokio::test]
 async fn another_programs_commit_shows_without_being_told() {
     let (server, client) = with_steps(&["--anonymous", "write"]).await;
