@@ -282,8 +282,7 @@ pub(crate) async fn counts_of(
 /// # Errors
 /// `NotFound`.
 pub(crate) async fn lock(txn: &Txn, id: BuildId) -> Result<Model> {
-    txn.lock_rows(Entity::find_by_id(id))
-        .one(&txn.0)
+    txn.one(txn.lock_rows(Entity::find_by_id(id)))
         .await?
         .ok_or_else(|| Error::not_found("build", id))
 }

@@ -220,8 +220,7 @@ pub(crate) async fn count(db: &Db, filter: &Filter<BuilderField>) -> Result<u64>
 /// # Errors
 /// `NotFound`.
 pub(crate) async fn lock(txn: &Txn, id: BuilderId) -> Result<Model> {
-    txn.lock_rows(Entity::find_by_id(id))
-        .one(&txn.0)
+    txn.one(txn.lock_rows(Entity::find_by_id(id)))
         .await?
         .ok_or_else(|| Error::not_found("builder", id))
 }
@@ -229,11 +228,7 @@ pub(crate) async fn lock(txn: &Txn, id: BuilderId) -> Result<Model> {
 /// Finds the builder of this name or inserts it; concurrent callers get the same one.
 pub(crate) async fn find_or_insert(txn: &Txn, name: &str) -> Result<Model> {
     let hash = name_hash(name);
-    let find = || {
-        Entity::find()
-            .filter(Column::NameHash.eq(hash.as_str()))
-            .one(&txn.0)
-    };
+    let find = || txn.one(Entity::find().filter(Column::NameHash.eq(hash.as_str())));
     // Found first, as an insert that meets a conflict still takes an id.
     if let Some(found) = find().await? {
         return Ok(found);

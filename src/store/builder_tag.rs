@@ -147,7 +147,7 @@ pub(crate) async fn replace(txn: &Txn, builder: BuilderId, names: &[String]) -> 
 async fn find_or_insert(txn: &Txn, name: &str) -> Result<i32> {
     let hash = name_hash(name);
     let find = tag::Entity::find().filter(tag::Column::NameHash.eq(hash.as_str()));
-    if let Some(found) = find.one(&txn.0).await? {
+    if let Some(found) = txn.one(find).await? {
         return Ok(found.id);
     }
     let new = tag::ActiveModel {

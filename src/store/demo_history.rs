@@ -83,7 +83,7 @@ impl PastStep {
 pub(crate) async fn has_builds(txn: &Txn, id: BuilderId) -> Result<bool> {
     builder::lock(txn, id).await?;
     let builds = build::Entity::find().filter(build::Column::Builderid.eq(id));
-    Ok(builds.one(&txn.0).await?.is_some())
+    Ok(txn.one(builds).await?.is_some())
 }
 
 /// Adds a build with its steps.

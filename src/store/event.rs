@@ -264,9 +264,8 @@ async fn of_change(txn: &Txn, id: Expr, noun: Noun, kind: EventKind) -> Result<M
         let last = "currval(pg_get_serial_sequence('graphql_events', 'id'))";
         events = events.filter(Expr::col((Entity, Column::Id)).eq(Expr::cust(last)));
     }
-    let event = events
-        .order_by_desc(Column::Id)
-        .one(&txn.0)
+    let event = txn
+        .one(events.order_by_desc(Column::Id))
         .await?
         .ok_or(Error::FeedDetached)?;
     if event.kind != kind.code() {

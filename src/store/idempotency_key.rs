@@ -36,7 +36,7 @@ impl ActiveModelBehavior for ActiveModel {}
 /// # Errors
 /// `KeyReused` where another request has the key.
 pub(crate) async fn claim(txn: &Txn, claim: Model, expired: i64) -> Result<()> {
-    if let Some(found) = Entity::find_by_id(&claim.hash).one(&txn.0).await? {
+    if let Some(found) = txn.one(Entity::find_by_id(&claim.hash)).await? {
         if found.claimed_at >= expired {
             let is_same = found.request == claim.request;
             return is_same.then_some(()).ok_or(Error::KeyReused);

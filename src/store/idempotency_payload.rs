@@ -48,7 +48,7 @@ where
         async move {
             idempotency_key::lock(txn, self.key_hash).await?;
             let id = (self.key_hash.to_owned(), self.field);
-            if let Some(kept) = Entity::find_by_id(id).one(&txn.0).await? {
+            if let Some(kept) = txn.one(Entity::find_by_id(id)).await? {
                 // An earlier version may have kept it in another form.
                 return serde_json::from_str(&kept.payload).map_err(|_| Error::WrittenUnread);
             }

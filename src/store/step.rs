@@ -290,8 +290,7 @@ pub(crate) async fn count(db: &Db, filter: &Filter<StepField>) -> Result<u64> {
 /// # Errors
 /// `NotFound`.
 async fn by_id(txn: &Txn, id: StepId) -> Result<Model> {
-    Entity::find_by_id(id)
-        .one(&txn.0)
+    txn.one(Entity::find_by_id(id))
         .await?
         .ok_or_else(|| Error::not_found("step", id))
 }
@@ -301,8 +300,7 @@ async fn by_id(txn: &Txn, id: StepId) -> Result<Model> {
 /// # Errors
 /// `NotFound`.
 pub(crate) async fn lock(txn: &Txn, id: StepId) -> Result<Model> {
-    txn.lock_rows(Entity::find_by_id(id))
-        .one(&txn.0)
+    txn.one(txn.lock_rows(Entity::find_by_id(id)))
         .await?
         .ok_or_else(|| Error::not_found("step", id))
 }

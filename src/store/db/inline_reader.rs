@@ -14,7 +14,7 @@ use std::{
 
 use hashlink::LruCache;
 use parking_lot::Mutex;
-use rusqlite::{CachedStatement, Connection, ErrorCode, OpenFlags};
+use rusqlite::{CachedStatement, Connection, ErrorCode, OpenFlags, config::DbConfig};
 use sea_orm::{DbErr, Statement, Value};
 
 use crate::store::{db::bounded_rows::statement_span, row::Row};
@@ -130,6 +130,8 @@ impl InlineAccess<'_> {
         // The pool waits for locks, not the thread that asks.
         connection.busy_timeout(Duration::ZERO)?;
         connection.set_prepared_statement_cache_capacity(COMPILED);
+        // Else a statement is compiled anew for each value of its limit.
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
         // Opens the files beside it too, which may be locked now.
         let _ = connection.query_one("SELECT COUNT(*) FROM sqlite_schema", [], |_| Ok(()));
         Ok(connection)

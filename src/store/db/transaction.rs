@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use sea_orm::{
-    ConnectionTrait, DatabaseTransaction, DbBackend, EntityTrait, QuerySelect, Select,
-    SqliteTransactionMode, TransactionOptions, sea_query::LockType,
+    ConnectionTrait, DatabaseTransaction, DbBackend, EntityTrait, FromQueryResult, QuerySelect,
+    QueryTrait, Select, SqliteTransactionMode, TransactionOptions, sea_query::LockType,
 };
 use tokio::time::timeout;
 
@@ -71,6 +71,23 @@ impl Txn {
         if let Err(error) = self.0.rollback().await {
             tracing::debug!(%error, "a transaction did not roll back cleanly");
         }
+    }
+
+    /// The first of the selected rows. SQLite would compile a statement anew for each value of its
+    /// limit, so the limit is no value here.
+    pub(crate) async fn one<E: EntityTrait>(&self, select: Select<E>) -> Result<Option<E::Model>> {
+        let backend = self.0.get_database_backend();
+        let mut query = select.into_query();
+        let statement = if backend == DbBackend::Sqlite {
+            let mut statement = backend.build(&query);
+            statement.sql.push_str(" LIMIT 1");
+            statement
+        } else {
+            backend.build(query.limit(1))
+        };
+        let row = self.0.query_one_raw(statement).await?;
+        let row = row.map(|row| E::Model::from_query_result(&row, ""));
+        Ok(row.transpose()?)
     }
 
     /// Locks the selected rows against other writers until the transaction ends. On SQLite a
