@@ -1,5 +1,5 @@
-//! The outermost layer, of every request to a listening address. It is one, because each layer copies
-//! all those inside it for every request.
+//! The outermost layer, of every request to a listening address. It is one, because each layer
+//! copies all those inside it for every request.
 
 use std::{net::SocketAddr, sync::Arc};
 

@@ -177,7 +177,8 @@ async fn write(object: Object, servers: [Arc<Checked>; 2], sql: Sql) {
 /// Hears of changes on a server, over a new socket after a kill, and at once reads what has changed.
 async fn listen(server: Arc<Checked>, stop: CancellationToken) {
     let events = format!(
-        "events {{ ... on BuildEvent {{ build {{ {BUILD} }} }} ... on StepEvent {{ step {{ {STEP} }} }} }}"
+        "events {{ ... on BuildEvent {{ build {{ {BUILD} }} }} \
+         ... on StepEvent {{ step {{ {STEP} }} }} }}"
     );
     while !stop.is_cancelled() {
         let Some(mut ws) = Ws::try_connect(server.address).await else {
