@@ -10,8 +10,8 @@ use axum::{
 };
 
 use crate::http::{
-    head_limit::limit_head,
-    host::{HostCheck, require_host},
+    head_limit::refuse_long_head,
+    host::{HostCheck, refuse_host},
     request_log::{RequestLog, log_request},
     response_headers::restrict_browsers,
 };
@@ -32,9 +32,9 @@ pub(crate) async fn enter(
     next: Next,
 ) -> Response {
     let answer = async |mut request| {
-        let mut response = match check(&entrance, peer, &mut request) {
-            Ok(()) => next.run(request).await,
-            Err(refusal) => refusal,
+        let mut response = match refuse(&entrance, peer, &mut request) {
+            None => next.run(request).await,
+            Some(refusal) => refusal,
         };
         // The pages have set a policy of their own, and this keeps it.
         restrict_browsers(response.headers_mut(), entrance.is_tls);
@@ -43,7 +43,6 @@ pub(crate) async fn enter(
     log_request(&entrance.log, peer, request, answer).await
 }
 
-fn check(entrance: &Entrance, peer: SocketAddr, request: &mut Request) -> Result<(), Response> {
-    limit_head(request)?;
-    require_host(&entrance.hosts, peer, request)
+fn refuse(entrance: &Entrance, peer: SocketAddr, request: &mut Request) -> Option<Response> {
+    refuse_long_head(request).or_else(|| refuse_host(&entrance.hosts, peer, request))
 }

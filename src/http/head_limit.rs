@@ -13,12 +13,12 @@ pub(crate) const MAX_HEAD: usize = 64 * 1024;
 
 /// Refuses a larger head with 431.
 /// Refuses a request with a longer head.
-pub(crate) fn limit_head(request: &Request) -> Result<(), Response> {
+pub(crate) fn refuse_long_head(request: &Request) -> Option<Response> {
     if head_length(request) <= MAX_HEAD {
-        return Ok(());
+        return None;
     }
     let message = format!("the head of a request may have {MAX_HEAD} bytes\n");
-    Err((StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, message).into_response())
+    Some((StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, message).into_response())
 }
 
 fn head_length(request: &Request) -> usize {

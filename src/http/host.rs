@@ -48,21 +48,20 @@ impl HostCheck {
 
 /// Refuses a request that names no host, several, or one that is not this server's. Only HTTP/1.0
 /// needs none. Whatever the version, the header `Host` has it afterwards.
-pub(crate) fn require_host(
+pub(crate) fn refuse_host(
     check: &HostCheck,
     peer: SocketAddr,
     request: &mut Request,
-) -> Result<(), Response> {
-    let Some(authority) =
-        named_host(request).map_err(|message| refuse(StatusCode::BAD_REQUEST, message))?
-    else {
-        return Ok(());
+) -> Option<Response> {
+    let authority = match named_host(request) {
+        Ok(authority) => authority?,
+        Err(message) => return Some(refuse(StatusCode::BAD_REQUEST, message)),
     };
     if PROBED.contains(&request.uri().path()) || check.allows(&authority.host, peer) {
-        return Ok(());
+        return None;
     }
     let message = "Host: this server is not asked by that name; --allowed-host gives it names";
-    Err(refuse(StatusCode::MISDIRECTED_REQUEST, message))
+    Some(refuse(StatusCode::MISDIRECTED_REQUEST, message))
 }
 
 /// Returns the host that a request names, and leaves it in its header.

@@ -44,7 +44,7 @@ use crate::{
 };
 
 /// The most of an answer that is buffered for a client, and of a head that has not all arrived, in
-/// bytes. `limit_head` refuses a larger head that has.
+/// bytes. `refuse_long_head` refuses a larger head that has.
 const BUFFER: usize = MAX_HEAD;
 /// How many requests a client may have on one connection of HTTP/2 at once.
 const MAX_STREAMS: u32 = 100;

@@ -174,7 +174,7 @@ async fn write(object: Object, servers: [Arc<Checked>; 2], sql: Sql) {
     }
 }
 
-/// Hears of changes on a server, over a new socket after a kill, and at once reads what has changed.
+/// Hears of changes on a server, over a new socket after a kill. Reads at once what has changed.
 async fn listen(server: Arc<Checked>, stop: CancellationToken) {
     let events = format!(
         "events {{ ... on BuildEvent {{ build {{ {BUILD} }} }} \
