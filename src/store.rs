@@ -22,6 +22,8 @@ pub(crate) mod feed_install;
 pub(crate) mod idempotency_key;
 pub(crate) mod idempotency_payload;
 pub(crate) mod invalid_values;
+pub(crate) mod log;
+pub(crate) mod log_chunk;
 pub(crate) mod position;
 pub(crate) mod query;
 pub(crate) mod row;

@@ -169,7 +169,7 @@ impl AnyEvent {
                 occurred_at,
                 step: Plain(Step(step)),
             }),
-            EventObject::Gap(_) => return None,
+            EventObject::Log { .. } | EventObject::Gap(_) => return None,
         })
     }
 
