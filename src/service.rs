@@ -10,6 +10,7 @@ pub(crate) mod builder;
 pub(crate) mod idempotency;
 pub(crate) mod log;
 pub(crate) mod log_compression;
+pub(crate) mod log_retention;
 pub(crate) mod presence;
 pub(crate) mod retention;
 pub(crate) mod rule;

@@ -176,12 +176,6 @@ fn by_id_order() -> Order<LogField> {
     vec![(LogField::Logid, Direction::Asc)]
 }
 
-/// Selects the ids of the logs that pass.
-pub(crate) fn ids_where(passes: Condition) -> SelectStatement {
-    let select = Entity::find().select_only().column(Column::Id);
-    select.filter(passes).into_query()
-}
-
 /// Locks the log against other writers until the transaction ends.
 ///
 /// # Errors
