@@ -8,6 +8,8 @@
 pub(crate) mod build;
 pub(crate) mod builder;
 pub(crate) mod idempotency;
+pub(crate) mod log;
+pub(crate) mod log_compression;
 pub(crate) mod presence;
 pub(crate) mod retention;
 pub(crate) mod rule;

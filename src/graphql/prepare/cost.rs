@@ -28,6 +28,8 @@ use crate::{
     },
 };
 
+/// How many logs a step is assumed to have.
+const LOGS: u64 = 2;
 /// How many links a step is assumed to have.
 const URLS: u64 = 2;
 /// What a schema as text counts for: it is as long as so many objects.
@@ -216,6 +218,7 @@ impl<'d> CostWalk<'d> {
                 Some(_) => 1,
                 None => number(field, "limit", MAX_LIMIT).unwrap_or(STEPS),
             },
+            ("Step", "logs") => LOGS,
             ("Step", "urls") => URLS,
             ("BuilderStats", "results") => Results::ALL.len() as u64,
             ("BuilderStats", "steps") => STEPS,
@@ -279,6 +282,10 @@ mod tests {
                 21,
             ),
             ("{ builds { nodes { steps { urls { url } } } } }", 3_051),
+            (
+                "{ step(stepid: 1) { logs { name } log(slug: \"stdio\") { name } } }",
+                4,
+            ),
             (
                 "{ builder(builderid: 1) { tags builds { nodes { builder { tags } } } } }",
                 102,
