@@ -65,6 +65,15 @@ pub(crate) fn read_text(bytes: &[u8], report_invalid: impl FnOnce()) -> Cow<'_, 
     text
 }
 
+/// The text of a stored line for Buildbot's REST API, where a carriage return ends a line too.
+pub(crate) fn plain_text(stored: &[u8], report_invalid: impl FnOnce()) -> Cow<'_, str> {
+    let text = read_text(stored.strip_suffix(b"\r").unwrap_or(stored), report_invalid);
+    if text.contains('\r') {
+        return text.replace("\r\n", "\n").replace('\r', "\n").into();
+    }
+    text
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -118,6 +127,14 @@ mod tests {
     fn carriage_returns_end_no_line_but_before_its_end() {
         let stdout = |text: &str| (LogStream::Stdout, text.to_owned(), false);
         assert_eq!(line(LogType::Stdio, b"o10%\r20%\r"), stdout("10%\r20%"));
+    }
+
+    #[test]
+    fn carriage_returns_end_lines_of_plain_text() {
+        let plain = |stored: &'static [u8]| plain_text(stored, || {}).into_owned();
+        assert_eq!(plain(b"o10%\r20%\r"), "o10%\n20%");
+        assert_eq!(plain(b"a\r\nb"), "a\nb");
+        assert_eq!(plain(b"a\xff"), "a\u{fffd}");
     }
 
     #[test]
