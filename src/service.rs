@@ -12,6 +12,7 @@ pub(crate) mod log;
 pub(crate) mod log_compression;
 pub(crate) mod log_lines;
 pub(crate) mod log_search;
+pub(crate) mod log_tail;
 pub(crate) mod log_text_reader;
 pub(crate) mod presence;
 pub(crate) mod retention;

@@ -28,6 +28,8 @@ use crate::{
     },
 };
 
+/// How many lines are assumed to be appended to a log at once.
+const LINES_OF_TAIL: u64 = 10;
 /// How many logs a step is assumed to have.
 const LOGS: u64 = 2;
 /// How many links a step is assumed to have.
@@ -226,6 +228,7 @@ impl<'d> CostWalk<'d> {
                 Some(_) => 1,
                 None => number(field, "limit", MAX_LIMIT).unwrap_or(STEPS),
             },
+            ("LogTail", "lines") => LINES_OF_TAIL,
             ("Step", "logs") => LOGS,
             ("Step", "urls") => URLS,
             ("BuilderStats", "results") => Results::ALL.len() as u64,

@@ -55,7 +55,7 @@ impl LogLines {
 
     /// The lines, in order.
     async fn lines(&self) -> Plain<Vec<LogLine>> {
-        lines(&self.0.lines)
+        log_lines(&self.0.lines)
     }
 }
 
@@ -64,7 +64,7 @@ impl LogLines {
 impl LogMatches {
     /// The lines, in order.
     async fn matches(&self) -> Plain<Vec<LogLine>> {
-        lines(&self.0.matches)
+        log_lines(&self.0.matches)
     }
 
     /// Where to go on: the number of the first line that was not searched. Null where the log was searched to its end.
@@ -78,7 +78,8 @@ impl LogMatches {
     }
 }
 
-fn lines(lines: &[NumberedLine]) -> Plain<Vec<LogLine>> {
+/// Lines as they are answered.
+pub(crate) fn log_lines(lines: &[NumberedLine]) -> Plain<Vec<LogLine>> {
     Plain(lines.iter().cloned().map(LogLine).collect())
 }
 
