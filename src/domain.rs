@@ -19,6 +19,7 @@ pub(crate) mod invalid_argument;
 pub(crate) mod keyset;
 pub(crate) mod log;
 pub(crate) mod log_content;
+pub(crate) mod log_text;
 pub(crate) mod offset_page;
 pub(crate) mod page;
 pub(crate) mod page_input;

@@ -34,3 +34,4 @@ pub(crate) mod snapshot;
 pub(crate) mod step;
 pub(crate) mod token;
 pub(crate) mod unchecked_int;
+pub(crate) mod worker;

@@ -87,10 +87,7 @@ fn tested(at: u32, module: &str, is_trouble: bool) -> String {
     } else {
         format!("{GREEN}PASSED{PLAIN}")
     };
-    Some((
-        Stdout,
-        format!("tests/test_{module}.py::test_{at} {verdict}"),
-    ))
+    format!("tests/test_{module}.py::test_{at} {verdict}")
 }
 
 /// What is said where a step goes wrong.

@@ -15,8 +15,12 @@ pub(crate) enum LogField {
     Stepid,
     /// Of its step; null if there is no such step.
     Buildid,
+    Name,
     Slug,
     Complete,
+    NumLines,
+    /// As its letter.
+    Type,
 }
 
 /// What a log's lines are.

@@ -8,6 +8,8 @@ pub(crate) mod event;
 pub(crate) mod federation;
 pub(crate) mod filter;
 pub(crate) mod log;
+pub(crate) mod log_lines;
+pub(crate) mod log_tail;
 pub(crate) mod mutation;
 pub(crate) mod node;
 pub(crate) mod order;

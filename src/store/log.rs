@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use sea_orm::{
     ActiveValue::{NotSet, Set},
-    Condition, QuerySelect, QueryTrait,
+    Condition, QuerySelect,
     entity::prelude::*,
     sea_query::{ExprTrait, SelectStatement},
 };
@@ -16,11 +16,13 @@ use crate::{
         filter::{Direction, Filter, Order, Test, Value},
         id::{LogId, StepId},
         log::{LogField, LogType, free_slug, slug_of},
+        offset_page::{OffsetPage, OffsetPageArgs},
     },
     store::{
         db::{database::Db, dialect::SqlDialect, transaction::Txn},
         query::{
             field::{FilterField, ListedEntity},
+            page,
             per_parent::{all_of, pages_of},
             rows::by_key,
             selection::{RowRange, Selection},
@@ -101,8 +103,11 @@ impl FilterField for LogField {
             Self::Buildid => return step::buildid_of("logs.stepid"),
             Self::Logid => Column::Id,
             Self::Stepid => Column::Stepid,
+            Self::Name => Column::Name,
             Self::Slug => Column::Slug,
             Self::Complete => Column::Complete,
+            Self::NumLines => Column::NumLines,
+            Self::Type => Column::Letter,
         })
     }
 
@@ -111,7 +116,7 @@ impl FilterField for LogField {
     }
 
     fn is_text(self) -> bool {
-        self == Self::Slug
+        matches!(self, Self::Name | Self::Slug | Self::Type)
     }
 
     fn own_test(self, dialect: SqlDialect, test: &Test) -> Option<Condition> {
@@ -170,6 +175,15 @@ pub(crate) async fn by_slug(
     Ok(pages
         .filter_map(|(id, mut page)| Some((id, page.rows.pop()?)))
         .collect())
+}
+
+/// A page by offset of the logs of a step.
+pub(crate) async fn offset_page_of(
+    db: &Db,
+    step: StepId,
+    args: &OffsetPageArgs<LogField>,
+) -> Result<OffsetPage<Model>> {
+    page::offset_page::<Entity>(db, args, Some(Column::Stepid.eq(step))).await
 }
 
 fn by_id_order() -> Order<LogField> {

@@ -2,7 +2,10 @@
 //! a finished log are merged while it is read.
 
 use sea_orm::{
-    ActiveValue::Set, FromQueryResult, QueryOrder, QueryResult, QueryTrait, entity::prelude::*,
+    ActiveValue::Set,
+    FromQueryResult, QueryOrder, QueryResult, QuerySelect, QueryTrait,
+    entity::prelude::*,
+    sea_query::{ExprTrait, SimpleExpr},
 };
 
 use crate::{
@@ -39,6 +42,9 @@ impl ActiveModelBehavior for ActiveModel {}
 /// The rows that have any of the lines `first` to `last`, in order, as they are at one moment: at
 /// least one, and others while all take no more than `max_bytes` as they are stored.
 ///
+/// The first of them is looked up by its last line and the others follow by their first lines, so
+/// that each end of a long log is found by an index.
+///
 /// # Errors
 /// A row that cannot be read.
 pub(crate) async fn in_range(
@@ -48,9 +54,17 @@ pub(crate) async fn in_range(
     last: i32,
     max_bytes: usize,
 ) -> Result<BoundedRows<Model>> {
-    let rows = Entity::find()
+    let begin = Entity::find()
+        .select_only()
+        .column(Column::FirstLine)
         .filter(Column::Logid.eq(logid))
         .filter(Column::LastLine.gte(first))
+        .order_by_asc(Column::LastLine)
+        .limit(1);
+    let begin = SimpleExpr::SubQuery(None, Box::new(begin.into_query().into()));
+    let rows = Entity::find()
+        .filter(Column::Logid.eq(logid))
+        .filter(Expr::col(Column::FirstLine).gte(begin))
         .filter(Column::FirstLine.lte(last))
         .order_by_asc(Column::FirstLine);
     let statement = db.backend().build(&rows.into_query());
