@@ -1,5 +1,6 @@
 //! The change feed in a Buildbot master's database: installed, followed, lost and removed again.
 
+mod earlier_columns;
 mod earlier_feed;
 mod master_safety;
 mod missing_nouns;
