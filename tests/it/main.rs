@@ -25,6 +25,7 @@ mod inline_reads;
 mod limits;
 mod loader;
 mod log_writing;
+mod log_text;
 mod master;
 mod memory;
 mod multipart;
