@@ -137,7 +137,12 @@ fn expected(verb: &str) -> Vec<String> {
         parts.push("table graphql_lost");
     }
     let mut parts: Vec<String> = parts.into_iter().map(str::to_owned).collect();
-    for triggers in [BUILDER_TRIGGERS, BUILD_TRIGGERS, STEP_TRIGGERS, LOG_TRIGGERS] {
+    for triggers in [
+        BUILDER_TRIGGERS,
+        BUILD_TRIGGERS,
+        STEP_TRIGGERS,
+        LOG_TRIGGERS,
+    ] {
         let mut add = |what| parts.extend(triggers.iter().map(|name| format!("{what} {name}")));
         if kind() == Kind::Postgres {
             add("function");
