@@ -20,7 +20,10 @@ use crate::{
     graphql::{
         execute::errors,
         prepare::{
-            list_size::{argument, items, lines_asked, number, page_size, values_in},
+            list_size::{
+                FEW, LINES_OF_TAIL, argument, is_row, items, lines_asked, number, page_size,
+                values_in,
+            },
             search_cost::{COUNT_POINTS, STEPS, points_of_sums, points_of_tests},
             synthetic::MARKER,
             type_system::TypeSystem,
@@ -28,12 +31,6 @@ use crate::{
     },
 };
 
-/// How many lines are assumed to be appended to a log at once.
-const LINES_OF_TAIL: u64 = 10;
-/// How many logs a step is assumed to have.
-const LOGS: u64 = 2;
-/// How many links a step is assumed to have.
-const URLS: u64 = 2;
 /// What a schema as text counts for: it is as long as so many objects.
 const SDL_OBJECTS: u64 = 250;
 /// The assumed length of a list of introspection, other than that of all types.
@@ -102,16 +99,6 @@ struct SelectionCost {
     once: Cost,
     /// For each row, where the parent is a connection.
     row: Cost,
-}
-
-/// Whether a field is the rows of a page, whose size is an argument of the field around it.
-fn is_row(on: &str, field: &str) -> bool {
-    let is_connection = on.ends_with("Connection");
-    is_connection && matches!(field, "nodes" | "edges")
-        || matches!(
-            (on, field),
-            ("LogLines", "lines") | ("LogMatches", "matches")
-        )
 }
 
 /// How much a canonical operation may return. Fails if that exceeds a limit.
@@ -232,8 +219,7 @@ impl<'d> CostWalk<'d> {
                 None => number(field, "limit", MAX_LIMIT).unwrap_or(STEPS),
             },
             ("LogTail", "lines") => LINES_OF_TAIL,
-            ("Step", "logs") => LOGS,
-            ("Step", "urls") => URLS,
+            ("Step", "logs" | "urls") => FEW,
             ("BuilderStats", "results") => Results::ALL.len() as u64,
             ("BuilderStats", "steps") => STEPS,
             ("Query", "nodes") => items(field, "ids"),
