@@ -25,7 +25,7 @@ impl Feed {
     /// Whether the tail should follow for the cache's sake: somebody asks, and every change is
     /// recorded.
     pub(crate) fn is_cache_wanted(&self) -> bool {
-        self.cache().is_wanted() && self.check_recorded(NounSet::ALL).is_ok()
+        self.cache().is_wanted() && self.check_recorded(NounSet::BEFORE_LOGS).is_ok()
     }
 
     /// Begins to keep rows, from where the dispatcher stands or else from the newest event on.
@@ -63,6 +63,8 @@ impl Feed {
                     keys.extend(touched_by_build(build.id, build.builderid));
                 }
                 EventObject::Step(step) => keys.extend(touched_by_step(step.id, step.buildid)),
+                // Rows of logs are not kept.
+                EventObject::Log(_) => {}
                 EventObject::Gap(_) => are_all_known = false,
             }
         }

@@ -118,7 +118,7 @@ fn outermost(api: &Api, tls: Option<Tls>, listen: &ListenAddress, routes: Router
         .layer(panic_boundary::plain())
         // Inside the compression, which holds an answer until its client takes it.
         .layer(from_fn_with_state(memory, hold_answer))
-        // For clients that accept gzip.
+        // For clients that accept gzip or zstd.
         .layer(compression())
         .layer(from_fn_with_state(Arc::new(entrance), enter))
 }

@@ -2,12 +2,39 @@
 
 use async_graphql::{Value, parser::types::Field};
 
-use crate::domain::page_input::{DEFAULT_SIZE, MAX_SIZE};
+use crate::domain::{
+    log_text::{DEFAULT_LINES, DEFAULT_MATCHES, MAX_LINES},
+    page_input::{DEFAULT_SIZE, MAX_SIZE},
+};
+
+/// How many lines are assumed to be appended to a log at once.
+pub(crate) const LINES_OF_TAIL: u64 = 10;
+/// How many logs or links a step is assumed to have.
+pub(crate) const FEW: u64 = 2;
+
+/// Whether a field is the rows of a page, whose size is an argument of the field around it.
+pub(crate) fn is_row(on: &str, field: &str) -> bool {
+    let is_connection = on.ends_with("Connection");
+    is_connection && matches!(field, "nodes" | "edges")
+        || matches!(
+            (on, field),
+            ("LogLines", "lines") | ("LogMatches", "matches")
+        )
+}
 
 /// How many rows of a connection are asked for.
 pub(crate) fn page_size(field: &Field) -> u64 {
     let size = |name| number(field, name, MAX_SIZE);
     size("first").max(size("last")).unwrap_or(DEFAULT_SIZE)
+}
+
+/// How many lines of a log are asked for.
+pub(crate) fn lines_asked(field: &Field) -> u64 {
+    let default = match field.name.node.as_str() {
+        "search" => DEFAULT_MATCHES,
+        _ => DEFAULT_LINES,
+    };
+    number(field, "limit", MAX_LINES).unwrap_or(default)
 }
 
 /// The number of an argument, if one is given. A negative number or one above `max` counts as

@@ -3,7 +3,7 @@
 use crate::store::{
     build, builder,
     cache::key::{CacheKey, touched_by_build, touched_by_builder, touched_by_step},
-    step,
+    log, step,
 };
 
 /// A row that a write returns.
@@ -29,5 +29,12 @@ impl WrittenRow for step::Model {
         let [step, steps] = touched_by_step(self.id, self.buildid);
         // The start of a step may change the build's lock waits, by an event of its own.
         vec![step, steps, CacheKey::Build(self.buildid)]
+    }
+}
+
+impl WrittenRow for log::Model {
+    /// Rows of logs are not kept.
+    fn touched(&self) -> Vec<CacheKey> {
+        Vec::new()
     }
 }

@@ -63,6 +63,8 @@ pub(crate) struct Db {
     pub(crate) writability: Writability,
     /// See [`SqlDialect`]; a master may be upgraded while it is served.
     pub(crate) has_lock_durations: Arc<AtomicBool>,
+    /// See [`SqlDialect`]; the feed may be attached anew while it is served.
+    pub(crate) has_log_events: Arc<AtomicBool>,
     pub(crate) observer: Observer,
     /// Rows that have not changed since they were read.
     pub(crate) cache: Arc<RowCache>,
@@ -195,6 +197,7 @@ impl Db {
         SqlDialect {
             backend: self.backend(),
             has_lock_durations: self.has_lock_durations.load(Ordering::Relaxed),
+            has_log_events: self.has_log_events.load(Ordering::Relaxed),
         }
     }
 }
