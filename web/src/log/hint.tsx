@@ -1,0 +1,31 @@
+// Where a failed step may have gone wrong. It is a guess, and says so.
+import { useEffect, useState } from "preact/hooks";
+import { query } from "../api/query";
+import { LogHintDocument } from "../gql/graphql";
+import { readAnsi } from "./ansi";
+import type { Line } from "./log_model";
+
+/** What compilers, test runners and interpreters write where something goes wrong. */
+const ERROR = String.raw`\b(error|fatal error|fatal)(\[\w+\])?:|\w(Error|Exception)\b|\b(ERROR|FATAL|FAILED|FAILURE|FAIL)\b|panicked at|Traceback \(|^not ok\b|\*\*\* `;
+/** More characters of it are not shown. */
+const LONGEST = 160;
+
+export function Hint({ logid, path }: { logid: number; path: string }) {
+  const [line, setLine] = useState<Line | undefined>(undefined);
+  useEffect(() => {
+    const ending = new AbortController();
+    query(LogHintDocument, { logid, regex: ERROR }, ending.signal).then(
+      ({ log }) => setLine(log?.errors.matches[0] ?? log?.stderr.matches[0]),
+      // Whoever cannot get a hint reads the log.
+      () => undefined,
+    );
+    return () => ending.abort();
+  }, [logid]);
+  if (line === undefined) return null;
+  const { plain } = readAnsi(line.text.slice(0, LONGEST));
+  return (
+    <p class="log-hint">
+      This may be the first error: <a href={`${path}#L${line.number + 1}`}>line {(line.number + 1).toLocaleString()}</a> <code>{plain}</code>
+    </p>
+  );
+}

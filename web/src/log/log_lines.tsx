@@ -1,0 +1,90 @@
+// The lines of a log in a box that scrolls. Only those on screen are in the document.
+import { useEffect, useLayoutEffect, useReducer, useRef } from "preact/hooks";
+import type { LogModel } from "./log_model";
+import type { LogPosition } from "./log_position";
+import { LogRow } from "./log_row";
+import type { LogSearch } from "./log_search";
+
+/** Nobody scrolls any more after this time, in ms. */
+const SETTLED_MS = 200;
+/** The height of a line until it is known, in px. */
+const LINE_PX = 20;
+
+interface Props {
+  name: string;
+  /** The address of the log. */
+  path: string;
+  model: LogModel;
+  position: LogPosition;
+  search: LogSearch;
+  chosen: number | undefined;
+}
+
+export function LogLines({ name, path, model, position, search, chosen }: Props) {
+  const box = useRef<HTMLDivElement>(null);
+  const [, again] = useReducer((count: number) => count + 1, 0);
+  const size = useRef({ linePx: LINE_PX, viewPx: 400 });
+  position.resize(model.numLines, size.current.linePx, size.current.viewPx);
+  useLayoutEffect(() => {
+    const element = box.current;
+    if (element === null) return undefined;
+    const measure = () => {
+      const linePx = Number.parseFloat(getComputedStyle(element).getPropertyValue("--log-line")) || LINE_PX;
+      if (linePx === size.current.linePx && element.clientHeight === size.current.viewPx) return;
+      size.current = { linePx, viewPx: element.clientHeight };
+      again(undefined);
+    };
+    const observer = new ResizeObserver(measure);
+    observer.observe(element);
+    measure();
+    return () => observer.disconnect();
+  }, []);
+  useLayoutEffect(() => {
+    if (box.current === null || !position.isMoved) return;
+    box.current.scrollTop = position.scrollTop;
+    // The browser may have rounded it.
+    [position.scrollTop, position.isMoved] = [box.current.scrollTop, false];
+  });
+  useEffect(() => {
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const element = box.current;
+    const onScroll = () => {
+      if (element !== null) position.scrolled(element.scrollTop);
+      clearTimeout(timer);
+      timer = setTimeout(() => position.settle(), SETTLED_MS);
+    };
+    element?.addEventListener("scroll", onScroll, { passive: true });
+    return () => {
+      clearTimeout(timer);
+      element?.removeEventListener("scroll", onScroll);
+    };
+  }, [position]);
+  const { from, to, topPx } = position.drawn();
+  const seen = position.visible();
+  useEffect(() => model.want(seen.from, seen.to), [model, model.numLines, seen.from, seen.to]);
+  const finder = search.finder;
+  const current = search.current === undefined ? undefined : search.matches[search.current];
+  const total = model.status.is === "complete" ? model.numLines : undefined;
+  return (
+    <div class="log-lines" ref={box} tabIndex={0} role="region" aria-label={`Lines of ${name}`}>
+      <div class="log-height" style={{ height: `${position.map.elementPx}px` }}>
+        <ol class="log-rows" style={{ top: `${topPx}px` }}>
+          {Array.from({ length: Math.max(0, to - from) }, (_, index) => from + index).map((number) => (
+            <LogRow
+              key={number}
+              number={number}
+              line={model.line(number)}
+              total={total}
+              path={path}
+              isChosen={number === chosen}
+              isMatch={search.isMatch(number)}
+              isCurrent={number === current}
+              isReached={number >= seen.from && number < seen.to}
+              finder={finder}
+            />
+          ))}
+        </ol>
+      </div>
+    </div>
+  );
+}
