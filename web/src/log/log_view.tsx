@@ -169,6 +169,7 @@ function HtmlLog({ log }: { log: PageLogFragment }) {
     if (isRead) readRaw(log.logid).then((blob) => blob.text()).then(setHtml, (error: Error) => setFailure(error.message));
   }, [log.logid, log.numLines, isRead]);
   if (failure !== undefined) return <p class="advice" role="alert">{failure}</p>;
-  if (isRead) return <iframe class="log-html" sandbox="" title={`Log ${log.name}`} srcdoc={html ?? ""} />;
+  if (isRead && html === undefined) return <p role="status">Loading</p>;
+  if (html !== undefined) return <iframe class="log-html" sandbox="" title={`Log ${log.name}`} srcdoc={html} />;
   return <iframe key={log.numLines} class="log-html" sandbox="" title={`Log ${log.name}`} src={rawPath(log.logid, "raw_inline")} />;
 }
