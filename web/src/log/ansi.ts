@@ -1,6 +1,6 @@
 // The colours of a terminal in a line of a log.
 
-/** How a run of characters looks. Colours are those of the page, 0 to 15, so that all can be read. */
+/** How a run of characters looks. Its colours are of the page, 0 to 15, so all can be read. */
 export interface Look {
   color?: number | undefined;
   ground?: number | undefined;
@@ -18,7 +18,7 @@ export interface Run {
   look: Look;
 }
 
-/** A control sequence (its parameters and its last letter), a command to the terminal, or a lone escape. */
+/** A control sequence with its parameters and last letter, a command, or a lone escape. */
 const ESCAPE = /\x1b(?:\[([0-?]*)[ -/]*([@-~])|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-_]?)/g;
 
 /** Takes the escape sequences out of a line. Each line begins plain, since it may be read alone. */

@@ -12,7 +12,7 @@ import {
 
 export type Line = LineFragment;
 
-/** What the end of the log is at this moment. Only `following` and `complete` may be taken for the present. */
+/** What the end of the log is. Only `following` and `complete` may be taken for the present. */
 export type LogStatus =
   | { is: "complete" | "deleted" | "connecting" | "following" }
   | { is: StreamEnd["is"]; why: string };

@@ -56,6 +56,7 @@ export function LogView({ log, path, line, hasFailed, isLive }: Props) {
       {!isHtml && !isGone && model.numLines > 0 && (
         <p class="row small log-foot">
           {`${model.numLines.toLocaleString()} line${model.numLines === 1 ? "" : "s"}`}
+          {model.status.is === "following" && position.isAtEnd && ", following the end"}
           {!position.isAtEnd && (
             <button type="button" onClick={() => position.toEnd()}>{model.status.is === "complete" ? "Go to the end" : "Follow the end"}</button>
           )}

@@ -37,7 +37,7 @@ export async function readRaw(logid: number): Promise<Blob> {
   return response.blob();
 }
 
-/** Opens the log as plain text, whatever it is, so that nothing in it runs here; or saves it by this name. */
+/** Opens the log as plain text, so that nothing in it runs here; or saves it by this name. */
 async function openText(logid: number, name: string | undefined): Promise<void> {
   const blob = new Blob([await readRaw(logid)], { type: "text/plain; charset=utf-8" });
   const link = document.createElement("a");
