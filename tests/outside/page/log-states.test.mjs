@@ -109,6 +109,7 @@ test("a token that is revoked while a log is followed", async () => {
     await page.getByLabel("Token").fill(write);
     await page.getByRole("button", { name: "Use it" }).click();
     await shows(lines(page), "meanwhile");
+    await page.getByText("A token is needed to read on.").waitFor({ state: "detached" });
     await writer.append(logid, "and after\n");
     await shows(lines(page), "and after");
     assert.deepEqual(faults.filter((fault) => !/40[13]|WebSocket|script/.test(fault)), []);

@@ -49,7 +49,8 @@ export function LogLines({ name, path, model, position, search, chosen }: Props)
     let timer: ReturnType<typeof setTimeout> | undefined;
     const element = box.current;
     const onScroll = () => {
-      if (element !== null) position.scrolled(element.scrollTop);
+      // Where a move is about to happen, this tells of one before it.
+      if (element !== null && !position.isMoved) position.scrolled(element.scrollTop);
       clearTimeout(timer);
       timer = setTimeout(() => position.settle(), SETTLED_MS);
     };
