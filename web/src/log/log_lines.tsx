@@ -1,5 +1,6 @@
 // The lines of a log in a box that scrolls. Only those on screen are in the document.
-import { useEffect, useLayoutEffect, useReducer, useRef } from "preact/hooks";
+import type { RefObject } from "preact";
+import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import type { LogModel } from "./log_model";
 import type { LogPosition } from "./log_position";
 import { LogRow } from "./log_row";
@@ -22,44 +23,9 @@ interface Props {
 
 export function LogLines({ name, path, model, position, search, chosen }: Props) {
   const box = useRef<HTMLDivElement>(null);
-  const [, again] = useReducer((count: number) => count + 1, 0);
-  const size = useRef({ linePx: LINE_PX, viewPx: 400 });
-  position.resize(model.numLines, size.current.linePx, size.current.viewPx);
-  useLayoutEffect(() => {
-    const element = box.current;
-    if (element === null) return undefined;
-    const measure = () => {
-      const linePx = Number.parseFloat(getComputedStyle(element).getPropertyValue("--log-line")) || LINE_PX;
-      if (linePx === size.current.linePx && element.clientHeight === size.current.viewPx) return;
-      size.current = { linePx, viewPx: element.clientHeight };
-      again(undefined);
-    };
-    const observer = new ResizeObserver(measure);
-    observer.observe(element);
-    measure();
-    return () => observer.disconnect();
-  }, []);
-  useLayoutEffect(() => {
-    if (box.current === null || !position.isMoved) return;
-    box.current.scrollTop = position.scrollTop;
-    // The browser may have rounded it.
-    [position.scrollTop, position.isMoved] = [box.current.scrollTop, false];
-  });
-  useEffect(() => {
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    const element = box.current;
-    const onScroll = () => {
-      // Where a move is about to happen, this tells of one before it.
-      if (element !== null && !position.isMoved) position.scrolled(element.scrollTop);
-      clearTimeout(timer);
-      timer = setTimeout(() => position.settle(), SETTLED_MS);
-    };
-    element?.addEventListener("scroll", onScroll, { passive: true });
-    return () => {
-      clearTimeout(timer);
-      element?.removeEventListener("scroll", onScroll);
-    };
-  }, [position]);
+  const { linePx, viewPx } = useSize(box);
+  position.resize(model.numLines, linePx, viewPx);
+  useScrolling(box, position);
   const { from, to, topPx } = position.drawn();
   const seen = position.visible();
   useEffect(() => model.want(seen.from, seen.to), [model, model.numLines, seen.from, seen.to]);
@@ -88,4 +54,48 @@ export function LogLines({ name, path, model, position, search, chosen }: Props)
       </div>
     </div>
   );
+}
+
+/** How high a line is, and how much room there is for lines, in px. */
+function useSize(box: RefObject<HTMLElement | null>): { linePx: number; viewPx: number } {
+  const [size, setSize] = useState({ linePx: LINE_PX, viewPx: 400 });
+  useLayoutEffect(() => {
+    const element = box.current;
+    if (element === null) return undefined;
+    const measure = () => {
+      const linePx = Number.parseFloat(getComputedStyle(element).getPropertyValue("--log-line")) || LINE_PX;
+      const viewPx = element.clientHeight;
+      setSize((known) => (known.linePx === linePx && known.viewPx === viewPx ? known : { linePx, viewPx }));
+    };
+    const observer = new ResizeObserver(measure);
+    observer.observe(element);
+    measure();
+    return () => observer.disconnect();
+  }, [box]);
+  return size;
+}
+
+/** Scrolls the box to where the position is, and the position to where the box was scrolled. */
+function useScrolling(box: RefObject<HTMLElement | null>, position: LogPosition): void {
+  useLayoutEffect(() => {
+    if (box.current === null || !position.isMoved) return;
+    box.current.scrollTop = position.scrollTop;
+    // The browser may have rounded it.
+    [position.scrollTop, position.isMoved] = [box.current.scrollTop, false];
+  });
+  useEffect(() => {
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const element = box.current;
+    const onScroll = () => {
+      // Where a move is about to happen, this tells of one before it.
+      if (element !== null && !position.isMoved) position.scrolled(element.scrollTop);
+      clearTimeout(timer);
+      timer = setTimeout(() => position.settle(), SETTLED_MS);
+    };
+    element?.addEventListener("scroll", onScroll, { passive: true });
+    return () => {
+      clearTimeout(timer);
+      element?.removeEventListener("scroll", onScroll);
+    };
+  }, [box, position]);
 }

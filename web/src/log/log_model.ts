@@ -18,11 +18,11 @@ export type LogStatus =
   | { is: StreamEnd["is"]; why: string };
 
 /** Lines that are read at once. */
-const PAGE = 500;
+const PAGE = 250;
 /** Pages that are kept. */
-const MOST_PAGES = 120;
+const MOST_PAGES = 240;
 /** Lines that are read beyond what is on screen. */
-const AHEAD = 150;
+const AHEAD = 100;
 /** The time between two reads while somebody scrolls, in ms. */
 const BETWEEN_READS_MS = 100;
 /** The time until a read that brought nothing is tried again, in ms. */

@@ -42,7 +42,7 @@ export const LogRow = memo(function LogRow({ number, line, total, path, isChosen
   return (
     <li class={name.join(" ")} aria-posinset={number + 1} aria-setsize={total ?? -1} aria-current={isChosen ? "location" : undefined}>
       <a class="log-number" href={`${path}#L${number + 1}`} tabIndex={-1} aria-label={`Line ${number + 1}`}>{number + 1}</a>
-      <span class="log-stream" aria-hidden="true" title={word.slice(0, -2)}>{sign}</span>
+      <span class="log-stream" aria-hidden="true" title={word.slice(0, -2) || undefined}>{sign}</span>
       {word !== "" && <span class="spoken">{word}</span>}
       {line === undefined ? <span class="small">…</span> : <LineText text={line.text} finder={isMatch ? finder : undefined} isReached={isReached} />}
     </li>
