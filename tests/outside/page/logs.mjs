@@ -21,7 +21,7 @@ export async function fill(writer, logid, numLines, text = (number) => `line ${n
   let content = "";
   for (let number = 1; number <= numLines; number += 1) {
     content += `${text(number)}\n`;
-    if (content.length < 900_000 && number < numLines) continue;
+    if (content.length < 800_000 && number < numLines) continue;
     await writer.append(logid, content);
     content = "";
   }
