@@ -1,6 +1,8 @@
 //! A server's state: what every request needs.
 
 pub(crate) mod deadline;
+pub(crate) mod log_lengths;
+pub(crate) mod log_workers;
 pub(crate) mod turn;
 
 use std::{ops::Deref, sync::Arc};
@@ -8,7 +10,7 @@ use std::{ops::Deref, sync::Arc};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    app::deadline::Deadline,
+    app::{deadline::Deadline, log_lengths::LogLengths, log_workers::LogWorkers},
     auth::access::Access,
     clock::Clock,
     config::Config,
@@ -35,6 +37,9 @@ pub(crate) struct AppState {
     pub(crate) rate_limiter: RateLimiter,
     /// What requests, queues and snapshots may hold together.
     pub(crate) memory: MemoryBudget,
+    pub(crate) log_lengths: LogLengths,
+    /// Unpack and search logs.
+    pub(crate) log_workers: LogWorkers,
     /// Which invalid values the log has named.
     pub(crate) invalid_values: InvalidValues,
     pub(crate) config: Arc<Config>,
@@ -89,6 +94,8 @@ impl App {
             metrics,
             rate_limiter: RateLimiter::new(&config.rate, memory.clone()),
             memory,
+            log_lengths: LogLengths::default(),
+            log_workers: LogWorkers::new(),
             invalid_values: InvalidValues::default(),
             config: Arc::new(config),
             tasks,

@@ -8,6 +8,12 @@
 pub(crate) mod build;
 pub(crate) mod builder;
 pub(crate) mod idempotency;
+pub(crate) mod log;
+pub(crate) mod log_compression;
+pub(crate) mod log_lines;
+pub(crate) mod log_search;
+pub(crate) mod log_tail;
+pub(crate) mod log_text_reader;
 pub(crate) mod presence;
 pub(crate) mod retention;
 pub(crate) mod rule;

@@ -1,4 +1,4 @@
-//! The change feed: triggers on `builders`, `builds` and `steps` write one event per change, in the
+//! The change feed: triggers on `builders`, `builds`, `steps` and `logs` write one event per change, in the
 //! transaction that makes it.
 //!
 //! The same objects stand in our own database and in a Buildbot master's that is attached. So the
@@ -9,8 +9,9 @@
 
 use sea_orm_migration::sea_orm::DbBackend;
 
-use crate::noun::Noun;
+use crate::noun::{Noun, NounSet};
 
+pub mod columns;
 pub mod earlier;
 mod recording;
 mod table;
@@ -81,28 +82,48 @@ pub struct FeedObject {
 /// Everything that the feed is made of, in the order in which it is made.
 #[must_use]
 pub fn feed_objects(backend: DbBackend, owner: FeedOwner) -> Vec<FeedObject> {
-    let mut objects = vec![table::events(backend), table::feed(backend)];
+    feed_objects_of(backend, owner, NounSet::ALL)
+}
+
+/// The same of a feed that records these nouns alone.
+pub(crate) fn feed_objects_of(
+    backend: DbBackend,
+    owner: FeedOwner,
+    nouns: NounSet,
+) -> Vec<FeedObject> {
+    let mut objects = vec![table::events(backend), table::feed(backend, nouns)];
     if owner != FeedOwner::Us && backend != DbBackend::Sqlite {
         objects.push(table::lost(backend));
     }
     // The triggers come last: it is they that lock a master's tables.
-    for noun in Noun::ALL {
+    for noun in nouns.iter() {
         objects.extend(trigger::triggers(backend, noun, owner));
     }
     objects
+}
+
+/// The statements that record a noun's changes from here on, where there were none before.
+pub(crate) fn record(objects: &[FeedObject], noun: Noun) -> Vec<String> {
+    let make = objects.iter().filter(|object| object.noun == Some(noun));
+    // On MariaDB a migration that broke off may have run some of them.
+    let mut statements: Vec<String> = make.flat_map(|object| object.make.clone()).collect();
+    statements.push(recorded('+', noun, "="));
+    statements
+}
+
+/// Adds a noun to those whose changes are recorded, or takes it out.
+fn recorded(sign: char, noun: Noun, is_in: &str) -> String {
+    let code = noun.code();
+    format!(
+        "UPDATE graphql_feed SET recorded = recorded {sign} {code} WHERE recorded & {code} {is_in} 0"
+    )
 }
 
 /// The statements that record a noun's changes from here on, where some before were not recorded:
 /// a reader that comes upon the gap is told.
 #[must_use]
 pub fn record_again(objects: &[FeedObject], backend: DbBackend, noun: Noun) -> Vec<String> {
-    let code = noun.code();
-    let recorded = |sign: char, is_in: &str| {
-        format!(
-            "UPDATE graphql_feed SET recorded = recorded {sign} {code} WHERE recorded & {code} {is_in} 0"
-        )
-    };
-    let (forget, remember) = (recorded('-', "<>"), recorded('+', "="));
+    let (forget, remember) = (recorded('-', noun, "<>"), recorded('+', noun, "="));
     let gap = recording::gap(backend, noun);
     let make = objects.iter().filter(|object| object.noun == Some(noun));
     let make: Vec<String> = make.flat_map(|object| object.make.clone()).collect();

@@ -17,6 +17,7 @@ mod m0003_tokens;
 mod m0004_idempotency_keys;
 mod m0005_token_expiry;
 mod m0006_events;
+mod m0007_logs;
 pub mod noun;
 pub mod token;
 
@@ -36,6 +37,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0004_idempotency_keys::Migration),
             Box::new(m0005_token_expiry::Migration),
             Box::new(m0006_events::Migration),
+            Box::new(m0007_logs::Migration),
         ]
     }
 

@@ -1,8 +1,12 @@
 //! The change feed of our own database.
 
 use sea_orm_migration::prelude::*;
+use sea_orm_migration::sea_orm::DbBackend;
 
-use crate::feed::{FeedOwner, feed_objects};
+use crate::{
+    feed::{FeedObject, FeedOwner, feed_objects_of},
+    noun::NounSet,
+};
 
 #[derive(DeriveMigrationName)]
 pub(crate) struct Migration;
@@ -11,7 +15,7 @@ pub(crate) struct Migration;
 impl MigrationTrait for Migration {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         let db = manager.get_connection();
-        for object in feed_objects(manager.get_database_backend(), FeedOwner::Us) {
+        for object in objects(manager.get_database_backend()) {
             for statement in &object.make {
                 db.execute_unprepared(statement).await?;
             }
@@ -21,12 +25,14 @@ impl MigrationTrait for Migration {
 
     async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         let db = manager.get_connection();
-        for object in feed_objects(manager.get_database_backend(), FeedOwner::Us)
-            .iter()
-            .rev()
-        {
+        for object in objects(manager.get_database_backend()).iter().rev() {
             db.execute_unprepared(&object.drop).await?;
         }
         Ok(())
     }
+}
+
+/// Without those of logs, which come later.
+fn objects(backend: DbBackend) -> Vec<FeedObject> {
+    feed_objects_of(backend, FeedOwner::Us, NounSet::BEFORE_LOGS)
 }

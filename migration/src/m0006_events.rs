@@ -23,7 +23,10 @@ impl MigrationTrait for Migration {
         let recorded = db.query_one_raw(recorded).await?;
         let recorded = recorded.map_or(Ok(0), |row| row.try_get("", "recorded"))?;
         let objects = feed_objects(backend, FeedOwner::Us);
-        for noun in NounSet::ALL.without(NounSet::from_codes(recorded)).iter() {
+        for noun in NounSet::BEFORE_LOGS
+            .without(NounSet::from_codes(recorded))
+            .iter()
+        {
             for statement in record_again(&objects, backend, noun) {
                 db.execute_unprepared(&statement).await?;
             }

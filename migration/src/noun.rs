@@ -9,11 +9,13 @@ pub enum Noun {
     Build,
     /// Steps.
     Step,
+    /// Logs of steps.
+    Log,
 }
 
 impl Noun {
     /// All of them, a parent before its children: the order of a snapshot.
-    pub const ALL: [Self; 3] = [Self::Builder, Self::Build, Self::Step];
+    pub const ALL: [Self; 4] = [Self::Builder, Self::Build, Self::Step, Self::Log];
 
     /// The code that the database holds. Each is another bit, so that a sum of them is a set.
     #[must_use]
@@ -22,6 +24,7 @@ impl Noun {
             Self::Builder => 1,
             Self::Build => 2,
             Self::Step => 4,
+            Self::Log => 8,
         }
     }
 
@@ -38,6 +41,7 @@ impl Noun {
             Self::Builder => "builders",
             Self::Build => "builds",
             Self::Step => "steps",
+            Self::Log => "logs",
         }
     }
 }
@@ -48,7 +52,11 @@ pub struct NounSet(i16);
 
 impl NounSet {
     /// Every noun.
-    pub const ALL: Self = Self(Noun::Builder.code() | Noun::Build.code() | Noun::Step.code());
+    pub const ALL: Self = Self(Self::BEFORE_LOGS.0 | Noun::Log.code());
+
+    /// Those that the feed had before there were logs.
+    pub const BEFORE_LOGS: Self =
+        Self(Noun::Builder.code() | Noun::Build.code() | Noun::Step.code());
 
     /// The set with this sum of codes; codes that are not known are left out.
     #[must_use]

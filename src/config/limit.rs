@@ -134,6 +134,24 @@ pub(crate) struct LimitConfig {
         hide_short_help = true,
     )]
     pub(crate) max_rows: u64,
+    /// How many bytes a chunk of a log may unpack to; a larger one is an error of the lines in it
+    #[arg(
+        long,
+        env = "BUILDBOT_GRAPHQL_MAX_LOG_CHUNK_BYTES",
+        default_value_t = 16_777_216,
+        value_parser = whole::<usize>(1..=MOST),
+        hide_short_help = true,
+    )]
+    pub(crate) max_log_chunk_bytes: usize,
+    /// How many bytes of a log one search reads, unpacked; the next page goes on from there
+    #[arg(
+        long,
+        env = "BUILDBOT_GRAPHQL_LOG_SEARCH_BYTES",
+        default_value_t = 268_435_456,
+        value_parser = whole::<usize>(1..=MOST),
+        hide_short_help = true,
+    )]
+    pub(crate) log_search_bytes: usize,
     /// About how many bytes of memory documents may take that were read and checked, to be used
     /// again; 0 keeps none
     #[arg(

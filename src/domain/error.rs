@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 use migration::noun::NounSet;
 
-use crate::domain::{invalid_argument::InvalidArgument, read_only::ReadOnlyReason};
+use crate::domain::{
+    id::LogId, invalid_argument::InvalidArgument, log_text::codec::ChunkFault,
+    read_only::ReadOnlyReason,
+};
 
 /// How a caller learns what became of a write.
 const REPEAT: &str =
@@ -158,6 +161,18 @@ pub(crate) enum Error {
          within the last 24 hours"
     )]
     KeyReused,
+    /// A row of a log holds something that no Buildbot writes.
+    #[error("lines {first_line} to {last_line} of log {logid} cannot be read: {fault}")]
+    BrokenChunk {
+        /// Whose.
+        logid: LogId,
+        /// The number of the first line.
+        first_line: i32,
+        /// The number of the last line.
+        last_line: i32,
+        /// What is wrong.
+        fault: ChunkFault,
+    },
     /// Something unexpected; the source is for the log, and not for the caller.
     #[error("internal error")]
     Internal(#[source] Arc<dyn std::error::Error + Send + Sync>),
@@ -247,7 +262,7 @@ impl Error {
             | Self::DiskFull
             | Self::FileGone => ErrorCode::Unavailable,
             Self::OutcomeUnknown | Self::WrittenUnread => ErrorCode::OutcomeUnknown,
-            Self::Internal(_) => ErrorCode::Internal,
+            Self::BrokenChunk { .. } | Self::Internal(_) => ErrorCode::Internal,
         }
     }
 

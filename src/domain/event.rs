@@ -1,17 +1,17 @@
 //! The kinds of events in the change feed.
 
-/// What a change of a builder, build or step was.
+/// What a change of a builder, build, step or log was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum EventKind {
     /// Not a change: the object as it is, at the start of a stream.
     Snapshot,
     /// The object was added.
     New,
-    /// The step was started; builders and builds have no such event.
+    /// The step was started; others have no such event.
     Started,
     /// Anything else changed.
     Updated,
-    /// The build or step was finished.
+    /// The build, step or log was finished.
     Finished,
     /// Not a change: all that was asked for up to here has been sent.
     CaughtUp,

@@ -1,4 +1,4 @@
-//! The ids of builders, builds and steps, and the position of an event, as types that cannot be
+//! The ids of builders, builds, steps and logs, and the position of an event, as types that cannot be
 //! mixed up.
 
 use sea_orm::DeriveValueType;
@@ -42,6 +42,10 @@ id!(
 id!(
     /// The id of a step (`steps.id`), unique over all builds.
     StepId(i32)
+);
+id!(
+    /// The id of a log (`logs.id`), unique over all steps.
+    LogId(i32)
 );
 id!(
     /// The position of an event in the change feed, in commit order, without gaps: 1 for the first,

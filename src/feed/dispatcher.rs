@@ -8,7 +8,7 @@ use crate::{
     domain::{
         bookmark::Bookmark,
         error::Error,
-        id::{BuildId, BuilderId, StepId},
+        id::{BuildId, BuilderId, LogId, StepId},
     },
     feed::{
         builder_directory::BuilderDirectory, byte_queue, event_filter::EventFilter,
@@ -81,13 +81,15 @@ pub(crate) fn gap(noun: Noun) -> Error {
         Noun::Builder => "changes of builders behind this cursor were not recorded",
         Noun::Build => "changes of builds behind this cursor were not recorded",
         Noun::Step => "changes of steps behind this cursor were not recorded",
+        Noun::Log => "changes of logs behind this cursor were not recorded",
     })
 }
 
-/// The narrowest thing that a filter names. An event is looked up under five topics, however many
+/// The narrowest thing that a filter names. An event is looked up under six topics, however many
 /// subscribers there are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Topic {
+    Log(LogId),
     Step(StepId),
     Build(BuildId),
     Builder(BuilderId),
@@ -100,6 +102,7 @@ impl Topic {
     fn of(filter: &EventFilter) -> Self {
         let labels = filter.asks_for_labels().then_some(Self::Labels);
         labels
+            .or(filter.logid.map(Self::Log))
             .or(filter.stepid.map(Self::Step))
             .or(filter.buildid.map(Self::Build))
             .or(filter.builderid.map(Self::Builder))
@@ -175,12 +178,14 @@ impl Subscribers {
     /// ended with `FeedLagged`.
     fn dispatch(&mut self, event: &Event, builders: &BuilderDirectory) {
         let bytes = event.object.event_bytes();
-        let (stepid, buildid) = match &event.object {
-            EventObject::Step(step) => (Some(step.id), Some(step.buildid)),
-            EventObject::Build(build) => (None, Some(build.id)),
-            EventObject::Builder { .. } | EventObject::Gap(_) => (None, None),
+        let (logid, stepid, buildid) = match &event.object {
+            EventObject::Log { log, buildid } => (Some(log.id), Some(log.stepid), *buildid),
+            EventObject::Step(step) => (None, Some(step.id), Some(step.buildid)),
+            EventObject::Build(build) => (None, None, Some(build.id)),
+            EventObject::Builder { .. } | EventObject::Gap(_) => (None, None, None),
         };
         let topics = [
+            logid.map(Topic::Log),
             stepid.map(Topic::Step),
             buildid.map(Topic::Build),
             event.builderid.map(Topic::Builder),

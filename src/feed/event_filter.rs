@@ -8,7 +8,8 @@ use crate::{
         builder::BuilderField,
         event::EventKind,
         filter::{Filter, Test, Value},
-        id::{BuildId, BuilderId, StepId},
+        id::{BuildId, BuilderId, LogId, StepId},
+        log::LogField,
         results::{Results, ResultsSet},
         step::{NameOrNumber, StepField},
     },
@@ -16,6 +17,7 @@ use crate::{
     store::{
         build,
         event::{Event, EventObject},
+        log,
         snapshot::SnapshotQuery,
         step,
         unchecked_int::UncheckedInt,
@@ -23,8 +25,8 @@ use crate::{
 };
 
 /// What an event must match; a field that is `None` matches every event. What a noun does not have
-/// is not asked of it: `hidden` is about steps, `complete` and `results` about builds and steps.
-/// But a builder is in no build.
+/// is not asked of it: `hidden` is about steps, `results` about builds and steps, `complete` about
+/// those and logs. But a builder is in no build, and only a log is in a step.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct EventFilter {
     /// Events of these nouns.
@@ -34,7 +36,10 @@ pub(crate) struct EventFilter {
     /// A tag that the builder has when the event is read.
     pub(crate) tag: Option<String>,
     pub(crate) buildid: Option<BuildId>,
+    /// This step, or the logs of it.
     pub(crate) stepid: Option<StepId>,
+    /// This log; nothing else matches.
+    pub(crate) logid: Option<LogId>,
     pub(crate) name_or_number: Option<NameOrNumber>,
     pub(crate) kinds: Option<Vec<EventKind>>,
     pub(crate) complete: Option<bool>,
@@ -62,11 +67,22 @@ impl EventFilter {
             && self.builderid.is_none_or(|id| event.builderid == Some(id))
             && (!self.asks_for_labels() || self.matches_labels(event.builderid, builders))
             && match &event.object {
-                EventObject::Builder { .. } => self.buildid.is_none(),
+                EventObject::Builder { .. } => !self.is_within_builder(),
                 EventObject::Build(build) => self.matches_build(build),
                 EventObject::Step(step) => self.matches_step(step),
+                EventObject::Log { log, buildid } => self.matches_log(log, *buildid),
                 EventObject::Gap(_) => true,
             }
+    }
+
+    /// Whether it asks for one build, or for something in one.
+    fn is_within_builder(&self) -> bool {
+        self.buildid.is_some() || self.is_within_build()
+    }
+
+    /// Whether it asks for one step, or for something in one.
+    fn is_within_build(&self) -> bool {
+        self.stepid.is_some() || self.logid.is_some()
     }
 
     fn matches_labels(&self, id: Option<BuilderId>, builders: &BuilderDirectory) -> bool {
@@ -83,12 +99,14 @@ impl EventFilter {
     }
 
     fn matches_build(&self, build: &build::Model) -> bool {
-        self.buildid.is_none_or(|id| build.id == id)
+        !self.is_within_build()
+            && self.buildid.is_none_or(|id| build.id == id)
             && self.matches_end(build.complete_at.as_ref(), build.results.as_ref())
     }
 
     fn matches_step(&self, step: &step::Model) -> bool {
-        self.buildid.is_none_or(|id| step.buildid == id)
+        self.logid.is_none()
+            && self.buildid.is_none_or(|id| step.buildid == id)
             && self.stepid.is_none_or(|id| step.id == id)
             && self.hidden.is_none_or(|hidden| step.is_hidden() == hidden)
             && self.matches_end(step.complete_at.as_ref(), step.results.as_ref())
@@ -97,6 +115,15 @@ impl EventFilter {
                 Some(NameOrNumber::Name(name)) => step.name == *name,
                 Some(NameOrNumber::Number(number)) => step.number == *number,
             }
+    }
+
+    fn matches_log(&self, log: &log::Model, buildid: Option<BuildId>) -> bool {
+        self.buildid.is_none_or(|id| buildid == Some(id))
+            && self.stepid.is_none_or(|id| log.stepid == id)
+            && self.logid.is_none_or(|id| log.id == id)
+            && self
+                .complete
+                .is_none_or(|complete| log.is_complete() == complete)
     }
 
     fn matches_end(
@@ -119,9 +146,10 @@ impl EventFilter {
         let builder = self.builder_filter();
         let narrows = self.builderid.is_some() || self.asks_for_labels();
         SnapshotQuery {
-            builders: (asks(Noun::Builder) && self.buildid.is_none()).then(|| builder.clone()),
-            builds: asks(Noun::Build).then(|| self.build_filter()),
-            steps: asks(Noun::Step).then(|| self.step_filter()),
+            builders: (asks(Noun::Builder) && !self.is_within_builder()).then(|| builder.clone()),
+            builds: (asks(Noun::Build) && !self.is_within_build()).then(|| self.build_filter()),
+            steps: (asks(Noun::Step) && self.logid.is_none()).then(|| self.step_filter()),
+            logs: asks(Noun::Log).then(|| self.log_filter()),
             of_builders: narrows.then_some(builder),
         }
     }
@@ -158,6 +186,23 @@ impl EventFilter {
             self.complete
                 .map(|complete| is_set(StepField::CompleteAt, complete)),
             self.results.map(|set| set.filter(StepField::Results)),
+        ])
+    }
+
+    fn log_filter(&self) -> Filter<LogField> {
+        let complete = self.complete.map(|complete| {
+            let unfinished = is(LogField::Complete, 0);
+            if complete {
+                unfinished.negate()
+            } else {
+                unfinished
+            }
+        });
+        all_of([
+            self.buildid.map(|id| is(LogField::Buildid, id.0)),
+            self.stepid.map(|id| is(LogField::Stepid, id.0)),
+            self.logid.map(|id| is(LogField::Logid, id.0)),
+            complete,
         ])
     }
 }

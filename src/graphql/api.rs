@@ -14,6 +14,7 @@ use crate::{
         schema::{GraphqlSchema, build_schema, federation::subgraph_sdl, sdl_of},
         subscribe::shared_subscription::SharedSubscriptions,
     },
+    service::log_tail::LogTails,
 };
 
 /// The API. Cheap to clone.
@@ -42,7 +43,10 @@ impl Api {
     /// Builds the API of a server. Fails if a trusted document cannot be read or run.
     pub(crate) fn new(app: App) -> Result<Self, CommandError> {
         let limits = &app.config.limit;
-        let schema = build_schema().data(app.clone()).finish();
+        let schema = build_schema()
+            .data(app.clone())
+            .data(LogTails::default())
+            .finish();
         let sdl = sdl_of(&schema);
         let types = TypeSystem::read(&sdl)?;
         let mut documents = Documents::new(types.clone(), limits.clone());

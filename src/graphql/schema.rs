@@ -7,6 +7,9 @@ pub(crate) mod connection;
 pub(crate) mod event;
 pub(crate) mod federation;
 pub(crate) mod filter;
+pub(crate) mod log;
+pub(crate) mod log_lines;
+pub(crate) mod log_tail;
 pub(crate) mod mutation;
 pub(crate) mod node;
 pub(crate) mod order;
@@ -81,8 +84,8 @@ directive @stream(
 
 /// What introspection says of the whole.
 const DESCRIPTION: &str = "\
-Buildbot's builders, builds and steps: queries read them, mutations are Buildbot's update methods, and stepEvents \
-streams every change of a step.
+Buildbot's builders, builds, steps and logs: queries read them, mutations are Buildbot's update methods, and events \
+streams every change of them.
 Lists come in pages of 50 rows, at most 500 (first, last), but a build's steps all at once, at most 10,000 (limit). \
 A where holds at most 1,000 conditions and values, 20 deep. An operation is also limited in size, depth, cost and \
 time, and a caller in its rate: an error LIMIT_EXCEEDED or RATE_LIMITED names the setting and its value.
@@ -114,7 +117,7 @@ mod tests {
     use apollo_compiler::{Schema as Parsed, ast::Type, schema::ExtendedType};
     use async_graphql::parser::types::SelectionSet;
 
-    use super::{build::Build, builder::Builder, plain::PlainObject, step::Step, *};
+    use super::{build::Build, builder::Builder, log::Log, plain::PlainObject, step::Step, *};
 
     /// The fields of an object that are not plain.
     fn others<T: PlainObject>() -> Vec<String> {
@@ -138,7 +141,8 @@ mod tests {
     #[test]
     fn all_that_a_row_has_is_plain() {
         let of_build = ["builder", "currentStep", "expectedCompleteAt", "steps"];
-        assert_eq!(others::<Step>(), ["build"]);
+        assert_eq!(others::<Log>(), ["step"]);
+        assert_eq!(others::<Step>(), ["build", "log", "logs"]);
         assert_eq!(others::<Build>(), of_build);
         assert_eq!(others::<Builder>(), ["build", "builds", "stats", "tags"]);
     }

@@ -2,9 +2,14 @@
 
 pub(crate) mod build;
 pub(crate) mod builder;
+pub(crate) mod byte_range;
 pub(crate) mod filter;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzz;
+pub(crate) mod log;
+pub(crate) mod log_chunk;
+pub(crate) mod log_file;
+pub(crate) mod log_text;
 pub(crate) mod openapi;
 pub(crate) mod operand;
 pub(crate) mod parameters;
@@ -29,6 +34,7 @@ use crate::{
     auth::request_context::RequestContext,
     domain::error::Result,
     http::rest::{
+        log_text::LogTextRequest,
         parameters::Parameters,
         path::ResourcePath,
         response::{RestError, ok},
@@ -106,6 +112,14 @@ async fn respond(
         return Ok(Redirect::temporary(document).into_response());
     }
     let parameters = Parameters::parse(uri.query().unwrap_or_default())?;
+    if let ResourcePath::LogText(log, form) = &path {
+        let ask = LogTextRequest {
+            headers: &request.headers,
+            parameters: &parameters,
+            form: *form,
+        };
+        return log_text::respond(app, db, log, ask).await;
+    }
     let body = read(app, db, &path, &parameters).await?;
     // Each row costs one more point, and their number is known only now.
     app.rate_limiter.charge(context, count_rows(&body));
@@ -123,7 +137,12 @@ async fn read(app: &App, db: &Db, path: &ResourcePath, parameters: &Parameters) 
         ResourcePath::Build(reference) => build::get(app, db, reference, parameters).await,
         ResourcePath::Steps(of) => step::list(app, db, of, parameters).await,
         ResourcePath::Step(reference) => step::get(app, db, reference, parameters).await,
-        ResourcePath::OpenApi | ResourcePath::Root => Ok(openapi::DOCUMENT.clone()),
+        ResourcePath::Logs(of) => log::list(app, db, of, parameters).await,
+        ResourcePath::Log(reference) => log::get(db, reference, parameters).await,
+        // What is no JSON of rows is answered before.
+        ResourcePath::OpenApi | ResourcePath::Root | ResourcePath::LogText(..) => {
+            Ok(openapi::DOCUMENT.clone())
+        }
     }
 }
 

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use migration::{feed::GAP, noun::Noun};
 use sea_orm::{
-    ConnectionTrait, DbBackend, QueryOrder, QuerySelect, entity::prelude::*, sea_query::ExprTrait,
+    ConnectionTrait, DbBackend, IdenStatic, Iterable, QueryOrder, QuerySelect, Select,
+    entity::prelude::*, sea_query::ExprTrait,
 };
 
 use crate::{
@@ -12,11 +13,12 @@ use crate::{
         bookmark::Bookmark,
         error::{Error, Result},
         event::EventKind,
-        id::{BuildId, BuilderId, ChangeId, StepId},
+        id::{BuildId, BuilderId, ChangeId, LogId, StepId},
     },
     store::{
         build, builder,
-        db::{database::Db, transaction::Txn},
+        db::{database::Db, dialect::SqlDialect, transaction::Txn},
+        log,
         position::position_expr,
         row_bytes::RowBytes,
         step,
@@ -52,17 +54,17 @@ pub(crate) struct Model {
     pub(crate) results: Option<UncheckedInt>,
     pub(crate) urls_json: Option<String>,
     pub(crate) hidden: Option<UncheckedInt>,
+    pub(crate) logid: Option<LogId>,
+    pub(crate) slug: Option<String>,
+    pub(crate) complete: Option<UncheckedInt>,
+    pub(crate) num_lines: Option<i32>,
+    /// Of the log.
+    #[sea_orm(column_name = "type")]
+    pub(crate) letter: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]
-pub(crate) enum Relation {
-    #[sea_orm(
-        belongs_to = "build::Entity",
-        from = "Column::Buildid",
-        to = "build::Column::Id"
-    )]
-    Build,
-}
+pub(crate) enum Relation {}
 
 impl ActiveModelBehavior for ActiveModel {}
 
@@ -92,6 +94,12 @@ pub(crate) enum EventObject {
     Build(Arc<build::Model>),
     /// A step as the change left it.
     Step(Arc<step::Model>),
+    /// A log as the change left it.
+    Log {
+        log: Arc<log::Model>,
+        /// Its step's build; `None` if the step has no row, and where nobody asks.
+        buildid: Option<BuildId>,
+    },
     /// No change: those of this noun before it were not all recorded.
     Gap(Noun),
 }
@@ -102,6 +110,7 @@ impl EventObject {
             Self::Builder { .. } => Noun::Builder,
             Self::Build(_) => Noun::Build,
             Self::Step(_) => Noun::Step,
+            Self::Log { .. } => Noun::Log,
             Self::Gap(noun) => *noun,
         }
     }
@@ -114,6 +123,7 @@ impl EventObject {
                 Self::Gap(_) => 0,
                 Self::Build(build) => build.text_bytes(),
                 Self::Step(step) => step.text_bytes(),
+                Self::Log { log, .. } => log.text_bytes(),
             }
     }
 }
@@ -131,6 +141,11 @@ impl Model {
             },
             Noun::Build => EventObject::Build(Arc::new(self.try_into()?)),
             Noun::Step => EventObject::Step(Arc::new(self.try_into()?)),
+            Noun::Log => EventObject::Log {
+                // That of its step, which the event does not carry.
+                buildid: self.buildid,
+                log: Arc::new(self.try_into()?),
+            },
         })
     }
 }
@@ -182,6 +197,39 @@ impl TryFrom<Model> for build::Model {
             results: row.results,
         })
     }
+}
+
+impl TryFrom<Model> for log::Model {
+    type Error = DbErr;
+
+    fn try_from(row: Model) -> Result<Self, DbErr> {
+        Ok(Self {
+            id: required(row.logid, "logid")?,
+            name: required(row.name, "name")?,
+            slug: required(row.slug, "slug")?,
+            stepid: required(row.stepid, "stepid")?,
+            complete: required(row.complete, "complete")?,
+            num_lines: required(row.num_lines, "num_lines")?,
+            letter: required(row.letter, "type")?,
+        })
+    }
+}
+
+/// Selects events. A table that an earlier version made has no columns of logs; they are null then.
+pub(crate) fn find(dialect: SqlDialect) -> Select<Entity> {
+    if dialect.has_log_events {
+        return Entity::find();
+    }
+    let mut events = Entity::find().select_only();
+    for column in Column::iter() {
+        events = match column {
+            Column::Logid | Column::Slug | Column::Complete | Column::NumLines | Column::Letter => {
+                events.expr_as(Expr::cust("NULL"), column.as_str())
+            }
+            column => events.column(column),
+        };
+    }
+    events
 }
 
 /// When the newest event happened, in seconds since the epoch; `None` if there is none.
@@ -239,6 +287,19 @@ pub(crate) async fn of_build(
     kind: EventKind,
 ) -> Result<(ChangeId, build::Model)> {
     let event = of_change(txn, Column::Buildid.eq(buildid), Noun::Build, kind).await?;
+    Ok((event.id, event.try_into()?))
+}
+
+/// The same of a log.
+///
+/// # Errors
+/// As of a step.
+pub(crate) async fn of_log(
+    txn: &Txn,
+    logid: LogId,
+    kind: EventKind,
+) -> Result<(ChangeId, log::Model)> {
+    let event = of_change(txn, Column::Logid.eq(logid), Noun::Log, kind).await?;
     Ok((event.id, event.try_into()?))
 }
 

@@ -2,11 +2,12 @@
 
 use std::{
     collections::{HashMap, HashSet},
-    sync::Arc,
+    sync::{Arc, atomic::Ordering},
 };
 
+use migration::{feed::GAP, noun::Noun};
 use sea_orm::{
-    FromQueryResult, JoinType, QueryOrder, QueryResult, QuerySelect, QueryTrait,
+    FromQueryResult, QueryOrder, QueryResult, QuerySelect, QueryTrait,
     entity::prelude::*,
     sea_query::{ExprTrait, Func, SelectStatement},
 };
@@ -21,10 +22,11 @@ use crate::{
     store::{
         build, builder,
         db::{bounded_rows::BoundedRows, database::Db, dialect::SqlDialect},
-        event::{Column, Entity, Event, EventObject, Model, Relation},
+        event::{self, Column, Entity, Event, EventObject, Model},
         event_bookmark::of_event,
         position::position_expr,
         row::if_readable,
+        step,
     },
 };
 
@@ -51,12 +53,8 @@ pub(crate) async fn after(
     limit: u64,
     max_bytes: usize,
 ) -> Result<EventBatch> {
-    let statement = db.backend().build(&select(db.dialect(), from, limit));
-    let reader = db.reader().await?;
-    // The first is usually the bookmark's own.
-    let read = reader.read_bounded(statement, 2, max_bytes, read_row);
-    let BoundedRows { mut rows, is_cut } = read.await?;
-    let first = rows.first().map(|(bookmark, _)| *bookmark);
+    let BoundedRows { mut rows, is_cut } = read_rows(db, from, limit, max_bytes).await?;
+    let first = rows.first().map(|row| row.bookmark);
     let is_same = match first {
         Some(first) if first.position == from.position => {
             rows.remove(0);
@@ -66,11 +64,11 @@ pub(crate) async fn after(
         Some(_) => true,
         None => from.position == Position::default(),
     };
-    let last = rows.last().map(|(bookmark, _)| *bookmark);
+    let last = rows.last().map(|row| row.bookmark);
     let count = i64::try_from(rows.len());
     // Positions have no gaps, so n rows reach n positions further.
     let reaches = |last: Bookmark| last.position.0 - from.position.0;
-    let mut events: Vec<Event> = rows.into_iter().filter_map(|(_, event)| event).collect();
+    let mut events: Vec<Event> = rows.into_iter().filter_map(|row| row.event).collect();
     read_builders(db, &mut events).await?;
     Ok(EventBatch {
         events,
@@ -79,6 +77,37 @@ pub(crate) async fn after(
         is_behind: first.is_none() && !is_same,
         is_cut,
     })
+}
+
+/// A row as it was read.
+#[derive(Debug)]
+struct EventRow {
+    bookmark: Bookmark,
+    /// `None` where it cannot be read.
+    event: Option<Event>,
+    is_of_log: bool,
+}
+
+/// The rows from a bookmark's own on.
+async fn read_rows(
+    db: &Db,
+    from: Bookmark,
+    limit: u64,
+    max_bytes: usize,
+) -> Result<BoundedRows<EventRow>> {
+    loop {
+        let dialect = db.dialect();
+        let statement = db.backend().build(&select(dialect, from, limit));
+        let reader = db.reader().await?;
+        // The first is usually the bookmark's own.
+        let read = reader.read_bounded(statement, 2, max_bytes, read_row);
+        let batch = read.await?;
+        // `attach` has just added the columns: without them, the events would be lost.
+        if dialect.has_log_events || !batch.rows.iter().any(|row| row.is_of_log) {
+            return Ok(batch);
+        }
+        db.has_log_events.store(true, Ordering::Relaxed);
+    }
 }
 
 /// Reads the builders that the events are about. Here, since a subscriber whose event could not
@@ -102,18 +131,26 @@ async fn read_builders(db: &Db, events: &mut [Event]) -> Result<()> {
     Ok(())
 }
 
-/// A row's bookmark, the event if it is readable, and the bytes that it takes.
-fn read_row(row: &QueryResult) -> Result<((Bookmark, Option<Event>), usize), DbErr> {
+/// A row, and the bytes that its event takes.
+fn read_row(row: &QueryResult) -> Result<(EventRow, usize), DbErr> {
     let model = Model::from_query_result(row, "");
+    let is_log = |event: &Model| event.noun == Noun::Log.code() && event.kind != GAP;
+    let is_of_log = model.as_ref().is_ok_and(is_log);
     let bookmark = of_event(row, model.as_ref().ok())?;
     let event = model.and_then(|model| read_event(row, model, bookmark));
     let event = if_readable(event);
     let bytes = event.as_ref().map_or(0, |event| event.object.event_bytes());
-    Ok(((bookmark, event), bytes))
+    let row = EventRow {
+        bookmark,
+        event,
+        is_of_log,
+    };
+    Ok((row, bytes))
 }
 
 fn read_event(row: &QueryResult, mut event: Model, bookmark: Bookmark) -> Result<Event, DbErr> {
     event.locks_duration_s = row.try_get("", LOCKS)?;
+    event.buildid = row.try_get("", BUILD)?;
     Ok(Event {
         change: event.id,
         bookmark,
@@ -124,7 +161,9 @@ fn read_event(row: &QueryResult, mut event: Model, bookmark: Bookmark) -> Result
     })
 }
 
-/// The builder: a step's event does not carry it.
+/// The build: a log's event does not carry it.
+const BUILD: &str = "build";
+/// The builder: nor does a step's.
 const BUILDER: &str = "builder";
 /// The lock waits: a trigger from before Buildbot counted them does not carry them.
 const LOCKS: &str = "locks";
@@ -134,20 +173,29 @@ fn select(dialect: SqlDialect, from: Bookmark, limit: u64) -> SelectStatement {
     let column = position_expr(dialect.backend);
     let event = |column| Expr::col((Entity, column));
     let build = |column| Expr::col((build::Entity, column));
+    let step = |column| Expr::col((step::Entity, column));
     let builder = Func::coalesce([event(Column::Builderid), build(build::Column::Builderid)]);
+    let buildid = || Func::coalesce([event(Column::Buildid), step(step::Column::Buildid)]);
     let mut locks = event(Column::LocksDurationS);
     if dialect.has_lock_durations {
         locks = Func::coalesce([locks, build(build::Column::LocksDurationS)]).into();
     }
-    Entity::find()
+    // The step of a log alone: nobody pays for others.
+    let of_log = event(Column::Noun).eq(Noun::Log.code());
+    let is_step = of_log.and(step(step::Column::Id).eq(event(Column::Stepid)));
+    let is_build = build(build::Column::Id).eq(buildid());
+    let mut select = event::find(dialect)
         .expr_as(column.clone(), "position")
+        .expr_as(buildid(), BUILD)
         .expr_as(builder, BUILDER)
         .expr_as(locks, LOCKS)
-        // An outer join, as an event may be of a build that has no row.
-        .join(JoinType::LeftJoin, Relation::Build.def())
         // With the event of the bookmark itself, which shows that this is still the same feed.
         .filter(column.clone().gte(from.position))
         .order_by_asc(column)
         .limit(limit + 1)
-        .into_query()
+        .into_query();
+    // Outer joins, as an event may be of a step or build that has no row.
+    select.left_join(step::Entity, is_step);
+    select.left_join(build::Entity, is_build);
+    select
 }

@@ -16,17 +16,17 @@ use crate::{
         id::{ChangeId, Position},
     },
     store::{
-        db::database::Db,
-        event::{Column, Entity, Model},
+        db::{database::Db, dialect::SqlDialect},
+        event::{self, Column, Entity, Model},
         position::position_expr,
         unchecked_int::UncheckedInt,
     },
 };
 
 /// The newest event's; that before all where there is none.
-pub(crate) async fn newest(db: &impl ConnectionTrait) -> Result<Bookmark> {
-    let position = position_expr(db.get_database_backend());
-    let newest = Entity::find()
+pub(crate) async fn newest(dialect: SqlDialect, db: &impl ConnectionTrait) -> Result<Bookmark> {
+    let position = position_expr(dialect.backend);
+    let newest = event::find(dialect)
         // On PostgreSQL a change without a position would come first.
         .filter(position.clone().is_not_null())
         .order_by_desc(position);
@@ -36,7 +36,7 @@ pub(crate) async fn newest(db: &impl ConnectionTrait) -> Result<Bookmark> {
 
 /// The one at a position, if its event is there.
 pub(crate) async fn at(db: &Db, position: Position) -> Result<Option<Bookmark>> {
-    let event = Entity::find().filter(position_expr(db.backend()).eq(position));
+    let event = event::find(db.dialect()).filter(position_expr(db.backend()).eq(position));
     let row = query_one(&db.reader().await?, event).await?;
     Ok(row.as_ref().map(of_row).transpose()?)
 }
@@ -52,7 +52,7 @@ pub(crate) async fn of_changes(
         changes.resize(changes.len().next_power_of_two(), last);
     }
     let position = position_expr(db.backend());
-    let events = Entity::find()
+    let events = event::find(db.dialect())
         .filter(Column::Id.is_in(changes))
         .expr_as(position, "position");
     let statement = db.backend().build(&events.into_query());
@@ -92,10 +92,10 @@ pub(crate) fn of_event(row: &QueryResult, event: Option<&Model>) -> Result<Bookm
 /// `None` for one that cannot be read. A change of this function expires every cursor.
 fn mark(event: &Model) -> Option<u32> {
     let mut hash = Context::new(&SHA256);
-    let (numbers, texts) = if event.noun == Noun::Step.code() && event.kind != GAP {
-        parts_of_step(event)?
-    } else {
-        parts_of_other(event)
+    let (numbers, texts) = match Noun::from_code(event.noun) {
+        Some(Noun::Step) if event.kind != GAP => parts_of_step(event)?,
+        Some(Noun::Log) if event.kind != GAP => parts_of_log(event)?,
+        _ => parts_of_other(event),
     };
     for number in numbers {
         hash.update(&number.to_be_bytes());
@@ -126,6 +126,22 @@ fn parts_of_step(event: &Model) -> Option<Parts<'_>> {
     texts.push(text_of(Some(event.hidden.as_ref()?)));
     let of_step = [&event.name, &event.state_string, &event.urls_json];
     for text in of_step {
+        texts.push(text.as_deref()?.into());
+    }
+    Some((numbers, texts))
+}
+
+fn parts_of_log(event: &Model) -> Option<Parts<'_>> {
+    let numbers = vec![
+        event.id.0,
+        event.kind.into(),
+        event.occurred_at,
+        event.logid?.0.into(),
+        event.stepid?.0.into(),
+        event.num_lines?.into(),
+    ];
+    let mut texts = vec![text_of(Some(event.complete.as_ref()?))];
+    for text in [&event.name, &event.slug, &event.letter] {
         texts.push(text.as_deref()?.into());
     }
     Some((numbers, texts))

@@ -5,7 +5,7 @@ use rusqlite::types::ValueRef;
 use sea_orm::{DbErr, QueryResult, TryGetable};
 
 use crate::{
-    domain::id::{BuildId, BuilderId, StepId},
+    domain::id::{BuildId, BuilderId, LogId, StepId},
     store::unchecked_int::UncheckedInt,
 };
 
@@ -130,4 +130,4 @@ macro_rules! id_column {
     };
 }
 
-id_column!(BuilderId, BuildId, StepId);
+id_column!(BuilderId, BuildId, StepId, LogId);

@@ -1,4 +1,4 @@
-//! Builders, builds and steps as they are at one moment of the feed, read page by page in one
+//! Builders, builds, steps and logs as they are at one moment of the feed, read page by page in one
 //! transaction.
 
 use std::{collections::VecDeque, sync::Arc};
@@ -13,7 +13,7 @@ use sea_orm::{
 use crate::{
     domain::{
         bookmark::Bookmark, build::BuildField, builder::BuilderField, error::Result,
-        filter::Filter, id::ChangeId, step::StepField,
+        filter::Filter, id::ChangeId, log::LogField, step::StepField,
     },
     store::{
         build, builder,
@@ -24,7 +24,7 @@ use crate::{
             read_transaction::ReadTransaction,
         },
         event::{EventObject, unsequenced},
-        event_bookmark,
+        event_bookmark, log,
         query::{field::ListedEntity, filter::condition},
         row::{FromRow, Row, if_readable},
         step,
@@ -37,7 +37,8 @@ pub(crate) struct SnapshotQuery {
     pub(crate) builders: Option<Filter<BuilderField>>,
     pub(crate) builds: Option<Filter<BuildField>>,
     pub(crate) steps: Option<Filter<StepField>>,
-    /// Only the builds and steps of these builders; of all, where there is no filter.
+    pub(crate) logs: Option<Filter<LogField>>,
+    /// Only the builds, steps and logs of these builders; of all, where there is no filter.
     pub(crate) of_builders: Option<Filter<BuilderField>>,
 }
 
@@ -81,7 +82,7 @@ impl SnapshotReader {
     /// Begins a transaction. Its first page has at most `page_rows` rows.
     pub(crate) async fn begin(db: &Db, query: &SnapshotQuery, page_rows: usize) -> Result<Self> {
         let txn = db.begin_reading().await?;
-        let bookmark = event_bookmark::newest(&txn).await?;
+        let bookmark = event_bookmark::newest(db.dialect(), &txn).await?;
         // On SQLite a change has its position from the start.
         let ahead = if db.needs_sequencing() {
             unsequenced(&txn, None).await?
@@ -204,6 +205,16 @@ impl Source {
                     Ok(EventObject::Step(Arc::new(step)))
                 })
             },
+            Noun::Log => |row| {
+                read_row(row, |row| {
+                    let log = log::Model::from_row(Row::Pooled(row))?;
+                    Ok(EventObject::Log {
+                        log: Arc::new(log),
+                        // Nobody asks: the rows were chosen by their builds already.
+                        buildid: None,
+                    })
+                })
+            },
         }
     }
 }
@@ -244,18 +255,32 @@ fn sources(dialect: SqlDialect, query: &SnapshotQuery) -> VecDeque<Source> {
             rows,
         }
     });
+    let steps_of = builds_of.map(|of_builders| {
+        let builds = build::ids_where(Condition::all().add(of_builders));
+        Expr::col((step::Entity, step::Column::Buildid)).in_subquery(builds)
+    });
     let steps = query.steps.as_ref().map(|filter| {
         let mut rows = select::<step::Entity>(dialect, filter);
-        rows.and_where_option(builds_of.clone().map(|of_builders| {
-            let builds = build::ids_where(Condition::all().add(of_builders));
-            Expr::col((step::Entity, step::Column::Buildid)).in_subquery(builds)
-        }));
+        rows.and_where_option(steps_of.clone());
         Source {
             noun: Noun::Step,
             rows,
         }
     });
-    [builders, builds, steps].into_iter().flatten().collect()
+    let logs = query.logs.as_ref().map(|filter| {
+        let mut rows = select::<log::Entity>(dialect, filter);
+        rows.and_where_option(steps_of.map(|of_builders| {
+            log::of_steps_where(step::ids_where(Condition::all().add(of_builders)))
+        }));
+        Source {
+            noun: Noun::Log,
+            rows,
+        }
+    });
+    [builders, builds, steps, logs]
+        .into_iter()
+        .flatten()
+        .collect()
 }
 
 fn select<E: ListedEntity>(dialect: SqlDialect, filter: &Filter<E::Field>) -> SelectStatement {

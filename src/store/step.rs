@@ -4,9 +4,9 @@ use std::collections::{HashMap, HashSet};
 
 use sea_orm::{
     ActiveValue::{NotSet, Set},
-    Condition, DbBackend, QuerySelect,
+    Condition, DbBackend, QuerySelect, QueryTrait,
     entity::prelude::*,
-    sea_query::ExprTrait,
+    sea_query::{ExprTrait, SelectStatement},
 };
 use serde::{Deserialize, Serialize};
 
@@ -25,6 +25,7 @@ use crate::{
         build,
         db::{database::Db, dialect::SqlDialect, transaction::Txn},
         query::{
+            compare::value_test,
             count,
             field::{FilterField, ListedEntity, flag, utf8_bytes},
             page,
@@ -207,6 +208,24 @@ impl From<StepChange> for ActiveModel {
         }
         row
     }
+}
+
+/// Selects the ids of the steps whose build's id passes a test.
+pub(crate) fn of_builds_by_id(dialect: SqlDialect, test: &Test) -> SelectStatement {
+    ids_where(value_test(dialect, StepField::Buildid, test))
+}
+
+/// Selects the ids of the steps that pass.
+pub(crate) fn ids_where(passes: Condition) -> SelectStatement {
+    let select = Entity::find().select_only().column(Column::Id);
+    select.filter(passes).into_query()
+}
+
+/// The id of the build of the step that a column names; null if there is no such step.
+pub(crate) fn buildid_of(stepid: &str) -> Expr {
+    Expr::cust(format!(
+        "(SELECT steps.buildid FROM steps WHERE steps.id = {stepid})"
+    ))
 }
 
 /// The steps with these ids.

@@ -6,7 +6,7 @@ use sea_orm_migration::{
     sea_orm::{ConnectionTrait, DbBackend},
 };
 
-use super::{FeedObject, FeedOwner, feed_objects, table};
+use super::{FeedObject, FeedOwner, columns::of_logs, feed_objects, table};
 use crate::noun::Noun;
 
 /// What its table of events was called.
@@ -44,7 +44,7 @@ pub async fn take_over(
         db.execute_unprepared(&backend.build(feed.add_column(table::recorded())).sql)
             .await?;
     }
-    for column in table::columns_since_0_1() {
+    for column in table::columns_since_0_1().into_iter().chain(of_logs()) {
         if manager.has_column(TABLE, column.get_column_name()).await? {
             continue;
         }

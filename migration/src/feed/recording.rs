@@ -28,6 +28,7 @@ enum RecordedKind {
     /// value, such as finishing twice.
     OfBuild,
     OfStep,
+    OfLog,
 }
 
 const BUILDER: &[(&str, &str)] = &[("id", "builderid")];
@@ -59,13 +60,23 @@ const STEP: &[(&str, &str)] = &[
     ("hidden", "hidden"),
 ];
 
+const LOG: &[(&str, &str)] = &[
+    ("id", "logid"),
+    ("stepid", "stepid"),
+    ("name", "name"),
+    ("slug", "slug"),
+    ("complete", "complete"),
+    ("num_lines", "num_lines"),
+    ("type", "type"),
+];
+
 /// A column that older revisions of Buildbot's `builds` do not have.
 const LOCKS_DURATION_S: &str = "locks_duration_s";
 
 /// The triggers of a noun. Each names NEW, OLD and our tables alone: one that named `builds` in its
 /// body would break a Buildbot master's upgrade.
 pub(super) fn recordings(noun: Noun) -> Vec<Recording> {
-    use RecordedKind::{New, OfBuild, OfStep, Updated};
+    use RecordedKind::{New, OfBuild, OfLog, OfStep, Updated};
     let recording = |trigger, table, change, kind, columns| Recording {
         trigger,
         table,
@@ -111,6 +122,10 @@ pub(super) fn recordings(noun: Noun) -> Vec<Recording> {
         Noun::Step => vec![
             recording("graphql_steps_insert", "steps", "INSERT", New, STEP),
             recording("graphql_steps_update", "steps", "UPDATE", OfStep, STEP),
+        ],
+        Noun::Log => vec![
+            recording("graphql_logs_insert", "logs", "INSERT", New, LOG),
+            recording("graphql_logs_update", "logs", "UPDATE", OfLog, LOG),
         ],
     }
 }
@@ -178,6 +193,10 @@ impl RecordedKind {
                 changed("results"),
                 changed("hidden"),
                 changed("started_at"),
+            ),
+            Self::OfLog => format!(
+                "CASE WHEN NEW.complete <> 0 AND {} THEN 4 ELSE 3 END",
+                changed("complete"),
             ),
         }
     }

@@ -7,7 +7,7 @@ use sea_orm_migration::{
     sea_orm::DbBackend,
 };
 
-use super::{FeedObject, ObjectKind};
+use super::{FeedObject, ObjectKind, columns::of_logs};
 use crate::{long_text, noun::NounSet, with_table_options};
 
 pub(crate) fn table(
@@ -70,7 +70,7 @@ pub(super) fn events(backend: DbBackend) -> FeedObject {
         // Null until the event has its position in the feed.
         events.col(ColumnDef::new("position").big_integer().unique_key());
     }
-    for column in columns_since_0_1() {
+    for column in columns_since_0_1().into_iter().chain(of_logs()) {
         events.col(column);
     }
     table(backend, "graphql_events", events)
@@ -87,7 +87,7 @@ pub(super) fn recorded() -> ColumnDef {
 
 /// The feed's name, part of every cursor, so that a cursor of another database is not taken for one
 /// of this, and the last position that was given out.
-pub(super) fn feed(backend: DbBackend) -> FeedObject {
+pub(super) fn feed(backend: DbBackend, nouns: NounSet) -> FeedObject {
     let mut epoch = ColumnDef::new("epoch").string_len(16).not_null().take();
     if backend != DbBackend::Sqlite {
         // Clusters of MariaDB want a key.
@@ -106,7 +106,7 @@ pub(super) fn feed(backend: DbBackend) -> FeedObject {
     let mut object = table(backend, "graphql_feed", feed);
     // Random, as the hasher's keys are; 32 bits are eight hexadecimal digits.
     let epoch = RandomState::new().build_hasher().finish() >> 32;
-    let all = NounSet::ALL.codes();
+    let all = nouns.codes();
     // Emptied first: on MariaDB a migration that broke off may have left its row.
     object.make.extend([
         "DELETE FROM graphql_feed".to_owned(),

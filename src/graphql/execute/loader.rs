@@ -10,7 +10,7 @@ use crate::{
         builder_stats::{NewestBuilds, StepSummary},
         error::Result,
         filter::Filter,
-        id::{BuildId, BuilderId, StepId},
+        id::{BuildId, BuilderId, LogId, StepId},
         page::{PageArgs, Rows},
         step::StepsArgs,
     },
@@ -23,7 +23,7 @@ use crate::{
         builder_stats::{self, BuildSet},
         builder_tag,
         db::database::Db,
-        step,
+        log, step,
     },
 };
 
@@ -49,6 +49,9 @@ pub(crate) struct Loaders {
     steps_of: KeyedLoader<StepsKey, Vec<Arc<step::Model>>>,
     current_steps: KeyedLoader<BuildId, Arc<step::Model>>,
     step_sums: KeyedLoader<BuildSet, Arc<Vec<StepSummary>>>,
+    logs: KeyedLoader<LogId, Arc<log::Model>>,
+    logs_of: KeyedLoader<StepId, Vec<Arc<log::Model>>>,
+    logs_by_slug: KeyedLoader<(StepId, String), Arc<log::Model>>,
 }
 
 impl Loaders {
@@ -68,6 +71,9 @@ impl Loaders {
             steps_of: KeyedLoader::default(),
             current_steps: KeyedLoader::default(),
             step_sums: KeyedLoader::default(),
+            logs: KeyedLoader::default(),
+            logs_of: KeyedLoader::default(),
+            logs_by_slug: KeyedLoader::default(),
         }
     }
 
@@ -221,6 +227,37 @@ impl Loaders {
         };
         let found = self.step_sums.load(builds, fetch).await?;
         Ok(found.unwrap_or_default())
+    }
+
+    pub(crate) async fn log(&self, id: LogId) -> Result<Option<Arc<log::Model>>> {
+        let fetch = |ids: Vec<_>| self.rows(async move { log::by_ids(&self.db, &ids).await });
+        self.logs.load(id, fetch).await
+    }
+
+    /// A step's logs.
+    pub(crate) async fn logs_of(&self, id: StepId) -> Result<Vec<Arc<log::Model>>> {
+        let fetch = |ids: Vec<StepId>| async move {
+            let max_rows = self.budget.max_rows_to_read();
+            let read = log::of_steps(&self.db, &ids, max_rows);
+            let lists = self.budget.read(read, total_length).await?.into_iter();
+            let share = |rows: Vec<_>| rows.into_iter().map(Arc::new).collect();
+            Ok(lists.map(|(id, rows)| (id, share(rows))).collect())
+        };
+        Ok(self.logs_of.load(id, fetch).await?.unwrap_or_default())
+    }
+
+    /// A step's log of this slug.
+    pub(crate) async fn log_by_slug(
+        &self,
+        id: StepId,
+        slug: String,
+    ) -> Result<Option<Arc<log::Model>>> {
+        let fetch = |keys: Vec<(StepId, String)>| {
+            fetch_by_arguments(keys, |slug, ids| async move {
+                self.rows(log::by_slug(&self.db, &slug, &ids)).await
+            })
+        };
+        self.logs_by_slug.load((id, slug), fetch).await
     }
 
     /// Reads single rows by their keys, within the budget.

@@ -20,7 +20,7 @@ use crate::{
     graphql::{
         execute::errors,
         prepare::{
-            list_size::{argument, items, number, page_size, values_in},
+            list_size::{argument, items, lines_asked, number, page_size, values_in},
             search_cost::{COUNT_POINTS, STEPS, points_of_sums, points_of_tests},
             synthetic::MARKER,
             type_system::TypeSystem,
@@ -28,6 +28,10 @@ use crate::{
     },
 };
 
+/// How many lines are assumed to be appended to a log at once.
+const LINES_OF_TAIL: u64 = 10;
+/// How many logs a step is assumed to have.
+const LOGS: u64 = 2;
 /// How many links a step is assumed to have.
 const URLS: u64 = 2;
 /// What a schema as text counts for: it is as long as so many objects.
@@ -100,6 +104,13 @@ struct SelectionCost {
     row: Cost,
 }
 
+/// Whether a field is the rows of a page, whose size is an argument of the field around it.
+fn is_row(on: &str, field: &str) -> bool {
+    let is_connection = on.ends_with("Connection");
+    is_connection && matches!(field, "nodes" | "edges")
+        || matches!((on, field), ("LogLines", "lines") | ("LogMatches", "matches"))
+}
+
 /// How much a canonical operation may return. Fails if that exceeds a limit.
 pub(crate) fn measure_cost(
     operation: &OperationDefinition,
@@ -144,8 +155,7 @@ impl<'d> CostWalk<'d> {
                 Selection::Field(field) => {
                     let field = &field.node;
                     let cost = self.measure_field(field, on);
-                    let is_row = on.ends_with("Connection")
-                        && matches!(field.name.node.as_str(), "nodes" | "edges");
+                    let is_row = is_row(on, &field.name.node);
                     *(if is_row { &mut sum.row } else { &mut sum.once }) += cost;
                     field.name.node.as_str()
                 }
@@ -202,7 +212,9 @@ impl<'d> CostWalk<'d> {
         object += inner.once;
         if known.argument_by_name("first").is_some() {
             object += inner.row * page_size(field);
-        } else if known.ty.is_list() && !on.ends_with("Connection") {
+        } else if on == "Log" && known.argument_by_name("limit").is_some() {
+            object += inner.row * lines_asked(field);
+        } else if known.ty.is_list() && !is_row(on, &field.name.node) {
             object = object * self.list_length(field, on, known);
         }
         cost += object;
@@ -216,6 +228,8 @@ impl<'d> CostWalk<'d> {
                 Some(_) => 1,
                 None => number(field, "limit", MAX_LIMIT).unwrap_or(STEPS),
             },
+            ("LogTail", "lines") => LINES_OF_TAIL,
+            ("Step", "logs") => LOGS,
             ("Step", "urls") => URLS,
             ("BuilderStats", "results") => Results::ALL.len() as u64,
             ("BuilderStats", "steps") => STEPS,
@@ -279,6 +293,10 @@ mod tests {
                 21,
             ),
             ("{ builds { nodes { steps { urls { url } } } } }", 3_051),
+            (
+                "{ step(stepid: 1) { logs { name } log(slug: \"stdio\") { name } } }",
+                4,
+            ),
             (
                 "{ builder(builderid: 1) { tags builds { nodes { builder { tags } } } } }",
                 102,

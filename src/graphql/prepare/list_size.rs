@@ -2,12 +2,24 @@
 
 use async_graphql::{Value, parser::types::Field};
 
-use crate::domain::page_input::{DEFAULT_SIZE, MAX_SIZE};
+use crate::domain::{
+    log_text::{DEFAULT_LINES, DEFAULT_MATCHES, MAX_LINES},
+    page_input::{DEFAULT_SIZE, MAX_SIZE},
+};
 
 /// How many rows of a connection are asked for.
 pub(crate) fn page_size(field: &Field) -> u64 {
     let size = |name| number(field, name, MAX_SIZE);
     size("first").max(size("last")).unwrap_or(DEFAULT_SIZE)
+}
+
+/// How many lines of a log are asked for.
+pub(crate) fn lines_asked(field: &Field) -> u64 {
+    let default = match field.name.node.as_str() {
+        "search" => DEFAULT_MATCHES,
+        _ => DEFAULT_LINES,
+    };
+    number(field, "limit", MAX_LINES).unwrap_or(default)
 }
 
 /// The number of an argument, if one is given. A negative number or one above `max` counts as

@@ -33,6 +33,7 @@ pub(crate) fn points_of_sums(field: &Field, on: &str) -> u64 {
         }
         // Read once for all builds of a builder.
         ("Build", "expectedCompleteAt") => 1,
+        ("Log", "search") => TEXT_POINTS,
         _ => 0,
     }
 }

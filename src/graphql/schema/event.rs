@@ -15,6 +15,7 @@ use crate::{
     graphql::schema::{
         build::Build,
         builder::Builder,
+        log::Log,
         plain::{Plain, name_of, plain_leaf, plain_object},
         scalar::{DateTime, EventCursor},
         step::Step,
@@ -33,11 +34,11 @@ pub(crate) enum EventKind {
     Snapshot,
     /// The object was added.
     New,
-    /// The step was started. Builds have no such event: they run from the start.
+    /// The step was started. Builds have no such event: they run from the start. Nor have logs.
     Started,
     /// Anything else about the object changed.
     Updated,
-    /// The build or step was finished. Builders have no such event.
+    /// The build, step or log was finished. Builders have no such event.
     Finished,
     /// Not a change: all that was asked for up to here has been sent.
     CaughtUp,
@@ -59,6 +60,7 @@ pub(crate) enum AnyEvent {
     Builder(BuilderEvent),
     Build(BuildEvent),
     Step(StepEvent),
+    Log(LogEvent),
     CaughtUp(CaughtUp),
 }
 
@@ -115,6 +117,19 @@ pub(crate) struct StepEvent {
     step: Plain<Step>,
 }
 
+/// A change of a log. Its lines are not part of it.
+#[derive(SimpleObject)]
+pub(crate) struct LogEvent {
+    /// Its position: subscribe with `after` this to go on behind it.
+    cursor: EventCursor,
+    /// What it was; UPDATED also where lines were added.
+    kind: EventKind,
+    /// When it happened.
+    occurred_at: DateTime,
+    /// The log as this event left it.
+    log: Plain<Log>,
+}
+
 plain_object! {
     [] BuildEvent, {
         "cursor" => cursor,
@@ -130,6 +145,15 @@ plain_object! {
         "kind" => kind,
         "occurredAt" => occurred_at,
         "step" => step: Step,
+    }
+}
+
+plain_object! {
+    [] LogEvent, {
+        "cursor" => cursor,
+        "kind" => kind,
+        "occurredAt" => occurred_at,
+        "log" => log: Log,
     }
 }
 
@@ -168,6 +192,12 @@ impl AnyEvent {
                 kind,
                 occurred_at,
                 step: Plain(Step(step)),
+            }),
+            EventObject::Log { log, .. } => Self::Log(LogEvent {
+                cursor,
+                kind,
+                occurred_at,
+                log: Plain(Log(log)),
             }),
             EventObject::Gap(_) => return None,
         })

@@ -10,6 +10,7 @@ use crate::{
     graphql::schema::{
         build::Build,
         builder::Builder,
+        log::Log,
         node::{self, Node},
         representation::read_representation,
         step::Step,
@@ -30,6 +31,7 @@ const DIRECTIVES: &str = r#"
 type Builder @key(fields: "id") @key(fields: "builderid")
 type Build @key(fields: "id") @key(fields: "buildid")
 type Step @key(fields: "id") @key(fields: "stepid")
+type Log @key(fields: "id") @key(fields: "logid")
 type PageInfo @shareable
 type Url @shareable
 "#;
@@ -44,6 +46,7 @@ pub(crate) enum Entity {
     Builder(Builder),
     Build(Build),
     Step(Step),
+    Log(Log),
 }
 
 impl From<Node> for Entity {
@@ -52,6 +55,7 @@ impl From<Node> for Entity {
             Node::Builder(builder) => Self::Builder(builder),
             Node::Build(build) => Self::Build(build),
             Node::Step(step) => Self::Step(step),
+            Node::Log(log) => Self::Log(log),
         }
     }
 }

@@ -9,7 +9,7 @@ use crate::{
     domain::{
         builder::BuilderInfo,
         error::Result,
-        id::{BuildId, BuilderId, StepId},
+        id::{BuildId, BuilderId, LogId, StepId},
         url::Url,
     },
     feed::handle::Feed,
@@ -18,6 +18,7 @@ use crate::{
         schema::{
             build::Build,
             builder::Builder,
+            log::{Log, LogStream, LogType},
             plain::{Plain, plain_object},
             results::Results,
             scalar::{DateTime, EventCursor},
@@ -25,7 +26,7 @@ use crate::{
         },
     },
     service::{self, write::Updated},
-    store::{build, step},
+    store::{build, log, step},
 };
 
 /// The step after the update, and the position of the event the update caused.
@@ -71,6 +72,28 @@ pub(crate) struct BuilderPayload {
     builder: Builder,
     /// The position of the event that the update caused.
     cursor: EventCursor,
+}
+
+/// The log after the update, and the position of the event the update caused.
+#[derive(SimpleObject)]
+pub(crate) struct LogPayload {
+    /// The log after the update.
+    log: Log,
+    /// The position of the event that the update caused.
+    cursor: EventCursor,
+}
+
+impl LogPayload {
+    fn new(feed: &Feed, (log, bookmark): Updated<log::Model>) -> Self {
+        Self {
+            log: Log(log.into()),
+            cursor: EventCursor(feed.cursor(bookmark)),
+        }
+    }
+}
+
+plain_object! {
+    [] LogPayload, { "log" => log: Log, "cursor" => cursor }
 }
 
 plain_object! {
@@ -283,5 +306,60 @@ impl Mutation {
         let updated =
             service::build::finish_build(app, &writer, BuildId(buildid), results.into()).await?;
         Ok(Some(Plain(BuildPayload::new(&app.feed, updated))))
+    }
+
+    /// Adds an empty log to a step, also to one that is finished. A slug already in use gets a suffix.
+    async fn add_log(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The step that the log belongs to.")] stepid: i32,
+        #[graphql(
+            desc = "What people call it: 1 to 255 characters, no NUL. The slug is made of it."
+        )]
+        name: String,
+        #[graphql(
+            name = "type",
+            default_with = "LogType::Stdio",
+            desc = "What its lines will be; not DELETED."
+        )]
+        log_type: LogType,
+    ) -> Result<Option<Plain<LogPayload>>> {
+        let (app, writer) = (ctx.app(), ctx.begin()?);
+        let (stepid, log_type) = (StepId(stepid), log_type.into());
+        let updated = service::log::add_log(app, &writer, stepid, &name, log_type).await?;
+        Ok(Some(Plain(LogPayload::new(&app.feed, updated))))
+    }
+
+    /// Adds lines to the end of a log that is not finished. Whoever else appends at the same time, they stay together and get the next numbers.
+    /// As in Buildbot, `\r\n`, `\r`, backspaces and moves of a terminal's cursor end a line too, and a line of more than 4,096 characters becomes several.
+    async fn append_log(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The log that gets the lines.")] logid: i32,
+        #[graphql(
+            desc = "Whole lines, at most 1,048,576 bytes; the last one need not end with a line break."
+        )]
+        content: String,
+        #[graphql(
+            default_with = "LogStream::Stdout",
+            desc = "Where the lines come from; a log that is not of type STDIO has STDOUT alone."
+        )]
+        stream: LogStream,
+    ) -> Result<Option<Plain<LogPayload>>> {
+        let (app, writer) = (ctx.app(), ctx.begin()?);
+        let (logid, stream) = (LogId(logid), stream.into());
+        let updated = service::log::append_log(app, &writer, logid, content, stream).await?;
+        Ok(Some(Plain(LogPayload::new(&app.feed, updated))))
+    }
+
+    /// Says that a log gets no more lines. It can be said again.
+    async fn finish_log(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The log that is complete.")] logid: i32,
+    ) -> Result<Option<Plain<LogPayload>>> {
+        let (app, writer) = (ctx.app(), ctx.begin()?);
+        let updated = service::log::finish_log(app, &writer, LogId(logid)).await?;
+        Ok(Some(Plain(LogPayload::new(&app.feed, updated))))
     }
 }

@@ -7,11 +7,11 @@ use futures_util::future::join_all;
 use crate::{
     domain::{
         error::{Error, Result},
-        id::{BuildId, BuilderId, StepId},
+        id::{BuildId, BuilderId, LogId, StepId},
     },
     graphql::{
         execute::context::ContextExt,
-        schema::{build::Build, builder::Builder, step::Step},
+        schema::{build::Build, builder::Builder, log::Log, step::Step},
     },
 };
 
@@ -29,6 +29,7 @@ pub(crate) enum Node {
     Builder(Builder),
     Build(Build),
     Step(Step),
+    Log(Log),
 }
 
 /// The object that an ID names.
@@ -37,6 +38,7 @@ pub(crate) enum NodeId {
     Builder(BuilderId),
     Build(BuildId),
     Step(StepId),
+    Log(LogId),
 }
 
 impl NodeId {
@@ -46,6 +48,7 @@ impl NodeId {
             Self::Builder(id) => format!("Builder:{id}"),
             Self::Build(id) => format!("Build:{id}"),
             Self::Step(id) => format!("Step:{id}"),
+            Self::Log(id) => format!("Log:{id}"),
         };
         URL_SAFE_NO_PAD.encode(plain).into()
     }
@@ -59,6 +62,7 @@ impl NodeId {
             "Builder" => Self::Builder(BuilderId(number)),
             "Build" => Self::Build(BuildId(number)),
             "Step" => Self::Step(StepId(number)),
+            "Log" => Self::Log(LogId(number)),
             _ => return None,
         };
         // An object has one ID: clients compare them as texts.
@@ -98,6 +102,7 @@ pub(crate) async fn load(ctx: &Context<'_>, id: NodeId) -> Result<Option<Node>> 
         NodeId::Builder(id) => loaders.builder(id).await?.map(Builder).map(Node::Builder),
         NodeId::Build(id) => loaders.build(id).await?.map(Build).map(Node::Build),
         NodeId::Step(id) => loaders.step(id).await?.map(Step).map(Node::Step),
+        NodeId::Log(id) => loaders.log(id).await?.map(Log).map(Node::Log),
     })
 }
 
@@ -111,6 +116,7 @@ mod tests {
             NodeId::Builder(BuilderId(1)),
             NodeId::Build(BuildId(-2)),
             NodeId::Step(StepId(3)),
+            NodeId::Log(LogId(4)),
         ] {
             assert_eq!(NodeId::decode(&id.encode()), Some(id));
         }

@@ -5,7 +5,7 @@ use async_graphql::{Context, ID, Object};
 use crate::{
     domain::{
         error::{Error, Result},
-        id::{BuildId, BuilderId, StepId},
+        id::{BuildId, BuilderId, LogId, StepId},
         page_input::PageInput,
     },
     graphql::{
@@ -16,6 +16,7 @@ use crate::{
             connection::NodeConnection,
             federation::{self, Any, Entity, Service},
             filter::{build::BuildFilter, builder::BuilderFilter, step::StepFilter},
+            log::Log,
             node::{self, Node},
             order::{BuildOrder, BuilderOrder, StepOrder},
             plain::Plain,
@@ -184,6 +185,16 @@ impl Query {
             before,
         };
         step::load_connection(ctx, filter, order_by, page).await
+    }
+
+    /// The log with this id, or null.
+    async fn log(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The log's unique ID.")] logid: i32,
+    ) -> Result<Option<Plain<Log>>> {
+        let row = ctx.loaders().log(LogId(logid)).await?;
+        Ok(row.map(|row| Plain(Log(row))))
     }
 
     /// For the gateway of a federation: the objects that others refer to, in their order; null where there is none.

@@ -7,7 +7,7 @@ use async_graphql::Value;
 use crate::{
     domain::{
         error::{Error, Result},
-        id::{BuildId, BuilderId, StepId},
+        id::{BuildId, BuilderId, LogId, StepId},
     },
     graphql::schema::node::NodeId,
 };
@@ -20,7 +20,7 @@ struct Kind {
     node: fn(i32) -> NodeId,
 }
 
-const KINDS: [Kind; 3] = [
+const KINDS: [Kind; 4] = [
     Kind {
         name: "Builder",
         key: "builderid",
@@ -35,6 +35,11 @@ const KINDS: [Kind; 3] = [
         name: "Step",
         key: "stepid",
         node: |id| NodeId::Step(StepId(id)),
+    },
+    Kind {
+        name: "Log",
+        key: "logid",
+        node: |id| NodeId::Log(LogId(id)),
     },
 ];
 
@@ -65,7 +70,7 @@ pub(crate) fn read_representation(at: usize, value: &Value) -> Result<NodeId> {
 }
 
 fn read_kind(name: Option<&Value>) -> Result<&'static Kind, String> {
-    let rule = "Builder, Build or Step";
+    let rule = "Builder, Build, Step or Log";
     match name {
         Some(Value::String(name)) => {
             let found = KINDS.iter().find(|kind| kind.name == name);
@@ -147,15 +152,15 @@ mod tests {
             ),
             (
                 json!({ "stepid": 1 }),
-                "representations[7].__typename: Builder, Build or Step, got none",
+                "representations[7].__typename: Builder, Build, Step or Log, got none",
             ),
             (
                 json!({ "__typename": "Worker", "id": 1 }),
-                "representations[7].__typename: Builder, Build or Step, got \"Worker\"",
+                "representations[7].__typename: Builder, Build, Step or Log, got \"Worker\"",
             ),
             (
                 json!({ "__typename": 5, "id": 1 }),
-                "representations[7].__typename: Builder, Build or Step, got 5",
+                "representations[7].__typename: Builder, Build, Step or Log, got 5",
             ),
             (
                 json!({ "__typename": "Step", "buildid": 1 }),

@@ -1,4 +1,4 @@
-//! The GraphQL type Step: the fields of its row, its build, its links, and the list of steps.
+//! The GraphQL type Step: the fields of its row, its build, its links and logs, and the list of steps.
 
 use std::sync::Arc;
 
@@ -19,6 +19,7 @@ use crate::{
             build::Build,
             connection::{ConnectionNode, NodeConnection},
             filter::{step::StepFilter, where_input::read_where},
+            log::Log,
             node,
             order::{StepOrder, read_order},
             plain::{Plain, plain_object},
@@ -135,6 +136,22 @@ impl Step {
                 url: Text(u.url),
             })
             .collect()
+    }
+
+    /// The logs of this step, in the order in which they were added.
+    async fn logs(&self, ctx: &Context<'_>) -> Result<Plain<Vec<Log>>> {
+        let rows = ctx.loaders().logs_of(self.0.id).await?;
+        Ok(Plain(rows.into_iter().map(Log).collect()))
+    }
+
+    /// The log of this slug, or null.
+    async fn log(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The log's slug: often its name, such as `stdio`.")] slug: String,
+    ) -> Result<Option<Plain<Log>>> {
+        let row = ctx.loaders().log_by_slug(self.0.id, slug).await?;
+        Ok(row.map(|row| Plain(Log(row))))
     }
 
     /// True if the step should not be displayed.

@@ -4,13 +4,17 @@ use async_graphql::{Context, Subscription as Root};
 use futures_util::stream::{self, Stream, TryStreamExt};
 
 use crate::{
-    domain::error::{Error, Result},
+    domain::{
+        error::{Error, Result},
+        id::LogId,
+    },
     feed::{backfill::StartPosition, event_filter::EventFilter},
     graphql::{
         execute::context::ContextExt,
         schema::{
             event::{AnyEvent, BuildEvent, StepEvent},
             filter::event::{AnyEventFilter, BuildEventFilter, StepEventFilter, log_unknown_ids},
+            log_tail::{self, LogTail},
             plain::Plain,
             scalar::EventCursor,
         },
@@ -101,6 +105,21 @@ impl Subscription {
     ) -> Result<impl Stream<Item = Result<AnyEvent>> + use<>> {
         let filter = filter.unwrap_or_default().read();
         open(ctx, filter, after, snapshot).await
+    }
+
+    /// The text of a log as it is written, from a line on, each line once and in order, until the log is finished.
+    /// The first message comes at once and has what is there; a long log comes in several.
+    async fn log_tail(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The log's unique ID.")] logid: i32,
+        #[graphql(
+            default = 0,
+            desc = "The number of the first line, from 0: `next` of the last message after a lost connection. A negative one counts from the end."
+        )]
+        from: i32,
+    ) -> Result<impl Stream<Item = Result<Plain<LogTail>>> + use<>> {
+        log_tail::follow(ctx, LogId(logid), from).await
     }
 }
 

@@ -15,7 +15,7 @@ use utoipa::openapi::{
 };
 
 use crate::http::rest::{
-    build, builder,
+    build, builder, log, log_chunk,
     openapi::{
         error::{error_responses, error_schema},
         parameter::{page_parameters, resource_parameters},
@@ -30,7 +30,7 @@ pub(crate) static DOCUMENT: LazyLock<Value> = LazyLock::new(document);
 
 fn document() -> Value {
     let info = InfoBuilder::new()
-        .title("Buildbot's builders, builds and steps")
+        .title("Buildbot's builders, builds, steps and logs")
         .description(Some(
             "The data API of Buildbot, read-only. /api/latest is the same as /api/v2. \
              Dates are seconds since 1970.",
@@ -63,6 +63,8 @@ fn components() -> Components {
         ("Builder", "builders"),
         ("Build", "builds"),
         ("Step", "steps"),
+        ("Log", "logs"),
+        ("LogChunk", "logchunks"),
     ] {
         components = components.schema(format!("{name}s"), list_schema(plural, name));
     }
@@ -74,6 +76,8 @@ fn components() -> Components {
         resource_parameters(&builder::RESOURCE),
         resource_parameters(&build::RESOURCE),
         resource_parameters(&step::RESOURCE),
+        resource_parameters(&log::RESOURCE),
+        resource_parameters(&log_chunk::RESOURCE),
         page_parameters(),
     ];
     for (name, parameter) in parameters.into_iter().flatten() {

@@ -35,6 +35,24 @@ pub(crate) enum StepRef {
     InBuild(BuildRef, StepElement),
 }
 
+/// A log by id, or by its step and its slug there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum LogRef {
+    Id(PathNumber),
+    InStep(StepRef, String),
+}
+
+/// How the text of a log is given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum LogTextForm {
+    /// As JSON, a part of it if asked.
+    Contents,
+    /// As a file to be kept.
+    Raw,
+    /// As a file to be shown.
+    RawInline,
+}
+
 /// The element `{step_number_or_name}`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct StepElement {
@@ -53,6 +71,9 @@ pub(crate) enum ResourcePath {
     Build(BuildRef),
     Steps(BuildRef),
     Step(StepRef),
+    Logs(StepRef),
+    Log(LogRef),
+    LogText(LogRef, LogTextForm),
     /// The description of all this.
     OpenApi,
     /// Nothing but the version, with a slash or without.
@@ -134,6 +155,39 @@ impl ResourcePath {
             ["builders", b, "builds", n] => Some(Self::Build(numbered(b, n)?)),
             ["builders", b, "builds", n, "steps"] => Some(Self::Steps(numbered(b, n)?)),
             ["builders", b, "builds", n, "steps", s] => step(numbered(b, n)?, s),
+            _ => Self::from_log_elements(elements),
+        }
+    }
+
+    /// The logs of a step, one of them, or its text.
+    fn from_log_elements(elements: &[&str]) -> Option<Self> {
+        let step = |elements| match Self::from_elements(elements)? {
+            Self::Step(step) => Some(step),
+            _ => None,
+        };
+        if let [log @ .., form] = elements
+            && let Some(form) = LogTextForm::parse(form)
+            && let Some(Self::Log(log)) = Self::from_log_elements(log)
+        {
+            return Some(Self::LogText(log, form));
+        }
+        match elements {
+            ["logs", id] => Some(Self::Log(LogRef::Id(PathNumber::parse(id)?))),
+            [of @ .., "logs"] => Some(Self::Logs(step(of)?)),
+            [of @ .., "logs", slug] => {
+                Some(Self::Log(LogRef::InStep(step(of)?, (*slug).to_owned())))
+            }
+            _ => None,
+        }
+    }
+}
+
+impl LogTextForm {
+    fn parse(text: &str) -> Option<Self> {
+        match text {
+            "contents" => Some(Self::Contents),
+            "raw" => Some(Self::Raw),
+            "raw_inline" => Some(Self::RawInline),
             _ => None,
         }
     }

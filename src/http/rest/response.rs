@@ -20,8 +20,8 @@ use crate::{
 
 /// The media type of every answer.
 pub(crate) const MEDIA: &str = "application/json";
-const JSON: HeaderValue = HeaderValue::from_static("application/json; charset=utf-8");
-const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
+pub(crate) const JSON: HeaderValue = HeaderValue::from_static("application/json; charset=utf-8");
+pub(crate) const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
 /// How much of the caller's input an error quotes, in characters.
 const MAX_QUOTE: usize = 80;
 

@@ -85,6 +85,15 @@ pub(crate) async fn get(
     parameters: &Parameters,
 ) -> Result<Value> {
     let query = RestQuery::single(&RESOURCE, parameters)?;
+    let row = find(db, reference).await?;
+    Ok(query.single_body(render(app, row)))
+}
+
+/// Finds a step.
+///
+/// # Errors
+/// `NotFound`.
+pub(crate) async fn find(db: &Db, reference: &StepRef) -> Result<Model> {
     let (row, given_id) = match reference {
         StepRef::Id(number) => {
             let ids: Vec<StepId> = number.value.map(StepId).into_iter().collect();
@@ -96,8 +105,18 @@ pub(crate) async fn get(
             (row, format!("{:?} of this build", element.text))
         }
     };
-    let row = row.ok_or_else(|| Error::not_found("step", given_id))?;
-    Ok(query.single_body(render(app, row)))
+    row.ok_or_else(|| Error::not_found("step", given_id))
+}
+
+/// Finds the id of a step. As in Buildbot, a given id is not looked up.
+///
+/// # Errors
+/// `NotFound` for a step that is given by its build.
+pub(crate) async fn find_id(db: &Db, reference: &StepRef) -> Result<Option<StepId>> {
+    match reference {
+        StepRef::Id(number) => Ok(number.value.map(StepId)),
+        StepRef::InBuild(..) => Ok(Some(find(db, reference).await?.id)),
+    }
 }
 
 async fn by_name_or_number(

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use crate::store::{build, build_property, builder, step, unchecked_int::UncheckedInt};
+use crate::store::{build, build_property, builder, log, step, unchecked_int::UncheckedInt};
 
 /// A builder.
 #[derive(Serialize, ToSchema)]
@@ -78,6 +78,35 @@ pub(crate) struct StepView {
     urls: Vec<UrlView>,
 }
 
+/// A log of a step.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Log)]
+pub(crate) struct LogView {
+    /// No line will follow.
+    complete: bool,
+    /// The unique ID of this log.
+    logid: i32,
+    name: String,
+    num_lines: i32,
+    /// Unique within the step.
+    slug: String,
+    stepid: i32,
+    /// `s` output with streams, `t` text, `h` HTML, `d` deleted: the lines are gone.
+    r#type: String,
+}
+
+/// A part of a log's text.
+#[derive(Serialize, ToSchema)]
+#[schema(as = LogChunk)]
+pub(crate) struct LogChunkView {
+    /// The lines, each with its end; those of a log of type `s` begin with `o`, `e` or `h` for the
+    /// stream.
+    pub(crate) content: String,
+    /// The number of the first line, from 0.
+    pub(crate) firstline: i32,
+    pub(crate) logid: i32,
+}
+
 /// A link of a step. Both are texts, but whatever else is stored is passed on.
 #[derive(Serialize, Deserialize, ToSchema)]
 #[schema(as = Url)]
@@ -131,6 +160,20 @@ impl BuildView {
             started_at: row.started_at.int(),
             state_string: row.state_string,
             workerid: row.workerid,
+        }
+    }
+}
+
+impl LogView {
+    pub(crate) fn new(row: log::Model) -> Self {
+        Self {
+            complete: row.is_complete(),
+            logid: row.id.0,
+            name: row.name,
+            num_lines: row.num_lines,
+            slug: row.slug,
+            stepid: row.stepid.0,
+            r#type: row.letter,
         }
     }
 }

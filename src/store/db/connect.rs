@@ -145,6 +145,7 @@ async fn connect_ours(
         file: location.watch()?,
         writability: Writability::new(location.read_only),
         has_lock_durations: Arc::new(true.into()),
+        has_log_events: Arc::new(true.into()),
         observer: Observer::default(),
     };
     db.look().await;
@@ -187,8 +188,9 @@ async fn connect_buildbots(
         is_ours: false,
         file: location.watch()?,
         writability: Writability::new(location.read_only),
-        // Until `find_feed_epoch` has read the revision.
+        // Until `find_feed` has read the revision and the catalog.
         has_lock_durations: Arc::default(),
+        has_log_events: Arc::default(),
         observer: Observer::default(),
     };
     db.look().await;

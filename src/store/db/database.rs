@@ -60,6 +60,8 @@ pub(crate) struct Db {
     pub(crate) writability: Writability,
     /// See [`SqlDialect`]; a master may be upgraded while it is served.
     pub(crate) has_lock_durations: Arc<AtomicBool>,
+    /// See [`SqlDialect`]; the feed may be attached anew while it is served.
+    pub(crate) has_log_events: Arc<AtomicBool>,
     pub(crate) observer: Observer,
 }
 
@@ -181,6 +183,7 @@ impl Db {
         SqlDialect {
             backend: self.backend(),
             has_lock_durations: self.has_lock_durations.load(Ordering::Relaxed),
+            has_log_events: self.has_log_events.load(Ordering::Relaxed),
         }
     }
 }

@@ -16,7 +16,7 @@ use crate::{
             error_kind::DbErrorKind,
             revision::{WITH_LOCK_DURATIONS, revision},
         },
-        feed_install::catalog::{has_tables, read_catalog, triggered},
+        feed_install::catalog::{has_log_columns, has_tables, read_catalog, triggered},
         unchecked_int::UncheckedInt,
     },
 };
@@ -54,6 +54,8 @@ pub(crate) async fn find_feed(db: &Db) -> Result<FoundFeed> {
     let owner = FeedOwner::Buildbot { has_lock_durations };
     let objects = feed_objects(db.backend(), owner);
     let catalog = read_catalog(&db.watcher).await?;
+    db.has_log_events
+        .store(has_log_columns(&catalog), Ordering::Relaxed);
     let triggered = triggered(&objects, &catalog);
     if !has_tables(&objects, &catalog) || triggered.is_empty() {
         return Err(Error::FeedDetached);

@@ -6,6 +6,7 @@ use migration::{
     SchemaManager,
     feed::{
         FeedObject, FeedOwner, ObjectKind,
+        columns::add_log_columns,
         earlier::{self, take_over},
         feed_objects, record_again,
     },
@@ -96,6 +97,10 @@ impl InstallSession {
         }
         if !has_tables(&self.feed, &read_catalog(&self.db).await?) {
             return self.make_feed_anew().await;
+        }
+        let add = async || add_log_columns(&SchemaManager::new(&self.db)).await;
+        if self.retry(add).await? {
+            changes.added.push("columns of logs".to_owned());
         }
         for noun in NounSet::ALL.without(self.recorded().await?).iter() {
             let of_noun: Vec<_> = self

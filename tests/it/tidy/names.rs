@@ -15,8 +15,10 @@ const TABLES: [&str; 6] = [
 ];
 
 /// The types of the GraphQL contract that are called as the value of `src/domain/` behind them is.
-const CONTRACT: [(&str, &str); 4] = [
+const CONTRACT: [(&str, &str); 6] = [
     ("EventKind", "the enum of what an event was"),
+    ("LogStream", "the enum of where a line of a log comes from"),
+    ("LogType", "the enum of what a log's lines are"),
     (
         "NameOrNumber",
         "the argument that finds a builder by either",

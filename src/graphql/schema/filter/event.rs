@@ -9,11 +9,11 @@ use crate::{
     domain::{
         error::{Error, Result},
         event,
-        id::{BuildId, BuilderId, StepId},
+        id::{BuildId, BuilderId, LogId, StepId},
     },
     feed::event_filter::EventFilter,
     graphql::schema::{event::EventKind, filter::operators::ResultsFilter, scalar::NameOrNumber},
-    store::{build, builder, db::database::Db, step},
+    store::{build, builder, db::database::Db, log, step},
 };
 
 /// Which events. All given conditions hold together. `kinds` asks for changes: a snapshot that is asked for is always sent.
@@ -67,6 +67,8 @@ pub(crate) enum EventType {
     Build,
     /// A step.
     Step,
+    /// A log.
+    Log,
 }
 
 /// Which events. All given conditions hold together, each for the objects that have what it asks about. `kinds` asks for changes: a snapshot that is asked for is always sent, and so is the end of it or of a replay.
@@ -75,17 +77,21 @@ pub(crate) enum EventType {
 pub(crate) struct AnyEventFilter {
     /// Events of these types, at least one; of all if left out.
     types: Option<Vec<EventType>>,
-    /// This builder, its builds and their steps.
+    /// This builder, its builds, their steps and logs.
     builderid: Option<i32>,
-    /// The builder of this name, its builds and their steps.
+    /// The builder of this name, its builds, their steps and logs.
     builder_name: Option<String>,
-    /// The builders that have this tag when the event is sent, their builds and steps.
+    /// The builders that have this tag when the event is sent, their builds, steps and logs.
     tag: Option<String>,
-    /// This build and its steps; no builders.
+    /// This build, its steps and their logs; no builders.
     buildid: Option<i32>,
+    /// This step and its logs; no builders or builds.
+    stepid: Option<i32>,
+    /// This log alone.
+    logid: Option<i32>,
     /// Changes of these kinds, at least one.
     kinds: Option<Vec<EventKind>>,
-    /// False: builds and steps that the event left unfinished; with `snapshot`, what runs now. True: finished.
+    /// False: builds, steps and logs that the event left unfinished; with `snapshot`, what runs now. True: finished.
     complete: Option<bool>,
     /// True: steps that the event left hidden. False: steps that it left visible.
     hidden: Option<bool>,
@@ -136,6 +142,8 @@ impl AnyEventFilter {
             builder_name: self.builder_name,
             tag: self.tag,
             buildid: self.buildid.map(BuildId),
+            stepid: self.stepid.map(StepId),
+            logid: self.logid.map(LogId),
             kinds: read_kinds(self.kinds)?,
             complete: self.complete,
             hidden: self.hidden,
@@ -164,6 +172,7 @@ fn read_types(types: Option<Vec<EventType>>) -> Result<NounSet> {
         EventType::Builder => Noun::Builder,
         EventType::Build => Noun::Build,
         EventType::Step => Noun::Step,
+        EventType::Log => Noun::Log,
     });
     Ok(nouns.collect())
 }
@@ -183,6 +192,9 @@ pub(crate) async fn log_unknown_ids(db: &Db, filter: &EventFilter) {
     }
     if let Some(id) = filter.stepid {
         log_unknown("step", id.0, step::by_ids(db, &[id]).await);
+    }
+    if let Some(id) = filter.logid {
+        log_unknown("log", id.0, log::by_ids(db, &[id]).await);
     }
 }
 

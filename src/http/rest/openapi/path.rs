@@ -7,8 +7,12 @@ use utoipa::openapi::{
 };
 
 use crate::http::rest::{
-    build, builder,
-    openapi::{error::with_errors, parameter::parameter_names, schema::object},
+    build, builder, log, log_chunk,
+    openapi::{
+        error::with_errors,
+        parameter::parameter_names,
+        schema::{object, text},
+    },
     response::MEDIA,
     step,
 };
@@ -49,8 +53,24 @@ const PATHS: [(&str, &str, bool); 12] = [
     ("/openapi.json", "", false),
 ];
 
+/// Stands for the answer of a path that is no JSON.
+const RAW: &str = "raw";
+
+/// The paths of one step, whose logs are below it.
+const STEP_PATHS: [&str; 3] = [
+    "/steps/{stepid}",
+    "/builds/{buildid}/steps/{step_number_or_name}",
+    "/builders/{builderid_or_buildername}/builds/{build_number}/steps/{step_number_or_name}",
+];
+
 /// The variable elements of paths.
-const ELEMENTS: [(&str, Type, &str); 5] = [
+const ELEMENTS: [(&str, Type, &str); 7] = [
+    ("logid", Type::Integer, "The id of a log"),
+    (
+        "log_slug",
+        Type::String,
+        "What a log is called within its step, such as `stdio`",
+    ),
     ("stepid", Type::Integer, "The id of a step"),
     ("buildid", Type::Integer, "The id of a build"),
     (
@@ -73,13 +93,31 @@ const ELEMENTS: [(&str, Type, &str); 5] = [
 /// Every path with its operations.
 pub(crate) fn paths() -> Paths {
     let mut paths = PathsBuilder::new();
-    for (path, plural, is_collection) in PATHS {
-        let operation = || operation(path, plural, is_collection);
+    let known = PATHS.map(|(path, plural, is_collection)| (path.to_owned(), plural, is_collection));
+    for (path, plural, is_collection) in known.into_iter().chain(log_paths()) {
+        let operation = || operation(&path, plural, is_collection);
         let mut item = PathItem::new(HttpMethod::Get, operation());
         item.merge_operations(PathItem::new(HttpMethod::Head, operation()));
-        paths = paths.path(path, item);
+        paths = paths.path(&path, item);
     }
     paths.build()
+}
+
+/// The paths of logs and their texts, each with what it answers and whether that is a collection.
+fn log_paths() -> Vec<(String, &'static str, bool)> {
+    let mut paths = Vec::new();
+    let mut logs = vec!["/logs/{logid}".to_owned()];
+    for step in STEP_PATHS {
+        paths.push((format!("{step}/logs"), "logs", true));
+        logs.push(format!("{step}/logs/{{log_slug}}"));
+    }
+    for log in logs {
+        paths.push((format!("{log}/contents"), "logchunks", false));
+        paths.push((format!("{log}/raw"), RAW, false));
+        paths.push((format!("{log}/raw_inline"), RAW, false));
+        paths.push((log, "logs", false));
+    }
+    paths
 }
 
 /// The parameters for elements of paths, by name.
@@ -101,7 +139,18 @@ fn operation(path: &str, plural: &str, is_collection: bool) -> OperationBuilder 
         .iter()
         .map(|(name, ..)| (*name).to_owned())
         .filter(|name| path.contains(&format!("{{{name}}}")));
+    if plural == RAW {
+        return file_operation(elements);
+    }
     let (schema, parameters): (RefOr<Schema>, Vec<String>) = match plural {
+        "logs" => (
+            Ref::from_schema_name("Logs").into(),
+            parameter_names(&log::RESOURCE, is_collection),
+        ),
+        "logchunks" => (
+            Ref::from_schema_name("LogChunks").into(),
+            parameter_names(&log_chunk::RESOURCE, is_collection),
+        ),
         "builders" => (
             Ref::from_schema_name("Builders").into(),
             parameter_names(&builder::RESOURCE, is_collection),
@@ -124,4 +173,25 @@ fn operation(path: &str, plural: &str, is_collection: bool) -> OperationBuilder 
         .description("What was asked for")
         .content(MEDIA, Content::new(Some(schema)));
     with_errors(operation.response("200", found))
+}
+
+/// The operation of a path that answers with a log as a file.
+fn file_operation(elements: impl Iterator<Item = String>) -> OperationBuilder {
+    let mut operation = OperationBuilder::new();
+    for name in elements {
+        operation = operation.parameter_ref(Ref::new(format!("#/components/parameters/{name}")));
+    }
+    let file = |description: &str| {
+        ResponseBuilder::new()
+            .description(description)
+            .content("text/plain", Content::new(Some(text())))
+            .content("text/html", Content::new(Some(text())))
+    };
+    let without = |description: &str| ResponseBuilder::new().description(description);
+    let operation = operation
+        .response("200", file("The whole log"))
+        .response("206", file("The bytes that Range asks for"))
+        .response("304", without("It is still what If-None-Match names"))
+        .response("416", without("The log has none of the bytes that Range asks for"));
+    with_errors(operation)
 }

@@ -5,7 +5,7 @@ use utoipa::{
     openapi::{ArrayBuilder, ObjectBuilder, Ref, RefOr, Schema, Type},
 };
 
-use crate::http::rest::view::{BuildView, BuilderView, StepView, UrlView};
+use crate::http::rest::view::{BuildView, BuilderView, LogChunkView, LogView, StepView, UrlView};
 
 pub(crate) fn object() -> ObjectBuilder {
     ObjectBuilder::new().schema_type(Type::Object)
@@ -36,6 +36,8 @@ pub(crate) fn row_schemas() -> Vec<(String, RefOr<Schema>)> {
         (BuilderView::name().into_owned(), BuilderView::schema()),
         (BuildView::name().into_owned(), BuildView::schema()),
         (StepView::name().into_owned(), StepView::schema()),
+        (LogView::name().into_owned(), LogView::schema()),
+        (LogChunkView::name().into_owned(), LogChunkView::schema()),
     ];
     for (_, schema) in &mut schemas {
         // `field` may leave out any of them.
