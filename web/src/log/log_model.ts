@@ -67,8 +67,7 @@ export class LogModel {
       try {
         if (!isFirst) await this.readHead(signal);
         if (this.isOver()) return;
-        // The first that is sent may be long in coming.
-        this.report({ is: "following" });
+        // The first message comes at once, also without lines.
         for await (const { logTail } of listen<LogTailSubscription>(this.tail(), signal)) {
           failures = 0;
           this.append(logTail);

@@ -145,7 +145,7 @@ function stateText({ status, numLines }: LogModel): string {
     case "deleted":
       return "The text of this log was deleted.";
     case "connecting":
-      return "Loading";
+      return numLines === 0 ? "Loading" : "";
     case "following":
       return numLines === 0 ? "Nothing has been written yet." : "";
     case "reconnecting":
