@@ -3,11 +3,14 @@
 //! `fuzz/corpus`.
 
 pub use crate::{
-    domain::fuzz::page_cursor,
+    domain::{
+        fuzz::page_cursor,
+        log_text::fuzz::{log_chunk, log_search},
+    },
     feed::fuzz::event_cursor,
     graphql::fuzz::{document::document, execution::execution, node_id, scalar},
     http::{
-        rest::fuzz::{path, query},
+        rest::fuzz::{byte_range, path, query},
         websocket::fuzz::session,
     },
 };
@@ -17,10 +20,13 @@ type Target = (&'static str, fn(&[u8]));
 
 /// Every target by the name of its file and of its corpus.
 #[cfg(test)]
-const TARGETS: [Target; 9] = [
+const TARGETS: [Target; 12] = [
+    ("byte_range", byte_range),
     ("document", document),
     ("event_cursor", event_cursor),
     ("execution", execution),
+    ("log_chunk", log_chunk),
+    ("log_search", log_search),
     ("node_id", node_id),
     ("page_cursor", page_cursor),
     ("path", path),

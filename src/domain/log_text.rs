@@ -1,6 +1,8 @@
 //! The text of logs, as chunks hold it: how it is packed, split into lines and searched.
 
 pub(crate) mod codec;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 pub(crate) mod lines;
 pub(crate) mod search;
 

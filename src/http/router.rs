@@ -116,7 +116,7 @@ fn outermost(api: &Api, tls: Option<Tls>, listen: &ListenAddress, routes: Router
         .layer(panic_boundary::plain())
         // Inside the compression, which holds an answer until its client takes it.
         .layer(from_fn_with_state(memory, hold_answer))
-        // For clients that accept gzip.
+        // For clients that accept gzip or zstd.
         .layer(compression())
         // Before everything that reads `Host`, and everything that costs something.
         .layer(from_fn_with_state(hosts, require_host))

@@ -12,6 +12,7 @@ use crate::{
         id::LogId,
         log::LogType,
         log_content::MAX_CHUNK_BYTES,
+        log_text::codec,
     },
     store::{
         db::transaction::{Txn, Work},
@@ -98,7 +99,15 @@ fn merge(rows: Vec<Model>) -> Vec<Model> {
 
 /// The chunk as it is kept.
 fn compressed(chunk: Model) -> Model {
-    chunk
+    if chunk.compressed != RAW {
+        return chunk;
+    }
+    let (compressed, content) = codec::compress(chunk.content);
+    Model {
+        content,
+        compressed,
+        ..chunk
+    }
 }
 
 #[cfg(test)]

@@ -125,7 +125,14 @@ async fn search_chunks(
         let part = move |abandoned: &Abandoned| {
             let end = rows.len().min(start + each);
             let mut decoder = ChunkDecoder::new(max_bytes);
-            search_part(&mut decoder, &reader, &matcher, &rows[start..end], from, abandoned)
+            search_part(
+                &mut decoder,
+                &reader,
+                &matcher,
+                &rows[start..end],
+                from,
+                abandoned,
+            )
         };
         async { app.log_workers.run(part).await? }
     });
@@ -149,7 +156,8 @@ fn search_part(
         part.bytes += text.len();
         let lines = (row.first_line, row.last_line);
         let found = matcher.lines_of(reader.log_type, lines, &text, from);
-        part.matches.extend(found.into_iter().map(|line| reader.read(line)));
+        part.matches
+            .extend(found.into_iter().map(|line| reader.read(line)));
         part.after = row.last_line.saturating_add(1);
     }
     Ok(part)

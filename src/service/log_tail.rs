@@ -82,7 +82,10 @@ impl Drop for FollowedLog {
     fn drop(&mut self) {
         let mut all = self.all.0.lock();
         // Another may be followed under this id by now.
-        if all.get(&self.logid).is_some_and(|known| known.strong_count() == 0) {
+        if all
+            .get(&self.logid)
+            .is_some_and(|known| known.strong_count() == 0)
+        {
             all.remove(&self.logid);
         }
     }
@@ -126,7 +129,9 @@ impl LogTails {
         };
         let events = app.feed.subscribe(filter, newest);
         // Another may have begun to follow it meanwhile.
-        Ok(self.join(logid).unwrap_or_else(|| self.begin(app, logid, events)))
+        Ok(self
+            .join(logid)
+            .unwrap_or_else(|| self.begin(app, logid, events)))
     }
 
     /// Follows with those who do already.

@@ -47,7 +47,11 @@ impl LogTextReader {
         let reader = LineReader::new(app, log);
         // The lines of a deleted log are gone, even if some rows are not.
         let is_empty = reader.log_type == LogType::Deleted;
-        let last = if is_empty { first.saturating_sub(1) } else { last };
+        let last = if is_empty {
+            first.saturating_sub(1)
+        } else {
+            last
+        };
         Self {
             app: app.clone(),
             chunks: ChunkReader::new(db, log.id, (first, last), BYTES_AT_ONCE),

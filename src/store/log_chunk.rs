@@ -2,8 +2,10 @@
 //! a finished log are merged while it is read.
 
 use sea_orm::{
-    ActiveValue::Set, FromQueryResult, QueryOrder, QueryResult, QuerySelect, QueryTrait,
-    entity::prelude::*, sea_query::{ExprTrait, SimpleExpr},
+    ActiveValue::Set,
+    FromQueryResult, QueryOrder, QueryResult, QuerySelect, QueryTrait,
+    entity::prelude::*,
+    sea_query::{ExprTrait, SimpleExpr},
 };
 
 use crate::{

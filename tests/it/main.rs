@@ -24,6 +24,7 @@ mod idempotency;
 mod inline_reads;
 mod limits;
 mod loader;
+mod log_text;
 mod master;
 mod memory;
 mod multipart;

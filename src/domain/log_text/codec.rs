@@ -192,7 +192,11 @@ mod tests {
             }
             for other in (ZLIB..=BROTLI).filter(|other| *other != codec) {
                 let decoded = decoder.decode(other, &content).ok();
-                assert_ne!(decoded.as_deref(), Some(text.as_bytes()), "{codec} as {other}");
+                assert_ne!(
+                    decoded.as_deref(),
+                    Some(text.as_bytes()),
+                    "{codec} as {other}"
+                );
             }
         }
         for codec in [-1, 6, i16::MAX] {
@@ -228,7 +232,9 @@ mod tests {
         for text in ["", "x", "oone\ntwo", &"oagain\n".repeat(9_000)] {
             let (codec, content) = compress(text.as_bytes().to_vec());
             assert!(content.len() <= text.len());
-            let decoded = ChunkDecoder::new(MAX).decode(codec, &content).map(Cow::into_owned);
+            let decoded = ChunkDecoder::new(MAX)
+                .decode(codec, &content)
+                .map(Cow::into_owned);
             assert_eq!(decoded, Ok(text.as_bytes().to_vec()));
         }
         assert_eq!(compress(b"x".to_vec()).0, RAW);

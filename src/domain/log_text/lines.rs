@@ -98,7 +98,10 @@ mod tests {
         };
         assert_eq!(numbers(3, 5, "a\n\nc"), own(&[(3, "a"), (4, ""), (5, "c")]));
         assert_eq!(numbers(0, 0, ""), own(&[(0, "")]));
-        assert_eq!(numbers(0, 0, "a\u{b}b\u{2028}c"), own(&[(0, "a\u{b}b\u{2028}c")]));
+        assert_eq!(
+            numbers(0, 0, "a\u{b}b\u{2028}c"),
+            own(&[(0, "a\u{b}b\u{2028}c")])
+        );
         // Rows that say something else than they hold.
         assert_eq!(numbers(3, 4, "a\nb\nc"), own(&[(3, "a"), (4, "b\nc")]));
         assert_eq!(numbers(3, 9, "a\nb"), own(&[(3, "a"), (4, "b")]));
@@ -114,8 +117,14 @@ mod tests {
     fn a_line_of_stdio_has_a_stream() {
         let stdout = |text: &str| (LogStream::Stdout, text.to_owned(), false);
         assert_eq!(line(LogType::Stdio, b"oa"), stdout("a"));
-        assert_eq!(line(LogType::Stdio, b"ea"), (LogStream::Stderr, "a".into(), false));
-        assert_eq!(line(LogType::Stdio, b"ha"), (LogStream::Header, "a".into(), false));
+        assert_eq!(
+            line(LogType::Stdio, b"ea"),
+            (LogStream::Stderr, "a".into(), false)
+        );
+        assert_eq!(
+            line(LogType::Stdio, b"ha"),
+            (LogStream::Header, "a".into(), false)
+        );
         assert_eq!(line(LogType::Stdio, b"o"), stdout(""));
         assert_eq!(line(LogType::Stdio, b""), stdout(""));
         assert_eq!(line(LogType::Stdio, b"xa"), stdout("xa"));
@@ -142,6 +151,9 @@ mod tests {
         let (_, text, is_invalid) = line(LogType::Stdio, b"oa\xffb\xc3");
         assert!(is_invalid);
         assert_eq!(text, "a\u{fffd}b\u{fffd}");
-        assert!(!line(LogType::Text, "\u{fffd}".as_bytes()).2, "it was written so");
+        assert!(
+            !line(LogType::Text, "\u{fffd}".as_bytes()).2,
+            "it was written so"
+        );
     }
 }

@@ -115,6 +115,7 @@ mod tests {
         ignore_case: false,
         streams: None,
     };
+    const NONE: [i32; 0] = [];
     const CHUNK: &[u8] = b"hmake all\noCC a.o\neerror: No such file\noerr\xff\nodone\r";
 
     fn text(text: &str) -> SearchArgs<'_> {
@@ -142,14 +143,14 @@ mod tests {
     fn a_text_is_found_where_it_stands() {
         assert_eq!(found(text("err"), 0), [12, 13]);
         assert_eq!(found(text("err"), 13), [13]);
-        assert_eq!(found(text("err"), 15), []);
-        assert_eq!(found(text("no such"), 0), []);
+        assert_eq!(found(text("err"), 15), NONE);
+        assert_eq!(found(text("no such"), 0), NONE);
         assert_eq!(found(text("a.o"), 0), [11]);
-        assert_eq!(found(text("a..o"), 0), [], "it is no expression");
+        assert_eq!(found(text("a..o"), 0), NONE, "it is no expression");
         // The characters of streams and ends of lines are no part of the text.
-        assert_eq!(found(text("oCC"), 0), []);
-        assert_eq!(found(text("\n"), 0), []);
-        assert_eq!(found(text("done\r"), 0), []);
+        assert_eq!(found(text("oCC"), 0), NONE);
+        assert_eq!(found(text("\n"), 0), NONE);
+        assert_eq!(found(text("done\r"), 0), NONE);
     }
 
     #[test]
@@ -169,7 +170,7 @@ mod tests {
     fn an_expression_sees_one_line_at_a_time() {
         assert_eq!(found(regex("^(make|done)"), 0), [10, 14]);
         assert_eq!(found(regex("done$"), 0), [14]);
-        assert_eq!(found(regex(r"a\.o\s+error"), 0), []);
+        assert_eq!(found(regex(r"a\.o\s+error"), 0), NONE);
         assert_eq!(found(regex("(?i)cc|ERR"), 0), [11, 12, 13]);
     }
 
@@ -180,8 +181,11 @@ mod tests {
             ..regex(".")
         };
         assert_eq!(found(of(&[LogStream::Stderr]), 0), [12]);
-        assert_eq!(found(of(&[LogStream::Header, LogStream::Stderr]), 0), [10, 12]);
-        assert_eq!(found(of(&[]), 0), []);
+        assert_eq!(
+            found(of(&[LogStream::Header, LogStream::Stderr]), 0),
+            [10, 12]
+        );
+        assert_eq!(found(of(&[]), 0), NONE);
     }
 
     #[test]
@@ -191,7 +195,14 @@ mod tests {
             ..regex("x")
         };
         let long = "x".repeat(1_001);
-        for bad in [ANY, both, text(""), text(&long), regex("("), regex("x{1000}{1000}")] {
+        for bad in [
+            ANY,
+            both,
+            text(""),
+            text(&long),
+            regex("("),
+            regex("x{1000}{1000}"),
+        ] {
             let refused = LineMatcher::new(bad).expect_err("a rule is broken");
             assert!(!refused.reason.contains('\n'), "{}", refused.reason);
         }

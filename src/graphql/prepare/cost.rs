@@ -108,7 +108,10 @@ struct SelectionCost {
 fn is_row(on: &str, field: &str) -> bool {
     let is_connection = on.ends_with("Connection");
     is_connection && matches!(field, "nodes" | "edges")
-        || matches!((on, field), ("LogLines", "lines") | ("LogMatches", "matches"))
+        || matches!(
+            (on, field),
+            ("LogLines", "lines") | ("LogMatches", "matches")
+        )
 }
 
 /// How much a canonical operation may return. Fails if that exceeds a limit.

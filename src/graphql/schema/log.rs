@@ -163,7 +163,10 @@ impl Log {
             desc = "The number of the first line to search: `next` of the page before. A negative one counts from the end."
         )]
         from: i32,
-        #[graphql(default = 100, desc = "How many lines to find at most; no more than 10,000.")]
+        #[graphql(
+            default = 100,
+            desc = "How many lines to find at most; no more than 10,000."
+        )]
         limit: i32,
     ) -> Result<Plain<LogMatches>> {
         let streams: Option<Vec<_>> =

@@ -180,7 +180,9 @@ impl Tail {
             limit: wanted.clamp(0, MAX_LINES),
             max_bytes: MAX_BYTES,
         };
-        let page = self.read(read_lines(&self.app, &self.db, row, range)).await?;
+        let page = self
+            .read(read_lines(&self.app, &self.db, row, range))
+            .await?;
         let next = page.next.unwrap_or(row.num_lines.max(self.at));
         let complete = row.is_complete() && next >= row.num_lines;
         if page.lines.is_empty() && !complete && self.is_begun {

@@ -58,7 +58,15 @@ mod tests {
         let huge = "9".repeat(30);
         let beyond = Some(ByteRange::From(u64::MAX, None));
         assert_eq!(read(&format!("bytes={huge}-")), beyond);
-        for bad in ["", "bytes", "bytes=", "bytes=-", "bytes=a-b", "bytes=9-0", "bytes=0-1,3-4"] {
+        for bad in [
+            "",
+            "bytes",
+            "bytes=",
+            "bytes=-",
+            "bytes=a-b",
+            "bytes=9-0",
+            "bytes=0-1,3-4",
+        ] {
             assert_eq!(read(bad), None, "{bad}");
         }
         for bad in ["lines=0-1", "bytes=--1", "bytes=+1-2", "bytes=1-2-3"] {

@@ -9,8 +9,10 @@ use crate::{
     domain::error::{Error, ErrorCode},
     http::rest::{
         build, builder,
+        byte_range::ByteRange,
+        log,
         parameters::{CONTROLS, Parameters},
-        path::{BuildRef, BuilderRef, ResourcePath, StepRef},
+        path::{BuildRef, BuilderRef, LogRef, LogTextForm, ResourcePath, StepRef},
         query::RestQuery,
         resource::Resource,
         step,
@@ -56,6 +58,14 @@ fn spell(path: &ResourcePath) -> String {
             format!("builders/{}/builds/{}", builder(of), encode(&number.text))
         }
     };
+    let step = |step: &StepRef| match step {
+        StepRef::Id(number) => format!("steps/{}", encode(&number.text)),
+        StepRef::InBuild(of, step) => format!("{}/steps/{}", build(of), encode(&step.text)),
+    };
+    let log = |log: &LogRef| match log {
+        LogRef::Id(number) => format!("logs/{}", encode(&number.text)),
+        LogRef::InStep(of, slug) => format!("{}/logs/{}", step(of), encode(slug)),
+    };
     match path {
         ResourcePath::Builders => "builders".to_owned(),
         ResourcePath::Builder(of) => format!("builders/{}", builder(of)),
@@ -63,10 +73,12 @@ fn spell(path: &ResourcePath) -> String {
         ResourcePath::Builds(Some(of)) => format!("builders/{}/builds", builder(of)),
         ResourcePath::Build(of) => build(of),
         ResourcePath::Steps(of) => format!("{}/steps", build(of)),
-        ResourcePath::Step(StepRef::Id(number)) => format!("steps/{}", encode(&number.text)),
-        ResourcePath::Step(StepRef::InBuild(of, step)) => {
-            format!("{}/steps/{}", build(of), encode(&step.text))
-        }
+        ResourcePath::Step(of) => step(of),
+        ResourcePath::Logs(of) => format!("{}/logs", step(of)),
+        ResourcePath::Log(of) => log(of),
+        ResourcePath::LogText(of, LogTextForm::Contents) => format!("{}/contents", log(of)),
+        ResourcePath::LogText(of, LogTextForm::Raw) => format!("{}/raw", log(of)),
+        ResourcePath::LogText(of, LogTextForm::RawInline) => format!("{}/raw_inline", log(of)),
         ResourcePath::OpenApi => "openapi.json".to_owned(),
         ResourcePath::Root => String::new(),
     }
@@ -92,6 +104,22 @@ pub fn query(data: &[u8]) {
     check_query(&builder::RESOURCE, &parameters);
     check_query(&build::RESOURCE, &parameters);
     check_query(&step::RESOURCE, &parameters);
+    check_query(&log::RESOURCE, &parameters);
+}
+
+/// Reads the value of `Range`, and finds the bytes in files of several lengths.
+///
+/// # Panics
+/// A byte lies outside of its file.
+pub fn byte_range(data: &[u8]) {
+    let Some(range) = str::from_utf8(data).ok().and_then(ByteRange::parse) else {
+        return;
+    };
+    for bytes in [0, 1, 10, 1 << 20, u64::MAX] {
+        if let Some((first, last)) = range.within(bytes) {
+            assert!(first <= last && last < bytes, "{range:?} of {bytes}");
+        }
+    }
 }
 
 fn check_query<F: Copy + PartialEq + Debug>(

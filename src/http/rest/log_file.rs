@@ -28,7 +28,9 @@ pub(crate) struct FileNames {
 pub(crate) async fn file_names(db: &Db, log: &Model) -> Result<FileNames> {
     let step = step::by_ids(db, &[log.stepid]).await?.remove(&log.stepid);
     let build = match &step {
-        Some(step) => build::by_ids(db, &[step.buildid]).await?.remove(&step.buildid),
+        Some(step) => build::by_ids(db, &[step.buildid])
+            .await?
+            .remove(&step.buildid),
         None => None,
     };
     let (mut builder, mut worker) = (None, None);

@@ -71,6 +71,15 @@ impl Sql {
             .collect()
     }
 
+    /// These bytes as a literal.
+    pub(crate) fn bytes(&self, bytes: &[u8]) -> String {
+        let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+        match self.backend() {
+            DbBackend::Postgres => format!("'\\x{hex}'"),
+            _ => format!("x'{hex}'"),
+        }
+    }
+
     /// The number in the only column of a query, named `n`.
     pub(crate) async fn number(&self, sql: &str) -> i64 {
         self.query(sql).await[0].try_get("", "n").unwrap()

@@ -192,6 +192,9 @@ fn file_operation(elements: impl Iterator<Item = String>) -> OperationBuilder {
         .response("200", file("The whole log"))
         .response("206", file("The bytes that Range asks for"))
         .response("304", without("It is still what If-None-Match names"))
-        .response("416", without("The log has none of the bytes that Range asks for"));
+        .response(
+            "416",
+            without("The log has none of the bytes that Range asks for"),
+        );
     with_errors(operation)
 }
