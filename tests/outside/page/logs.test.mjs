@@ -130,6 +130,12 @@ test("streams, colours and links are told apart", async () => {
     assert.equal(named.red.fontWeight, "700");
     assert.notEqual(named.red.color, named.green.color);
     assert.notEqual(named["on blue"].backgroundColor, "rgba(0, 0, 0, 0)");
+    // The search is for what a person sees.
+    await search(page).fill("red on blue");
+    await page.keyboard.press("Enter");
+    await shows(found(page), "1 of 1");
+    await page.locator("mark").first().waitFor();
+    assert.equal((await page.locator("mark").allInnerTexts()).join(""), "red on blue");
     const links = row(page, 4).locator("a:not(.log-number)");
     assert.deepEqual(await links.evaluateAll((all) => all.map(({ href }) => href)), ["https://example.org/a_(b)?c=d#e", "http://example.org/x"]);
     assert.deepEqual(await links.evaluateAll((all) => all.map(({ target, rel }) => [target, rel])), Array(2).fill(["_blank", "noreferrer"]));
@@ -173,7 +179,7 @@ test("an HTML log is shown in a frame in which nothing runs", async () => {
 
 test("the first error of a failed step is found, as a hint", async () => {
   const { logid, stepid, path } = await addLog(writer);
-  await fill(writer, logid, 500, (number) => (number === 321 ? "\x1b[31msrc/main.c:4: error: no such thing" : `no errors in ${number}`), false);
+  await fill(writer, logid, 500, (number) => (number === 321 ? "src/main.c:4: \x1b[1;31m\x1b[Kerror\x1b[0m: no such thing" : `no errors in ${number}`), false);
   await on(path, async (page) => {
     await sees(page, ({ last }) => last === 500, "the end");
     assert.equal(await page.locator(".log-hint").count(), 0);

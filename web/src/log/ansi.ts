@@ -21,6 +21,9 @@ export interface Run {
 /** A control sequence with its parameters and last letter, a command, or a lone escape. */
 const ESCAPE = /\x1b(?:\[([0-?]*)[ -/]*([@-~])|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-_]?)/g;
 
+/** Matches any number of colour changes, as the server's regular expressions are written. */
+export const ESCAPES = String.raw`(?:\x1b\[[0-9;]*[A-Za-z])*`;
+
 /** Takes the escape sequences out of a line. Each line begins plain, since it may be read alone. */
 export function readAnsi(text: string): { plain: string; runs: Run[] } {
   const runs: Run[] = [];

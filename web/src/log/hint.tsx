@@ -2,11 +2,18 @@
 import { useEffect, useState } from "preact/hooks";
 import { query } from "../api/query";
 import { LogHintDocument } from "../gql/graphql";
-import { readAnsi } from "./ansi";
+import { ESCAPES, readAnsi } from "./ansi";
 import type { Line } from "./log_model";
 
+/** The begin of a word, or the escape sequence before it. */
+const BEGIN = String.raw`(?:\b|\x1b\[[0-9;]*[A-Za-z])`;
 /** What compilers, test runners and interpreters write where something goes wrong. */
-const ERROR = String.raw`\b(error|fatal error|fatal)(\[\w+\])?:|\w(Error|Exception)\b|\b(ERROR|FATAL|FAILED|FAILURE|FAIL)\b|panicked at|Traceback \(|^not ok\b|\*\*\* `;
+const ERROR = [
+  String.raw`${BEGIN}(?:error|fatal error|fatal)(?:\[\w+\])?${ESCAPES}:`,
+  String.raw`\w(?:Error|Exception)\b`,
+  String.raw`${BEGIN}(?:ERROR|FATAL|FAILED|FAILURE|FAIL)\b`,
+  String.raw`panicked at|Traceback \(|^not ok\b|\*\*\* `,
+].join("|");
 /** More characters of it are not shown. */
 const LONGEST = 160;
 

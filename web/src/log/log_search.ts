@@ -2,7 +2,7 @@
 import { query } from "../api/query";
 import { classify } from "../api/stream";
 import { LogSearchDocument } from "../gql/graphql";
-import { finderOf } from "./log_text";
+import { acrossColours, finderOf } from "./log_text";
 
 /** What is searched for. */
 export interface Wanted {
@@ -114,7 +114,9 @@ export class LogSearch {
   private async goOn(): Promise<void> {
     if (this.wanted === undefined || this.isRunning) return;
     const { text, isRegex, ignoresCase } = this.wanted;
-    const what = { logid: this.logid, text: isRegex ? null : text, regex: isRegex ? text : null, ignoreCase: ignoresCase, limit: PAGE };
+    const regex = isRegex ? text : acrossColours(text);
+    const wanted = regex === undefined ? { text } : { regex };
+    const what = { logid: this.logid, ...wanted, ignoreCase: ignoresCase, limit: PAGE };
     const { signal } = this.ending;
     [this.isRunning, this.failure] = [true, undefined];
     this.changed();

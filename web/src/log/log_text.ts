@@ -1,5 +1,5 @@
 // A line of a log as pieces to draw: what a terminal would colour, links, and what is searched for.
-import { type Look, readAnsi } from "./ansi";
+import { ESCAPES, type Look, readAnsi } from "./ansi";
 
 /** Characters that are drawn alike. */
 export interface Piece {
@@ -65,5 +65,15 @@ function withoutEnd(url: string): string {
 
 /** Finds a text as it is. Regular expressions run in the server alone, where none can take long. */
 export function finderOf(text: string, ignoresCase: boolean): RegExp {
-  return new RegExp(text.replace(/[\\^$.*+?()[\]{}|/]/g, "\\$&"), ignoresCase ? "giu" : "gu");
+  return new RegExp(escaped(text), ignoresCase ? "giu" : "gu");
+}
+
+/** A regular expression for a text between whose words colours may change; none for a single word. */
+export function acrossColours(text: string): string | undefined {
+  const words = text.match(/[\p{L}\p{N}_]+|[^\p{L}\p{N}_]/gu) ?? [];
+  return words.length < 2 ? undefined : words.map(escaped).join(ESCAPES);
+}
+
+function escaped(text: string): string {
+  return text.replace(/[\\^$.*+?()[\]{}|]/g, "\\$&");
 }
