@@ -9,6 +9,7 @@ pub(crate) mod http;
 pub(crate) mod limit;
 pub(crate) mod listen;
 pub(crate) mod log;
+pub(crate) mod log_retention;
 pub(crate) mod origin;
 pub(crate) mod rate;
 pub(crate) mod rest;
@@ -28,6 +29,7 @@ use crate::config::{
     http::{Anonymous, HttpConfig},
     limit::LimitConfig,
     listen::ListenAddress,
+    log_retention::LogRetentionConfig,
     rate::RateConfig,
     rest::RestConfig,
     token::TokenConfig,
@@ -47,6 +49,8 @@ pub(crate) struct Config {
     pub(crate) database: DatabaseConfig,
     #[command(flatten)]
     pub(crate) feed: FeedConfig,
+    #[command(flatten)]
+    pub(crate) log_retention: LogRetentionConfig,
     #[command(flatten)]
     pub(crate) rest: RestConfig,
     #[command(flatten)]

@@ -6,6 +6,8 @@ pub(crate) mod cleanup;
 pub(crate) mod course;
 pub(crate) mod dice;
 pub(crate) mod history;
+pub(crate) mod live_log;
+pub(crate) mod output;
 pub(crate) mod script;
 pub(crate) mod simulation;
 pub(crate) mod summary;

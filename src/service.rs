@@ -11,6 +11,7 @@ pub(crate) mod idempotency;
 pub(crate) mod log;
 pub(crate) mod log_compression;
 pub(crate) mod log_lines;
+pub(crate) mod log_retention;
 pub(crate) mod log_search;
 pub(crate) mod log_tail;
 pub(crate) mod log_text_reader;

@@ -24,6 +24,7 @@ pub(crate) mod idempotency_payload;
 pub(crate) mod invalid_values;
 pub(crate) mod log;
 pub(crate) mod log_chunk;
+pub(crate) mod log_retention;
 pub(crate) mod position;
 pub(crate) mod query;
 pub(crate) mod row;

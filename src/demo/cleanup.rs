@@ -20,10 +20,11 @@ use crate::{
     },
     service::{
         build::{finish_build, set_build_state_string},
+        log::finish_log,
         step::{finish_step, set_step_state_string},
         writer::Writer,
     },
-    store::{build, builder, step},
+    store::{build, builder, log, step},
 };
 
 /// How long an earlier server that still runs may take for what it was about to write. Once it sees
@@ -77,8 +78,16 @@ pub(crate) async fn end_build(app: &App, id: BuildId) -> Result<()> {
         range: None,
     };
     let steps = step::of_builds(&app.db, &open_steps, &[id], u64::MAX).await?;
+    let steps: Vec<_> = steps.into_values().flatten().collect();
+    let ids: Vec<_> = steps.iter().map(|step| step.id).collect();
+    let logs = log::of_steps(&app.db, &ids, u64::MAX).await?;
+    for log in logs.into_values().flatten() {
+        if !log.is_complete() {
+            finish_log(app, &writer, log.id).await?;
+        }
+    }
     let mut causes = Vec::new();
-    for step in steps.into_values().flatten() {
+    for step in steps {
         let text = summary::of_step(&step.name, Results::Retry);
         set_step_state_string(app, &writer, step.id, text.clone()).await?;
         finish_step(app, &writer, step.id, Results::Retry, false).await?;

@@ -6,11 +6,12 @@ use crate::{
         builders::BUILDERS,
         course::{Course, StepTurn},
         dice::Dice,
+        output::{output, stored},
         script::{SimulatedBuilder, SimulatedStep},
         summary,
     },
     domain::{id::BuildId, results::Results, url::Url},
-    store::demo_history::{PastBuild, PastStep},
+    store::demo_history::{PastBuild, PastLog, PastStep},
 };
 
 /// How many builds each builder has had.
@@ -143,9 +144,16 @@ fn build(id: i32, slot: &Slot, still: Option<Standstill>) -> PastBuild {
             step.locks_acquired_at = Some(acquired_at);
             match still {
                 Some(still) if end > still.at => {
-                    step.state_string = doing(script, still.at - acquired_at, end - acquired_at);
+                    let (second, seconds) = (still.at - acquired_at, end - acquired_at);
+                    step.state_string = doing(script, second, seconds);
+                    step.log = Some(log(script, slot.number, results, Some((second, seconds))));
                 }
-                _ => finish(&mut step, script, results, end, (id, steps.len())),
+                _ => {
+                    finish(&mut step, script, results, end, (id, steps.len()));
+                    if matches!(turn, StepTurn::Run) {
+                        step.log = Some(log(script, slot.number, results, None));
+                    }
+                }
             }
         }
         let is_open = step.complete_at.is_none();
@@ -162,6 +170,25 @@ fn build(id: i32, slot: &Slot, still: Option<Standstill>) -> PastBuild {
         results: Some(results),
         state_string,
         ..PastBuild::running(slot.number, slot.started_at, steps)
+    }
+}
+
+/// A step's log, whole or after so many of its seconds.
+fn log(
+    script: &SimulatedStep,
+    number: i32,
+    results: Results,
+    after: Option<(i64, i64)>,
+) -> PastLog {
+    let mut lines = output(script, number, results);
+    if let Some((second, seconds)) = after {
+        let of_all = i64::try_from(lines.len()).unwrap_or(0) * second / seconds.max(1);
+        lines.truncate(usize::try_from(of_all).unwrap_or(0).max(1));
+    }
+    PastLog {
+        num_lines: i32::try_from(lines.len()).unwrap_or(0),
+        content: stored(&lines),
+        is_complete: after.is_none(),
     }
 }
 

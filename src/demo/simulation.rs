@@ -9,6 +9,8 @@ use crate::{
     demo::{
         course::{Course, StepFate, StepTurn},
         history::{doing, link},
+        live_log::LiveLog,
+        output::output,
         script::{SimulatedBuilder, SimulatedStep},
         summary,
     },
@@ -70,7 +72,7 @@ impl Simulation {
             self.expect_newest().await?;
             let (turn, fate) = course.next(step);
             let results = match turn {
-                StepTurn::Run => self.run_step(build.id, step, &fate).await?,
+                StepTurn::Run => self.run_step(build, step, &fate).await?,
                 StepTurn::Skip => self.skip_step(build.id, step).await?,
                 StepTurn::LeaveOut => continue,
             };
@@ -85,26 +87,32 @@ impl Simulation {
 
     async fn run_step(
         &self,
-        build: BuildId,
+        build: &build::Model,
         script: &SimulatedStep,
         fate: &StepFate,
     ) -> Result<Results> {
         let (app, writer) = (&self.app, &self.writer);
-        let (step, _) = service::step::new_step(app, writer, build, script.name).await?;
+        let (step, _) = service::step::new_step(app, writer, build.id, script.name).await?;
         service::step::start_step(app, writer, step.id, None, !script.needs_lock).await?;
         if script.needs_lock {
             self.set_state(step.id, "waiting for a lock").await?;
             self.wait(fate.lock_seconds).await?;
             service::step::set_step_locks_acquired_at(app, writer, step.id, None).await?;
         }
-        self.work(step.id, script, fate.seconds).await?;
+        let lines = output(script, build.number, fate.results);
+        let mut log = LiveLog::begin(app, writer, step.id, lines).await?;
+        self.work(step.id, script, fate.seconds, &mut log).await?;
+        if !app.stop.is_cancelled() {
+            log.write_until(1, 1).await?;
+        }
+        log.finish().await?;
         let results = if app.stop.is_cancelled() {
             Results::Retry
         } else {
             fate.results
         };
         for name in script.urls.into_iter().flatten() {
-            let url = link(build, step.number, name);
+            let url = link(build.id, step.number, name);
             service::step::add_step_url(app, writer, step.id, url).await?;
         }
         let is_hidden = script.is_hidden_on_success && results == Results::Success;
@@ -123,10 +131,17 @@ impl Simulation {
         Ok(Results::Skipped)
     }
 
-    /// Takes a step's time. Its state string says each second how far it is.
-    async fn work(&self, stepid: StepId, script: &SimulatedStep, seconds: u32) -> Result<()> {
+    /// Takes a step's time. Its state string and its log say each second how far it is.
+    async fn work(
+        &self,
+        stepid: StepId,
+        script: &SimulatedStep,
+        seconds: u32,
+        log: &mut LiveLog<'_>,
+    ) -> Result<()> {
         if script.total.is_none() {
             self.set_state(stepid, script.doing).await?;
+            log.write_until(1, 2).await?;
             return self.wait(seconds).await;
         }
         for second in 0..seconds {
@@ -135,6 +150,7 @@ impl Simulation {
             }
             let text = doing(script, second.into(), seconds.into());
             self.set_state(stepid, &text).await?;
+            log.write_until(second + 1, seconds + 1).await?;
             self.wait(1).await?;
         }
         Ok(())

@@ -12,7 +12,7 @@ use crate::{
         id::LogId,
         log::LogType,
         log_content::MAX_CHUNK_BYTES,
-        log_text::codec,
+        log_text::codec::compress,
     },
     store::{
         db::transaction::{Txn, Work},
@@ -28,13 +28,13 @@ const BATCH_BYTES: usize = 1 << 20;
 pub(crate) fn begin(app: &App, logid: LogId) {
     let work = app.clone();
     app.tasks.spawn(async move {
-        if let Err(error) = compress(&work, logid).await {
+        if let Err(error) = compress_log(&work, logid).await {
             tracing::warn!(%error, %logid, "a finished log is not compressed");
         }
     });
 }
 
-async fn compress(app: &App, logid: LogId) -> Result<()> {
+async fn compress_log(app: &App, logid: LogId) -> Result<()> {
     let mut first = 0;
     while !app.stop.is_cancelled() {
         let read = log_chunk::in_range(&app.db, logid, first, i32::MAX, BATCH_BYTES).await?;
@@ -98,16 +98,11 @@ fn merge(rows: Vec<Model>) -> Vec<Model> {
 }
 
 /// The chunk as it is kept.
-fn compressed(chunk: Model) -> Model {
-    if chunk.compressed != RAW {
-        return chunk;
+fn compressed(mut chunk: Model) -> Model {
+    if chunk.compressed == RAW {
+        (chunk.compressed, chunk.content) = compress(chunk.content);
     }
-    let (compressed, content) = codec::compress(chunk.content);
-    Model {
-        content,
-        compressed,
-        ..chunk
-    }
+    chunk
 }
 
 #[cfg(test)]
@@ -141,7 +136,9 @@ mod tests {
         let lines: Vec<_> = merged.iter().map(|c| (c.first_line, c.last_line)).collect();
         assert_eq!(lines, [(0, 2), (3, 3), (4, 4), (6, 6)]);
         assert_eq!(merged[1], apart);
+        // Too short to get smaller.
         assert_eq!(merged[0].content, b"oa\nob\noc");
+        assert_eq!(merged[0].compressed, RAW);
     }
 
     #[test]
@@ -150,5 +147,6 @@ mod tests {
         let merged = merge((0..3).map(|at| chunk(at, at, &half)).collect());
         // Two halves and the line feed between them are one byte too many.
         assert_eq!(merged.len(), 3);
+        assert!(merged.iter().all(|chunk| chunk.content.len() < 1_000));
     }
 }

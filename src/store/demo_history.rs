@@ -1,22 +1,27 @@
 //! Writes the builds that the demo's builders have had, each whole at once.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use sea_orm::{
     ActiveValue::{NotSet, Set},
+    QueryOrder, QuerySelect,
     entity::prelude::*,
 };
 
 use crate::{
     domain::{
         error::Result,
-        id::{BuildId, BuilderId},
+        id::{BuildId, BuilderId, LogId, StepId},
+        log::LogType,
         results::Results,
         step::free_name,
         url::Url,
     },
-    store::{build, builder, db::transaction::Txn, step},
+    store::{build, builder, db::transaction::Txn, log, log_chunk, step},
 };
+
+/// What a step's log is called, as Buildbot calls it.
+pub(crate) const NAME: &str = "stdio";
 
 /// A build, which has ended or is as it stands.
 #[derive(Clone, Debug)]
@@ -59,6 +64,17 @@ pub(crate) struct PastStep {
     pub(crate) state_string: String,
     pub(crate) urls: Vec<Url>,
     pub(crate) is_hidden: bool,
+    /// `None` for a step that has not run.
+    pub(crate) log: Option<PastLog>,
+}
+
+/// The log of such a step.
+#[derive(Clone, Debug)]
+pub(crate) struct PastLog {
+    pub(crate) num_lines: i32,
+    /// The lines, as one chunk.
+    pub(crate) content: Vec<u8>,
+    pub(crate) is_complete: bool,
 }
 
 impl PastStep {
@@ -72,6 +88,7 @@ impl PastStep {
             state_string: String::new(),
             urls: Vec::new(),
             is_hidden: false,
+            log: None,
         }
     }
 }
@@ -108,7 +125,55 @@ pub(crate) async fn add(txn: &Txn, builderid: BuilderId, past: &PastBuild) -> Re
     step::Entity::insert_many(steps(buildid, &past.steps))
         .exec(&txn.0)
         .await?;
-    Ok(())
+    add_logs(txn, buildid, &past.steps).await
+}
+
+/// Adds the logs of the steps of a build, with a chunk each.
+async fn add_logs(txn: &Txn, buildid: BuildId, past: &[PastStep]) -> Result<()> {
+    let ids: Vec<StepId> = step::Entity::find()
+        .select_only()
+        .column(step::Column::Id)
+        .filter(step::Column::Buildid.eq(buildid))
+        .order_by_asc(step::Column::Number)
+        .into_tuple()
+        .all(&txn.0)
+        .await?;
+    let logs = ids.iter().zip(past);
+    let logs: Vec<_> = logs
+        .filter_map(|(id, step)| Some((*id, step.log.as_ref()?)))
+        .collect();
+    let rows = logs.iter().map(|(stepid, past)| log::ActiveModel {
+        id: NotSet,
+        name: Set(NAME.to_owned()),
+        slug: Set(NAME.to_owned()),
+        stepid: Set(*stepid),
+        complete: Set(i64::from(past.is_complete).into()),
+        num_lines: Set(past.num_lines),
+        letter: Set(LogType::Stdio.letter().to_owned()),
+    });
+    let rows: Vec<_> = rows.collect();
+    if rows.is_empty() {
+        return Ok(());
+    }
+    log::Entity::insert_many(rows).exec(&txn.0).await?;
+    let ids: Vec<(StepId, LogId)> = log::Entity::find()
+        .select_only()
+        .columns([log::Column::Stepid, log::Column::Id])
+        .filter(log::Column::Stepid.is_in(ids))
+        .into_tuple()
+        .all(&txn.0)
+        .await?;
+    let ids: HashMap<StepId, LogId> = ids.into_iter().collect();
+    let chunks = logs.into_iter().filter_map(|(stepid, past)| {
+        Some(log_chunk::Model {
+            logid: *ids.get(&stepid)?,
+            first_line: 0,
+            last_line: past.num_lines - 1,
+            content: past.content.clone(),
+            compressed: log_chunk::RAW,
+        })
+    });
+    log_chunk::insert(txn, chunks.collect()).await
 }
 
 fn steps(buildid: BuildId, past: &[PastStep]) -> Vec<step::ActiveModel> {

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use sea_orm::{
     ActiveValue::{NotSet, Set},
-    Condition, QuerySelect, QueryTrait,
+    Condition, QuerySelect,
     entity::prelude::*,
     sea_query::{ExprTrait, SelectStatement},
 };
@@ -188,12 +188,6 @@ pub(crate) async fn offset_page_of(
 
 fn by_id_order() -> Order<LogField> {
     vec![(LogField::Logid, Direction::Asc)]
-}
-
-/// Selects the ids of the logs that pass.
-pub(crate) fn ids_where(passes: Condition) -> SelectStatement {
-    let select = Entity::find().select_only().column(Column::Id);
-    select.filter(passes).into_query()
 }
 
 /// Locks the log against other writers until the transaction ends.

@@ -81,16 +81,19 @@ fn read_row(row: &QueryResult) -> Result<(Model, usize), DbErr> {
 
 /// Adds rows.
 pub(crate) async fn insert(txn: &Txn, chunks: Vec<Model>) -> Result<()> {
-    for chunk in chunks {
-        let row = ActiveModel {
-            logid: Set(chunk.logid),
-            first_line: Set(chunk.first_line),
-            last_line: Set(chunk.last_line),
-            content: Set(chunk.content),
-            compressed: Set(chunk.compressed),
-        };
-        Entity::insert(row).exec_without_returning(&txn.0).await?;
+    if chunks.is_empty() {
+        return Ok(());
     }
+    let rows = chunks.into_iter().map(|chunk| ActiveModel {
+        logid: Set(chunk.logid),
+        first_line: Set(chunk.first_line),
+        last_line: Set(chunk.last_line),
+        content: Set(chunk.content),
+        compressed: Set(chunk.compressed),
+    });
+    Entity::insert_many(rows)
+        .exec_without_returning(&txn.0)
+        .await?;
     Ok(())
 }
 

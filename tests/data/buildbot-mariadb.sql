@@ -70,6 +70,28 @@ CREATE TABLE `steps` (
   KEY `steps_started_at` (`started_at`),
   CONSTRAINT `steps_ibfk_1` FOREIGN KEY (`buildid`) REFERENCES `builds` (`id`) ON DELETE CASCADE
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb3 COLLATE=utf8mb3_general_ci;
+CREATE TABLE `logs` (
+  `id` int(11) NOT NULL AUTO_INCREMENT,
+  `name` text NOT NULL,
+  `slug` varchar(50) NOT NULL,
+  `stepid` int(11) NOT NULL,
+  `complete` smallint(6) NOT NULL,
+  `num_lines` int(11) NOT NULL,
+  `type` varchar(1) NOT NULL,
+  PRIMARY KEY (`id`),
+  UNIQUE KEY `logs_slug` (`stepid`,`slug`),
+  CONSTRAINT `logs_ibfk_1` FOREIGN KEY (`stepid`) REFERENCES `steps` (`id`) ON DELETE CASCADE
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb3 COLLATE=utf8mb3_general_ci;
+CREATE TABLE `logchunks` (
+  `logid` int(11) NOT NULL,
+  `first_line` int(11) NOT NULL,
+  `last_line` int(11) NOT NULL,
+  `content` mediumblob DEFAULT NULL,
+  `compressed` smallint(6) NOT NULL,
+  KEY `logchunks_firstline` (`logid`,`first_line`),
+  KEY `logchunks_lastline` (`logid`,`last_line`),
+  CONSTRAINT `logchunks_ibfk_1` FOREIGN KEY (`logid`) REFERENCES `logs` (`id`) ON DELETE CASCADE
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb3 COLLATE=utf8mb3_general_ci;
 CREATE TABLE `builder_masters` (
   `id` int(11) NOT NULL AUTO_INCREMENT,
   `builderid` int(11) NOT NULL,

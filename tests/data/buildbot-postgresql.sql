@@ -124,6 +124,40 @@ ALTER TABLE ONLY public.builds
     ADD CONSTRAINT builds_builderid_fkey FOREIGN KEY (builderid) REFERENCES public.builders(id) ON DELETE CASCADE;
 ALTER TABLE ONLY public.steps
     ADD CONSTRAINT steps_buildid_fkey FOREIGN KEY (buildid) REFERENCES public.builds(id) ON DELETE CASCADE;
+CREATE TABLE public.logs (
+    id integer NOT NULL,
+    name text NOT NULL,
+    slug character varying(50) NOT NULL,
+    stepid integer NOT NULL,
+    complete smallint NOT NULL,
+    num_lines integer NOT NULL,
+    type character varying(1) NOT NULL
+);
+CREATE SEQUENCE public.logs_id_seq
+    AS integer
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1;
+ALTER SEQUENCE public.logs_id_seq OWNED BY public.logs.id;
+ALTER TABLE ONLY public.logs ALTER COLUMN id SET DEFAULT nextval('public.logs_id_seq'::regclass);
+ALTER TABLE ONLY public.logs
+    ADD CONSTRAINT logs_pkey PRIMARY KEY (id);
+CREATE UNIQUE INDEX logs_slug ON public.logs USING btree (stepid, slug);
+ALTER TABLE ONLY public.logs
+    ADD CONSTRAINT logs_stepid_fkey FOREIGN KEY (stepid) REFERENCES public.steps(id) ON DELETE CASCADE;
+CREATE TABLE public.logchunks (
+    logid integer NOT NULL,
+    first_line integer NOT NULL,
+    last_line integer NOT NULL,
+    content bytea,
+    compressed smallint NOT NULL
+);
+CREATE INDEX logchunks_firstline ON public.logchunks USING btree (logid, first_line);
+CREATE INDEX logchunks_lastline ON public.logchunks USING btree (logid, last_line);
+ALTER TABLE ONLY public.logchunks
+    ADD CONSTRAINT logchunks_logid_fkey FOREIGN KEY (logid) REFERENCES public.logs(id) ON DELETE CASCADE;
 CREATE TABLE public.builder_masters (
     id integer NOT NULL,
     builderid integer NOT NULL,

@@ -76,7 +76,6 @@ impl ChunkDecoder {
             BROTLI => self.read(Decompressor::new(content, BROTLI_BUFFER), "brotli"),
             other => Err(ChunkFault::UnknownCodec(other)),
         }
-        .map(Into::into)
     }
 
     fn too_long(&self) -> ChunkFault {
@@ -174,8 +173,8 @@ mod tests {
         let mut decoder = ChunkDecoder::new(MAX);
         let mut codecs: Vec<i16> = Vec::new();
         for (codec, content, text) in rows() {
-            let decoded = decoder.decode(codec, &content).expect("a text");
-            assert_eq!(String::from_utf8_lossy(&decoded), text, "codec {codec}");
+            let text_again = decoder.decode(codec, &content).expect("a text");
+            assert_eq!(String::from_utf8_lossy(&text_again), text, "codec {codec}");
             codecs.push(codec);
         }
         codecs.dedup();
@@ -187,13 +186,13 @@ mod tests {
         let mut decoder = ChunkDecoder::new(MAX);
         for (codec, content, text) in rows().into_iter().filter(|row| row.0 != RAW) {
             for cut in [0, 1, content.len() / 2, content.len() - 1] {
-                let decoded = decoder.decode(codec, &content[..cut]);
-                assert!(decoded.is_err(), "codec {codec}, {cut} bytes");
+                let text_again = decoder.decode(codec, &content[..cut]);
+                assert!(text_again.is_err(), "codec {codec}, {cut} bytes");
             }
             for other in (ZLIB..=BROTLI).filter(|other| *other != codec) {
-                let decoded = decoder.decode(other, &content).ok();
+                let text_again = decoder.decode(other, &content).ok();
                 assert_ne!(
-                    decoded.as_deref(),
+                    text_again.as_deref(),
                     Some(text.as_bytes()),
                     "{codec} as {other}"
                 );
@@ -232,10 +231,10 @@ mod tests {
         for text in ["", "x", "oone\ntwo", &"oagain\n".repeat(9_000)] {
             let (codec, content) = compress(text.as_bytes().to_vec());
             assert!(content.len() <= text.len());
-            let decoded = ChunkDecoder::new(MAX)
+            let text_again = ChunkDecoder::new(MAX)
                 .decode(codec, &content)
                 .map(Cow::into_owned);
-            assert_eq!(decoded, Ok(text.as_bytes().to_vec()));
+            assert_eq!(text_again, Ok(text.as_bytes().to_vec()));
         }
         assert_eq!(compress(b"x".to_vec()).0, RAW);
     }

@@ -142,6 +142,7 @@ impl Log {
     }
 
     /// Lines that match, in order. Give either `text` or `regex`.
+    #[expect(clippy::too_many_arguments, reason = "the contract's arguments")]
     async fn search(
         &self,
         ctx: &Context<'_>,

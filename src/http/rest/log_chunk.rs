@@ -110,7 +110,7 @@ fn lines(log: &Model, request: &LogTextRequest<'_>) -> Result<(i32, i32)> {
     };
     let first = number("offset")?.unwrap_or(0);
     let last = match number("limit")? {
-        Some(limit) => first.saturating_add(limit.saturating_sub(1)).min(i32::MAX),
+        Some(limit) => first.saturating_add(limit.saturating_sub(1)),
         None => log.num_lines.saturating_sub(1).max(0),
     };
     let is_none = request.parameters.number("limit")? == Some(0);

@@ -159,16 +159,15 @@ impl TextSource {
 
     /// How many bytes there are.
     async fn length(&self) -> Result<u64> {
-        let text = match self.app.log_lengths.get(&self.log) {
-            Some(bytes) => bytes,
-            None => {
-                let (mut reader, mut bytes) = (self.reader(), 0);
-                while let Some(piece) = reader.next().await? {
-                    bytes += piece.len() as u64;
-                }
-                self.app.log_lengths.insert(&self.log, bytes);
-                bytes
+        let text = if let Some(bytes) = self.app.log_lengths.get(&self.log) {
+            bytes
+        } else {
+            let (mut reader, mut bytes) = (self.reader(), 0);
+            while let Some(piece) = reader.next().await? {
+                bytes += piece.len() as u64;
             }
+            self.app.log_lengths.insert(&self.log, bytes);
+            bytes
         };
         Ok(self.preamble.len() as u64 + text)
     }

@@ -124,6 +124,7 @@ async fn earlier_database() -> (Database, Sql) {
         ("builders_tags", ["insert", "delete"]),
         ("builds", ["insert", "update"]),
         ("steps", ["insert", "update"]),
+        ("logs", ["insert", "update"]),
     ] {
         for change in changes {
             let name = format!("graphql_{table}_{change}");
@@ -139,7 +140,9 @@ async fn earlier_database() -> (Database, Sql) {
     }
     sql.run("DROP TABLE graphql_events").await;
     sql.run("DROP TABLE graphql_feed").await;
-    sql.run("DELETE FROM graphql_migrations WHERE version = 'm0006_events'")
+    sql.run("DROP TABLE logchunks").await;
+    sql.run("DROP TABLE logs").await;
+    sql.run("DELETE FROM graphql_migrations WHERE version IN ('m0006_events', 'm0007_logs')")
         .await;
     make_earlier_feed(&sql, false).await;
     (database, sql)

@@ -48,7 +48,7 @@ async fn a_broken_row_is_named_and_its_neighbours_are_read() {
         Server::with_flags(&["--anonymous", "write", "--max-log-chunk-bytes", "4000"]).await;
     let sql = server.sql().await;
     let packed = rows().into_iter().find(|row| row.0 == 1).unwrap().1;
-    let long = vec![b'x'; 4_001];
+    let too_much = vec![b'x'; 4_001];
     for (codec, content, fault) in [
         (7, &b"x"[..], "its codec 7 is unknown"),
         (4, b"not zstd", "it is not valid zstd"),
@@ -63,7 +63,7 @@ async fn a_broken_row_is_named_and_its_neighbours_are_read() {
         (5, b"\xff\xff", "it is not valid brotli"),
         (
             0,
-            &long,
+            &too_much,
             "it unpacks to more than max-log-chunk-bytes, 4000",
         ),
     ] {
