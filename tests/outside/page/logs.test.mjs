@@ -89,6 +89,27 @@ test("every line comes once and in order, while it is written", async () => {
   });
 });
 
+test("a line that is led to is on the screen, however small that is", async () => {
+  const { logid, path } = await addLog(writer);
+  await fill(writer, logid, 2_000);
+  await on(`${path}#L1234`, async (page) => {
+    const isOnScreen = async (number) => {
+      await row(page, number).locator(".log-text").waitFor();
+      return row(page, number).evaluate((element) => {
+        const { top, bottom } = element.getBoundingClientRect();
+        return top >= document.querySelector(".head").getBoundingClientRect().bottom && bottom <= innerHeight;
+      });
+    };
+    assert(await isOnScreen(1234));
+    assert.equal(await page.evaluate(() => document.activeElement.className), "log-lines");
+    await page.evaluate(() => scrollTo(0, 0));
+    await search(page).fill("line 1999");
+    await page.keyboard.press("Enter");
+    await page.locator(".is-current").waitFor();
+    assert(await isOnScreen(1999));
+  }, { viewport: { width: 390, height: 600 } });
+});
+
 test("a link to a line leads to it, and its number is a link", async () => {
   const { logid, path } = await addLog(writer);
   await fill(writer, logid, 2_000);

@@ -78,10 +78,17 @@ function useSize(box: RefObject<HTMLElement | null>): { linePx: number; viewPx: 
 /** Scrolls the box to where the position is, and the position to where the box was scrolled. */
 function useScrolling(box: RefObject<HTMLElement | null>, position: LogPosition): void {
   useLayoutEffect(() => {
-    if (box.current === null || !position.isMoved) return;
-    box.current.scrollTop = position.scrollTop;
-    // The browser may have rounded it.
-    [position.scrollTop, position.isMoved] = [box.current.scrollTop, false];
+    const element = box.current;
+    if (element === null) return;
+    if (position.isMoved) {
+      element.scrollTop = position.scrollTop;
+      // The browser may have rounded it.
+      [position.scrollTop, position.isMoved] = [element.scrollTop, false];
+    }
+    const target = position.target === undefined ? null : element.querySelector(`[aria-posinset="${position.target + 1}"]`);
+    // The box may be higher than the screen.
+    target?.scrollIntoView({ block: "nearest" });
+    position.target = undefined;
   });
   useEffect(() => {
     let timer: ReturnType<typeof setTimeout> | undefined;

@@ -46,6 +46,8 @@ export class LogPosition {
   /** True until the element has been scrolled to `scrollTop`. */
   isMoved = false;
   scrollTop = 0;
+  /** The line that was led to, until the page has been scrolled to it as well. */
+  target: number | undefined;
   private topPx = 0;
   private linePx = 20;
   private viewPx = 400;
@@ -87,7 +89,7 @@ export class LogPosition {
 
   /** Shows a line, in the upper part of the screen. */
   toLine(line: number): void {
-    this.follows = false;
+    [this.follows, this.target] = [false, line];
     this.moveTo(line * this.linePx - this.viewPx / 3);
     this.changed();
   }
@@ -95,8 +97,9 @@ export class LogPosition {
   /** Shows a line, if it is not there already. */
   reveal(line: number): void {
     const top = line * this.linePx;
-    if (top < this.topPx || top + this.linePx > this.topPx + this.viewPx) this.toLine(line);
-    else this.follows = false;
+    if (top < this.topPx || top + this.linePx > this.topPx + this.viewPx) return this.toLine(line);
+    [this.follows, this.target] = [false, line];
+    this.changed();
   }
 
   /** Shows the end, and follows it. */

@@ -30,7 +30,9 @@ export function LogView({ log, path, line, hasFailed, isLive }: Props) {
   useEffect(() => {
     if (line === undefined) return;
     position.toLine(line);
-    section.current?.scrollIntoView({ block: "nearest" });
+    const { current } = section;
+    // The keys that scroll it are those of who has followed a link to it.
+    if (current?.contains(document.activeElement) === false) current.querySelector<HTMLElement>(".log-lines")?.focus({ preventScroll: true });
   }, [line, position]);
   search.found = (number) => position.reveal(number);
   useEffect(() => search.grown(model.numLines), [search, model.numLines]);
