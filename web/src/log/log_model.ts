@@ -39,7 +39,8 @@ export class LogModel {
   /** Lines by page, those used last at the end. A page has no holes, but may not be whole. */
   private pages = new Map<number, Line[]>();
   private reading = new Map<number, AbortController>();
-  private wanted = { from: 0, to: 0 };
+  /** The lines on screen. */
+  private seen = { from: 0, to: 0 };
   private nextRead = 0;
   private timer: ReturnType<typeof setTimeout> | undefined;
   private failures = 0;
@@ -99,7 +100,7 @@ export class LogModel {
       this.report({ is: "connecting" });
       void this.start();
     }
-    this.want(this.wanted.from, this.wanted.to);
+    this.want(this.seen.from, this.seen.to);
     this.changed();
   }
 
@@ -118,9 +119,9 @@ export class LogModel {
     }
   }
 
-  /** Sees to it that these lines are read. */
+  /** Sees to it that these lines are read, and those around them. */
   want(from: number, to: number): void {
-    this.wanted = { from: Math.max(0, from - AHEAD), to: Math.min(this.numLines, to + AHEAD) };
+    this.seen = { from, to };
     if (this.isStopped || this.failure !== undefined || this.status.is === "deleted") return;
     for (const [page, read] of this.reading) {
       if (!this.isWanted(page)) read.abort();
@@ -137,11 +138,12 @@ export class LogModel {
   }
 
   private isWanted(page: number): boolean {
-    return page * PAGE < this.wanted.to && (page + 1) * PAGE > this.wanted.from;
+    return page * PAGE < this.seen.to + AHEAD && (page + 1) * PAGE > this.seen.from - AHEAD;
   }
 
   private readWanted(): void {
-    for (let page = Math.floor(this.wanted.from / PAGE); page * PAGE < this.wanted.to; page += 1) {
+    const last = Math.min(this.numLines, this.seen.to + AHEAD);
+    for (let page = Math.max(0, Math.floor((this.seen.from - AHEAD) / PAGE)); page * PAGE < last; page += 1) {
       const lines = this.pages.get(page) ?? [];
       const whole = Math.min(PAGE, this.numLines - page * PAGE);
       this.pages.delete(page);
@@ -172,7 +174,7 @@ export class LogModel {
       this.reading.delete(page);
     }
     // There may be more: an answer may be shorter than was asked, or the log longer by now.
-    this.want(this.wanted.from + AHEAD, this.wanted.to - AHEAD);
+    this.want(this.seen.from, this.seen.to);
     this.changed();
   }
 
