@@ -120,11 +120,13 @@ test("matches that are too many to hold come as far as they are wanted", async (
     await lines(page).press("g");
     await search(page).fill("line");
     await page.keyboard.press("Enter");
-    await shows(found(page), /^1 of 10,000 so far, searched to line/);
+    await shows(found(page), /^1 of 1\d,\d{3} so far, searched to line/);
     await page.getByRole("button", { name: "Previous" }).click();
-    await shows(found(page), /^10,000 of 10,000 so far/);
+    await shows(found(page), /^(1\d,\d{3}) of \1 so far/);
     await page.getByRole("button", { name: "Next" }).click();
-    await shows(found(page), /^10,001 of /);
-    await shows(page.locator(".is-current"), "line 10001");
+    await shows(found(page), /^(?!1 of )\d+,\d{3} of /);
+    const last = Number((await found(page).innerText()).split(" of ")[0].replace(",", ""));
+    await shows(page.locator(".is-current"), `line ${last}`);
+    assert(last > 10_000);
   });
 });

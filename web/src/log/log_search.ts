@@ -11,8 +11,9 @@ export interface Wanted {
   ignoresCase: boolean;
 }
 
-/** Matches that are asked for at once. */
-const PAGE = 500;
+/** Matches that are asked for at once: few at first, since few are the rule. */
+const FIRST_PAGE = 100;
+const LARGEST_PAGE = 2_500;
 /** Matches after which the search waits until somebody wants the next one. */
 const ENOUGH = 10_000;
 /** How long after lines were added they are searched, in ms. */
@@ -116,14 +117,16 @@ export class LogSearch {
     const { text, isRegex, ignoresCase } = this.wanted;
     const regex = isRegex ? text : acrossColours(text);
     const wanted = regex === undefined ? { text } : { regex };
-    const what = { logid: this.logid, ...wanted, ignoreCase: ignoresCase, limit: PAGE };
+    const what = { logid: this.logid, ...wanted, ignoreCase: ignoresCase };
     const { signal } = this.ending;
     [this.isRunning, this.failure] = [true, undefined];
     this.changed();
     try {
       let isMore = true;
+      let limit = FIRST_PAGE;
       while (isMore && (this.matches.length < this.enough || this.seeks !== undefined)) {
-        const { log } = await query(LogSearchDocument, { ...what, from: this.searchedTo }, signal);
+        const { log } = await query(LogSearchDocument, { ...what, from: this.searchedTo, limit }, signal);
+        limit = Math.min(5 * limit, LARGEST_PAGE);
         if (log === null) throw new Error("the log is gone");
         const { matches, next, searchedLines } = log.search;
         for (const { number } of matches) this.matches.push(number);
