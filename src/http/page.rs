@@ -12,9 +12,10 @@ use axum::{
 
 use crate::http::assets::{Asset, Assets, CSS, HTML, JS, JSON, SVG, TEXT, embedded};
 
-/// The content security policy: nothing inline, and nothing of another host.
+/// The content security policy: nothing inline, and nothing of another host. HTML logs are shown in
+/// frames.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
-    img-src 'self' data:; connect-src 'self'; \
+    img-src 'self' data:; connect-src 'self'; frame-src 'self'; \
     base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 const INDEX: &str = include_str!("../../assets/page/index.html");

@@ -19,7 +19,7 @@ function Page() {
       document.removeEventListener("click", followLinks);
     };
   }, []);
-  const route = readPath(location.pathname);
+  const route = readPath(location.pathname, location.hash);
   switch (route.view) {
     case "home":
       return <HomeView />;

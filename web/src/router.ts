@@ -5,7 +5,7 @@ export type Route =
   | { view: "home" }
   | { view: "now" }
   | { view: "builder"; name: string }
-  | { view: "build"; name: string; number: number; step: number | undefined }
+  | { view: "build"; name: string; number: number; step: number | undefined; log: string | undefined; line: number | undefined }
   | { view: "nowhere" };
 
 /** The builder's page. Its name may hold any character. */
@@ -19,9 +19,15 @@ export function buildPath(name: string, number: number, step?: number): string {
   return step === undefined ? path : `${path}/steps/${step}`;
 }
 
-/** Reads a path of this page. */
-export function readPath(path: string): Route {
-  const [first, name, builds, number, steps, step, ...rest] = path.replace(/^\/|\/$/g, "").split("/");
+/** A log of a step, by its slug, and one of its lines, from 0. */
+export function logPath(stepPath: string, slug: string, line?: number): string {
+  const path = `${stepPath}/logs/${encodeURIComponent(slug)}`;
+  return line === undefined ? path : `${path}#L${line + 1}`;
+}
+
+/** Reads a path of this page, and the line that the part behind `#` names. */
+export function readPath(path: string, hash = ""): Route {
+  const [first, name, builds, number, steps, step, logs, log, ...rest] = path.replace(/^\/|\/$/g, "").split("/");
   if (first === "" || (first === "builders" && name === undefined)) return { view: "home" };
   if (first === "now" && name === undefined) return { view: "now" };
   const decoded = first === "builders" && name !== undefined ? decode(name) : undefined;
@@ -30,7 +36,17 @@ export function readPath(path: string): Route {
   if (builds !== "builds" || !isNumber(number)) return { view: "nowhere" };
   const isStep = steps === "steps" && isNumber(step);
   if (steps !== undefined && !isStep) return { view: "nowhere" };
-  return { view: "build", name: decoded, number: Number(number), step: isStep ? Number(step) : undefined };
+  const slug = logs === "logs" && log !== undefined ? decode(log) : undefined;
+  if (logs !== undefined && slug === undefined) return { view: "nowhere" };
+  const [, line] = /^#L([1-9]\d{0,9})$/.exec(hash) ?? [];
+  return {
+    view: "build",
+    name: decoded,
+    number: Number(number),
+    step: isStep ? Number(step) : undefined,
+    log: slug,
+    line: line === undefined ? undefined : Number(line) - 1,
+  };
 }
 
 function isNumber(text: string | undefined): text is string {
@@ -53,9 +69,9 @@ export function navigate(path: string): void {
   if (viewOf(location.pathname) !== before) scrollTo(0, 0);
 }
 
-/** What a path shows, whichever step is chosen. */
+/** What a path shows, whichever step or log is chosen. */
 function viewOf(path: string): string {
-  return JSON.stringify({ ...readPath(path), step: undefined });
+  return JSON.stringify({ ...readPath(path), step: undefined, log: undefined });
 }
 
 /** Changes the address without a step in the history, as for a filter or a chosen step. */
@@ -81,6 +97,8 @@ export function followLinks(event: MouseEvent): void {
   const isPlain = event.button === 0 && !event.metaKey && !event.ctrlKey && !event.shiftKey && !event.altKey;
   if (link == null || !isPlain || event.defaultPrevented || link.target !== "" || link.origin !== location.origin) return;
   if (readPath(link.pathname).view === "nowhere") return;
+  // The browser itself leads to a part of the page.
+  if (link.hash !== "" && !link.hash.startsWith("#L")) return;
   event.preventDefault();
-  navigate(link.pathname + link.search);
+  navigate(link.pathname + link.search + link.hash);
 }

@@ -98,7 +98,8 @@ async fn every_view_is_the_page() {
         assert_eq!(
             header(&response, "content-security-policy"),
             "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
-             connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+             connect-src 'self'; frame-src 'self'; base-uri 'none'; form-action 'none'; \
+             frame-ancestors 'none'"
         );
         assert_eq!(response.text().await.unwrap(), root, "{view}");
     }

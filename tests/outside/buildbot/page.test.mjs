@@ -20,6 +20,20 @@ before(async () => {
 
 after(() => browser?.close());
 
+// The log of a step that has ended: the master's lines, and their streams.
+async function expectLog(page, ours, master, build, { stepid, number }) {
+  const { logs: [log] } = await master.get(`steps/${stepid}/logs`);
+  const { logchunks: [{ content }] } = await master.get(`logs/${log.logid}/contents`);
+  await page.goto(`${ours.origin}/${build}/steps/${number}/logs/${log.slug}`);
+  await page.locator(".log-text").nth(log.num_lines - 1).waitFor();
+  const rows = await page.locator(".log-row").evaluateAll((all) => all.map((row) => {
+    const sign = row.querySelector(".log-stream").textContent;
+    return { H: "h", E: "e", "": "o" }[sign] + row.querySelector(".log-text").textContent;
+  }));
+  assert.deepEqual(rows, content.trimEnd().split("\n"));
+  await shot(page, "master-log");
+}
+
 test("a master's database, before and after attach", { timeout: 600_000 }, async () => {
   const master = await Master.create("SQLite");
   const { page, faults } = await openTab(browser);
@@ -45,6 +59,7 @@ test("a master's database, before and after attach", { timeout: 600_000 }, async
     const steps = (await master.stepsOf(second)).filter(({ hidden }) => !hidden);
     assert.equal(await page.locator("[data-step]").count(), steps.length);
     await shot(page, "master-build");
+    await expectLog(page, ours, master, `builders/1/builds/${number + 1}`, steps.find(({ name }) => name === "one"));
     await page.goto(`${ours.origin}/builders/1`);
     await status(page, "Live");
     assert.equal(await page.locator(".heat thead th").count(), 3);

@@ -24,6 +24,9 @@ const VIEWS = {
   "builder without builds": ["full", "/builders/windows", "No build has ended yet"],
   build: ["full", BUILD, "checkout"],
   "build with an open step and the hidden ones": ["full", `${BUILD}/steps/1`, "compile", (page) => page.getByLabel(/hidden step/).check()],
+  "build with an open log": ["full", `${BUILD}/steps/2/logs/stdio#L3`, "This may be the first error", searchLog],
+  "build with an HTML log": ["full", `${BUILD}/steps/2/logs/report`, "report"],
+  "build with a log that nobody knows": ["full", `${BUILD}/steps/2/logs/nothing`, "has no log"],
   "build that runs": ["full", "/builders/macos/builds/3/steps/1", "waiting for a lock"],
   "build without steps": ["full", "/builders/docs/builds/1", "No step has begun yet"],
   now: ["full", "/now", "Waiting for a lock"],
@@ -60,6 +63,7 @@ async function fill(writer) {
   await writer.finishStep(step.stepid);
   const compile = await writer.step(build.buildid, "compile");
   await writer.say(compile.stepid, `a state without a space: ${"/path".repeat(60)}`);
+  await fillLogs(writer, compile.stepid);
   await writer.finishStep(compile.stepid, "FAILURE");
   await writer.finishBuild(build.buildid, "FAILURE");
   const macos = await writer.builder("macos", { tags: ["release"] });
@@ -70,6 +74,27 @@ async function fill(writer) {
   await writer.build(await writer.builder("docs"));
   await writer.past(await writer.builder("a-name-of-a-builder-that-is-much-longer-than-there-is-room-on-a-phone"), "SKIPPED");
   await writer.builder("windows");
+}
+
+// A log with each stream, each colour as text and as ground, links and a long line; and one of HTML.
+async function fillLogs(writer, stepid) {
+  const { logid } = await writer.log(stepid);
+  await writer.append(logid, "make all\n", "HEADER");
+  await writer.append(logid, `see https://example.org/log ${"and so on ".repeat(60)}\n`);
+  for (const code of [30, 40, 90, 100]) {
+    for (let color = code; color < code + 8; color += 1) await writer.append(logid, `\x1b[${color}mcolour ${color}\x1b[0m \x1b[2mdim\x1b[0m\n`);
+  }
+  await writer.append(logid, "src/main.c:4: error: no such thing\n", "STDERR");
+  await writer.finishLog(logid);
+  const report = await writer.log(stepid, "report", "HTML");
+  await writer.append(report.logid, "<!doctype html><html lang=en><title>Report</title><main><h1>Report</h1></main></html>\n");
+  await writer.finishLog(report.logid);
+}
+
+async function searchLog(page) {
+  await page.getByLabel("Search in this log").fill("colour 3");
+  await page.keyboard.press("Enter");
+  await page.locator(".is-current").waitFor();
 }
 
 // In the page: what axe-core finds, by rule and selector. Its rules for AAA ask for more than this page promises.
@@ -122,9 +147,10 @@ const noteFocus = () => {
   addEventListener("focusin", ({ target }) => window.reached.add(target));
   document.activeElement?.blur();
 };
-// In the page: what can be used and never got the focus.
+// In the page: what can be used and never got the focus. A log may have a million lines: the keyboard scrolls them as one,
+// and the field "Line" leads to each as its number does.
 const missed = () => [...document.querySelectorAll("a[href], button, input, select, textarea, summary, [tabindex]:not(main)")]
-  .filter((element) => !window.reached.has(element) && element.getClientRects().length > 0)
+  .filter((element) => !element.matches(".log-number") && !window.reached.has(element) && element.getClientRects().length > 0)
   .map((element) => element.outerHTML.slice(0, 120));
 // In the page: what has the focus, and whether a person sees it.
 const focused = () => {

@@ -5,6 +5,7 @@ import { after, before, test } from "node:test";
 import { launchBrowser } from "../chromium.mjs";
 import { TIMEOUT, start } from "../server.mjs";
 import { openTab, shows, status } from "./browser.mjs";
+import { found, search } from "./logs.mjs";
 
 const LIST = fileURLToPath(new URL("../../../assets/page/documents.json", import.meta.url));
 let server, browser;
@@ -29,6 +30,21 @@ test("every view is live", async () => {
     await status(page, "Live");
     await shows(page.locator("main"), text);
   }
+  assert.deepEqual(faults, []);
+  await page.close();
+});
+
+test("a log is read, searched and followed", async () => {
+  const { page, faults } = await openTab(browser);
+  await page.goto(`${server.origin}/builders/runtests-linux/builds/1`);
+  await page.locator(".step-link", { hasText: "compile" }).click();
+  await shows(page.locator(".log-lines"), "in dir");
+  await search(page).fill("in dir");
+  await page.keyboard.press("Enter");
+  await shows(found(page), "1 of 1");
+  await page.goto(`${server.origin}/now`);
+  await page.locator(".run-step a").first().click();
+  await page.locator(".log-text").first().waitFor();
   assert.deepEqual(faults, []);
   await page.close();
 });

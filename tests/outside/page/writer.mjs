@@ -60,6 +60,21 @@ export class Writer {
     return this.run("mutation ($id: Int!, $r: Results!) { finishBuild(buildid: $id, results: $r) { cursor } }", { id: buildid, r: results });
   }
 
+  // A log; `type` is of LogType.
+  async log(stepid, name = "stdio", type = "STDIO") {
+    const add = "mutation ($id: Int!, $name: String!, $type: LogType!) { addLog(stepid: $id, name: $name, type: $type) { log { logid slug } } }";
+    return (await this.run(add, { id: stepid, name, type })).addLog.log;
+  }
+
+  append(logid, content, stream = "STDOUT") {
+    const append = "mutation ($id: Int!, $content: String!, $stream: LogStream!) { appendLog(logid: $id, content: $content, stream: $stream) { log { numLines } } }";
+    return this.run(append, { id: logid, content, stream });
+  }
+
+  finishLog(logid) {
+    return this.run("mutation ($id: Int!) { finishLog(logid: $id) { log { complete } } }", { id: logid });
+  }
+
   // A build that has ended, with these steps.
   async past(builderid, results = "SUCCESS", steps = []) {
     const build = await this.build(builderid);

@@ -16,9 +16,12 @@ interface Props {
   name: string;
   number: number;
   step: number | undefined;
+  /** The slug of the log that is open below the step, and the line that is led to. */
+  log: string | undefined;
+  line: number | undefined;
 }
 
-export function BuildView({ name, number, step: chosen }: Props) {
+export function BuildView({ name, number, step: chosen, log, line }: Props) {
   const { model, status, retry } = useFollowed(() => new BuildModel(name, number), `${name}/${number}`);
   const { build } = model;
   useSeconds(build !== undefined && !build.complete);
@@ -39,7 +42,7 @@ export function BuildView({ name, number, step: chosen }: Props) {
       {build !== undefined && (
         <>
           <Head model={model} />
-          <Waterfall model={model} steps={steps} chosen={chosen} />
+          <Waterfall model={model} steps={steps} chosen={chosen} log={log} line={line} isLive={status.is === "live"} />
           <Hidden steps={all} shows={showsHidden} set={setShowsHidden} />
         </>
       )}
@@ -80,7 +83,16 @@ function expectation(expected: string): string {
   return left > 0 ? `some ${duration(left)} to go` : `${duration(-left)} longer than it should`;
 }
 
-function Waterfall({ model, steps, chosen }: { model: BuildModel; steps: readonly PageStep[]; chosen: number | undefined }) {
+interface WaterfallProps {
+  model: BuildModel;
+  steps: readonly PageStep[];
+  chosen: number | undefined;
+  log: string | undefined;
+  line: number | undefined;
+  isLive: boolean;
+}
+
+function Waterfall({ model, steps, chosen, log, line, isLive }: WaterfallProps) {
   const { build, lastSuccess, name, number } = model;
   const before = useMemo(
     () => new Map(lastSuccess?.steps.map((step) => [step.name, step])),
@@ -118,6 +130,7 @@ function Waterfall({ model, steps, chosen }: { model: BuildModel; steps: readonl
             path={buildPath(name, number, step.number)}
             closedPath={buildPath(name, number)}
             isChosen={step.number === chosen}
+            open={step.number === chosen ? { logs: model.logsOf(step.stepid), slug: log, line, isLive } : undefined}
             now={step.complete ? 0 : Math.floor(serverNow() / 1_000)}
           />
         ))}

@@ -6,11 +6,13 @@ import {
   type BuildPageEventsSubscription,
   type BuildPageQuery,
   type HistoryBuildFragment,
+  type PageLogFragment,
   type PageStepFragment,
 } from "../gql/graphql";
 import type { Model } from "../parts/use_followed";
 
 export type PageStep = PageStepFragment;
+export type PageLog = PageLogFragment;
 export type BuildEvent = BuildPageEventsSubscription["events"];
 type LastSuccess = NonNullable<BuildPageQuery["builder"]>["lastSuccess"]["nodes"][number];
 
@@ -22,6 +24,8 @@ export class BuildModel implements Model<BuildEvent> {
   found: Found = "unknown";
   build: HistoryBuildFragment | undefined;
   steps = new Map<number, PageStep>();
+  /** The logs of all steps, by logid. */
+  logs = new Map<number, PageLog>();
   lastSuccess: LastSuccess | undefined;
   /** The builder's newest build. */
   newest: number | undefined;
@@ -40,10 +44,16 @@ export class BuildModel implements Model<BuildEvent> {
       this.found = "build";
       this.build = build;
       this.steps = new Map(steps.map((step) => [step.stepid, step]));
+      this.logs = new Map(steps.flatMap(({ logs }) => logs.map((log) => [log.logid, log])));
       this.lastSuccess = builder.lastSuccess.nodes[0];
       this.newest = builder.last.nodes[0]?.number;
     }
     this.changed();
+  }
+
+  /** The logs of a step, in the order in which they were added. */
+  logsOf(stepid: number): PageLog[] {
+    return [...this.logs.values()].filter((log) => log.stepid === stepid).sort((a, b) => a.logid - b.logid);
   }
 
   variables() {
@@ -58,6 +68,7 @@ export class BuildModel implements Model<BuildEvent> {
   apply(event: BuildEvent): void {
     if (event.__typename === "BuildEvent") this.build = event.build;
     if (event.__typename === "StepEvent") this.steps.set(event.step.stepid, event.step);
+    if (event.__typename === "LogEvent") this.logs.set(event.log.logid, event.log);
   }
 }
 

@@ -1,12 +1,20 @@
 // A step of a build: its bar on the time axis, and, when it is open, all that is known of it.
 import { memo } from "preact/compat";
+import { StepLogs } from "../log/step_logs";
 import { Sign, resultClass, resultWord } from "../parts/sign";
 import { duration, exact, secondsBetween } from "../time";
-import type { Axis, PageStep, Span } from "./build_model";
+import type { Axis, PageLog, PageStep, Span } from "./build_model";
 
 interface Ghost {
   startedAt: string | null;
   completeAt: string | null;
+}
+
+interface Open {
+  logs: readonly PageLog[];
+  slug: string | undefined;
+  line: number | undefined;
+  isLive: boolean;
 }
 
 interface Props {
@@ -18,12 +26,14 @@ interface Props {
   /** The address of the build without a chosen step. */
   closedPath: string;
   isChosen: boolean;
+  /** What is open below the chosen step. */
+  open: Open | undefined;
   /** The second in which a step that runs is drawn, 0 for one that has ended. */
   now: number;
 }
 
 /** A build has dozens of steps, of which one or two change. */
-export const StepRow = memo(function StepRow({ step, axis, ghost, path, closedPath, isChosen }: Props) {
+export const StepRow = memo(function StepRow({ step, axis, ghost, path, closedPath, isChosen, open }: Props) {
   return (
     <li data-step={step.number} class={isChosen ? "step is-chosen" : "step"}>
       <a class="step-link" href={isChosen ? closedPath : path} aria-expanded={isChosen}>
@@ -38,6 +48,7 @@ export const StepRow = memo(function StepRow({ step, axis, ghost, path, closedPa
         <span class="spoken">{step.complete ? resultWord(step.results) : stageOf(step)}</span>
       </a>
       {isChosen && <Details step={step} />}
+      {open !== undefined && <StepLogs step={step} path={path} {...open} />}
     </li>
   );
 });
