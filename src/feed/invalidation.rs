@@ -32,7 +32,7 @@ impl Feed {
     pub(crate) async fn start_cache(&self) -> Result<()> {
         self.cache().prepare();
         let db = self.0.db.watching();
-        let newest = event_bookmark::newest(&db.reader().await?).await?;
+        let newest = event_bookmark::newest(db.dialect(), &db.reader().await?).await?;
         let mut dispatcher = self.dispatcher();
         let at = dispatcher.follow(newest);
         self.cache().start(at.position, newest.position);
@@ -64,7 +64,7 @@ impl Feed {
                 }
                 EventObject::Step(step) => keys.extend(touched_by_step(step.id, step.buildid)),
                 // Rows of logs are not kept.
-                EventObject::Log(_) => {}
+                EventObject::Log { .. } => {}
                 EventObject::Gap(_) => are_all_known = false,
             }
         }
