@@ -34,7 +34,7 @@ pub(crate) async fn warm(client: &Client, query: &str) -> Value {
         client.data(query, json!({})).await;
         let after = samples(client).await;
         let grown = |name: &str| after[name] - before[name];
-        grown("cache_hits_total") > 0.0 && grown("cache_misses_total") == 0.0
+        grown("cache_hits_total") > 0.0 && grown("cache_misses_total") <= 0.0
     })
     .await;
     client.data(query, json!({})).await
@@ -62,7 +62,7 @@ async fn without_room_nothing_is_kept() {
     }
     let samples = samples(&client).await;
     for name in ["cache_hits_total", "cache_misses_total", "cache_bytes"] {
-        assert_eq!(samples[name], 0.0, "{name}");
+        assert!(samples[name] <= 0.0, "{name}");
     }
 }
 
@@ -72,7 +72,7 @@ async fn what_is_too_large_is_not_kept() {
     for _ in 0..20 {
         client.data(BUILD, json!({})).await;
     }
-    assert_eq!(counter(&client, "cache_bytes").await, 0.0);
+    assert!(counter(&client, "cache_bytes").await <= 0.0);
 }
 
 #[tokio::test]

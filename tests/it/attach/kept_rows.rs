@@ -30,7 +30,7 @@ async fn cool(client: &Client) {
             client.data(STEP, json!({})).await;
         }
         let after = samples(client).await;
-        after["cache_hits_total"] == before && after["cache_bytes"] == 0.0
+        after["cache_hits_total"] <= before && after["cache_bytes"] <= 0.0
     })
     .await;
 }

@@ -4,6 +4,7 @@
 
 use std::{
     collections::HashMap,
+    mem,
     net::SocketAddr,
     sync::{
         Arc,
@@ -311,7 +312,8 @@ async fn check(flags: &[&str]) -> Checks {
         hits: 0.0,
     };
     for server in &servers {
-        check_readings(&sql, &server.readings.lock().split_off(0)).await;
+        let readings = mem::take(&mut *server.readings.lock());
+        check_readings(&sql, &readings).await;
         checks.requests += server.requests.load(Ordering::Relaxed);
         checks.hits += samples(&server.client).await["cache_hits_total"];
     }
@@ -328,5 +330,5 @@ async fn nobody_reads_older_than_told_with_a_cache() {
 #[tokio::test(flavor = "multi_thread")]
 async fn nobody_reads_older_than_told_without_a_cache() {
     let Checks { requests, hits } = check(&["--cache-bytes", "0"]).await;
-    assert!(requests > 0 && hits == 0.0, "{hits} hits");
+    assert!(requests > 0 && hits <= 0.0, "{hits} hits");
 }
