@@ -53,12 +53,11 @@ pub(crate) async fn watch(config: WatchConfig) -> Result<ExitCode, CommandError>
         reason: escape(&reason).into_owned(),
     };
     // A task of its own, since writing may block: a signal must end it even then.
-    let mut following = match new_log_follower(&config) {
-        Some(follower) => tokio::spawn(follower.run()),
-        None => {
-            let follower = new_follower(&config).map_err(|error| cannot(error.to_string()))?;
-            tokio::spawn(follower.run())
-        }
+    let mut following = if let Some(follower) = new_log_follower(&config) {
+        tokio::spawn(follower.run())
+    } else {
+        let follower = new_follower(&config).map_err(|error| cannot(error.to_string()))?;
+        tokio::spawn(follower.run())
     };
     let ending = select! {
         end = &mut following => match end {

@@ -141,7 +141,7 @@ mod tests {
     #[test]
     fn all_that_a_row_has_is_plain() {
         let of_build = ["builder", "currentStep", "expectedCompleteAt", "steps"];
-        assert_eq!(others::<Log>(), ["step"]);
+        assert_eq!(others::<Log>(), ["lines", "search", "step"]);
         assert_eq!(others::<Step>(), ["build", "log", "logs"]);
         assert_eq!(others::<Build>(), of_build);
         assert_eq!(others::<Builder>(), ["build", "builds", "stats", "tags"]);

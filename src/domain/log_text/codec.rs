@@ -112,6 +112,10 @@ impl ChunkDecoder {
     /// A frame that need not say how long its text is.
     fn zstd<'c>(&mut self, content: &[u8]) -> Result<Cow<'c, [u8]>, ChunkFault> {
         const BROKEN: ChunkFault = ChunkFault::Broken("zstd");
+        // For the library, nothing is no frame, and no error.
+        if content.is_empty() {
+            return Err(BROKEN);
+        }
         let zstd = match &mut self.zstd {
             Some(zstd) => zstd,
             none => none.insert(bulk::Decompressor::new().map_err(|_| BROKEN)?),

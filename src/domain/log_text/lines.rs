@@ -26,7 +26,7 @@ pub(crate) fn stored_lines(
 ) -> impl Iterator<Item = StoredLine<'_>> {
     let count = i64::from(last_line) - i64::from(first_line) + 1;
     let count = usize::try_from(count).unwrap_or_default();
-    (first_line..).zip(text.splitn(count, |byte| *byte == b'\n'))
+    (first_line..=i32::MAX).zip(text.splitn(count, |byte| *byte == b'\n'))
 }
 
 /// Divides a stored line into its stream and the text. A line of a log without streams, or with

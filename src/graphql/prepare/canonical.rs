@@ -394,7 +394,7 @@ mod tests {
             "{ node(id: 1) { id ... on Build { n: number } ... on Step { n: number id } } }",
             json!({}),
             "{node(id:\"1\",){...Build{id()n:number():__typename()}\
-             ...Builder{id():__typename()}...Step{id()n:number():__typename()}}}",
+             ...Builder{id():__typename()}...Log{id():__typename()}...Step{id()n:number():__typename()}}}",
         )]);
     }
 }
