@@ -76,9 +76,11 @@ async fn a_taken_slug_is_counted_on_and_each_step_counts_alone() {
 async fn a_long_text_is_cut_into_chunks_without_holes() {
     let (server, client) = with_step(&["--max-document-bytes", "2000000"]).await;
     add_log(&client, "stdio").await;
-    let content: String = (0..2_000)
-        .map(|n| format!("{n} {}\n", "x".repeat(100)))
-        .collect();
+    let lines = (0..2_000).map(|n| format!("{n} {}", "x".repeat(100)));
+    let content = lines.collect::<Vec<_>>().join(
+        "
+",
+    );
     append(&client, 1, &content).await;
     append(&client, 1, &"é".repeat(5_000)).await;
     let sql = server.sql().await;
