@@ -6,6 +6,8 @@ pub(crate) mod ending;
 pub(crate) mod follow;
 pub(crate) mod frame;
 pub(crate) mod line;
+pub(crate) mod log_follow;
+pub(crate) mod log_line;
 pub(crate) mod row;
 pub(crate) mod screen;
 pub(crate) mod session;
@@ -27,8 +29,13 @@ use crate::{
     domain::command_error::CommandError,
     log::TARGET,
     watch::{
-        document::WatchedPart, ending::Ending, follow::Follower, line::escape,
-        session::WatchSession, view::View,
+        document::WatchedPart,
+        ending::Ending,
+        follow::Follower,
+        line::escape,
+        log_follow::{LogFollower, LogName},
+        session::WatchSession,
+        view::View,
     },
 };
 
@@ -45,9 +52,14 @@ pub(crate) async fn watch(config: WatchConfig) -> Result<ExitCode, CommandError>
         // It may have what the server said.
         reason: escape(&reason).into_owned(),
     };
-    let follower = new_follower(&config).map_err(|error| cannot(error.to_string()))?;
     // A task of its own, since writing may block: a signal must end it even then.
-    let mut following = tokio::spawn(follower.run());
+    let mut following = match new_log_follower(&config) {
+        Some(follower) => tokio::spawn(follower.run()),
+        None => {
+            let follower = new_follower(&config).map_err(|error| cannot(error.to_string()))?;
+            tokio::spawn(follower.run())
+        }
+    };
     let ending = select! {
         end = &mut following => match end {
             Ok(ending) => ending.map_err(cannot)?,
@@ -69,6 +81,16 @@ pub(crate) async fn watch(config: WatchConfig) -> Result<ExitCode, CommandError>
             "the build is complete, with results that are none of the seven".to_owned(),
         )),
     }
+}
+
+fn new_log_follower(config: &WatchConfig) -> Option<LogFollower> {
+    let name = LogName {
+        builder: config.builder.clone()?,
+        build: config.build?,
+        log: config.follow_log.clone()?,
+    };
+    let (address, token) = (config.url.clone(), config.token.clone());
+    Some(LogFollower::new(address, token, name))
 }
 
 fn new_follower(config: &WatchConfig) -> std::io::Result<Follower> {

@@ -1,5 +1,5 @@
-//! The change feed: triggers on `builders`, `builds`, `steps` and `logs` write one event per change, in the
-//! transaction that makes it.
+//! The change feed: triggers on `builders`, `builds`, `steps` and `logs` write one event per change,
+//! in the transaction that makes it.
 //!
 //! The same objects stand in our own database and in a Buildbot master's that is attached. So the
 //! triggers read only NEW and OLD, nothing in them can refuse a write (no constraint, no foreign

@@ -54,8 +54,8 @@ impl LogWorkers {
         self.count
     }
 
-    /// Runs some work in a thread, once there is one for it. The permit is kept until the work ends,
-    /// even if nobody waits for that.
+    /// Runs some work in a thread, once there is one for it. The permit is kept until the work
+    /// ends, even if nobody waits for that.
     ///
     /// # Errors
     /// The work panicked.

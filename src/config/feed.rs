@@ -31,7 +31,7 @@ pub(crate) struct FeedConfig {
         hide_short_help = true,
     )]
     pub(crate) feed_keep_events: i64,
-    /// How often old events and idempotency keys are looked for, in seconds
+    /// How often old events, idempotency keys and logs are looked for, in seconds
     #[arg(
         long,
         env = "BUILDBOT_GRAPHQL_FEED_PRUNE_SECONDS",

@@ -33,6 +33,10 @@ pub(crate) struct WatchConfig {
         value_parser = whole::<i64>(1..=MOST_NUMBER),
     )]
     pub(crate) build: Option<i64>,
+    /// Print this log of that build and follow it to its end: STEP/LOG, or LOG of the last step
+    /// that has one
+    #[arg(long, env = "BUILDBOT_GRAPHQL_FOLLOW_LOG", value_name = "NAME")]
+    pub(crate) follow_log: Option<String>,
     /// End when that build is complete, with an exit status by its results: 0 for SUCCESS and
     /// WARNINGS, 12 FAILURE, 13 SKIPPED, 14 EXCEPTION, 15 RETRY, 16 CANCELLED
     #[arg(long, env = "BUILDBOT_GRAPHQL_WAIT", value_parser = switch)]
@@ -73,6 +77,16 @@ impl WatchConfig {
                 );
             }
             _ => {}
+        }
+        if let Some(name) = &self.follow_log {
+            if self.build.is_none() {
+                return Err(format!(
+                    "--follow-log {name}: give --builder NAME and --build N, the build that has it"
+                ));
+            }
+            if self.wait {
+                return Err(format!("--follow-log {name}: not with --wait"));
+            }
         }
         if let (Some(seconds), false) = (self.timeout, self.wait) {
             return Err(format!("--timeout {seconds}: only with --wait"));

@@ -1,5 +1,5 @@
-//! The ids of builders, builds, steps and logs, and the position of an event, as types that cannot be
-//! mixed up.
+//! The ids of builders, builds, steps and logs, and the position of an event, as types that cannot
+//! be mixed up.
 
 use sea_orm::DeriveValueType;
 use serde::{Deserialize, Serialize};

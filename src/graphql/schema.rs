@@ -84,8 +84,8 @@ directive @stream(
 
 /// What introspection says of the whole.
 const DESCRIPTION: &str = "\
-Buildbot's builders, builds, steps and logs: queries read them, mutations are Buildbot's update methods, and events \
-streams every change of them.
+Buildbot's builders, builds, steps and logs: queries read them, mutations are Buildbot's update methods, and subscriptions \
+(events, stepEvents) stream every change.
 Lists come in pages of 50 rows, at most 500 (first, last), but a build's steps all at once, at most 10,000 (limit). \
 A where holds at most 1,000 conditions and values, 20 deep. An operation is also limited in size, depth, cost and \
 time, and a caller in its rate: an error LIMIT_EXCEEDED or RATE_LIMITED names the setting and its value.

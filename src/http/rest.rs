@@ -36,7 +36,7 @@ use crate::{
     http::rest::{
         log_text::LogTextRequest,
         parameters::Parameters,
-        path::ResourcePath,
+        path::{LogTextForm, ResourcePath},
         response::{RestError, ok},
     },
     rate_limit::limiter::MIN_COST,
@@ -118,7 +118,12 @@ async fn respond(
             parameters: &parameters,
             form: *form,
         };
-        return log_text::respond(app, db, log, ask).await;
+        return match form {
+            LogTextForm::Contents => log_chunk::respond(app, db, log, &ask).await,
+            LogTextForm::Raw | LogTextForm::RawInline => {
+                log_text::respond(app, db, log, &ask).await
+            }
+        };
     }
     let body = read(app, db, &path, &parameters).await?;
     // Each row costs one more point, and their number is known only now.

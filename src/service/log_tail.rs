@@ -93,12 +93,12 @@ impl Drop for FollowedLog {
 
 /// One who follows a log.
 #[derive(Debug)]
-pub(crate) struct Follower {
+pub(crate) struct TailReceiver {
     _log: Arc<FollowedLog>,
     news: broadcast::Receiver<TailNews>,
 }
 
-impl Follower {
+impl TailReceiver {
     /// What comes next. `None` where this follower has missed something.
     pub(crate) async fn next(&mut self) -> Option<TailNews> {
         match self.news.recv().await {
@@ -115,7 +115,7 @@ impl LogTails {
     ///
     /// # Errors
     /// Those of the feed.
-    pub(crate) async fn follow(&self, app: &App, logid: LogId) -> Result<Follower> {
+    pub(crate) async fn follow(&self, app: &App, logid: LogId) -> Result<TailReceiver> {
         if let Some(follower) = self.join(logid) {
             return Ok(follower);
         }
@@ -135,14 +135,14 @@ impl LogTails {
     }
 
     /// Follows with those who do already.
-    fn join(&self, logid: LogId) -> Option<Follower> {
+    fn join(&self, logid: LogId) -> Option<TailReceiver> {
         let log = self.0.lock().get(&logid)?.upgrade()?;
         // Subscribed first: what the task sends before it ends is received.
         let news = log.news.subscribe();
-        (!log.has_ended.load(Ordering::Acquire)).then_some(Follower { _log: log, news })
+        (!log.has_ended.load(Ordering::Acquire)).then_some(TailReceiver { _log: log, news })
     }
 
-    fn begin(&self, app: &App, logid: LogId, events: LiveEvents) -> Follower {
+    fn begin(&self, app: &App, logid: LogId, events: LiveEvents) -> TailReceiver {
         let (news, receiver) = broadcast::channel(KEPT_BATCHES);
         let gone = app.stop.child_token();
         let has_ended = Arc::<AtomicBool>::default();
@@ -161,7 +161,7 @@ impl LogTails {
             has_ended,
         };
         app.tasks.spawn(task.run_until(gone, events));
-        Follower {
+        TailReceiver {
             _log: log,
             news: receiver,
         }

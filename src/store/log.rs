@@ -4,9 +4,9 @@ use std::collections::{HashMap, HashSet};
 
 use sea_orm::{
     ActiveValue::{NotSet, Set},
-    Condition, QuerySelect,
+    Condition, QuerySelect, QueryTrait,
     entity::prelude::*,
-    sea_query::{ExprTrait, SelectStatement},
+    sea_query::ExprTrait,
 };
 use serde::{Deserialize, Serialize};
 
@@ -17,10 +17,12 @@ use crate::{
         id::{LogId, StepId},
         log::{LogField, LogType, free_slug, slug_of},
         offset_page::{OffsetPage, OffsetPageArgs},
+        step::StepField,
     },
     store::{
         db::{database::Db, dialect::SqlDialect, transaction::Txn},
         query::{
+            compare::value_test,
             field::{FilterField, ListedEntity},
             page,
             per_parent::{all_of, pages_of},
@@ -96,11 +98,14 @@ impl ListedEntity for Entity {
     const TABLE: &'static str = "logs";
 }
 
+/// The id of the build of a log's step.
+const BUILDID: &str = "(SELECT steps.buildid FROM steps WHERE steps.id = logs.stepid)";
+
 impl FilterField for LogField {
     fn sql(self, _dialect: SqlDialect) -> Expr {
         let column = |column| Expr::col((Entity, column));
         column(match self {
-            Self::Buildid => return step::buildid_of("logs.stepid"),
+            Self::Buildid => return Expr::cust(BUILDID),
             Self::Logid => Column::Id,
             Self::Stepid => Column::Stepid,
             Self::Name => Column::Name,
@@ -124,13 +129,15 @@ impl FilterField for LogField {
             return None;
         }
         // The steps are looked up first: their index finds a build's among millions of logs.
-        let steps = step::of_builds_by_id(dialect, test);
-        Some(Condition::all().add(of_steps_where(steps)))
+        let steps = of_steps_where(value_test(dialect, StepField::Buildid, test));
+        Some(Condition::all().add(steps))
     }
 }
 
-/// Whether the step of a log is one of these.
-pub(crate) fn of_steps_where(steps: SelectStatement) -> Expr {
+/// Whether the step of a log passes.
+pub(crate) fn of_steps_where(passes: Condition) -> Expr {
+    let steps = step::Entity::find().select_only().column(step::Column::Id);
+    let steps = steps.filter(passes).into_query();
     Expr::col((Entity, Column::Stepid)).in_subquery(steps)
 }
 

@@ -269,9 +269,9 @@ fn sources(dialect: SqlDialect, query: &SnapshotQuery) -> VecDeque<Source> {
     });
     let logs = query.logs.as_ref().map(|filter| {
         let mut rows = select::<log::Entity>(dialect, filter);
-        rows.and_where_option(steps_of.map(|of_builders| {
-            log::of_steps_where(step::ids_where(Condition::all().add(of_builders)))
-        }));
+        rows.and_where_option(
+            steps_of.map(|of_builders| log::of_steps_where(Condition::all().add(of_builders))),
+        );
         Source {
             noun: Noun::Log,
             rows,

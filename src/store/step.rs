@@ -4,9 +4,9 @@ use std::collections::{HashMap, HashSet};
 
 use sea_orm::{
     ActiveValue::{NotSet, Set},
-    Condition, DbBackend, QuerySelect, QueryTrait,
+    Condition, DbBackend, QuerySelect,
     entity::prelude::*,
-    sea_query::{ExprTrait, SelectStatement},
+    sea_query::ExprTrait,
 };
 use serde::{Deserialize, Serialize};
 
@@ -25,7 +25,6 @@ use crate::{
         build,
         db::{database::Db, dialect::SqlDialect, transaction::Txn},
         query::{
-            compare::value_test,
             count,
             field::{FilterField, ListedEntity, flag, utf8_bytes},
             page,
@@ -208,24 +207,6 @@ impl From<StepChange> for ActiveModel {
         }
         row
     }
-}
-
-/// Selects the ids of the steps whose build's id passes a test.
-pub(crate) fn of_builds_by_id(dialect: SqlDialect, test: &Test) -> SelectStatement {
-    ids_where(value_test(dialect, StepField::Buildid, test))
-}
-
-/// Selects the ids of the steps that pass.
-pub(crate) fn ids_where(passes: Condition) -> SelectStatement {
-    let select = Entity::find().select_only().column(Column::Id);
-    select.filter(passes).into_query()
-}
-
-/// The id of the build of the step that a column names; null if there is no such step.
-pub(crate) fn buildid_of(stepid: &str) -> Expr {
-    Expr::cust(format!(
-        "(SELECT steps.buildid FROM steps WHERE steps.id = {stepid})"
-    ))
 }
 
 /// The steps with these ids.

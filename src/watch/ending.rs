@@ -8,6 +8,8 @@ const RESULTS: u8 = 10;
 pub(crate) enum Ending {
     /// The build is complete, with these results.
     Complete(Option<String>),
+    /// The log that is followed is finished.
+    LogFinished,
     /// Nobody reads standard output any more.
     Unread,
     /// It took longer than `--timeout`, so many seconds.
@@ -20,7 +22,7 @@ impl Ending {
     /// The exit status; `None` for results that are unknown.
     pub(crate) fn status(&self) -> Option<u8> {
         match self {
-            Self::Unread => Some(0),
+            Self::Unread | Self::LogFinished => Some(0),
             // As the command `timeout` does.
             Self::TimedOut(_) => Some(124),
             // As shells do.

@@ -1,5 +1,6 @@
 //! The change feed in a Buildbot master's database: installed, followed, lost and removed again.
 
+mod earlier_columns;
 mod earlier_feed;
 mod master_safety;
 mod missing_nouns;
@@ -128,6 +129,7 @@ const BUILDER_TRIGGERS: &[&str] = &[
 ];
 const BUILD_TRIGGERS: &[&str] = &["graphql_builds_insert", "graphql_builds_update"];
 const STEP_TRIGGERS: &[&str] = &["graphql_steps_insert", "graphql_steps_update"];
+const LOG_TRIGGERS: &[&str] = &["graphql_logs_insert", "graphql_logs_update"];
 
 fn expected(verb: &str) -> Vec<String> {
     let mut parts = vec!["table graphql_events", "table graphql_feed"];
@@ -135,7 +137,12 @@ fn expected(verb: &str) -> Vec<String> {
         parts.push("table graphql_lost");
     }
     let mut parts: Vec<String> = parts.into_iter().map(str::to_owned).collect();
-    for triggers in [BUILDER_TRIGGERS, BUILD_TRIGGERS, STEP_TRIGGERS] {
+    for triggers in [
+        BUILDER_TRIGGERS,
+        BUILD_TRIGGERS,
+        STEP_TRIGGERS,
+        LOG_TRIGGERS,
+    ] {
         let mut add = |what| parts.extend(triggers.iter().map(|name| format!("{what} {name}")));
         if kind() == Kind::Postgres {
             add("function");

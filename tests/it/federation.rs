@@ -88,12 +88,12 @@ async fn a_malformed_representation_is_an_error_in_its_place() {
         (
             json!({ "stepid": 1 }),
             ".__typename",
-            "Builder, Build or Step, got none",
+            "Builder, Build, Step or Log, got none",
         ),
         (
             json!({ "__typename": "Query" }),
             ".__typename",
-            "Builder, Build or Step, got \"Query\"",
+            "Builder, Build, Step or Log, got \"Query\"",
         ),
         (
             json!({ "__typename": "Step" }),
@@ -207,6 +207,6 @@ async fn introspection_tells_of_the_entities() {
         .map(|ty| ty["name"].as_str().unwrap())
         .collect();
     names.sort_unstable();
-    assert_eq!(names, ["Build", "Builder", "Step"]);
+    assert_eq!(names, ["Build", "Builder", "Log", "Step"]);
     assert_eq!(data["any"]["kind"], "SCALAR");
 }

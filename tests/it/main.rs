@@ -25,6 +25,7 @@ mod inline_reads;
 mod limits;
 mod loader;
 mod log_text;
+mod log_writing;
 mod master;
 mod memory;
 mod multipart;

@@ -7,6 +7,21 @@ use crate::domain::{
     page_input::{DEFAULT_SIZE, MAX_SIZE},
 };
 
+/// How many lines are assumed to be appended to a log at once.
+pub(crate) const LINES_OF_TAIL: u64 = 10;
+/// How many logs or links a step is assumed to have.
+pub(crate) const FEW: u64 = 2;
+
+/// Whether a field is the rows of a page, whose size is an argument of the field around it.
+pub(crate) fn is_row(on: &str, field: &str) -> bool {
+    let is_connection = on.ends_with("Connection");
+    is_connection && matches!(field, "nodes" | "edges")
+        || matches!(
+            (on, field),
+            ("LogLines", "lines") | ("LogMatches", "matches")
+        )
+}
+
 /// How many rows of a connection are asked for.
 pub(crate) fn page_size(field: &Field) -> u64 {
     let size = |name| number(field, name, MAX_SIZE);

@@ -16,7 +16,7 @@ use crate::{
     graphql::{
         execute::context::ContextExt,
         schema::{
-            log_lines::{LogLines, LogMatches},
+            log_lines::{LogLines, LogMatches, LogStream},
             node,
             plain::{Plain, name_of, plain_leaf, plain_object},
             step::Step,
@@ -42,18 +42,6 @@ pub(crate) enum LogType {
     Html,
     /// The lines were dropped; `numLines` says how many there were.
     Deleted,
-}
-
-/// Where a line comes from.
-#[derive(Enum, Clone, Copy, Debug, PartialEq, Eq)]
-#[graphql(remote = "log::LogStream")]
-pub(crate) enum LogStream {
-    /// The program's standard output; also every line of a log that is not of type STDIO.
-    Stdout,
-    /// The program's standard error.
-    Stderr,
-    /// What Buildbot itself says about the program.
-    Header,
 }
 
 /// A log of a step: lines of text, numbered from 0.
@@ -207,10 +195,6 @@ fn max_page_bytes(ctx: &Context<'_>) -> usize {
 
 plain_leaf! {
     [] LogType, |value, out| out.value(name_of(*value));
-}
-
-plain_leaf! {
-    [] LogStream, |value, out| out.value(name_of(*value));
 }
 
 plain_object! {

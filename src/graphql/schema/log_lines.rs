@@ -1,16 +1,27 @@
 //! The GraphQL types of a log's lines, and of those that a search finds.
 
-use async_graphql::Object;
+use async_graphql::{Enum, Object};
 
 use crate::{
-    domain::log_text::lines::NumberedLine,
+    domain::{log, log_text::lines::NumberedLine},
     graphql::schema::{
-        log::LogStream,
-        plain::{Plain, plain_object},
+        plain::{Plain, name_of, plain_leaf, plain_object},
         text::Text,
     },
     service::{log_lines::LinePage, log_search::MatchPage},
 };
+
+/// Where a line comes from.
+#[derive(Enum, Clone, Copy, Debug, PartialEq, Eq)]
+#[graphql(remote = "log::LogStream")]
+pub(crate) enum LogStream {
+    /// The program's standard output; also every line of a log that is not of type STDIO.
+    Stdout,
+    /// The program's standard error.
+    Stderr,
+    /// What Buildbot itself says about the program.
+    Header,
+}
 
 /// A line of a log.
 pub(crate) struct LogLine(pub(crate) NumberedLine);
@@ -81,6 +92,10 @@ impl LogMatches {
 /// Lines as they are answered.
 pub(crate) fn log_lines(lines: &[NumberedLine]) -> Plain<Vec<LogLine>> {
     Plain(lines.iter().cloned().map(LogLine).collect())
+}
+
+plain_leaf! {
+    [] LogStream, |value, out| out.value(name_of(*value));
 }
 
 plain_object! {

@@ -23,7 +23,7 @@ use crate::{
     },
     service::{
         log_lines::{LineRange, first_line, read_lines},
-        log_tail::{Follower, LogTails, TailNews},
+        log_tail::{LogTails, TailNews, TailReceiver},
     },
     store::{
         db::database::Db,
@@ -77,11 +77,11 @@ plain_object! {
 }
 
 /// A subscriber that follows a log.
-struct Tail {
+struct TailStream {
     app: App,
     db: Db,
     budget: Arc<Budget>,
-    follower: Follower,
+    follower: TailReceiver,
     logid: LogId,
     /// The number of the next line; a negative one counts from the end, and is not known yet.
     at: i32,
@@ -109,7 +109,7 @@ pub(crate) async fn follow(
         return Err(Error::not_found("log", logid));
     }
     let follow = ctx.data_unchecked::<LogTails>().follow(&app, logid);
-    let tail = Tail {
+    let tail = TailStream {
         db: ctx.loaders().db().clone(),
         follower: budget.read(follow, |_| 0).await?,
         app,
@@ -138,7 +138,7 @@ pub(crate) async fn follow(
     }))
 }
 
-impl Tail {
+impl TailStream {
     async fn next(&mut self) -> Result<LogTail> {
         loop {
             if self.is_behind {

@@ -18,7 +18,8 @@ use crate::{
         schema::{
             build::Build,
             builder::Builder,
-            log::{Log, LogStream, LogType},
+            log::{Log, LogType},
+            log_lines::LogStream,
             plain::{Plain, plain_object},
             results::Results,
             scalar::{DateTime, EventCursor},

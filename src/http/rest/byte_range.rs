@@ -10,8 +10,8 @@ pub(crate) enum ByteRange {
 }
 
 impl ByteRange {
-    /// Reads the header's value. `None` for several ranges, for another unit, and for what cannot be
-    /// read: then the whole is sent, as RFC 9110 has it.
+    /// Reads the header's value. `None` for several ranges, for another unit, and for what cannot
+    /// be read: then the whole is sent, as RFC 9110 has it.
     pub(crate) fn parse(value: &str) -> Option<Self> {
         let (unit, range) = value.split_once('=')?;
         if !unit.trim().eq_ignore_ascii_case("bytes") {

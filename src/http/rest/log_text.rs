@@ -18,7 +18,7 @@ use crate::{
     },
     http::rest::{
         byte_range::ByteRange,
-        log, log_chunk,
+        log,
         log_file::{FileNames, file_names},
         parameters::Parameters,
         path::{LogRef, LogTextForm},
@@ -43,24 +43,11 @@ pub(crate) struct LogTextRequest<'r> {
     pub(crate) form: LogTextForm,
 }
 
-/// Answers with the text of a log.
+/// Answers with a log as a file, or with the bytes of it that `Range` asks for.
 ///
 /// # Errors
 /// `NotFound`; a chunk that cannot be read ends the answer where it stands.
 pub(crate) async fn respond(
-    app: &App,
-    db: &Db,
-    log: &LogRef,
-    request: LogTextRequest<'_>,
-) -> Result<Response, RestError> {
-    match request.form {
-        LogTextForm::Contents => log_chunk::respond(app, db, log, &request).await,
-        LogTextForm::Raw | LogTextForm::RawInline => file(app, db, log, &request).await,
-    }
-}
-
-/// Answers with a log as a file, or with the bytes of it that `Range` asks for.
-async fn file(
     app: &App,
     db: &Db,
     log: &LogRef,

@@ -13,6 +13,7 @@ export const TRIGGERS = [
   ["builders_tags", "graphql_builders_tags_insert"], ["builders_tags", "graphql_builders_tags_delete"],
   ["builds", "graphql_builds_insert"], ["builds", "graphql_builds_update"],
   ["steps", "graphql_steps_insert"], ["steps", "graphql_steps_update"],
+  ["logs", "graphql_logs_insert"], ["logs", "graphql_logs_update"],
 ];
 
 // A new database for a master in this folder. `theirs` is its URL for Buildbot, `ours` is ours.

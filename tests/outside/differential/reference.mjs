@@ -63,13 +63,18 @@ const toLiteral = (value, type) =>
 // The rows of a server as the reference's root value. `ask` resolves to the data of a query.
 async function readRows(schema, ask) {
   const rows = {};
-  for (const [list, type] of [["builders", "Builder"], ["builds", "Build"], ["steps", "Step"]]) {
+  const leavesOf = (type) => {
     const fields = Object.values(schema.getType(type).getFields());
-    const leaves = fields.filter((it) => isLeafType(getNamedType(it.type))).map(({ name }) => name).join(" ");
+    return fields.filter((it) => isLeafType(getNamedType(it.type))).map(({ name }) => name).join(" ");
+  };
+  for (const [list, type] of [["builders", "Builder"], ["builds", "Build"], ["steps", "Step"]]) {
+    const leaves = leavesOf(type);
     const urls = type === "Step" ? "urls { name url }" : "";
     const data = await ask(`{ ${list} { edges { cursor node { __typename ${leaves} ${urls} } } } }`);
     rows[list] = data[list].edges.map(({ cursor, node }) => ({ ...node, edgeCursor: cursor }));
   }
+  const logs = (await ask(`{ steps { nodes { logs { __typename ${leavesOf("Log")} } } } }`)).steps.nodes;
+  rows.logs = logs.flatMap((step) => step.logs);
   const figures = "{ builds successRate medianDurationS p95DurationS results { results count } " +
     "steps { name runs failures medianDurationS p95DurationS medianLockWaitS } }";
   const statistics = (await ask(`{ builders { nodes { builderid stats ${figures} } } }`)).builders.nodes;
@@ -85,8 +90,8 @@ async function readRows(schema, ask) {
     Object.assign(pageInfo, { startCursor: edges.at(0)?.cursor, endCursor: edges.at(-1)?.cursor });
     return { nodes, edges, pageInfo, totalCount: nodes.length };
   };
-  const all = [...rows.builders, ...rows.builds, ...rows.steps];
-  const keys = { Builder: "builderid", Build: "buildid", Step: "stepid" };
+  const all = [...rows.builders, ...rows.builds, ...rows.steps, ...rows.logs];
+  const keys = { Builder: "builderid", Build: "buildid", Step: "stepid", Log: "logid" };
   const entity = (representation) => {
     const key = keys[representation?.__typename];
     const { id = null, [key]: number = null } = representation ?? {};
@@ -117,7 +122,16 @@ async function readRows(schema, ask) {
     const running = rows.steps.filter(({ buildid, complete }) => buildid === build.buildid && !complete);
     build.currentStep = build.complete ? null : running.sort((a, b) => b.number - a.number)[0] ?? null;
   }
-  for (const step of rows.steps) step.build = rows.builds.find(({ buildid }) => buildid === step.buildid);
+  for (const step of rows.steps) {
+    step.build = rows.builds.find(({ buildid }) => buildid === step.buildid);
+    step.logs = rows.logs.filter(({ stepid }) => stepid === step.stepid);
+    step.log = ({ slug }) => step.logs.find((log) => log.slug === slug);
+  }
+  for (const log of rows.logs) {
+    log.step = rows.steps.find(({ stepid }) => stepid === log.stepid);
+    // The text was not read.
+    log.lines = log.search = (_, context) => { context.comparable = false; return null; };
+  }
 
   const root = {
     eventCursor,
@@ -127,6 +141,7 @@ async function readRows(schema, ask) {
     },
     build: one("builds", "buildid"),
     step: one("steps", "stepid"),
+    log: one("logs", "logid"),
     node: ({ id }) => all.find((row) => row.id === id),
     nodes: ({ ids }) => ids.map((id) => all.find((row) => row.id === id) ?? null),
     _service,
@@ -142,6 +157,7 @@ async function readRows(schema, ask) {
       if (snapshot) yield { buildEvents: { cursor: eventCursor, kind: "SNAPSHOT", build: rows.builds[0] } };
       await new Promise(() => {});
     },
+    async *logTail() { await new Promise(() => {}); },
     async *events({ snapshot }) {
       const first = { __typename: "BuilderEvent", cursor: eventCursor, kind: "SNAPSHOT", builder: rows.builders[0] };
       if (snapshot) yield { events: first };
