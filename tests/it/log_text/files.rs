@@ -1,4 +1,4 @@
-//! A log as Buildbot's REST API gives it: contents, raw, raw_inline.
+//! A log as REST gives it: `contents`, `raw`, `raw_inline`.
 
 use reqwest::{Method, Response};
 use serde_json::json;

@@ -73,7 +73,7 @@ impl Sql {
 
     /// These bytes as a literal.
     pub(crate) fn bytes(&self, bytes: &[u8]) -> String {
-        let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+        let hex = hex::encode(bytes);
         match self.backend() {
             DbBackend::Postgres => format!("'\\x{hex}'"),
             _ => format!("x'{hex}'"),
