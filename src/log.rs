@@ -17,22 +17,22 @@ const DEFAULT_FILTER: &str = "info,sea_orm_migration=warn";
 
 /// A process's log. Dropped when the process ends, it sends the traces that wait to be sent.
 #[must_use = "the traces end with it"]
-pub(crate) struct Log {
+pub(crate) struct OpenLog {
     #[cfg(feature = "otel")]
     _traces: Option<traces::Traces>,
 }
 
 /// Starts to log.
 #[cfg(not(feature = "otel"))]
-pub(crate) fn start(config: &LogConfig) -> Log {
+pub(crate) fn start(config: &LogConfig) -> OpenLog {
     let lines = lines(config).with_filter(filter(config));
     tracing_subscriber::registry().with(lines).init();
-    Log {}
+    OpenLog {}
 }
 
 /// Starts to log, and to send traces if the environment says where to.
 #[cfg(feature = "otel")]
-pub(crate) fn start(config: &LogConfig) -> Log {
+pub(crate) fn start(config: &LogConfig) -> OpenLog {
     use tracing_subscriber::filter::{FilterExt, filter_fn};
 
     let no_statement = filter_fn(|metadata| !traces::is_statement(metadata));
@@ -51,7 +51,7 @@ pub(crate) fn start(config: &LogConfig) -> Log {
     if let Some(error) = error {
         tracing::warn!(%error, "no traces are sent");
     }
-    Log { _traces: traces }
+    OpenLog { _traces: traces }
 }
 
 /// A layer that writes events as lines.

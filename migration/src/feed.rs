@@ -1,4 +1,4 @@
-//! The change feed: triggers on `builders`, `builds`, `steps` and `logs` write one event per change,
+//! The feed: triggers on `builders`, `builds`, `steps` and `logs` write one event per change,
 //! in the transaction that makes it.
 //!
 //! The same objects stand in our own database and in a Buildbot master's that is attached. So the

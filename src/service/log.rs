@@ -12,6 +12,7 @@ use crate::{
         id::{LogId, StepId},
         log::{LogStream, LogType, check_log_name},
         log_content::{check_content, chunks_of, line_prefix},
+        log_text::codec::RAW,
     },
     service::{
         log_compression,
@@ -83,7 +84,7 @@ pub(crate) async fn append_log(
                     first_line: first,
                     last_line: next - 1,
                     content: chunk.content,
-                    compressed: log_chunk::RAW,
+                    compressed: RAW,
                 });
             }
             log_chunk::insert(txn, rows).await?;

@@ -12,12 +12,12 @@ use crate::{
         id::LogId,
         log::LogType,
         log_content::MAX_CHUNK_BYTES,
-        log_text::codec::compress,
+        log_text::codec::{RAW, compress},
     },
     store::{
         db::transaction::{Txn, Work},
         log,
-        log_chunk::{self, Model, RAW},
+        log_chunk::{self, Model},
     },
 };
 

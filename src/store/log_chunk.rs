@@ -13,9 +13,6 @@ use crate::{
     store::db::{bounded_rows::BoundedRows, database::Db, transaction::Txn},
 };
 
-/// What `compressed` says of content that is stored as it is.
-pub(crate) const RAW: i16 = 0;
-
 /// A row of `logchunks`: neighbouring lines of a log.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "logchunks")]

@@ -221,7 +221,7 @@ async fn two_servers_starting_at_once_create_one_database() {
             .await
             .number("SELECT COUNT(*) AS n FROM graphql_migrations")
             .await;
-        assert_eq!(applied, 6);
+        assert_eq!(applied, 7);
     }
 }
 

@@ -1,4 +1,4 @@
-//! The GraphQL type Step: the fields of its row, its build, its links and logs, and the list of steps.
+//! The GraphQL type Step: the fields of its row, its build, links and logs, and the list of steps.
 
 use std::sync::Arc;
 

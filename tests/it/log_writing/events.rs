@@ -87,7 +87,7 @@ async fn filters_by_log_step_build_and_builder() {
         ("buildid: 1, logid: 3", &[]),
         ("builderid: 2, types: [LOG]", &[3, 3]),
         (r#"builderName: "b", types: [LOG]"#, &[1, 2, 2]),
-        ("complete: true", &[3]),
+        ("types: [LOG], complete: true", &[3]),
         ("types: [LOG], kinds: [NEW]", &[1, 2, 3]),
         ("types: [STEP]", &[0]),
     ] {
