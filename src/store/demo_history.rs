@@ -13,6 +13,7 @@ use crate::{
         error::Result,
         id::{BuildId, BuilderId, LogId, StepId},
         log::LogType,
+        log_text::codec::RAW,
         results::Results,
         step::free_name,
         url::Url,
@@ -170,7 +171,7 @@ async fn add_logs(txn: &Txn, buildid: BuildId, past: &[PastStep]) -> Result<()> 
             first_line: 0,
             last_line: past.num_lines - 1,
             content: past.content.clone(),
-            compressed: log_chunk::RAW,
+            compressed: RAW,
         })
     });
     log_chunk::insert(txn, chunks.collect()).await
