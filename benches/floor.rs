@@ -149,6 +149,10 @@ fn column(row: &PgRow, at: usize) -> Result<Column<'_>> {
     Ok(match NAMES[at] {
         "name" | "stateString" | "urls" => Column::Text(row.try_get(at)?),
         "hidden" => Column::Number(row.try_get::<i16, _>(at)?.into()),
+        "startedAt" | "locksAcquiredAt" | "completeAt" => {
+            let time: Option<i64> = row.try_get(at)?;
+            time.map_or(Column::Null, Column::Number)
+        }
         _ => {
             let number: Option<i32> = row.try_get(at)?;
             number.map_or(Column::Null, |number| Column::Number(number.into()))
