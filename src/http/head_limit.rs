@@ -1,5 +1,5 @@
-//! Limits a request's head exactly: hyper's own limits are those of its buffers,
-//! which take more where it arrives at once.
+//! Limits a request's head exactly: hyper's own limits are those of its buffers, which take more
+//! where it arrives at once.
 
 use axum::{
     extract::Request,
@@ -12,7 +12,6 @@ use axum::{
 pub(crate) const MAX_HEAD: usize = 64 * 1024;
 
 /// Refuses a larger head with 431.
-/// Refuses a request with a longer head.
 pub(crate) fn refuse_long_head(request: &Request) -> Option<Response> {
     if head_length(request) <= MAX_HEAD {
         return None;

@@ -127,11 +127,11 @@ impl RowCache {
         Arc::new(Self::new(0, CacheCounters::default()))
     }
 
-    /// The rows of these keys that may be served now, in the order of the keys.
+    /// The rows of these keys that may be served now, with their bytes, in the order of the keys.
     pub(crate) fn get<T: Any + Send + Sync>(
         &self,
         keys: impl ExactSizeIterator<Item = CacheKey>,
-    ) -> Vec<Option<Arc<T>>> {
+    ) -> Vec<Option<(Arc<T>, usize)>> {
         let count = keys.len();
         if self.max_bytes == 0 {
             return vec![None; count];
@@ -145,11 +145,14 @@ impl RowCache {
             return vec![None; count];
         }
         let rows = keys.map(|key| state.entries.get(&key, now));
-        let rows: Vec<Option<CachedRow>> = rows.collect();
+        let rows: Vec<Option<(CachedRow, usize)>> = rows.collect();
         drop(state);
         // A key stands for rows of one type, so no cast fails.
-        let rows = rows.into_iter().map(|row| row?.downcast::<T>().ok());
-        let rows: Vec<Option<Arc<T>>> = rows.collect();
+        let rows = rows.into_iter().map(|row| {
+            let (row, bytes) = row?;
+            Some((row.downcast::<T>().ok()?, bytes))
+        });
+        let rows: Vec<Option<(Arc<T>, usize)>> = rows.collect();
         let hits = rows.iter().flatten().count();
         self.counters.hits.inc_by(hits as u64);
         self.counters.misses.inc_by((count - hits) as u64);

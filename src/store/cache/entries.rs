@@ -28,6 +28,8 @@ pub(super) type CachedRow = Arc<dyn Any + Send + Sync>;
 
 struct CacheEntry {
     row: CachedRow,
+    row_bytes: usize,
+    /// With what the entry itself takes.
     bytes: usize,
     depends_on: Vec<CacheKey>,
     /// When its read began.
@@ -72,14 +74,14 @@ impl Entries {
         self.forgotten
     }
 
-    /// The row of a key, if it is not too old.
-    pub(super) fn get(&mut self, key: &CacheKey, now: Instant) -> Option<CachedRow> {
+    /// The row of a key and its bytes, if it is not too old.
+    pub(super) fn get(&mut self, key: &CacheKey, now: Instant) -> Option<(CachedRow, usize)> {
         let entry = self.by_key.get(key)?;
         if now.saturating_duration_since(entry.begun) >= MAX_AGE {
             self.remove(key);
             return None;
         }
-        Some(entry.row.clone())
+        Some((entry.row.clone(), entry.row_bytes))
     }
 
     /// Whether none of these keys was forgotten since `forgotten` was so much.
@@ -118,6 +120,7 @@ impl Entries {
         self.bytes += bytes;
         let entry = CacheEntry {
             row,
+            row_bytes,
             bytes,
             depends_on,
             begun,

@@ -46,11 +46,11 @@ where
         let (mut found, mut missing) = (HashMap::with_capacity(asked.len()), Vec::new());
         let mut bytes = 0;
         for (asked, row) in asked.iter().zip(rows) {
-            let Some(row) = row else {
+            let Some((row, row_bytes)) = row else {
                 missing.push(asked.clone());
                 continue;
             };
-            bytes += row.bytes();
+            bytes += row_bytes;
             found.insert(asked.clone(), row);
         }
         db.hold_rows(bytes)?;
