@@ -7,6 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use serde_json::json;
 use tokio::{task::JoinSet, time::sleep};
 
 use crate::{
@@ -93,9 +94,23 @@ impl Audience {
         for socket in &mut *sockets {
             let id = self.lock().counts.len();
             self.lock().counts.push(0);
-            socket.subscribe(buildid, &self.cursor(id)).await?;
+            self.resume(id, socket, buildid).await?;
         }
         Ok(first..first + sockets.len())
+    }
+
+    /// Subscribes a listener's socket to this build, after what the listener has received.
+    pub(crate) async fn resume(
+        &self,
+        listener: usize,
+        socket: &mut Socket,
+        buildid: i64,
+    ) -> Result<()> {
+        // `event` relies on the order of these fields.
+        let query = "subscription($build: Int!, $after: EventCursor!) { stepEvents(where: {buildid: $build}, \
+                     after: $after) { cursor kind step { stateString stepid number name results complete } } }";
+        let variables = json!({ "build": buildid, "after": self.cursor(listener) });
+        socket.subscribe(query, &variables).await
     }
 
     /// Opens this many sockets, subscribes them to this build and reads them until the set of tasks

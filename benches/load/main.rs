@@ -21,6 +21,7 @@ mod resume;
 mod server;
 mod slow;
 mod socket;
+mod tail;
 mod writer;
 
 /// Every error ends the run, so errors need no types.
@@ -66,6 +67,8 @@ enum Mode {
     Reconnect(reconnect::Options),
     /// Honest requests beside clients that send or read a byte a second
     Slow(slow::Options),
+    /// Many tails of one log, some of which are cut each second
+    Tail(tail::Options),
 }
 
 /// What every mode works with.
@@ -121,5 +124,6 @@ async fn run(cli: Cli) -> Result<()> {
         Mode::Resume(options) => resume::run(&bench, &options).await,
         Mode::Reconnect(options) => reconnect::run(&bench, &options).await,
         Mode::Slow(options) => slow::run(&bench, &options).await,
+        Mode::Tail(options) => tail::run(&bench, &options).await,
     }
 }

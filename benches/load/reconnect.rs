@@ -52,9 +52,7 @@ pub(crate) async fn run(bench: &Bench, options: &Options) -> Result<()> {
             let back = async move {
                 let mut socket = Socket::open(address).await?;
                 let target = newest.load(Ordering::Relaxed);
-                socket
-                    .subscribe(build.id, &audience.cursor(listener))
-                    .await?;
+                audience.resume(listener, &mut socket, build.id).await?;
                 while !audience.has_reached(listener, target) {
                     audience.hear(listener, &mut socket).await?;
                 }

@@ -8,7 +8,7 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWriteExt, ReadBuf},
     net::TcpStream,
@@ -79,12 +79,8 @@ impl Socket {
         }
     }
 
-    /// Subscribes to the events of a build after a cursor.
-    pub(crate) async fn subscribe(&mut self, buildid: i64, after: &str) -> Result<()> {
-        // `audience` relies on the order of these fields.
-        let query = "subscription($build: Int!, $after: EventCursor!) { stepEvents(where: {buildid: $build}, \
-                     after: $after) { cursor kind step { stateString stepid number name results complete } } }";
-        let variables = json!({ "build": buildid, "after": after });
+    /// Starts an operation.
+    pub(crate) async fn subscribe(&mut self, query: &str, variables: &Value) -> Result<()> {
         let payload = json!({ "query": query, "variables": variables });
         let message = json!({ "id": "1", "type": "subscribe", "payload": payload });
         self.send(TEXT, message.to_string().as_bytes()).await

@@ -123,6 +123,13 @@ impl Client {
         Ok(Build { id, cursor, steps })
     }
 
+    /// Creates a log of a build's first step.
+    pub(crate) async fn log(&self, build: &Build) -> Result<i64> {
+        let add = "mutation($s: Int!) { addLog(stepid: $s, name: \"stdio\") { log { logid } } }";
+        let variables = json!({ "s": build.steps.first() });
+        self.id(add, variables, "/addLog/log/logid").await
+    }
+
     /// Writes one event that carries the time, and returns its position.
     async fn event(&self, stepid: i64, clock: Clock) -> Result<i64> {
         let query = "mutation($s: Int!, $t: String!) { setStepStateString(stepid: $s, stateString: $t) { cursor } }";

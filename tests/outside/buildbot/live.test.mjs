@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { compareEvents, lastStates, wellFormed } from "./compare.mjs";
 import { ALL, cancels, lastStep, onEach } from "./builds.mjs";
 import { listenToOurs, listenToTheirs, receivedEndOf } from "./listeners.mjs";
+import { sameLogs } from "./log_paths.mjs";
 import { Master } from "./master.mjs";
 import { OurServer, attach } from "./our_server.mjs";
 import { sameAnswers } from "./rest.mjs";
@@ -39,6 +40,7 @@ onEach("every event of a step is heard from both, and both answer the same", asy
       assert.deepEqual(errors?.map(({ extensions }) => extensions.code), ["READ_ONLY"], update);
     }
     await sameAnswers(master, ours);
+    assert(await sameLogs(master, ours) > 1_000);
     await master.stop();
   } finally {
     we?.close();

@@ -5,7 +5,7 @@ import { TIMEOUT } from "../server.mjs";
 
 const TRIES = 3;
 
-// The status and the text of the response.
+// The status, the headers and the text of the response.
 export async function ask(url, { method = "GET", ...options } = {}) {
   for (let tries = method === "GET" ? TRIES : 1; ; tries -= 1) {
     try {
@@ -21,7 +21,7 @@ const once = (url, { body, ...options }) =>
     const asking = request(url, { agent: false, timeout: TIMEOUT, ...options }, (response) => {
       let text = "";
       response.setEncoding("utf8").on("data", (part) => (text += part));
-      response.on("error", failed).on("end", () => answered({ status: response.statusCode, text }));
+      response.on("error", failed).on("end", () => answered({ status: response.statusCode, headers: response.headers, text }));
     });
     asking.on("timeout", () => asking.destroy(new Error("no answer"))).on("error", failed);
     asking.end(body);
