@@ -17,10 +17,7 @@ use crate::{
 };
 
 /// Raises the default limits of cost and length.
-const FLAGS: [&str; 8] = [
-    // So that every row is read by a statement.
-    "--cache-bytes",
-    "0",
+const FLAGS: [&str; 6] = [
     "--anonymous",
     "write",
     "--max-cost",

@@ -13,7 +13,7 @@ use crate::{
     filter::seed::seeded,
     support::{
         database::{Kind, kind},
-        server::Server,
+        server::{Server, WITHOUT_CACHE},
     },
 };
 
@@ -344,7 +344,7 @@ async fn a_lost_database_is_unavailable() {
     if kind() != Kind::Sqlite {
         return;
     }
-    let server = Server::over_copy_of(&data("live.sqlite"), &[]).await;
+    let server = Server::over_copy_of(&data("live.sqlite"), &WITHOUT_CACHE).await;
     let rest = Rest::of(&server);
     server
         .sql()

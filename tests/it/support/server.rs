@@ -17,6 +17,9 @@ pub(crate) const WITHOUT_LIMITS: [&str; 6] = [
     "100000000",
 ];
 
+/// Has every row read from the database, for tests that break it or watch its statements.
+pub(crate) const WITHOUT_CACHE: [&str; 2] = ["--cache-bytes", "0"];
+
 /// A server that stops when dropped.
 pub(crate) struct Server {
     pub(crate) handle: ServerHandle,
@@ -41,7 +44,8 @@ impl Server {
         Self::build(flags, Some(database), Clock::System, None).await
     }
 
-    /// A server with everything configurable. `on_statement` receives each statement's text.
+    /// A server with everything configurable. `on_statement` receives each statement's text, and
+    /// every row is read by a statement unless `flags` say how many are kept.
     pub(crate) async fn build(
         flags: &[&str],
         database: Option<&Path>,
@@ -67,6 +71,9 @@ impl Server {
         // A test sends more than one caller's share, unless it tests that limit.
         if !flags.contains(&"--rate-points") {
             arguments.extend(["--rate-points", "0"]);
+        }
+        if on_statement.is_some() && !flags.contains(&"--cache-bytes") {
+            arguments.extend(WITHOUT_CACHE);
         }
         let started = TestServer::start(&arguments, clock, on_statement).await;
         let TestServer {
