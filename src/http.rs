@@ -3,6 +3,7 @@
 pub(crate) mod accept;
 pub(crate) mod assets;
 pub(crate) mod client_address;
+pub(crate) mod compression;
 pub(crate) mod cors;
 pub(crate) mod cross_site;
 pub(crate) mod entrance;

@@ -3,19 +3,13 @@
 use std::sync::Arc;
 
 use axum::{Router, middleware::from_fn_with_state, routing};
-use tower_http::{
-    CompressionLevel,
-    compression::{
-        CompressionLayer, Predicate,
-        predicate::{NotForContentType, SizeAbove},
-    },
-};
 
 use crate::{
     app::App,
     config::listen::ListenAddress,
     graphql::api::Api,
     http::{
+        compression::{gzip, zstd_of_files},
         cors,
         entrance::{Entrance, enter},
         graphiql,
@@ -31,9 +25,6 @@ use crate::{
         rest,
     },
 };
-
-/// The smallest answer that is compressed, in bytes; smaller ones hardly shrink.
-const MIN_COMPRESSED: u16 = 1_024;
 
 /// Builds the routes of `--listen` and their layers. A layer wraps everything added before it, so a
 /// request passes the layers below from last to first, and its answer from first to last.
@@ -51,6 +42,7 @@ pub(crate) fn router(api: &Api, tls: Option<Tls>) -> Router {
         // Lets pages of allowed origins read the endpoint's answers.
         .layer(cors(&cors::GRAPHQL));
     let rest = rest::routes(app.clone())
+        .layer(zstd_of_files())
         .layer(panic_boundary::rest())
         // Refuses pages of other origins.
         .layer(cors(&cors::REST));
@@ -118,8 +110,7 @@ fn outermost(api: &Api, tls: Option<Tls>, listen: &ListenAddress, routes: Router
         .layer(panic_boundary::plain())
         // Inside the compression, which holds an answer until its client takes it.
         .layer(from_fn_with_state(memory, hold_answer))
-        // For clients that accept gzip or zstd.
-        .layer(compression())
+        .layer(gzip())
         .layer(from_fn_with_state(Arc::new(entrance), enter))
 }
 
@@ -131,14 +122,4 @@ fn pages(app: &App) -> Router {
         (false, true) => graphiql::routes().merge(graphiql::root_routes()),
         (false, false) => Router::new(),
     }
-}
-
-fn compression() -> CompressionLayer<impl Predicate> {
-    // An event must not wait in the compressor's buffer for the next one.
-    let predicate = SizeAbove::new(MIN_COMPRESSED)
-        .and(NotForContentType::SSE)
-        .and(NotForContentType::const_new("multipart/mixed"));
-    CompressionLayer::new()
-        .quality(CompressionLevel::Fastest)
-        .compress_when(predicate)
 }

@@ -79,6 +79,21 @@ async fn representations_are_literals_and_variables_in_them_too() {
     }
 }
 
+/// As with every argument: a variable in a list of what must not be null has no value of its own.
+#[tokio::test]
+async fn a_variable_that_is_null_refuses_all_representations() {
+    let (_server, client) = seeded().await;
+    let query = "query($r: _Any = { __typename: \"Step\", stepid: 1 }) \
+                 { _entities(representations: [$r]) { __typename } }";
+    let data = client.data(query, json!({})).await;
+    assert_eq!(data["_entities"], json!([{ "__typename": "Step" }]));
+    let response = client.execute(query, json!({ "r": null })).await;
+    assert_eq!(response["data"], Value::Null);
+    let error = &response["errors"][0];
+    assert_eq!(error["message"], "representations[0]: not null");
+    assert_eq!(error["extensions"]["code"], "BAD_USER_INPUT");
+}
+
 #[tokio::test]
 async fn a_malformed_representation_is_an_error_in_its_place() {
     let (_server, client) = seeded().await;

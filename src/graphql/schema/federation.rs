@@ -84,7 +84,7 @@ pub(crate) struct Service {
 }
 
 /// Finds the objects of representations, in their order: one statement for each type. Fails if
-/// there are too many.
+/// there are too many, or if one is null.
 pub(crate) async fn find_all(
     ctx: &Context<'_>,
     representations: &[Any],
@@ -93,6 +93,10 @@ pub(crate) async fn find_all(
     if count > MAX_REPRESENTATIONS {
         let rule = format!("at most {MAX_REPRESENTATIONS} representations, got {count}");
         return Err(Error::invalid("representations", rule));
+    }
+    // The library lets a variable without a value through.
+    if let Some(at) = representations.iter().position(|any| any.0 == Value::Null) {
+        return Err(Error::invalid(format!("representations[{at}]"), "not null"));
     }
     let found = representations.iter().enumerate().map(async |(at, any)| {
         let id = read_representation(at, &any.0)?;

@@ -13,7 +13,14 @@ use super::{TIMEOUT, database::Database as Fresh};
 pub(crate) struct Sql(DatabaseConnection);
 
 /// The tables that number their rows.
-const NUMBERED: [&str; 5] = ["builders", "tags", "builders_tags", "builds", "steps"];
+const NUMBERED: [&str; 6] = [
+    "builders",
+    "tags",
+    "builders_tags",
+    "builds",
+    "steps",
+    "logs",
+];
 
 impl Sql {
     pub(crate) async fn open(database: &Fresh) -> Self {

@@ -20,6 +20,8 @@ const { values: options } = parseArgs({
 });
 const LINES = Number(options.lines);
 const ROUNDS = Number(options.rounds);
+// Of all lines, as logs.cfg writes them.
+const BYTES = 100 * LINES;
 const READERS = 50;
 // The page of a master reads a log for its search in this many requests.
 const DOWNLOADS = 200;
@@ -115,13 +117,11 @@ const row = (cells) => console.log(`| ${cells.join(" | ")} |`);
 
 async function measure() {
   const times = new Map();
-  let length;
   for (let round = 0; round < ROUNDS; round += 1) {
     for (const { name, origin, kinds } of servers) {
       for (const [what, ask] of Object.entries(kinds)) {
         const { text, ms } = await ask(origin);
-        if (what === "raw") length ??= linesOf(text).length;
-        if (what === "raw") assert.equal(linesOf(text).length, length, `${name}: ${what}`);
+        if (what === "raw") assert.equal(linesOf(text).length, BYTES, `${name}: ${what}`);
         times.set(what, times.get(what) ?? new Map());
         times.get(what).set(name, [...(times.get(what).get(name) ?? []), ms]);
       }
@@ -161,6 +161,17 @@ async function written(master) {
   while ((await master.get("builds?complete=true")).builds.length === 0) await sleep(500);
 }
 
+// Waits until the master has merged the log's chunks: until then it sends some lines twice or not at all.
+async function merged(master) {
+  for (let tries = 1; ; tries += 1) {
+    const { length } = linesOf((await REST.raw(master.origin)).text);
+    if (length === BYTES) return;
+    assert(tries < 30, `raw of the master has ${length} bytes`);
+    console.log(`raw of the master has ${length} bytes of ${BYTES}`);
+    await sleep(5_000);
+  }
+}
+
 const master = await Master.create(options.only, { config: "logs.cfg", env: { BB_LOG_LINES: `${LINES}` } });
 let own;
 let ours;
@@ -170,6 +181,7 @@ try {
   const began = performance.now();
   await written(master);
   console.log(`written by the master in ${((performance.now() - began) / 1_000).toFixed(1)} s`);
+  await merged(master);
   ours = await OurServer.serve(master, ...FLAGS);
   const { text } = await timed(`${ours.origin}/api/v2/logs/1/raw`);
   const database = `sqlite://${master.dir}/own.sqlite?mode=rwc`;
