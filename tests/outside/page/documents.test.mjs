@@ -38,10 +38,12 @@ test("a log is read, searched and followed", async () => {
   const { page, faults } = await openTab(browser);
   await page.goto(`${server.origin}/builders/runtests-linux/builds/1`);
   await page.locator(".step-link", { hasText: "compile" }).click();
-  await shows(page.locator(".log-lines"), "in dir");
+  await page.locator(".log-text").first().waitFor();
+  // It opens at its end; this stands in its first line.
   await search(page).fill("in dir");
   await page.keyboard.press("Enter");
   await shows(found(page), "1 of 1");
+  await shows(page.locator(".log-lines"), "in dir");
   await page.goto(`${server.origin}/now`);
   // Who waits writes nothing.
   const runs = page.locator("[aria-labelledby=running] .run-step").filter({ hasNotText: /waiting|not started|worker_preparation/ });
