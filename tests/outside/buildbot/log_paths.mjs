@@ -3,9 +3,10 @@ import assert from "node:assert/strict";
 import { ask } from "./request.mjs";
 
 const LOG_QUERIES = ["", "order=-logid", "order=name", "field=slug&field=type", "limit=1", "limit=1&offset=1", "complete=true", "complete=false", "type=s", "num_lines__gt=1", "name__contains=std", "nothing=1", "limit=x", "num_lines=x"];
-// Buildbot's answers to a limit of 0 and a negative offset are those to a log that does not exist.
-const CONTENTS_QUERIES = ["", "limit=1", "offset=1", "offset=1&limit=2", "offset=1000000&limit=5", "limit=1000000", "limit=0", "offset=-1", "field=content", "firstline=0", "limit=x", "offset=x"];
+const CONTENTS_QUERIES = ["", "limit=1", "offset=1", "offset=1&limit=2", "offset=1000000&limit=5", "limit=1000000", "limit=0", "field=content", "firstline=0", "limit=x", "offset=x"];
 
+// Where Buildbot finds no log, we say what is wrong with the parameter.
+const REFUSED = "offset=-1";
 const ALL = { Accept: "application/json" };
 
 // The status, the kind of content and the text. A name of a file, which Buildbot writes without quotes, is compared by
@@ -20,7 +21,7 @@ async function answer({ origin }, path) {
 
 // Asks both for every log of these builds by every path that Buildbot has. Returns how many paths were asked.
 export async function sameLogs(master, ours) {
-  const paths = ["logs/0", "logs/999999", "logs/x", "logs/999999/contents", "logs/999999/raw", "steps/999999/logs", "steps/999999/logs/stdio"];
+  const paths = ["logs/0", "logs/999999", "logs/x", "logs/999999/contents", "steps/999999/logs", "steps/999999/logs/stdio"];
   const queries = (path, each) => each.map((query) => (query ? `${path}?${query}` : path));
   const { builds } = await master.get("builds");
   for (const { buildid, builderid, number } of builds) {
@@ -37,6 +38,9 @@ export async function sameLogs(master, ours) {
       }
     }
   }
+  const refused = `${paths.find((path) => path.endsWith("/raw")).slice(0, -4)}/contents?${REFUSED}`;
+  assert.deepEqual([(await answer(ours, refused)).status, (await answer(master, refused)).status], [400, 404]);
+  paths.push("logs/999999/raw", "logs/999999/raw_inline");
   const differing = [];
   for (const path of paths) {
     const [mine, theirs] = await Promise.all([answer(ours, path), answer(master, path)]);
