@@ -90,7 +90,8 @@ async fn a_variable_that_is_null_refuses_all_representations() {
     let response = client.execute(query, json!({ "r": null })).await;
     assert_eq!(response["data"], Value::Null);
     let error = &response["errors"][0];
-    assert_eq!(error["message"], "representations[0]: not null");
+    let message = "representations[0]: an object with __typename and a key, got null";
+    assert_eq!(error["message"], message);
     assert_eq!(error["extensions"]["code"], "BAD_USER_INPUT");
 }
 

@@ -94,9 +94,9 @@ pub(crate) async fn find_all(
         let rule = format!("at most {MAX_REPRESENTATIONS} representations, got {count}");
         return Err(Error::invalid("representations", rule));
     }
-    // The library lets a variable without a value through.
+    // The library lets a variable without a value through, though none may be null.
     if let Some(at) = representations.iter().position(|any| any.0 == Value::Null) {
-        return Err(Error::invalid(format!("representations[{at}]"), "not null"));
+        read_representation(at, &Value::Null)?;
     }
     let found = representations.iter().enumerate().map(async |(at, any)| {
         let id = read_representation(at, &any.0)?;

@@ -145,7 +145,11 @@ async function readRows(schema, ask) {
     node: ({ id }) => all.find((row) => row.id === id),
     nodes: ({ ids }) => ids.map((id) => all.find((row) => row.id === id) ?? null),
     _service,
-    _entities: ({ representations }) => representations.map(entity),
+    _entities({ representations }) {
+      // A number that is none is null.
+      if (representations.includes(Infinity)) throw new Error("a rule of the field");
+      return representations.map(entity);
+    },
     builders: connection(rows.builders),
     builds: connection(rows.builds),
     steps: connection(rows.steps),
