@@ -142,6 +142,12 @@ impl ServerHandle {
         self.0.metrics.memory_held.get()
     }
 
+    /// How many threads unpack or search logs.
+    #[must_use]
+    pub fn busy_log_workers(&self) -> usize {
+        self.0.log_workers.busy()
+    }
+
     /// Ends every live subscription with UNAVAILABLE.
     pub fn end_subscriptions(&self) {
         self.0.feed.end(&Error::Unavailable);

@@ -54,6 +54,11 @@ impl LogWorkers {
         self.count
     }
 
+    /// How many run now.
+    pub(crate) fn busy(&self) -> usize {
+        self.count.saturating_sub(self.permits.available_permits())
+    }
+
     /// Runs some work in a thread, once there is one for it. The permit is kept until the work
     /// ends, even if nobody waits for that.
     ///

@@ -2,10 +2,12 @@
 
 use std::collections::VecDeque;
 
+use tokio_util::task::AbortOnDropHandle;
+
 use crate::{
     app::App,
     domain::{
-        error::Result,
+        error::{Error, Result},
         log::LogType,
         log_text::{
             codec::ChunkDecoder,
@@ -21,7 +23,12 @@ use crate::{
 const BYTES_AT_ONCE: usize = 256 * 1_024;
 
 /// Reads the text of some lines of a log.
-pub(crate) struct LogTextReader {
+///
+/// Each piece is read by a task of its own: nobody polls an answer whose client takes nothing, and
+/// what it waited for then, a thread or a connection, would be given to it and lost to all others.
+pub(crate) struct LogTextReader(Option<PieceReader>);
+
+struct PieceReader {
     app: App,
     reader: LineReader,
     chunks: ChunkReader,
@@ -52,7 +59,7 @@ impl LogTextReader {
         } else {
             last
         };
-        Self {
+        Self(Some(PieceReader {
             app: app.clone(),
             chunks: ChunkReader::new(db, log.id, (first, last), BYTES_AT_ONCE),
             reader,
@@ -60,11 +67,29 @@ impl LogTextReader {
             next: first,
             last,
             with_streams,
-        }
+        }))
     }
 
-    /// The next piece, of whole lines; `None` at the end.
+    /// The next piece, of whole lines; `None` at the end, and behind an error.
     pub(crate) async fn next(&mut self) -> Result<Option<String>> {
+        let Some(mut reader) = self.0.take() else {
+            return Ok(None);
+        };
+        let task = tokio::spawn(async move {
+            let piece = reader.next().await;
+            (piece, reader)
+        });
+        let (piece, reader) = AbortOnDropHandle::new(task)
+            .await
+            .map_err(Error::internal)?;
+        let piece = piece?;
+        self.0 = Some(reader);
+        Ok(piece)
+    }
+}
+
+impl PieceReader {
+    async fn next(&mut self) -> Result<Option<String>> {
         loop {
             if self.rows.is_empty() {
                 self.rows = self.chunks.next().await?.into();

@@ -2,8 +2,12 @@
 
 mod broken;
 mod files;
+mod kill;
 mod lines;
+mod merge;
 mod search;
+mod search_cancel;
+mod slow_readers;
 mod tail;
 
 use serde_json::{Value, json};
@@ -11,6 +15,7 @@ use serde_json::{Value, json};
 use crate::support::{client::Client, server::Server, sql::Sql};
 
 /// A log of a server, and how to write it.
+#[derive(Clone)]
 struct TestLog {
     client: Client,
     logid: i64,
@@ -19,7 +24,11 @@ struct TestLog {
 impl TestLog {
     /// An empty log of this type, of a new step.
     async fn new(server: &Server, log_type: &str) -> Self {
-        let client = server.client();
+        Self::of(server.client(), log_type).await
+    }
+
+    /// The same, by this client.
+    async fn of(client: Client, log_type: &str) -> Self {
         let build = client.add_build("runtests").await;
         let (step, _) = client.new_step(build, "compile").await;
         let added = client

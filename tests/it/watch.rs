@@ -13,6 +13,7 @@ use crate::support::{TIMEOUT, client::Client, process::command};
 
 mod encrypted;
 mod interruption;
+mod log;
 mod output;
 mod refusal;
 mod terminal;

@@ -5,26 +5,52 @@ use serde_json::Value;
 use super::TestLog;
 use crate::support::{server::Server, ws::Ws};
 
-async fn follow(socket: &mut Ws, log: &TestLog, from: i64) {
-    let field = format!(
+/// The field that follows a log from a line on.
+pub(super) fn tail_field(log: &TestLog, from: i64) -> String {
+    format!(
         "logTail(logid: {}, from: {from}) {{ from next complete lines {{ number text }} }}",
         log.logid
-    );
-    socket.subscribe_to(&field).await;
+    )
+}
+
+pub(super) async fn follow(socket: &mut Ws, log: &TestLog, from: i64) {
+    socket.subscribe_to(&tail_field(log, from)).await;
+}
+
+/// The texts of the lines from this one on to the end of the log.
+pub(super) async fn lines_to_end(socket: &mut Ws, from: i64) -> Vec<String> {
+    let (mut next, mut texts, mut complete) = (from, Vec::new(), Value::Null);
+    loop {
+        let message = socket.receive().await;
+        if message["type"] == "complete" {
+            assert_eq!(complete, true, "it ended at {next}");
+            return texts;
+        }
+        let message = &message["payload"]["data"]["logTail"];
+        next = add_lines(message, next, &mut texts);
+        complete = message["complete"].clone();
+    }
+}
+
+/// Adds a message's lines to the texts, of which the next must be of this number. Returns the
+/// number after them.
+pub(super) fn add_lines(message: &Value, mut next: i64, texts: &mut Vec<String>) -> i64 {
+    assert_eq!(message["from"], next, "{message}");
+    for line in message["lines"].as_array().unwrap() {
+        assert_eq!(line["number"], next, "{message}");
+        texts.push(line["text"].as_str().unwrap().to_owned());
+        next += 1;
+    }
+    assert_eq!(message["next"], next, "{message}");
+    next
 }
 
 /// The texts of the lines up to the number `until`, which follow each other from `from` on.
-async fn lines_until(socket: &mut Ws, from: i64, until: i64) -> (Vec<String>, Value) {
+pub(super) async fn lines_until(socket: &mut Ws, from: i64, until: i64) -> (Vec<String>, Value) {
     let (mut next, mut texts) = (from, Vec::new());
     loop {
         let message = socket.event().await;
-        assert_eq!(message["from"], next, "{message}");
-        for line in message["lines"].as_array().unwrap() {
-            assert_eq!(line["number"], next, "{message}");
-            texts.push(line["text"].as_str().unwrap().to_owned());
-            next += 1;
-        }
-        assert_eq!(message["next"], next, "{message}");
+        next = add_lines(&message, next, &mut texts);
         if next >= until {
             return (texts, message["complete"].clone());
         }

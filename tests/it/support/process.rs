@@ -1,6 +1,7 @@
 //! The real binary in its own process, which tests signal and kill.
 
 use std::{
+    fs,
     io::Cursor,
     net::SocketAddr,
     process::{ExitStatus, Stdio},
@@ -147,6 +148,15 @@ impl Process {
             .await
             .unwrap();
         assert!(done.success());
+    }
+
+    /// How many bytes of memory it has.
+    pub(crate) fn resident_bytes(&self) -> u64 {
+        let pid = self.child.id().unwrap();
+        let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let kilobytes = line.unwrap().trim().trim_end_matches(" kB");
+        kilobytes.parse::<u64>().unwrap() * 1_024
     }
 
     /// Waits for the exit status, for at most this long.
