@@ -106,3 +106,13 @@ CREATE TABLE `build_properties` (
   `source` varchar(256) NOT NULL,
   KEY `build_properties_buildid` (`buildid`)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb3 COLLATE=utf8mb3_general_ci;
+CREATE TABLE `workers` (
+  `id` int(11) NOT NULL AUTO_INCREMENT,
+  `name` varchar(50) NOT NULL,
+  `info` text NOT NULL,
+  `paused` smallint(6) NOT NULL DEFAULT 0,
+  `pause_reason` text DEFAULT NULL,
+  `graceful` smallint(6) NOT NULL DEFAULT 0,
+  PRIMARY KEY (`id`),
+  UNIQUE KEY `workers_name` (`name`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb3 COLLATE=utf8mb3_general_ci;

@@ -173,3 +173,14 @@ CREATE TABLE public.build_properties (
     source character varying(256) NOT NULL
 );
 CREATE INDEX build_properties_buildid ON public.build_properties USING btree (buildid);
+CREATE TABLE public.workers (
+    id integer NOT NULL,
+    name character varying(50) NOT NULL,
+    info text NOT NULL,
+    paused smallint DEFAULT '0'::smallint NOT NULL,
+    pause_reason text,
+    graceful smallint DEFAULT '0'::smallint NOT NULL
+);
+ALTER TABLE ONLY public.workers
+    ADD CONSTRAINT workers_pkey PRIMARY KEY (id);
+CREATE UNIQUE INDEX workers_name ON public.workers USING btree (name);

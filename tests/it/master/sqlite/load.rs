@@ -29,9 +29,10 @@ const TABLES: [(&str, &str); 6] = [
 ];
 
 /// Tables that only a master's database has.
-const MASTERS: [(&str, &str); 2] = [
+const MASTERS: [(&str, &str); 3] = [
     ("builder_masters", "id, builderid, masterid"),
     ("build_properties", "buildid, name, value, source"),
+    ("workers", "id, name, info"),
 ];
 
 /// Only SQLite stores step names that are too long.
