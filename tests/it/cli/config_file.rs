@@ -23,7 +23,8 @@ fn file(text: &str) -> (TempDir, PathBuf) {
     (dir, file)
 }
 
-async fn start(config: &Path, environment: &[(&str, &str)], flags: &[&str]) -> Client {
+/// A client of a server with these, which runs until it is dropped.
+async fn start(config: &Path, environment: &[(&str, &str)], flags: &[&str]) -> (Client, Process) {
     let mut command = command();
     command
         .args(["serve", "--config"])
@@ -32,10 +33,7 @@ async fn start(config: &Path, environment: &[(&str, &str)], flags: &[&str]) -> C
         .envs(environment.iter().copied())
         .stderr(Stdio::null());
     let process = Process::spawn(&mut command).await;
-    let client = Client::new(process.address);
-    // Kept until the test ends.
-    std::mem::forget(process);
-    client
+    (Client::new(process.address), process)
 }
 
 #[tokio::test]
@@ -47,22 +45,22 @@ async fn variables_win_over_the_file_and_flags_over_both() {
          log-format = \"text\"\n"
     ));
     let query = "{ __typename }";
-    let refused = start(&config, &[], &[]).await;
+    let (refused, _refused) = start(&config, &[], &[]).await;
     assert_eq!(refused.error(query, json!({})).await.0, "UNAUTHENTICATED");
     assert!(database.exists());
     let variable = [("BUILDBOT_GRAPHQL_ANONYMOUS", "read")];
-    let reader = start(&config, &variable, &[]).await;
+    let (reader, _reader) = start(&config, &variable, &[]).await;
     reader.data(query, json!({})).await;
     let graphiql = reader.url.replace("/graphql", "/graphiql");
     assert_eq!(
         reader.http.get(&graphiql).send().await.unwrap().status(),
         404
     );
-    let writer = start(&config, &variable, &["--anonymous", "write"]).await;
+    let (writer, _writer) = start(&config, &variable, &["--anonymous", "write"]).await;
     writer.add_build("b").await;
     // A variable can turn off what the file turns on.
     let variable = [("BUILDBOT_GRAPHQL_NO_GRAPHIQL", "false")];
-    let shown = start(&config, &variable, &[]).await;
+    let (shown, _shown) = start(&config, &variable, &[]).await;
     let graphiql = shown.url.replace("/graphql", "/graphiql");
     assert_eq!(
         shown.http.get(&graphiql).send().await.unwrap().status(),
