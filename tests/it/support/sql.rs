@@ -89,7 +89,13 @@ impl Sql {
 
     /// The number in the only column of a query, named `n`.
     pub(crate) async fn number(&self, sql: &str) -> i64 {
-        self.query(sql).await[0].try_get("", "n").unwrap()
+        // A length or a sum is of another type on each database.
+        let int = match self.backend() {
+            DbBackend::MySql => "SIGNED",
+            _ => "bigint",
+        };
+        let sql = format!("SELECT CAST(n AS {int}) AS n FROM ({sql}) AS numbers");
+        self.query(&sql).await[0].try_get("", "n").unwrap()
     }
 
     /// The column of `graphql_events` that holds an event's position.
