@@ -11,9 +11,8 @@ use std::{
 use clap::Args;
 use serde_json::{Value, json};
 use tokio::{
-    runtime,
     sync::watch,
-    task::{JoinSet, spawn_blocking},
+    task::JoinSet,
     time::{Instant, interval, sleep_until},
 };
 
@@ -21,7 +20,7 @@ use crate::{
     Bench, Result,
     report::{Usage, percentiles},
     socket::{self, Socket},
-    writer::{Client, Clock},
+    writer::{Client, Clock, on_own_thread},
 };
 
 const QUERY: &str = "subscription($logid: Int!, $from: Int!) { logTail(logid: $logid, from: $from) { from next complete lines { text } } }";
@@ -180,13 +179,7 @@ async fn write(
         client.data(finish, json!({ "l": logid })).await?;
         Ok(took)
     };
-    spawn_blocking(move || {
-        runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()?
-            .block_on(work)
-    })
-    .await?
+    on_own_thread(work).await
 }
 
 pub(crate) async fn run(bench: &Bench, options: &Options) -> Result<()> {

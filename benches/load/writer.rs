@@ -182,6 +182,13 @@ pub(crate) async fn write(
         let took = began.elapsed();
         Ok(Written { positions, took })
     };
+    on_own_thread(work).await
+}
+
+/// Does this on a thread of its own.
+pub(crate) async fn on_own_thread<T: Send + 'static>(
+    work: impl Future<Output = Result<T>> + Send + 'static,
+) -> Result<T> {
     spawn_blocking(move || {
         runtime::Builder::new_current_thread()
             .enable_all()

@@ -25,9 +25,8 @@ use crate::{
             compare::value_test,
             field::{FilterField, ListedEntity},
             page,
-            per_parent::{all_of, pages_of},
+            per_parent::{all_of, first_of},
             rows::by_key,
-            selection::{RowRange, Selection},
         },
         row::{FromRow, Row},
         row_bytes::RowBytes,
@@ -169,19 +168,7 @@ pub(crate) async fn by_slug(
     steps: &[StepId],
 ) -> Result<HashMap<StepId, Model>> {
     let filter = Filter::Field(LogField::Slug, Test::Eq(Value::Text(slug.to_owned())));
-    let selection = Selection {
-        filter: &filter,
-        order: &by_id_order(),
-        range: RowRange::Offset {
-            limit: 1,
-            offset: 0,
-        },
-    };
-    let pages = pages_of::<Entity, _>(db, &selection, Column::Stepid, steps).await?;
-    let pages = pages.into_iter();
-    Ok(pages
-        .filter_map(|(id, mut page)| Some((id, page.rows.pop()?)))
-        .collect())
+    first_of::<Entity, _>(db, (&filter, &by_id_order()), Column::Stepid, steps).await
 }
 
 /// A page by offset of the logs of a step.

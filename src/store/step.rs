@@ -28,7 +28,7 @@ use crate::{
             count,
             field::{FilterField, ListedEntity, flag, utf8_bytes},
             page,
-            per_parent::{all_of, pages_of},
+            per_parent::{all_of, first_of, pages_of},
             rows::by_key,
             selection::{RowRange, Selection},
         },
@@ -251,19 +251,8 @@ pub(crate) async fn current_of(db: &Db, builds: &[BuildId]) -> Result<HashMap<Bu
         // Leaves out what SQLite may have in place of a number: it would be the highest.
         Filter::Field(StepField::Number, Test::Le(Value::Int(i32::MAX.into()))),
     ]);
-    let selection = Selection {
-        filter: &filter,
-        order: &vec![(StepField::Number, Direction::Desc)],
-        range: RowRange::Offset {
-            limit: 1,
-            offset: 0,
-        },
-    };
-    let pages = pages_of::<Entity, _>(db, &selection, Column::Buildid, builds).await?;
-    let pages = pages.into_iter();
-    Ok(pages
-        .filter_map(|(id, mut page)| Some((id, page.rows.pop()?)))
-        .collect())
+    let order = vec![(StepField::Number, Direction::Desc)];
+    first_of::<Entity, _>(db, (&filter, &order), Column::Buildid, builds).await
 }
 
 /// A page by offset of the steps of a build.

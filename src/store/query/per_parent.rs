@@ -21,7 +21,7 @@ use crate::{
             filter::condition,
             order::order_by,
             rows::{MAX_BINDS, page, read_all, read_row, read_rows},
-            selection::{Parent, Selection, matching, select},
+            selection::{Parent, RowRange, Selection, matching, select},
         },
         row::{ColumnValue, Row},
     },
@@ -31,6 +31,29 @@ use crate::{
 const MAX_TERMS: usize = 500;
 /// Above so many values, parsing a union costs more than reading the rows.
 const MAX_UNION_BINDS: usize = 5_000;
+
+/// The first row in this order of each of these parents that passes the filter; parents without one
+/// are left out.
+pub(crate) async fn first_of<E: ListedEntity, P: Parent + ColumnValue>(
+    db: &Db,
+    (filter, order): (&Filter<E::Field>, &Order<E::Field>),
+    parent: E::Column,
+    parents: &[P],
+) -> Result<HashMap<P, E::Model>> {
+    let selection = Selection {
+        filter,
+        order,
+        range: RowRange::Offset {
+            limit: 1,
+            offset: 0,
+        },
+    };
+    let pages = pages_of::<E, _>(db, &selection, parent, parents).await?;
+    let pages = pages.into_iter();
+    Ok(pages
+        .filter_map(|(id, mut page)| Some((id, page.rows.pop()?)))
+        .collect())
+}
 
 /// The same selection of the rows of each of these parents; parents without any are left out.
 pub(crate) async fn pages_of<E: ListedEntity, P: Parent + ColumnValue>(
