@@ -14,6 +14,7 @@ use crate::{
         log_content::MAX_CHUNK_BYTES,
         log_text::codec::{RAW, compress},
     },
+    service::log_lines::ChunkReader,
     store::{
         db::transaction::{Txn, Work},
         log,
@@ -35,17 +36,13 @@ pub(crate) fn begin(app: &App, logid: LogId) {
 }
 
 async fn compress_log(app: &App, logid: LogId) -> Result<()> {
-    let mut first = 0;
+    let mut chunks = ChunkReader::new(&app.db, logid, (0, i32::MAX), BATCH_BYTES);
     while !app.stop.is_cancelled() {
-        let read = log_chunk::in_range(&app.db, logid, first, i32::MAX, BATCH_BYTES).await?;
-        let Some(last) = read.rows.last() else {
+        let rows = chunks.next().await?;
+        if rows.is_empty() {
             break;
-        };
-        let Some(next) = last.last_line.checked_add(1) else {
-            break;
-        };
-        first = next;
-        let merged = spawn_blocking(move || merge(read.rows)).await;
+        }
+        let merged = spawn_blocking(move || merge(rows)).await;
         let replacement = Replacement {
             logid,
             merged: merged.map_err(Error::internal)?,

@@ -24,6 +24,10 @@ use crate::{
 
 /// How many bytes of chunks are read at once for lines, as they are stored.
 const BYTES_AT_ONCE: usize = 1 << 20;
+/// What a chunk is taken to have before any was seen, in bytes, and how many are read at once at
+/// most.
+const USUAL_CHUNK_BYTES: usize = 16 * 1_024;
+const MAX_CHUNKS: usize = 4_096;
 
 /// Neighbouring lines of a log.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -74,6 +78,8 @@ pub(crate) struct ChunkReader {
     /// That of the last one.
     last: i32,
     bytes_at_once: usize,
+    /// How many bytes the chunks have that were read last, on average.
+    chunk_bytes: usize,
     is_done: bool,
 }
 
@@ -91,6 +97,7 @@ impl ChunkReader {
             next: first,
             last,
             bytes_at_once,
+            chunk_bytes: USUAL_CHUNK_BYTES,
             is_done: false,
         }
     }
@@ -101,8 +108,11 @@ impl ChunkReader {
         if self.is_done || first > self.last {
             return Ok(Vec::new());
         }
-        let (logid, max_bytes) = (self.logid, self.bytes_at_once);
-        let read = log_chunk::in_range(&self.db, logid, first, self.last, max_bytes).await?;
+        let (lines, max_bytes) = ((first, self.last), self.bytes_at_once);
+        let max_rows = (max_bytes / self.chunk_bytes + 1).min(MAX_CHUNKS);
+        let read = log_chunk::in_range(&self.db, self.logid, lines, max_rows, max_bytes).await?;
+        let bytes: usize = read.rows.iter().map(|row| row.content.len()).sum();
+        self.chunk_bytes = (bytes / read.rows.len().max(1)).max(1);
         let last = read.rows.iter().map(|row| row.last_line).max();
         let after = last.and_then(|last| last.checked_add(1));
         match after {

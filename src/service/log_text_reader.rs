@@ -20,7 +20,7 @@ use crate::{
 
 /// How many bytes of chunks are read at once, as they are stored: little, as many clients may read
 /// slowly at the same time.
-const BYTES_AT_ONCE: usize = 256 * 1_024;
+const BYTES_AT_ONCE: usize = 64 * 1_024;
 
 /// Reads the text of some lines of a log.
 ///

@@ -37,18 +37,21 @@ pub(crate) enum Relation {}
 impl ActiveModelBehavior for ActiveModel {}
 
 /// The rows that have any of the lines `first` to `last`, in order, as they are at one moment: at
-/// least one, and others while all take no more than `max_bytes` as they are stored.
+/// least one, and others up to `max_rows` while all take no more than `max_bytes` as they are
+/// stored.
 ///
 /// The first of them is looked up by its last line and the others follow by their first lines, so
 /// that each end of a long log is found by an index.
+///
+/// `max_rows` is for PostgreSQL and MariaDB, which send the rest of an answer that nobody reads.
 ///
 /// # Errors
 /// A row that cannot be read.
 pub(crate) async fn in_range(
     db: &Db,
     logid: LogId,
-    first: i32,
-    last: i32,
+    (first, last): (i32, i32),
+    max_rows: usize,
     max_bytes: usize,
 ) -> Result<BoundedRows<Model>> {
     let begin = Entity::find()
@@ -63,11 +66,14 @@ pub(crate) async fn in_range(
         .filter(Column::Logid.eq(logid))
         .filter(Expr::col(Column::FirstLine).gte(begin))
         .filter(Column::FirstLine.lte(last))
-        .order_by_asc(Column::FirstLine);
+        .order_by_asc(Column::FirstLine)
+        .limit(max_rows as u64);
     let statement = db.backend().build(&rows.into_query());
     let reader = db.reader().await?;
     let read = reader.read_bounded(statement, 1, max_bytes, read_row);
-    Ok(read.await?)
+    let mut read = read.await?;
+    read.is_cut |= read.rows.len() == max_rows;
+    Ok(read)
 }
 
 fn read_row(row: &QueryResult) -> Result<(Model, usize), DbErr> {
