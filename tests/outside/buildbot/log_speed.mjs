@@ -162,7 +162,7 @@ async function written(master) {
   while ((await master.get("builds?complete=true")).builds.length === 0) await sleep(500);
 }
 
-// Waits until the master has merged the log's chunks: until then it sends some lines twice or not at all.
+// Waits until the master has merged the chunks of the log: meanwhile it was seen to send 1,000 lines too many.
 async function merged(master) {
   for (let tries = 1; ; tries += 1) {
     const { length } = linesOf((await RAW.raw(master.origin)).text);
