@@ -50,10 +50,15 @@ impl Watch {
         Self { child, lines, log }
     }
 
+    /// The next line, as it is.
+    async fn text(&mut self) -> Option<String> {
+        let line = timeout(TIMEOUT, self.lines.next_line()).await;
+        line.expect("no line in time").unwrap()
+    }
+
     /// The fields of the next line but its time, which is checked to be one.
     async fn line(&mut self) -> Option<Vec<String>> {
-        let line = timeout(TIMEOUT, self.lines.next_line()).await;
-        let line = line.expect("no line in time").unwrap()?;
+        let line = self.text().await?;
         let mut fields: Vec<_> = line.split('\t').map(str::to_owned).collect();
         assert_eq!(fields.len(), 8, "{line:?}");
         let at = fields.remove(0);

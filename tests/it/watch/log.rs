@@ -3,29 +3,25 @@
 use std::net::SocketAddr;
 
 use serde_json::json;
-use tokio::time::timeout;
 
 use super::{Watch, finish_build, run};
 use crate::{
     cli,
     fault::{free_address, serve},
-    support::{TIMEOUT, client::Client, database::Database, process::Process, server::Server},
+    support::{client::Client, database::Database, process::Process, server::Server},
 };
 
 impl Watch {
     /// Expects these lines next, as they are.
     async fn expect_texts(&mut self, texts: &[&str]) {
         for text in texts {
-            let line = timeout(TIMEOUT, self.lines.next_line()).await;
-            let line = line.expect("no line in time").unwrap();
-            assert_eq!(line.as_deref(), Some(*text));
+            assert_eq!(self.text().await.as_deref(), Some(*text));
         }
     }
 
     /// Expects no line any more, and this exit status.
     async fn expect_end(mut self, status: i32) {
-        let line = timeout(TIMEOUT, self.lines.next_line()).await;
-        assert_eq!(line.expect("it does not end").unwrap(), None);
+        assert_eq!(self.text().await, None);
         assert_eq!(self.status().await, Some(status));
     }
 }
