@@ -31,7 +31,7 @@ use crate::{
             page, per_parent,
             rows::{MAX_BINDS, by_key, read_all},
         },
-        row::{FromRow, Row},
+        row::from_row,
         row_bytes::RowBytes,
         unchecked_int::UncheckedInt,
     },
@@ -67,24 +67,19 @@ impl Model {
     }
 }
 
-impl FromRow for Model {
-    fn from_row(row: Row<'_>) -> std::result::Result<Self, DbErr> {
-        let mut columns = row.columns();
-        Ok(Self {
-            id: columns.take()?,
-            number: columns.take()?,
-            builderid: columns.take()?,
-            buildrequestid: columns.take()?,
-            workerid: columns.take()?,
-            masterid: columns.take()?,
-            started_at: columns.take()?,
-            complete_at: columns.take()?,
-            locks_duration_s: columns.take()?,
-            state_string: columns.take()?,
-            results: columns.take()?,
-        })
-    }
-}
+from_row!(Model {
+    id,
+    number,
+    builderid,
+    buildrequestid,
+    workerid,
+    masterid,
+    started_at,
+    complete_at,
+    locks_duration_s,
+    state_string,
+    results,
+});
 
 impl RowBytes for Model {
     fn text_bytes(&self) -> usize {
@@ -295,16 +290,14 @@ pub(crate) async fn insert(txn: &Txn, builderid: BuilderId, started_at: i64) -> 
     // Locked, so that two writers never choose the same number.
     builder::lock(txn, builderid).await?;
     // A row always comes; its maximum is null before the builder's first build.
-    let newest: Option<Option<i32>> = Entity::find()
+    let newest = Entity::find()
         .select_only()
         .column_as(Column::Number.max(), "newest")
-        .filter(Column::Builderid.eq(builderid))
-        .into_tuple()
-        .one(&txn.0)
-        .await?;
+        .filter(Column::Builderid.eq(builderid));
+    let newest: Option<(Option<i32>,)> = txn.one(newest).await?;
     let new = ActiveModel {
         id: NotSet,
-        number: Set(newest.flatten().unwrap_or(0) + 1),
+        number: Set(newest.and_then(|(number,)| number).unwrap_or(0) + 1),
         builderid: Set(builderid),
         buildrequestid: Set(None),
         workerid: Set(None),
@@ -315,8 +308,7 @@ pub(crate) async fn insert(txn: &Txn, builderid: BuilderId, started_at: i64) -> 
         state_string: Set("created".to_owned()),
         results: Set(None),
     };
-    let inserted = Entity::insert(new).exec(&txn.0).await?;
-    Ok(inserted.last_insert_id)
+    txn.insert(new).await
 }
 
 /// Changes a build.
@@ -324,13 +316,11 @@ pub(crate) async fn insert(txn: &Txn, builderid: BuilderId, started_at: i64) -> 
 /// # Errors
 /// `NotFound`.
 pub(crate) async fn update(txn: &Txn, id: BuildId, change: BuildChange) -> Result<()> {
-    let done = Entity::update_many()
+    let update = Entity::update_many()
         .set(ActiveModel::from(change))
-        .filter(Column::Id.eq(id))
-        .exec(&txn.0)
-        .await?;
+        .filter(Column::Id.eq(id));
     // MariaDB too counts matched rows here, not only those whose values changed.
-    if done.rows_affected == 0 {
+    if txn.execute(update).await? == 0 {
         return Err(Error::not_found("build", id));
     }
     Ok(())
@@ -339,11 +329,9 @@ pub(crate) async fn update(txn: &Txn, id: BuildId, change: BuildChange) -> Resul
 /// Writes how long the steps of a build have waited for locks, in seconds, if that is new: the same
 /// again is no change of the build.
 pub(crate) async fn set_lock_duration(txn: &Txn, id: BuildId, seconds: i32) -> Result<()> {
-    Entity::update_many()
+    let update = Entity::update_many()
         .col_expr(Column::LocksDurationS, seconds.into())
         .filter(Column::Id.eq(id))
-        .filter(Column::LocksDurationS.ne(seconds))
-        .exec(&txn.0)
-        .await?;
-    Ok(())
+        .filter(Column::LocksDurationS.ne(seconds));
+    txn.execute(update).await.map(drop)
 }

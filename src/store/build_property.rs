@@ -12,7 +12,7 @@ use crate::{
             field::utf8_bytes,
             rows::{MAX_BINDS, read_all},
         },
-        row::{FromRow, Row},
+        row::from_row,
         row_bytes::RowBytes,
     },
 };
@@ -36,17 +36,12 @@ pub(crate) enum Relation {}
 
 impl ActiveModelBehavior for ActiveModel {}
 
-impl FromRow for Model {
-    fn from_row(row: Row<'_>) -> std::result::Result<Self, DbErr> {
-        let mut columns = row.columns();
-        Ok(Self {
-            buildid: columns.take()?,
-            name: columns.take()?,
-            value: columns.take()?,
-            source: columns.take()?,
-        })
-    }
-}
+from_row!(Model {
+    buildid,
+    name,
+    value,
+    source,
+});
 
 impl RowBytes for Model {
     fn text_bytes(&self) -> usize {

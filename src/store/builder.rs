@@ -30,7 +30,7 @@ use crate::{
             page,
             rows::by_key,
         },
-        row::{FromRow, Row},
+        row::from_row,
         row_bytes::RowBytes,
     },
 };
@@ -54,20 +54,15 @@ pub(crate) enum Relation {}
 
 impl ActiveModelBehavior for ActiveModel {}
 
-impl FromRow for Model {
-    fn from_row(row: Row<'_>) -> std::result::Result<Self, DbErr> {
-        let mut columns = row.columns();
-        Ok(Self {
-            id: columns.take()?,
-            name: columns.take()?,
-            description: columns.take()?,
-            description_format: columns.take()?,
-            description_html: columns.take()?,
-            projectid: columns.take()?,
-            name_hash: columns.take()?,
-        })
-    }
-}
+from_row!(Model {
+    id,
+    name,
+    description,
+    description_format,
+    description_html,
+    projectid,
+    name_hash,
+});
 
 impl RowBytes for Model {
     fn text_bytes(&self) -> usize {
@@ -242,28 +237,35 @@ pub(crate) async fn find_or_insert(txn: &Txn, name: &str) -> Result<Model> {
         projectid: Set(None),
         name_hash: Set(hash.clone()),
     };
-    Entity::insert(new)
-        .on_conflict_do_nothing_on([Column::NameHash])
-        .exec(&txn.0)
-        .await?;
+    let insert = Entity::insert(new).on_conflict_do_nothing_on([Column::NameHash]);
+    txn.execute(insert).await?;
     // Read back, as the row may be one that another writer inserted meanwhile.
     find()
         .await?
         .ok_or_else(|| Error::not_found("builder", format!("{name:?}")))
 }
 
-/// Sets what is given of a builder, and reads it back. Also where nothing is given: the database
-/// records it.
+/// Sets what is given of a builder. Also where nothing is given: the database records it.
 ///
 /// # Errors
 /// `NotFound`.
 pub(crate) async fn set_info(txn: &Txn, id: BuilderId, info: BuilderInfo) -> Result<Model> {
     let old = lock(txn, id).await?;
-    let mut row = ActiveModel::from(old.clone());
-    row.description = Set(info.description.or(old.description));
-    row.description_format = Set(info.description_format.or(old.description_format));
-    row.description_html = Set(info.description_html.or(old.description_html));
-    let row = row.update(&txn.0).await?;
+    let row = Model {
+        description: info.description.or(old.description),
+        description_format: info.description_format.or(old.description_format),
+        description_html: info.description_html.or(old.description_html),
+        ..old
+    };
+    let update = Entity::update_many()
+        .col_expr(Column::Description, row.description.clone().into())
+        .col_expr(
+            Column::DescriptionFormat,
+            row.description_format.clone().into(),
+        )
+        .col_expr(Column::DescriptionHtml, row.description_html.clone().into())
+        .filter(Column::Id.eq(id));
+    txn.execute(update).await?;
     if let Some(tags) = info.tags {
         builder_tag::replace(txn, id, &tags).await?;
     }

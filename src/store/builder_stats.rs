@@ -25,7 +25,7 @@ use crate::{
             rows::{MAX_BINDS, read_rows_once},
             selection::{RowRange, Selection},
         },
-        row::{FromRow, Row},
+        row::{FromRow, Row, from_row},
         step,
         unchecked_int::UncheckedInt,
     },
@@ -71,19 +71,14 @@ struct StepRow {
     complete_at: Option<UncheckedInt>,
 }
 
-impl FromRow for StepRow {
-    fn from_row(row: Row<'_>) -> Result<Self, DbErr> {
-        let mut columns = row.columns();
-        Ok(Self {
-            buildid: columns.take()?,
-            name: columns.take()?,
-            results: columns.take()?,
-            started_at: columns.take()?,
-            locks_acquired_at: columns.take()?,
-            complete_at: columns.take()?,
-        })
-    }
-}
+from_row!(StepRow {
+    buildid,
+    name,
+    results,
+    started_at,
+    locks_acquired_at,
+    complete_at,
+});
 
 impl StepRow {
     /// `None` for a step that did not run: it was skipped, or never started.

@@ -131,14 +131,14 @@ pub(crate) async fn of_builders(
 /// Gives a builder these tags, in this order, and no others.
 pub(crate) async fn replace(txn: &Txn, builder: BuilderId, names: &[String]) -> Result<()> {
     let old = Entity::delete_many().filter(Column::Builderid.eq(builder.0));
-    old.exec(&txn.0).await?;
+    txn.execute(old).await?;
     for name in names {
         let new = ActiveModel {
             id: NotSet,
             builderid: Set(builder.0),
             tagid: Set(find_or_insert(txn, name).await?),
         };
-        new.insert(&txn.0).await?;
+        txn.insert(new).await?;
     }
     Ok(())
 }
@@ -147,8 +147,9 @@ pub(crate) async fn replace(txn: &Txn, builder: BuilderId, names: &[String]) -> 
 async fn find_or_insert(txn: &Txn, name: &str) -> Result<i32> {
     let hash = name_hash(name);
     let find = tag::Entity::find().filter(tag::Column::NameHash.eq(hash.as_str()));
-    if let Some(found) = txn.one(find).await? {
-        return Ok(found.id);
+    let find = find.select_only().column(tag::Column::Id);
+    if let Some((id,)) = txn.one(find).await? {
+        return Ok(id);
     }
     let new = tag::ActiveModel {
         id: NotSet,
@@ -156,5 +157,5 @@ async fn find_or_insert(txn: &Txn, name: &str) -> Result<i32> {
         name_hash: Set(hash),
     };
     // A name that another writer adds meanwhile is a conflict, after which the write runs again.
-    Ok(new.insert(&txn.0).await?.id)
+    txn.insert(new).await
 }

@@ -11,6 +11,7 @@ pub(crate) mod fair_queue;
 pub(crate) mod file_access;
 pub(crate) mod health;
 pub(crate) mod inline_reader;
+pub(crate) mod inline_writer;
 pub(crate) mod location;
 pub(crate) mod migrate;
 pub(crate) mod observer;

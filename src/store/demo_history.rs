@@ -101,7 +101,8 @@ impl PastStep {
 pub(crate) async fn has_builds(txn: &Txn, id: BuilderId) -> Result<bool> {
     builder::lock(txn, id).await?;
     let builds = build::Entity::find().filter(build::Column::Builderid.eq(id));
-    Ok(txn.one(builds).await?.is_some())
+    let newest: Option<build::Model> = txn.one(builds).await?;
+    Ok(newest.is_some())
 }
 
 /// Adds a build with its steps.
@@ -119,26 +120,21 @@ pub(crate) async fn add(txn: &Txn, builderid: BuilderId, past: &PastBuild) -> Re
         state_string: Set(past.state_string.clone()),
         results: Set(past.results.map(|results| results.code().into())),
     };
-    let buildid = build::Entity::insert(row)
-        .exec(&txn.0)
-        .await?
-        .last_insert_id;
-    step::Entity::insert_many(steps(buildid, &past.steps))
-        .exec(&txn.0)
-        .await?;
+    let buildid = txn.insert(row).await?;
+    let steps = step::Entity::insert_many(steps(buildid, &past.steps));
+    txn.execute(steps).await?;
     add_logs(txn, buildid, &past.steps).await
 }
 
 /// Adds the logs of the steps of a build, with a chunk each.
 async fn add_logs(txn: &Txn, buildid: BuildId, past: &[PastStep]) -> Result<()> {
-    let ids: Vec<StepId> = step::Entity::find()
+    let ids = step::Entity::find()
         .select_only()
         .column(step::Column::Id)
         .filter(step::Column::Buildid.eq(buildid))
-        .order_by_asc(step::Column::Number)
-        .into_tuple()
-        .all(&txn.0)
-        .await?;
+        .order_by_asc(step::Column::Number);
+    let ids: Vec<(StepId,)> = txn.all(ids).await?;
+    let ids: Vec<StepId> = ids.into_iter().map(|(id,)| id).collect();
     let logs = ids.iter().zip(past);
     let logs: Vec<_> = logs
         .filter_map(|(id, step)| Some((*id, step.log.as_ref()?)))
@@ -156,14 +152,12 @@ async fn add_logs(txn: &Txn, buildid: BuildId, past: &[PastStep]) -> Result<()> 
     if rows.is_empty() {
         return Ok(());
     }
-    log::Entity::insert_many(rows).exec(&txn.0).await?;
-    let ids: Vec<(StepId, LogId)> = log::Entity::find()
+    txn.execute(log::Entity::insert_many(rows)).await?;
+    let ids = log::Entity::find()
         .select_only()
         .columns([log::Column::Stepid, log::Column::Id])
-        .filter(log::Column::Stepid.is_in(ids))
-        .into_tuple()
-        .all(&txn.0)
-        .await?;
+        .filter(log::Column::Stepid.is_in(ids));
+    let ids: Vec<(StepId, LogId)> = txn.all(ids).await?;
     let ids: HashMap<StepId, LogId> = ids.into_iter().collect();
     let chunks = logs.into_iter().filter_map(|(stepid, past)| {
         Some(log_chunk::Model {

@@ -20,11 +20,15 @@ use crate::{
         db::{database::Db, dialect::SqlDialect, transaction::Txn},
         log,
         position::position_expr,
+        row::from_row,
         row_bytes::RowBytes,
         step,
         unchecked_int::UncheckedInt,
     },
 };
+
+/// How many columns an event has. What else is read with it has the places after them.
+pub(crate) const COLUMNS: usize = 25;
 
 /// How many bytes an event takes in memory beside its texts.
 pub(crate) const EVENT_BYTES: usize = 256;
@@ -67,6 +71,34 @@ pub(crate) struct Model {
 pub(crate) enum Relation {}
 
 impl ActiveModelBehavior for ActiveModel {}
+
+from_row!(Model {
+    id,
+    noun,
+    kind,
+    occurred_at,
+    builderid,
+    buildid,
+    stepid,
+    number,
+    name,
+    buildrequestid,
+    workerid,
+    masterid,
+    started_at,
+    locks_acquired_at,
+    complete_at,
+    locks_duration_s,
+    state_string,
+    results,
+    urls_json,
+    hidden,
+    logid,
+    slug,
+    complete,
+    num_lines,
+    letter,
+});
 
 /// An event, as readers get it.
 #[derive(Clone, Debug)]
@@ -319,22 +351,29 @@ async fn of_change(txn: &Txn, id: Expr, noun: Noun, kind: EventKind) -> Result<M
     let mut events = Entity::find()
         .filter(Column::Noun.eq(noun.code()))
         .filter(id);
-    if txn.0.get_database_backend() == DbBackend::Postgres {
+    if txn.backend() == DbBackend::Postgres {
         // The last id of this session's trigger. By the order alone, the planner may choose
         // another way than backwards through the ids.
         let last = "currval(pg_get_serial_sequence('graphql_events', 'id'))";
         events = events.filter(Expr::col((Entity, Column::Id)).eq(Expr::cust(last)));
     }
-    let event = txn
-        .one(events.order_by_desc(Column::Id))
-        .await?
-        .ok_or(Error::FeedDetached)?;
+    let newest = txn.one(events.order_by_desc(Column::Id)).await?;
+    let event: Model = newest.ok_or(Error::FeedDetached)?;
     if event.kind != kind.code() {
-        Entity::update_many()
+        let update = Entity::update_many()
             .col_expr(Column::Kind, kind.code().into())
-            .filter(Column::Id.eq(event.id))
-            .exec(&txn.0)
-            .await?;
+            .filter(Column::Id.eq(event.id));
+        txn.execute(update).await?;
     }
     Ok(event)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_event_has_so_many_columns() {
+        assert_eq!(Column::iter().count(), COLUMNS);
+    }
 }

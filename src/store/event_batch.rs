@@ -7,7 +7,7 @@ use std::{
 
 use migration::{feed::GAP, noun::Noun};
 use sea_orm::{
-    FromQueryResult, QueryOrder, QueryResult, QuerySelect, QueryTrait,
+    QueryOrder, QueryResult, QuerySelect, QueryTrait,
     entity::prelude::*,
     sea_query::{ExprTrait, Func, SelectStatement},
 };
@@ -22,10 +22,10 @@ use crate::{
     store::{
         build, builder,
         db::{bounded_rows::BoundedRows, database::Db, dialect::SqlDialect},
-        event::{self, Column, Entity, Event, EventObject, Model},
+        event::{self, COLUMNS, Column, Entity, Event, EventObject, Model},
         event_bookmark::of_event,
         position::position_expr,
-        row::if_readable,
+        row::{FromRow, Row, if_readable},
         step,
     },
 };
@@ -133,10 +133,11 @@ async fn read_builders(db: &Db, events: &mut [Event]) -> Result<()> {
 
 /// A row, and the bytes that its event takes.
 fn read_row(row: &QueryResult) -> Result<(EventRow, usize), DbErr> {
-    let model = Model::from_query_result(row, "");
+    let pooled = Row::Pooled(row);
+    let model = Model::from_row(pooled);
     let is_log = |event: &Model| event.noun == Noun::Log.code() && event.kind != GAP;
     let is_of_log = model.as_ref().is_ok_and(is_log);
-    let bookmark = of_event(row, model.as_ref().ok())?;
+    let bookmark = of_event(pooled, model.as_ref().ok())?;
     let event = model.and_then(|model| read_event(row, model, bookmark));
     let event = if_readable(event);
     let bytes = event.as_ref().map_or(0, |event| event.object.event_bytes());
@@ -149,24 +150,24 @@ fn read_row(row: &QueryResult) -> Result<(EventRow, usize), DbErr> {
 }
 
 fn read_event(row: &QueryResult, mut event: Model, bookmark: Bookmark) -> Result<Event, DbErr> {
-    event.locks_duration_s = row.try_get("", LOCKS)?;
-    event.buildid = row.try_get("", BUILD)?;
+    event.buildid = row.try_get_by(BUILD)?;
+    event.locks_duration_s = row.try_get_by(LOCKS)?;
     Ok(Event {
         change: event.id,
         bookmark,
         kind: EventKind::from_code(event.kind),
         occurred_at: event.occurred_at,
-        builderid: row.try_get("", BUILDER)?,
+        builderid: row.try_get_by(BUILDER)?,
         object: event.object()?,
     })
 }
 
-/// The build: a log's event does not carry it.
-const BUILD: &str = "build";
-/// The builder: nor does a step's.
-const BUILDER: &str = "builder";
-/// The lock waits: a trigger from before Buildbot counted them does not carry them.
-const LOCKS: &str = "locks";
+/// Where the build is in a row: a log's event does not carry it.
+const BUILD: usize = COLUMNS + 1;
+/// Where the builder is: nor does a step's.
+const BUILDER: usize = COLUMNS + 2;
+/// Where the lock waits are: a trigger from before Buildbot counted them does not carry them.
+const LOCKS: usize = COLUMNS + 3;
 
 /// The rows of the events behind a bookmark.
 fn select(dialect: SqlDialect, from: Bookmark, limit: u64) -> SelectStatement {
@@ -186,9 +187,9 @@ fn select(dialect: SqlDialect, from: Bookmark, limit: u64) -> SelectStatement {
     let is_build = build(build::Column::Id).eq(buildid());
     let mut select = event::find(dialect)
         .expr_as(column.clone(), "position")
-        .expr_as(buildid(), BUILD)
-        .expr_as(builder, BUILDER)
-        .expr_as(locks, LOCKS)
+        .expr_as(buildid(), "build")
+        .expr_as(builder, "builder")
+        .expr_as(locks, "locks")
         // With the event of the bookmark itself, which shows that this is still the same feed.
         .filter(column.clone().gte(from.position))
         .order_by_asc(column)

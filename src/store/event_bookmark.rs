@@ -5,8 +5,8 @@ use std::{borrow::Cow, collections::HashMap};
 use migration::{feed::GAP, noun::Noun};
 use ring::digest::{Context, SHA256};
 use sea_orm::{
-    ConnectionTrait, DbErr, FromQueryResult, QueryOrder, QueryResult, QuerySelect, QueryTrait,
-    Select, entity::prelude::*, sea_query::ExprTrait,
+    ConnectionTrait, DbErr, QueryOrder, QueryResult, QuerySelect, QueryTrait, Select,
+    entity::prelude::*, sea_query::ExprTrait,
 };
 
 use crate::{
@@ -17,8 +17,10 @@ use crate::{
     },
     store::{
         db::{database::Db, dialect::SqlDialect},
-        event::{self, Column, Entity, Model},
+        event::{self, COLUMNS, Column, Entity, Model},
         position::position_expr,
+        query::rows::read_rows,
+        row::{FromRow, Row},
         unchecked_int::UncheckedInt,
     },
 };
@@ -31,14 +33,15 @@ pub(crate) async fn newest(dialect: SqlDialect, db: &impl ConnectionTrait) -> Re
         .filter(position.clone().is_not_null())
         .order_by_desc(position);
     let row = query_one(db, newest).await?;
-    Ok(row.as_ref().map(of_row).transpose()?.unwrap_or_default())
+    let bookmark = row.map(|row| of_row(Row::Pooled(&row)));
+    Ok(bookmark.transpose()?.unwrap_or_default())
 }
 
 /// The one at a position, if its event is there.
 pub(crate) async fn at(db: &Db, position: Position) -> Result<Option<Bookmark>> {
     let event = event::find(db.dialect()).filter(position_expr(db.backend()).eq(position));
     let row = query_one(&db.reader().await?, event).await?;
-    Ok(row.as_ref().map(of_row).transpose()?)
+    Ok(row.map(|row| of_row(Row::Pooled(&row))).transpose()?)
 }
 
 /// Those of these changes; `None` of one that has no position yet. Changes that are not, or no
@@ -55,14 +58,13 @@ pub(crate) async fn of_changes(
     let events = event::find(db.dialect())
         .filter(Column::Id.is_in(changes))
         .expr_as(position, "position");
-    let statement = db.backend().build(&events.into_query());
-    let rows = db.reader().await?.query_all_raw(statement).await?;
-    let found = rows.iter().map(|row| {
-        let position: Option<Position> = row.try_get("", "position")?;
+    let read = |row: Row<'_>| {
+        let position: Option<Position> = row.get(COLUMNS)?;
         let bookmark = position.map(|_| of_row(row)).transpose()?;
-        Ok((row.try_get("", "id")?, bookmark))
-    });
-    Ok(found.collect::<Result<_, DbErr>>()?)
+        Ok(((row.get(0)?, bookmark), 0))
+    };
+    let found = read_rows(db, &events.into_query(), read).await?;
+    Ok(found.into_iter().collect())
 }
 
 async fn query_one(
@@ -76,14 +78,14 @@ async fn query_one(
 }
 
 /// The bookmark of a row of events, read with its position.
-pub(crate) fn of_row(row: &QueryResult) -> Result<Bookmark, DbErr> {
-    of_event(row, Model::from_query_result(row, "").ok().as_ref())
+fn of_row(row: Row<'_>) -> Result<Bookmark, DbErr> {
+    of_event(row, row.if_readable(Model::from_row(row))?.as_ref())
 }
 
 /// The same of a row whose event was read already; `None` where it cannot be.
-pub(crate) fn of_event(row: &QueryResult, event: Option<&Model>) -> Result<Bookmark, DbErr> {
+pub(crate) fn of_event(row: Row<'_>, event: Option<&Model>) -> Result<Bookmark, DbErr> {
     Ok(Bookmark {
-        position: row.try_get("", "position")?,
+        position: row.get(COLUMNS)?,
         mark: event.and_then(mark).unwrap_or_default(),
     })
 }

@@ -5,11 +5,14 @@
 //! of two requests with one key, through whichever servers, the second waits and then finds the
 //! first one's payload.
 
-use sea_orm::{ConnectionTrait, IntoActiveModel, QuerySelect, entity::prelude::*};
+use sea_orm::{DeleteMany, IntoActiveModel, QuerySelect, entity::prelude::*};
 
 use crate::{
     domain::error::{Error, Result},
-    store::db::{database::Db, transaction::Txn},
+    store::{
+        db::{database::Db, transaction::Txn},
+        row::from_row,
+    },
 };
 
 /// A row of `graphql_idempotency_keys`.
@@ -30,24 +33,29 @@ pub(crate) enum Relation {}
 
 impl ActiveModelBehavior for ActiveModel {}
 
+from_row!(Model {
+    hash,
+    request,
+    claimed_at,
+});
+
 /// Claims a key for a request, unless that was done before. A claim from before `expired` no longer
 /// counts.
 ///
 /// # Errors
 /// `KeyReused` where another request has the key.
 pub(crate) async fn claim(txn: &Txn, claim: Model, expired: i64) -> Result<()> {
-    if let Some(found) = txn.one(Entity::find_by_id(&claim.hash)).await? {
+    let found: Option<Model> = txn.one(Entity::find_by_id(&claim.hash)).await?;
+    if let Some(found) = found {
         if found.claimed_at >= expired {
             let is_same = found.request == claim.request;
             return is_same.then_some(()).ok_or(Error::KeyReused);
         }
         // By its time too: another request may have claimed it anew meanwhile.
-        delete_older(&txn.0, [found.hash], expired).await?;
+        txn.execute(older([found.hash], expired)).await?;
     }
-    Entity::insert(claim.into_active_model())
-        .exec_without_returning(&txn.0)
-        .await?;
-    Ok(())
+    let insert = Entity::insert(claim.into_active_model());
+    txn.execute(insert).await.map(drop)
 }
 
 /// Waits until no other transaction works under this key, and keeps others out until the commit.
@@ -57,7 +65,7 @@ pub(crate) async fn claim(txn: &Txn, claim: Model, expired: i64) -> Result<()> {
 pub(crate) async fn lock(txn: &Txn, hash: &str) -> Result<()> {
     let locked = txn.lock_rows(Entity::find_by_id(hash));
     let locked = locked.select_only().column(Column::Hash);
-    let found: Option<String> = locked.into_tuple().one(&txn.0).await?;
+    let found: Option<(String,)> = txn.one(locked).await?;
     found.map(drop).ok_or(Error::Unavailable)
 }
 
@@ -74,19 +82,13 @@ pub(crate) async fn prune(db: &Db, before: i64, batch: u64) -> Result<u64> {
     if old.is_empty() {
         return Ok(0);
     }
-    delete_older(&db.writer, old, before).await
+    let done = older(old, before).exec(&db.writer).await?;
+    Ok(done.rows_affected)
 }
 
 /// Deletes those of these keys that were claimed before a time, with their payloads.
-async fn delete_older(
-    db: &impl ConnectionTrait,
-    hashes: impl IntoIterator<Item = String>,
-    before: i64,
-) -> Result<u64> {
-    let done = Entity::delete_many()
+fn older(hashes: impl IntoIterator<Item = String>, before: i64) -> DeleteMany<Entity> {
+    Entity::delete_many()
         .filter(Column::Hash.is_in(hashes))
         .filter(Column::ClaimedAt.lt(before))
-        .exec(db)
-        .await?;
-    Ok(done.rows_affected)
 }

@@ -10,6 +10,7 @@ use crate::{
     store::{
         db::transaction::{Txn, Work},
         idempotency_key,
+        row::from_row,
     },
 };
 
@@ -31,6 +32,12 @@ pub(crate) enum Relation {}
 
 impl ActiveModelBehavior for ActiveModel {}
 
+from_row!(Model {
+    key_hash,
+    field,
+    payload,
+});
+
 /// Work that is done once for a root field of a keyed mutation: its payload is kept with what it
 /// writes, and returned instead when it is there already.
 pub(crate) struct OnceForField<'a, W> {
@@ -48,7 +55,8 @@ where
         async move {
             idempotency_key::lock(txn, self.key_hash).await?;
             let id = (self.key_hash.to_owned(), self.field);
-            if let Some(kept) = txn.one(Entity::find_by_id(id)).await? {
+            let kept: Option<Model> = txn.one(Entity::find_by_id(id)).await?;
+            if let Some(kept) = kept {
                 // An earlier version may have kept it in another form.
                 return serde_json::from_str(&kept.payload).map_err(|_| Error::WrittenUnread);
             }
@@ -58,7 +66,7 @@ where
                 field: Set(self.field),
                 payload: Set(serde_json::to_string(&done).map_err(Error::internal)?),
             };
-            Entity::insert(row).exec_without_returning(&txn.0).await?;
+            txn.execute(Entity::insert(row)).await?;
             Ok(done)
         }
         .boxed()

@@ -28,7 +28,7 @@ use crate::{
             per_parent::{all_of, first_of},
             rows::by_key,
         },
-        row::{FromRow, Row},
+        row::from_row,
         row_bytes::RowBytes,
         step,
         unchecked_int::UncheckedInt,
@@ -71,20 +71,15 @@ impl Model {
     }
 }
 
-impl FromRow for Model {
-    fn from_row(row: Row<'_>) -> std::result::Result<Self, DbErr> {
-        let mut columns = row.columns();
-        Ok(Self {
-            id: columns.take()?,
-            name: columns.take()?,
-            slug: columns.take()?,
-            stepid: columns.take()?,
-            complete: columns.take()?,
-            num_lines: columns.take()?,
-            letter: columns.take()?,
-        })
-    }
-}
+from_row!(Model {
+    id,
+    name,
+    slug,
+    stepid,
+    complete,
+    num_lines,
+    letter,
+});
 
 impl RowBytes for Model {
     fn text_bytes(&self) -> usize {
@@ -206,14 +201,12 @@ pub(crate) async fn insert(
 ) -> Result<LogId> {
     // Locked, so that two writers never choose the same slug.
     step::lock(txn, stepid).await?;
-    let siblings: Vec<String> = Entity::find()
+    let siblings = Entity::find()
         .select_only()
         .column(Column::Slug)
-        .filter(Column::Stepid.eq(stepid))
-        .into_tuple()
-        .all(&txn.0)
-        .await?;
-    let slugs: HashSet<&str> = siblings.iter().map(String::as_str).collect();
+        .filter(Column::Stepid.eq(stepid));
+    let siblings: Vec<(String,)> = txn.all(siblings).await?;
+    let slugs: HashSet<&str> = siblings.iter().map(|(slug,)| slug.as_str()).collect();
     let new = ActiveModel {
         id: NotSet,
         name: Set(name.to_owned()),
@@ -223,18 +216,15 @@ pub(crate) async fn insert(
         num_lines: Set(0),
         letter: Set(log_type.letter().to_owned()),
     };
-    let inserted = Entity::insert(new).exec(&txn.0).await?;
-    Ok(inserted.last_insert_id)
+    txn.insert(new).await
 }
 
 /// Says how many lines a log has, which grows with each append.
 pub(crate) async fn set_num_lines(txn: &Txn, id: LogId, num_lines: i32) -> Result<()> {
-    Entity::update_many()
+    let update = Entity::update_many()
         .col_expr(Column::NumLines, num_lines.into())
-        .filter(Column::Id.eq(id))
-        .exec(&txn.0)
-        .await?;
-    Ok(())
+        .filter(Column::Id.eq(id));
+    txn.execute(update).await.map(drop)
 }
 
 /// Marks a log as one that gets no more lines.
@@ -242,12 +232,10 @@ pub(crate) async fn set_num_lines(txn: &Txn, id: LogId, num_lines: i32) -> Resul
 /// # Errors
 /// `NotFound`.
 pub(crate) async fn finish(txn: &Txn, id: LogId) -> Result<()> {
-    let done = Entity::update_many()
+    let update = Entity::update_many()
         .col_expr(Column::Complete, 1.into())
-        .filter(Column::Id.eq(id))
-        .exec(&txn.0)
-        .await?;
-    if done.rows_affected == 0 {
+        .filter(Column::Id.eq(id));
+    if txn.execute(update).await? == 0 {
         return Err(Error::not_found("log", id));
     }
     Ok(())

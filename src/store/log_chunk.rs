@@ -94,10 +94,7 @@ pub(crate) async fn insert(txn: &Txn, chunks: Vec<Model>) -> Result<()> {
         content: Set(chunk.content),
         compressed: Set(chunk.compressed),
     });
-    Entity::insert_many(rows)
-        .exec_without_returning(&txn.0)
-        .await?;
-    Ok(())
+    txn.execute(Entity::insert_many(rows)).await.map(drop)
 }
 
 /// Puts rows in the place of those that have the same lines.
@@ -105,11 +102,10 @@ pub(crate) async fn replace(txn: &Txn, logid: LogId, chunks: Vec<Model>) -> Resu
     let (Some(first), Some(last)) = (chunks.first(), chunks.last()) else {
         return Ok(());
     };
-    Entity::delete_many()
+    let replaced = Entity::delete_many()
         .filter(Column::Logid.eq(logid))
         .filter(Column::FirstLine.gte(first.first_line))
-        .filter(Column::LastLine.lte(last.last_line))
-        .exec(&txn.0)
-        .await?;
+        .filter(Column::LastLine.lte(last.last_line));
+    txn.execute(replaced).await?;
     insert(txn, chunks).await
 }

@@ -104,11 +104,10 @@ pub(crate) async fn mark_deleted(txn: &Txn, id: LogId) -> Result<Option<ChangeId
     if log::lock(txn, id).await?.log_type() == LogType::Deleted {
         return Ok(None);
     }
-    log::Entity::update_many()
+    let update = log::Entity::update_many()
         .col_expr(log::Column::Letter, LogType::Deleted.letter().into())
-        .filter(log::Column::Id.eq(id))
-        .exec(&txn.0)
-        .await?;
+        .filter(log::Column::Id.eq(id));
+    txn.execute(update).await?;
     let (change, _) = event::of_log(txn, id, EventKind::Updated).await?;
     Ok(Some(change))
 }

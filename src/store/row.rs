@@ -5,7 +5,7 @@ use rusqlite::types::ValueRef;
 use sea_orm::{DbErr, QueryResult, TryGetable};
 
 use crate::{
-    domain::id::{BuildId, BuilderId, LogId, StepId},
+    domain::id::{BuildId, BuilderId, ChangeId, LogId, Position, StepId},
     store::unchecked_int::UncheckedInt,
 };
 
@@ -79,6 +79,34 @@ pub(crate) trait FromRow: Sized {
     fn from_row(row: Row<'_>) -> Result<Self, DbErr>;
 }
 
+/// Reads a model whose fields are its columns, in order.
+macro_rules! from_row {
+    ($model:ty { $($field:ident),* $(,)? }) => {
+        impl $crate::store::row::FromRow for $model {
+            fn from_row(row: $crate::store::row::Row<'_>) -> Result<Self, sea_orm::DbErr> {
+                let mut columns = row.columns();
+                Ok(Self {
+                    $($field: columns.take()?,)*
+                })
+            }
+        }
+    };
+}
+
+pub(crate) use from_row;
+
+impl<A: ColumnValue> FromRow for (A,) {
+    fn from_row(row: Row<'_>) -> Result<Self, DbErr> {
+        Ok((row.get(0)?,))
+    }
+}
+
+impl<A: ColumnValue, B: ColumnValue> FromRow for (A, B) {
+    fn from_row(row: Row<'_>) -> Result<Self, DbErr> {
+        Ok((row.get(0)?, row.get(1)?))
+    }
+}
+
 /// A type that columns are read as.
 pub(crate) trait ColumnValue: TryGetable {
     /// A value of SQLite's as this type; `None` for one that the pool is to judge.
@@ -92,6 +120,12 @@ impl ColumnValue for i64 {
 }
 
 impl ColumnValue for i32 {
+    fn from_sqlite(value: ValueRef<'_>) -> Option<Self> {
+        value.as_i64().ok()?.try_into().ok()
+    }
+}
+
+impl ColumnValue for i16 {
     fn from_sqlite(value: ValueRef<'_>) -> Option<Self> {
         value.as_i64().ok()?.try_into().ok()
     }
@@ -123,11 +157,11 @@ macro_rules! id_column {
         $(
             impl ColumnValue for $id {
                 fn from_sqlite(value: ValueRef<'_>) -> Option<Self> {
-                    i32::from_sqlite(value).map(Self)
+                    ColumnValue::from_sqlite(value).map(Self)
                 }
             }
         )*
     };
 }
 
-id_column!(BuilderId, BuildId, StepId, LogId);
+id_column!(BuilderId, BuildId, StepId, LogId, ChangeId, Position);

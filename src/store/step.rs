@@ -32,7 +32,7 @@ use crate::{
             rows::by_key,
             selection::{RowRange, Selection},
         },
-        row::{FromRow, Row},
+        row::from_row,
         row_bytes::RowBytes,
         unchecked_int::UncheckedInt,
     },
@@ -69,24 +69,19 @@ impl Model {
     }
 }
 
-impl FromRow for Model {
-    fn from_row(row: Row<'_>) -> std::result::Result<Self, DbErr> {
-        let mut columns = row.columns();
-        Ok(Self {
-            id: columns.take()?,
-            number: columns.take()?,
-            name: columns.take()?,
-            buildid: columns.take()?,
-            started_at: columns.take()?,
-            locks_acquired_at: columns.take()?,
-            complete_at: columns.take()?,
-            state_string: columns.take()?,
-            results: columns.take()?,
-            urls_json: columns.take()?,
-            hidden: columns.take()?,
-        })
-    }
-}
+from_row!(Model {
+    id,
+    number,
+    name,
+    buildid,
+    started_at,
+    locks_acquired_at,
+    complete_at,
+    state_string,
+    results,
+    urls_json,
+    hidden,
+});
 
 impl RowBytes for Model {
     fn text_bytes(&self) -> usize {
@@ -301,13 +296,11 @@ pub(crate) async fn lock(txn: &Txn, id: StepId) -> Result<Model> {
 pub(crate) async fn insert(txn: &Txn, buildid: BuildId, name: &str) -> Result<StepId> {
     // Locked, so that two writers never choose the same number or name.
     build::lock(txn, buildid).await?;
-    let siblings: Vec<(i32, String)> = Entity::find()
+    let siblings = Entity::find()
         .select_only()
         .columns([Column::Number, Column::Name])
-        .filter(Column::Buildid.eq(buildid))
-        .into_tuple()
-        .all(&txn.0)
-        .await?;
+        .filter(Column::Buildid.eq(buildid));
+    let siblings: Vec<(i32, String)> = txn.all(siblings).await?;
     let newest = siblings.iter().map(|(number, _)| *number).max();
     let names: HashSet<&str> = siblings.iter().map(|(_, name)| name.as_str()).collect();
     let new = ActiveModel {
@@ -323,8 +316,7 @@ pub(crate) async fn insert(txn: &Txn, buildid: BuildId, name: &str) -> Result<St
         urls_json: Set("[]".to_owned()),
         hidden: Set(0.into()),
     };
-    let inserted = Entity::insert(new).exec(&txn.0).await?;
-    Ok(inserted.last_insert_id)
+    txn.insert(new).await
 }
 
 /// Changes a step's columns. Returns the build whose lock waits must be summed anew, if any.
@@ -343,12 +335,10 @@ pub(crate) async fn update(txn: &Txn, id: StepId, change: StepChange) -> Result<
         build::lock(txn, build).await?;
         waits_in = Some(build);
     }
-    let done = Entity::update_many()
+    let update = Entity::update_many()
         .set(ActiveModel::from(change))
-        .filter(Column::Id.eq(id))
-        .exec(&txn.0)
-        .await?;
-    if done.rows_affected == 0 {
+        .filter(Column::Id.eq(id));
+    if txn.execute(update).await? == 0 {
         return Err(Error::not_found("step", id));
     }
     Ok(waits_in)
@@ -357,13 +347,11 @@ pub(crate) async fn update(txn: &Txn, id: StepId, change: StepChange) -> Result<
 /// Writes the build's `locks_duration_s`. Buildbot adds each wait to it as it ends; summed anew, it
 /// stays true when a step is dated again.
 pub(crate) async fn sum_lock_waits(txn: &Txn, build: BuildId) -> Result<()> {
-    let steps: Vec<(Option<UncheckedInt>, Option<UncheckedInt>)> = Entity::find()
+    let steps = Entity::find()
         .select_only()
         .columns([Column::StartedAt, Column::LocksAcquiredAt])
-        .filter(Column::Buildid.eq(build))
-        .into_tuple()
-        .all(&txn.0)
-        .await?;
+        .filter(Column::Buildid.eq(build));
+    let steps: Vec<(Option<UncheckedInt>, Option<UncheckedInt>)> = txn.all(steps).await?;
     let wait = |(started, acquired): &(Option<UncheckedInt>, Option<UncheckedInt>)| {
         let wait = acquired
             .as_ref()?

@@ -94,7 +94,8 @@ async fn read_while<T>(
     read
 }
 
-/// The span of a statement for traces, as sea-orm makes one for each whose rows are not streamed.
+/// The span of a statement for traces, as sea-orm makes one for each that it runs itself, but for
+/// streams.
 /// The statement's text has placeholders for its values.
 pub(super) fn statement_span(statement: &Statement) -> Span {
     if !cfg!(feature = "otel") {
@@ -105,12 +106,13 @@ pub(super) fn statement_span(statement: &Statement) -> Span {
         DbBackend::MySql => "mysql",
         _ => "sqlite",
     };
+    let (operation, _) = statement.sql.split_once(' ').unwrap_or_default();
     let span = tracing::info_span!(
         target: "sea_orm",
         "sea_orm.stream",
         otel.kind = "client",
         db.system = system,
-        db.operation = "SELECT",
+        db.operation = operation,
         db.statement = Empty,
         otel.status_code = Empty,
     );

@@ -135,6 +135,7 @@ async fn connect_ours(
     let snapshots = open_snapshots(location, config, Purpose::Read).await?;
     let db = Db {
         writer,
+        inline_writer: location.open_inline_writer(),
         write_queue: WriteQueue::default(),
         reader,
         inline: location.open_inline(config, Purpose::Read),
@@ -185,6 +186,7 @@ async fn connect_buildbots(
         account: None,
         watcher: location.open(config, watch, 1).await?,
         writer: location.open(config, keep, 1).await?,
+        inline_writer: None,
         write_queue: WriteQueue::default(),
         snapshots: open_snapshots(location, config, read).await?,
         snapshot_queue: reader_queue(config.snapshot_readers, SLOW_SNAPSHOT),

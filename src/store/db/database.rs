@@ -20,6 +20,7 @@ use crate::{
         db::{
             dialect::SqlDialect,
             inline_reader::InlineReaders,
+            inline_writer::InlineWriter,
             observer::Observer,
             read_account::{ReadAccount, ReaderQueue},
             watched_file::WatchedFile,
@@ -47,6 +48,8 @@ pub(crate) struct Db {
     /// Buildbot master's database it writes to the feed's own tables alone, and connects only when
     /// there is something to write.
     pub(crate) writer: DatabaseConnection,
+    /// What writes to an SQLite file are done with, where they can be done at once.
+    pub(super) inline_writer: Option<Arc<InlineWriter>>,
     /// The turns of those who write to an SQLite file.
     pub(super) write_queue: WriteQueue,
     /// Notices the writes of other processes, without waiting for readers.
@@ -179,6 +182,9 @@ impl Db {
     /// Closes every connection; on SQLite the write-ahead log is folded into the file.
     pub(crate) async fn close(&self) {
         if let Some(inline) = &self.inline {
+            inline.close();
+        }
+        if let Some(inline) = &self.inline_writer {
             inline.close();
         }
         for connection in [&self.reader, &self.snapshots, &self.watcher, &self.writer] {

@@ -1,5 +1,7 @@
 //! What an error of a database means, by the codes that each database gives it.
 
+use std::error::Error as StdError;
+
 use sea_orm::{
     DbErr, RuntimeErr,
     sqlx::{self, error::DatabaseError, mysql::MySqlDatabaseError, postgres::PgDatabaseError},
@@ -127,6 +129,16 @@ impl DbErrorKind {
             DbErr::ConnectionAcquire(_) | DbErr::Conn(_) => Self::Transient,
             DbErr::Exec(RuntimeErr::SqlxError(error))
             | DbErr::Query(RuntimeErr::SqlxError(error)) => Self::of_sqlx(error),
+            _ => Self::Unexpected,
+        }
+    }
+
+    /// Of SQLite on the thread that asks.
+    pub(crate) fn of_inline(error: &rusqlite::Error) -> Self {
+        match error {
+            rusqlite::Error::SqliteFailure(error, message) => {
+                Self::of_sqlite(error.extended_code, message.as_deref().unwrap_or_default())
+            }
             _ => Self::Unexpected,
         }
     }
@@ -299,38 +311,56 @@ fn sqlite_code(error: &DbErr) -> Option<i32> {
 
 impl From<DbErr> for Error {
     fn from(error: DbErr) -> Self {
-        match DbErrorKind::of(&error) {
-            DbErrorKind::Conflict => {
+        DbErrorKind::of(&error).told(error)
+    }
+}
+
+/// Of a commit on SQLite.
+impl From<rusqlite::Error> for Error {
+    fn from(error: rusqlite::Error) -> Self {
+        let failed = error.sqlite_error_code();
+        if failed == Some(rusqlite::ErrorCode::SystemIoFailure) {
+            tracing::warn!(%error, "a commit was not answered");
+            return Self::OutcomeUnknown;
+        }
+        DbErrorKind::of_inline(&error).told(error)
+    }
+}
+
+impl DbErrorKind {
+    /// What callers are told, and the log.
+    fn told(self, error: impl StdError + Send + Sync + 'static) -> Error {
+        match self {
+            Self::Conflict => {
                 tracing::debug!(%error, "another writer was in the way");
-                Self::Conflict
+                Error::Conflict
             }
-            DbErrorKind::Transient => {
+            Self::Transient => {
                 tracing::warn!(%error, "the database does not answer");
-                Self::Unavailable
+                Error::Unavailable
             }
-            DbErrorKind::ReadOnly(reason) => {
+            Self::ReadOnly(reason) => {
                 tracing::debug!(%error, "the database takes no writes");
-                Self::ReadOnly(reason)
+                Error::ReadOnly(reason)
             }
-            DbErrorKind::DiskFull => {
+            Self::DiskFull => {
                 tracing::warn!(%error, "the database has no room");
-                Self::DiskFull
+                Error::DiskFull
             }
-            DbErrorKind::FileGone => {
+            Self::FileGone => {
                 tracing::warn!(%error, "the database's file is not what it was");
-                Self::FileGone
+                Error::FileGone
             }
-            DbErrorKind::MissingCharacter => {
+            Self::MissingCharacter => {
                 tracing::debug!(%error, "the database cannot hold a text");
-                Self::invalid(
+                Error::invalid(
                     "a text",
                     "only characters that the database's character set has",
                 )
             }
-            DbErrorKind::Denied
-            | DbErrorKind::MissingTable
-            | DbErrorKind::MissingColumn
-            | DbErrorKind::Unexpected => Self::internal(error),
+            Self::Denied | Self::MissingTable | Self::MissingColumn | Self::Unexpected => {
+                Error::internal(error)
+            }
         }
     }
 }

@@ -166,7 +166,14 @@ fn run<T>(
     Ok(InlineRows { rows, bytes })
 }
 
-fn bind(compiled: &mut CachedStatement<'_>, statement: &Statement) -> Result<(), Unread> {
+/// Binds the values of a statement.
+///
+/// # Errors
+/// One of a type that only the pool binds.
+pub(super) fn bind(
+    compiled: &mut CachedStatement<'_>,
+    statement: &Statement,
+) -> rusqlite::Result<()> {
     let values = statement.values.iter().flat_map(|values| &values.0);
     for (i, value) in values.enumerate() {
         let i = i + 1;
@@ -175,10 +182,13 @@ fn bind(compiled: &mut CachedStatement<'_>, statement: &Statement) -> Result<(),
             Value::BigInt(n) => compiled.raw_bind_parameter(i, n),
             Value::BigUnsigned(n) => {
                 let n = n.map(i64::try_from).transpose();
-                compiled.raw_bind_parameter(i, n.map_err(|_| Unread::Other)?)
+                let n = n.map_err(|_| rusqlite::Error::InvalidQuery)?;
+                compiled.raw_bind_parameter(i, n)
             }
+            Value::SmallInt(n) => compiled.raw_bind_parameter(i, n),
             Value::String(text) => compiled.raw_bind_parameter(i, text),
-            _ => return Err(Unread::Other),
+            Value::Bytes(bytes) => compiled.raw_bind_parameter(i, bytes),
+            _ => Err(rusqlite::Error::InvalidQuery),
         }?;
     }
     Ok(())

@@ -18,6 +18,7 @@ use crate::{
         error_kind::{DbErrorKind, is_not_opened},
         file_access::{FileAccess, is_free, make_private, why_not_opened},
         inline_reader::{InlineAccess, InlineReaders},
+        inline_writer::InlineWriter,
         pool::{
             open::{Target, open},
             purpose::Purpose,
@@ -182,14 +183,8 @@ impl DatabaseLocation {
         config: &DatabaseConfig,
         purpose: Purpose,
     ) -> Option<Arc<InlineReaders>> {
-        let (_, parameters) = self.url.split_once('?').unwrap_or_default();
-        let is_plain = parameters.split('&').all(|parameter| {
-            parameter.is_empty()
-                || parameter.starts_with("mode=")
-                || parameter.starts_with("immutable=")
-        });
         let access = InlineAccess {
-            file: self.file.as_ref().filter(|_| is_plain)?,
+            file: self.plain_file()?,
             is_read_only: self.read_only.is_some() || purpose == Purpose::ReadBuildbots,
             is_immutable: self.is_immutable,
         };
@@ -200,6 +195,29 @@ impl DatabaseLocation {
                 None
             }
         }
+    }
+
+    /// Opens what writes inline to our own database, on SQLite. Without it the pool writes.
+    pub(crate) fn open_inline_writer(&self) -> Option<Arc<InlineWriter>> {
+        let file = self.plain_file().filter(|_| self.read_only.is_none())?;
+        match InlineWriter::open(file) {
+            Ok(writer) => Some(Arc::new(writer)),
+            Err(error) => {
+                tracing::warn!(%error, "writes take longer: the file does not open a second time");
+                None
+            }
+        }
+    }
+
+    /// The file, if it needs no parameter that only the pool knows.
+    fn plain_file(&self) -> Option<&Path> {
+        let (_, parameters) = self.url.split_once('?').unwrap_or_default();
+        let is_plain = parameters.split('&').all(|parameter| {
+            parameter.is_empty()
+                || parameter.starts_with("mode=")
+                || parameter.starts_with("immutable=")
+        });
+        self.file.as_deref().filter(|_| is_plain)
     }
 
     /// Whether opening it to write would make a file.

@@ -5,7 +5,7 @@ use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, DbErr};
 
 use crate::{
     domain::command_error::CommandError,
-    store::db::{catalog::read_texts, database::Db, location::DatabaseLocation, transaction::Txn},
+    store::db::{catalog::read_texts, database::Db, location::DatabaseLocation},
 };
 
 /// The names of all migrations that this program has, in order.
@@ -51,7 +51,7 @@ pub(crate) async fn apply_migrations(
     location: &DatabaseLocation,
     db: &Db,
 ) -> Result<Vec<String>, CommandError> {
-    let Txn(txn) = db.begin().await?;
+    let txn = db.begin().await?;
     let cannot = |e: DbErr| location.open_error(&e);
     let (lock, unlock) = migration_locks(location.backend);
     if let Some(lock) = lock {

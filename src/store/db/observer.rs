@@ -25,6 +25,7 @@ pub(crate) struct Observer {
     pub(crate) wait_seconds: Option<Histograms<WaitLabels>>,
     pub(crate) commit_writes: Option<Histogram>,
     pub(super) on_inline: Option<OnDone>,
+    pub(super) on_inline_write: Option<OnDone>,
 }
 
 impl fmt::Debug for Observer {
@@ -65,6 +66,18 @@ impl Observer {
     /// Observes a statement that was read inline.
     pub(crate) fn inline_done(&self, sql: &str, time: Duration) {
         if let Some(on_done) = &self.on_inline {
+            on_done(sql, time);
+        }
+    }
+
+    /// Observes what is written inline as statements of this pool from here on.
+    pub(crate) fn observe_inline_writes(&mut self, pool: &'static str) {
+        self.on_inline_write = Some(self.on_done(pool));
+    }
+
+    /// Observes a statement that was written inline.
+    pub(crate) fn inline_written(&self, sql: &str, time: Duration) {
+        if let Some(on_done) = &self.on_inline_write {
             on_done(sql, time);
         }
     }

@@ -57,6 +57,7 @@ impl Db {
     fn observe(&mut self) {
         self.observer.observe(READ, &mut self.reader);
         self.observer.observe_inline(READ);
+        self.observer.observe_inline_writes(WRITE);
         self.observer.observe(SNAPSHOT, &mut self.snapshots);
         self.observer.observe(WRITE, &mut self.writer);
         // The watcher polls by time, which would make the counts of a test vary.

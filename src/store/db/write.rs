@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use sea_orm::{DbBackend, TransactionTrait};
+use sea_orm::{DatabaseTransaction, DbBackend, TransactionTrait};
 use tokio::time::timeout;
 use tracing::Instrument;
 
@@ -43,19 +43,35 @@ impl Db {
         }
     }
 
-    /// Begins a transaction.
+    /// Begins a transaction on a connection of the pool.
     ///
     /// # Errors
     /// `FileGone`, `ReadOnly`, or `Unavailable` where SQLite's write lock is not to be had in time.
-    pub(crate) async fn begin(&self) -> Result<Txn> {
+    pub(crate) async fn begin(&self) -> Result<DatabaseTransaction> {
         self.look_at_file()?;
         self.require_writable()?;
-        Ok(Txn(self.writer.begin_with_options(write_options()).await?))
+        Ok(self.writer.begin_with_options(write_options()).await?)
+    }
+
+    /// Begins a transaction on this thread if that can be done at once, or else as `begin` does.
+    ///
+    /// # Errors
+    /// Those of `begin`.
+    async fn begin_inline(&self) -> Result<Txn> {
+        self.look_at_file()?;
+        self.require_writable()?;
+        if let Some(writer) = &self.inline_writer
+            && let Some(txn) = writer.begin(&self.observer)?
+        {
+            return Ok(Txn::Inline(Box::new(txn)));
+        }
+        // Boxed, so that what is written inline does not hold it.
+        Ok(Txn::Pooled(Box::pin(self.begin()).await?))
     }
 
     /// Runs work in a transaction of its own.
     async fn write_once<T: Send>(&self, work: &impl Work<T>) -> Result<T> {
-        let txn = self.begin().await?;
+        let txn = Txn::Pooled(self.begin().await?);
         match work.run(&txn).await {
             Ok(done) => self.commit(txn, 1).await.map(|()| done),
             Err(error) => {
@@ -75,8 +91,9 @@ impl Db {
         self.look_at_file().map_err(|_| Error::OutcomeUnknown)
     }
 
-    /// Runs work in a transaction that others may share, and alone where that one is not committed:
-    /// then each hears of its own fate, and no writer fails for another.
+    /// Runs work in a transaction that others may share, and alone where that one is not committed
+    /// or SQLite refuses a statement: then each hears of its own fate, and no writer fails for
+    /// another.
     async fn write_together<T: Send>(&self, work: &impl Work<T>) -> Result<T> {
         if let Some(done) = self.write_in_group(work).await? {
             return done;
@@ -87,7 +104,8 @@ impl Db {
     }
 
     /// Runs work in the group's transaction, or in one that begins a group, and waits for the
-    /// commit. `None` where the transaction was rolled back for another's sake.
+    /// commit. `None` where the transaction was rolled back for another's sake, or the pool is to
+    /// do the work.
     async fn write_in_group<T: Send>(&self, work: &impl Work<T>) -> Result<Option<Result<T>>> {
         let mut turn = self.write_turn().await?;
         let done = if let Some(group) = turn.group() {
@@ -99,14 +117,20 @@ impl Db {
                 return Ok(None);
             }
             let done = work.run(&group.txn).await;
-            if done.is_err() && group.undo().await.is_err() {
+            let is_left_to_pool = group.txn.take_failure();
+            if (done.is_err() || is_left_to_pool) && group.undo().await.is_err() {
+                return Ok(None);
+            }
+            if is_left_to_pool {
+                turn.pass();
                 return Ok(None);
             }
             done
         } else {
-            let txn = self.begin().await?;
+            let txn = self.begin_inline().await?;
             let begun = Instant::now();
             match work.run(&txn).await {
+                _ if txn.take_failure() => return Ok(None),
                 Ok(done) => {
                     turn.open(Group::new(txn, begun));
                     Ok(done)

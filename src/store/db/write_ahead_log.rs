@@ -8,12 +8,8 @@ use sea_orm::{
 
 use crate::{
     domain::error::{Error, Result},
-    store::db::database::Db,
+    store::db::{database::Db, pool::sqlite::LOG_LIMIT},
 };
-
-/// The length, in bytes, beyond which the log is shortened. SQLite copies the log into the database
-/// at about half of this.
-pub(crate) const LOG_LIMIT: u64 = 8 << 20;
 
 impl Db {
     /// The bytes of the write-ahead log; 0 where there is none.

@@ -10,7 +10,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-use sea_orm::{ConnectionTrait, DbErr};
 use tokio::sync::{Mutex, OwnedMutexGuard, oneshot};
 
 use crate::{
@@ -167,22 +166,20 @@ impl Group {
     /// Keeps what was written so far apart from what the next member writes.
     ///
     /// Fails where there is no transaction any more: SQLite has ended it by itself.
-    pub(super) async fn enter(&mut self) -> Result<(), DbErr> {
-        let sql = match self.savepoint {
-            Savepoint::None => "SAVEPOINT member",
-            Savepoint::Written => "RELEASE member; SAVEPOINT member",
-            Savepoint::Empty => "",
-        };
-        if !sql.is_empty() {
-            self.txn.0.execute_unprepared(sql).await?;
+    pub(super) async fn enter(&mut self) -> Result<()> {
+        if self.savepoint == Savepoint::Written {
+            self.txn.control("RELEASE member").await?;
+        }
+        if self.savepoint != Savepoint::Empty {
+            self.txn.control("SAVEPOINT member").await?;
         }
         self.savepoint = Savepoint::Written;
         Ok(())
     }
 
     /// Undoes what a member has written. Fails as `enter` does.
-    pub(super) async fn undo(&mut self) -> Result<(), DbErr> {
-        self.txn.0.execute_unprepared("ROLLBACK TO member").await?;
+    pub(super) async fn undo(&mut self) -> Result<()> {
+        self.txn.control("ROLLBACK TO member").await?;
         self.savepoint = Savepoint::Empty;
         Ok(())
     }

@@ -14,11 +14,12 @@ use tokio::time::Instant;
 
 use crate::{
     config::database::DatabaseConfig,
-    store::db::{
-        pool::{abandoned::is_abandoned, purpose::Purpose},
-        write_ahead_log::LOG_LIMIT,
-    },
+    store::db::pool::{abandoned::is_abandoned, purpose::Purpose},
 };
+
+/// The length, in bytes, beyond which the write-ahead log is shortened. SQLite copies the log into
+/// the database at about half of this.
+pub(crate) const LOG_LIMIT: u64 = 8 << 20;
 
 /// After how many instructions the clock is read: a millisecond or less.
 const CLOCK_INSTRUCTIONS: i32 = 10_000;

@@ -14,7 +14,7 @@ use futures_util::{
 };
 use sea_orm::ConnectionTrait;
 use tempfile::TempDir;
-use tokio::sync::Notify;
+use tokio::{sync::Notify, task::yield_now};
 
 use super::*;
 use crate::{
@@ -96,6 +96,8 @@ enum Then {
     Fail,
     /// SQLite ends the whole transaction, as it may on a full disk.
     EndTransaction,
+    /// SQLite refuses a statement.
+    BreakStatement,
     /// The commit fails.
     BreakCommit,
     Panic,
@@ -106,19 +108,22 @@ impl Work<()> for Write {
     fn run<'t>(&'t self, txn: &'t Txn) -> BoxFuture<'t, Result<()>> {
         self.runs.fetch_add(1, Ordering::Relaxed);
         Box::pin(async move {
+            // The others queue meanwhile; else the first would commit alone.
+            yield_now().await;
             let add = format!("INSERT INTO names VALUES ('{}')", self.name);
-            txn.0.execute_unprepared(&add).await?;
+            txn.control(&add).await?;
             self.begun.notify_one();
             match self.then {
                 Then::Succeed => Ok(()),
                 Then::Fail => Err(Error::not_found("step", 1)),
                 Then::EndTransaction => {
-                    txn.0.execute_unprepared("ROLLBACK").await?;
+                    txn.control("ROLLBACK").await?;
                     Err(Error::DiskFull)
                 }
+                Then::BreakStatement => txn.control("INSERT INTO nowhere VALUES (1)").await,
                 Then::BreakCommit => {
                     let orphan = "INSERT INTO children VALUES ('nobody')";
-                    txn.0.execute_unprepared(orphan).await?;
+                    txn.control(orphan).await?;
                     Ok(())
                 }
                 Then::Panic => panic!("a writer"),
@@ -167,18 +172,22 @@ async fn writes_that_wait_share_commits_of_64() {
 #[tokio::test]
 async fn one_that_fails_fails_alone() {
     let fixture = Fixture::new().await;
-    for (round, then) in [Then::Fail, Then::EndTransaction].into_iter().enumerate() {
+    let ways = [Then::Fail, Then::BreakStatement, Then::EndTransaction];
+    for (round, then) in ways.into_iter().enumerate() {
         let writes = three(then);
         let done = fixture.write_all(&writes).await;
         assert!(done[0].is_ok() && done[2].is_ok(), "{done:?}");
         match then {
             Then::Fail => assert!(matches!(done[1], Err(Error::NotFound { .. })), "{done:?}"),
+            Then::BreakStatement => {
+                assert!(matches!(done[1], Err(Error::Internal(_))), "{done:?}");
+            }
             _ => assert!(matches!(done[1], Err(Error::DiskFull)), "{done:?}"),
         }
         assert_eq!(fixture.names().await, ["a", "c"]);
         let runs = writes.map(|write| write.runs.into_inner());
-        // Where SQLite has undone the others' writes, they are done again.
-        assert_eq!(runs, [[1, 1, 1], [2, 2, 1]][round], "{then:?}");
+        // What SQLite refuses is done again by the pool, and what it has undone by its writer.
+        assert_eq!(runs, [[1, 1, 1], [1, 2, 1], [2, 2, 1]][round], "{then:?}");
         let clean = fixture.db.writer.execute_unprepared("DELETE FROM names");
         clean.await.expect("room");
     }
