@@ -61,7 +61,7 @@ pub async fn take_over(
         .execute_unprepared(&statements(backend, &steps, were_recorded).join("; "))
         .await;
     if backend == DbBackend::MySql && done.is_err() {
-        db.execute_unprepared("UNLOCK TABLES").await?;
+        db.execute_unprepared(&unlock().join("; ")).await?;
     }
     done.map(|_| true)
 }
@@ -69,10 +69,15 @@ pub async fn take_over(
 /// Has the triggers on `steps` write into the table by its new name.
 fn statements(backend: DbBackend, steps: &[&FeedObject], were_recorded: bool) -> Vec<String> {
     let is_locked = backend == DbBackend::MySql;
-    let lock = format!("LOCK TABLES steps WRITE, {TABLE} WRITE, graphql_feed WRITE");
+    let lock = [
+        "SET @lock_wait = @@SESSION.lock_wait_timeout".to_owned(),
+        format!("LOCK TABLES steps WRITE, {TABLE} WRITE, graphql_feed WRITE"),
+        // Whoever looks at a table now is soon gone, and a part of the rest would leave a gap.
+        "SET SESSION lock_wait_timeout = 10".to_owned(),
+    ];
     let recorded = format!("UPDATE graphql_feed SET recorded = {}", Noun::Step.code());
     let mut all = Vec::new();
-    all.extend(is_locked.then_some(lock));
+    all.extend(is_locked.then_some(lock).into_iter().flatten());
     // PostgreSQL drops a function only after the triggers that call it. On MariaDB making a trigger
     // drops that of its name.
     all.extend(
@@ -85,6 +90,13 @@ fn statements(backend: DbBackend, steps: &[&FeedObject], were_recorded: bool) ->
     all.push(format!("ALTER TABLE {TABLE} RENAME TO graphql_events"));
     all.extend(steps.iter().flat_map(|object| object.make.clone()));
     all.extend(were_recorded.then_some(recorded));
-    all.extend(is_locked.then(|| "UNLOCK TABLES".to_owned()));
+    all.extend(is_locked.then(unlock).into_iter().flatten());
     all
+}
+
+fn unlock() -> [String; 2] {
+    [
+        "UNLOCK TABLES".to_owned(),
+        "SET SESSION lock_wait_timeout = @lock_wait".to_owned(),
+    ]
 }
