@@ -77,7 +77,9 @@ fn statements(backend: DbBackend, steps: &[&FeedObject], were_recorded: bool) ->
     ];
     let recorded = format!("UPDATE graphql_feed SET recorded = {}", Noun::Step.code());
     let mut all = Vec::new();
-    all.extend(is_locked.then_some(lock).into_iter().flatten());
+    if is_locked {
+        all.extend(lock);
+    }
     // PostgreSQL drops a function only after the triggers that call it. On MariaDB making a trigger
     // drops that of its name.
     all.extend(
@@ -90,7 +92,9 @@ fn statements(backend: DbBackend, steps: &[&FeedObject], were_recorded: bool) ->
     all.push(format!("ALTER TABLE {TABLE} RENAME TO graphql_events"));
     all.extend(steps.iter().flat_map(|object| object.make.clone()));
     all.extend(were_recorded.then_some(recorded));
-    all.extend(is_locked.then(unlock).into_iter().flatten());
+    if is_locked {
+        all.extend(unlock());
+    }
     all
 }
 

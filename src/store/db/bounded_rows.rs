@@ -94,9 +94,8 @@ async fn read_while<T>(
     read
 }
 
-/// The span of a statement for traces, as sea-orm makes one for each that it runs itself, but for
-/// streams.
-/// The statement's text has placeholders for its values.
+/// The span of a statement for traces, as sea-orm makes one for each that it runs itself and does
+/// not stream. The statement's text has placeholders for its values.
 pub(super) fn statement_span(statement: &Statement) -> Span {
     if !cfg!(feature = "otel") {
         return Span::none();

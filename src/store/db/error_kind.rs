@@ -315,21 +315,9 @@ impl From<DbErr> for Error {
     }
 }
 
-/// Of a commit on SQLite.
-impl From<rusqlite::Error> for Error {
-    fn from(error: rusqlite::Error) -> Self {
-        let failed = error.sqlite_error_code();
-        if failed == Some(rusqlite::ErrorCode::SystemIoFailure) {
-            tracing::warn!(%error, "a commit was not answered");
-            return Self::OutcomeUnknown;
-        }
-        DbErrorKind::of_inline(&error).told(error)
-    }
-}
-
 impl DbErrorKind {
     /// What callers are told, and the log.
-    fn told(self, error: impl StdError + Send + Sync + 'static) -> Error {
+    pub(crate) fn told(self, error: impl StdError + Send + Sync + 'static) -> Error {
         match self {
             Self::Conflict => {
                 tracing::debug!(%error, "another writer was in the way");

@@ -127,15 +127,24 @@ impl InlineAccess<'_> {
             Connection::open_with_flags(self.file, flags)?
         };
         connection.pragma_update(None, "query_only", true)?;
-        // The pool waits for locks, not the thread that asks.
-        connection.busy_timeout(Duration::ZERO)?;
-        connection.set_prepared_statement_cache_capacity(COMPILED);
-        // Else a statement is compiled anew for each value of its limit.
-        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
-        // Opens the files beside it too, which may be locked now.
-        let _ = connection.query_one("SELECT COUNT(*) FROM sqlite_schema", [], |_| Ok(()));
+        set_up(&connection)?;
         Ok(connection)
     }
+}
+
+/// Sets up a connection that works inline.
+///
+/// # Errors
+/// What SQLite said.
+pub(super) fn set_up(connection: &Connection) -> rusqlite::Result<()> {
+    // The pool waits for locks, not the thread that asks.
+    connection.busy_timeout(Duration::ZERO)?;
+    connection.set_prepared_statement_cache_capacity(COMPILED);
+    // Else a statement is compiled anew for each value of its limit.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
+    // Opens the files beside it too, which may be locked now.
+    let _ = connection.query_one("SELECT COUNT(*) FROM sqlite_schema", [], |_| Ok(()));
+    Ok(())
 }
 
 /// Runs a statement within its budget. No transaction stays open: dropped, a statement is reset.
@@ -151,8 +160,7 @@ fn run<T>(
         looks == 0 || begun.elapsed() > MAX_TIME
     };
     connection.progress_handler(LOOK_INSTRUCTIONS.into(), Some(is_spent))?;
-    let mut compiled = connection.prepare_cached(&statement.sql)?;
-    bind(&mut compiled, statement)?;
+    let mut compiled = compile(connection, statement)?;
     let (mut rows, mut bytes) = (Vec::new(), 0);
     let mut found = compiled.raw_query();
     while let Some(row) = found.next()? {
@@ -166,14 +174,15 @@ fn run<T>(
     Ok(InlineRows { rows, bytes })
 }
 
-/// Binds the values of a statement.
+/// Compiles a statement, and binds its values.
 ///
 /// # Errors
-/// One of a type that only the pool binds.
-pub(super) fn bind(
-    compiled: &mut CachedStatement<'_>,
+/// What SQLite said, or a value of a type that only the pool binds.
+pub(super) fn compile<'c>(
+    connection: &'c Connection,
     statement: &Statement,
-) -> rusqlite::Result<()> {
+) -> rusqlite::Result<CachedStatement<'c>> {
+    let mut compiled = connection.prepare_cached(&statement.sql)?;
     let values = statement.values.iter().flat_map(|values| &values.0);
     for (i, value) in values.enumerate() {
         let i = i + 1;
@@ -191,7 +200,7 @@ pub(super) fn bind(
             _ => Err(rusqlite::Error::InvalidQuery),
         }?;
     }
-    Ok(())
+    Ok(compiled)
 }
 
 impl From<rusqlite::Error> for Unread {

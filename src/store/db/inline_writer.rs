@@ -13,11 +13,11 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use parking_lot::Mutex;
-use rusqlite::{Connection, OpenFlags, config::DbConfig};
+use rusqlite::{Connection, ErrorCode, OpenFlags};
 use sea_orm::Statement;
 use tokio::task::spawn_blocking;
 
@@ -25,15 +25,15 @@ use crate::{
     domain::error::{Error, Result},
     store::{
         db::{
-            bounded_rows::statement_span, error_kind::DbErrorKind, inline_reader::bind,
-            observer::Observer, pool::sqlite::LOG_LIMIT,
+            bounded_rows::statement_span,
+            error_kind::DbErrorKind,
+            inline_reader::{compile, set_up},
+            observer::Observer,
+            pool::sqlite::LOG_LIMIT,
         },
         row::{FromRow, Row},
     },
 };
-
-/// How many statements are kept compiled.
-const COMPILED: usize = 64;
 
 /// A connection that writes inline.
 #[derive(Debug)]
@@ -69,8 +69,6 @@ impl InlineWriter {
             | OpenFlags::SQLITE_OPEN_NO_MUTEX
             | OpenFlags::SQLITE_OPEN_PRIVATE_CACHE;
         let connection = Connection::open_with_flags(file, flags)?;
-        // The pool waits for locks, not the thread that asks.
-        connection.busy_timeout(Duration::ZERO)?;
         connection.pragma_update(None, "synchronous", "FULL")?;
         connection.pragma_update(None, "foreign_keys", true)?;
         connection.pragma_update_and_check(
@@ -79,11 +77,7 @@ impl InlineWriter {
             LOG_LIMIT.cast_signed(),
             |_| Ok(()),
         )?;
-        connection.set_prepared_statement_cache_capacity(COMPILED);
-        // Else a statement is compiled anew for each value of its limit.
-        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
-        // Opens the files beside it too, which may be locked now.
-        let _ = connection.query_one("SELECT COUNT(*) FROM sqlite_schema", [], |_| Ok(()));
+        set_up(&connection)?;
         Ok(Self(Mutex::new(Availability::Idle(connection))))
     }
 
@@ -146,9 +140,7 @@ impl InlineTxn {
     /// `FileGone`; any other says that the pool is to do the whole write.
     pub(super) fn execute(&self, statement: &Statement) -> Result<u64> {
         self.run(statement, |connection| {
-            let mut compiled = connection.prepare_cached(&statement.sql)?;
-            bind(&mut compiled, statement)?;
-            compiled.raw_execute()
+            compile(connection, statement)?.raw_execute()
         })
         .map(|rows| rows as u64)
     }
@@ -159,8 +151,7 @@ impl InlineTxn {
     /// As of `execute`; also where a row has an odd value.
     pub(super) fn rows<R: FromRow>(&self, statement: &Statement) -> Result<Vec<R>> {
         self.run(statement, |connection| {
-            let mut compiled = connection.prepare_cached(&statement.sql)?;
-            bind(&mut compiled, statement)?;
+            let mut compiled = compile(connection, statement)?;
             let (mut rows, mut found) = (Vec::new(), compiled.raw_query());
             while let Some(row) = found.next()? {
                 // An odd value, which is the pool's to judge.
@@ -202,7 +193,7 @@ impl InlineTxn {
             done
         });
         match commit.await {
-            Ok(done) => Ok(done?),
+            Ok(done) => done.map_err(commit_error),
             Err(_) => Err(Error::OutcomeUnknown),
         }
     }
@@ -229,8 +220,9 @@ impl InlineTxn {
             None => Err(rusqlite::Error::InvalidQuery),
         };
         done.map_err(|error| {
-            if DbErrorKind::of_inline(&error) == DbErrorKind::FileGone {
-                return error.into();
+            let kind = DbErrorKind::of_inline(&error);
+            if kind == DbErrorKind::FileGone {
+                return kind.told(error);
             }
             tracing::debug!(%error, "a write is left to the pool");
             self.has_failed.store(true, Ordering::Relaxed);
@@ -245,6 +237,14 @@ impl Drop for InlineTxn {
             self.writer.put_back(connection);
         }
     }
+}
+
+fn commit_error(error: rusqlite::Error) -> Error {
+    if error.sqlite_error_code() == Some(ErrorCode::SystemIoFailure) {
+        tracing::warn!(%error, "a commit was not answered");
+        return Error::OutcomeUnknown;
+    }
+    DbErrorKind::of_inline(&error).told(error)
 }
 
 fn control(connection: &Connection, sql: &str) -> rusqlite::Result<()> {

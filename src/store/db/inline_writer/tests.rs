@@ -1,5 +1,7 @@
 //! Which writes are done inline, and what happens to those that are not.
 
+use std::time::Duration;
+
 use futures_util::future::BoxFuture;
 use rusqlite::Connection;
 use tempfile::TempDir;
