@@ -13,6 +13,7 @@ pub(crate) mod health;
 pub(crate) mod inline_reader;
 pub(crate) mod inline_writer;
 pub(crate) mod location;
+pub(crate) mod lookup;
 pub(crate) mod migrate;
 pub(crate) mod observer;
 pub(crate) mod owner;

@@ -6,7 +6,7 @@ use std::{any::Any, collections::HashMap, hash::Hash, sync::Arc};
 use crate::{
     domain::{
         build::BuildField,
-        error::Result,
+        error::{Error, Result},
         filter::Filter,
         id::{BuildId, BuilderId, StepId},
         page::{PageArgs, Rows},
@@ -20,6 +20,9 @@ use crate::{
         step,
     },
 };
+
+/// A batch that finds so many steps is left to each request alone, whose limit it may exceed.
+const MAX_STEPS_TOGETHER: u64 = 4_000;
 
 /// Rows by what they were asked for.
 type Found<K, T> = HashMap<K, Arc<T>>;
@@ -68,14 +71,45 @@ where
         })
     }
 
+    /// Reads the missing, together with what other requests miss, or else alone.
+    async fn read<R>(&self, read: impl Fn(Db, Vec<K>) -> R) -> Result<Found<K, T>>
+    where
+        K: Send + Sync + 'static,
+        R: Future<Output = Result<HashMap<K, T>>>,
+    {
+        if let Some(rows) = self.look_up(&read).await? {
+            return Ok(rows);
+        }
+        Ok(shared(read(self.db.clone(), self.missing.clone()).await?))
+    }
+
+    /// The missing, read together with what other requests miss; `None` where that is not done.
+    async fn look_up<R>(&self, read: impl Fn(Db, Vec<K>) -> R) -> Result<Option<Found<K, T>>>
+    where
+        K: Send + Sync + 'static,
+        R: Future<Output = Result<HashMap<K, T>>>,
+    {
+        let Some(lookups) = &self.db.lookups else {
+            return Ok(None);
+        };
+        let found = lookups.find(&self.missing, |turn, keys| {
+            read(self.db.looking_up(turn), keys)
+        });
+        let Some((rows, time)) = found.await else {
+            return Ok(None);
+        };
+        self.db.charge(time);
+        self.db
+            .hold_rows(rows.values().map(|row| row.bytes()).sum())?;
+        Ok(Some(rows))
+    }
+
     /// Adds what was read of the missing, and keeps it.
     fn finish(
         mut self,
-        read: HashMap<K, T>,
+        read: Found<K, T>,
         depends_on: impl Fn(&K, &T) -> Vec<CacheKey>,
     ) -> Found<K, T> {
-        let read = read.into_iter().map(|(asked, row)| (asked, Arc::new(row)));
-        let read: Vec<(K, Arc<T>)> = read.collect();
         if let Some(ticket) = self.ticket {
             let rows = read.iter().map(|(asked, row)| NewRow {
                 key: (self.key)(asked),
@@ -149,7 +183,8 @@ pub(crate) async fn builders(
     if read.is_done() {
         return Ok(read.found);
     }
-    let rows = builder::by_ids(db, &read.missing).await?;
+    let rows = read.read(|db, keys| async move { builder::by_ids(&db, &keys).await });
+    let rows = rows.await?;
     Ok(read.finish(rows, |_, _| Vec::new()))
 }
 
@@ -159,10 +194,14 @@ pub(crate) async fn tags(db: &Db, ids: &[BuilderId]) -> Result<Found<BuilderId, 
     if read.is_done() {
         return Ok(read.found);
     }
-    let mut tags = builder_tag::of_builders(db, &read.missing).await?;
-    for id in &read.missing {
-        tags.entry(*id).or_default();
-    }
+    let tags = read.read(|db, ids| async move {
+        let mut tags = builder_tag::of_builders(&db, &ids).await?;
+        for id in ids {
+            tags.entry(id).or_default();
+        }
+        Ok(tags)
+    });
+    let tags = tags.await?;
     Ok(read.finish(tags, |_, _| Vec::new()))
 }
 
@@ -172,7 +211,8 @@ pub(crate) async fn builds(db: &Db, ids: &[BuildId]) -> Result<Found<BuildId, bu
     if read.is_done() {
         return Ok(read.found);
     }
-    let rows = build::by_ids(db, &read.missing).await?;
+    let rows = read.read(|db, keys| async move { build::by_ids(&db, &keys).await });
+    let rows = rows.await?;
     Ok(read.finish(rows, |_, _| Vec::new()))
 }
 
@@ -186,7 +226,8 @@ pub(crate) async fn builds_by_number(
     if read.is_done() {
         return Ok(read.found);
     }
-    let rows = build::by_numbers(db, &read.missing).await?;
+    let rows = read.read(|db, keys| async move { build::by_numbers(&db, &keys).await });
+    let rows = rows.await?;
     Ok(read.finish(rows, |_, row| vec![CacheKey::Build(row.id)]))
 }
 
@@ -199,8 +240,7 @@ pub(crate) async fn builds_of(
 ) -> Result<Found<BuilderId, Rows<Arc<build::Model>>>> {
     let is_stable = |field| matches!(field, BuildField::Number | BuildField::Buildid);
     if !is_everything(&args.filter) || !args.order.iter().all(|(field, _)| is_stable(*field)) {
-        let read = read_pages(db, args, ids).await?.into_iter();
-        return Ok(read.map(|(id, page)| (id, Arc::new(page))).collect());
+        return Ok(shared(read_pages(db, args, ids).await?));
     }
     let key = |id: &BuilderId| CacheKey::BuildsPage(*id, args.clone());
     let read = CachedRead::begin(db, ids, key)?;
@@ -208,10 +248,12 @@ pub(crate) async fn builds_of(
         return Ok(read.found);
     }
     let pages = read_pages(db, args, &read.missing).await?;
-    Ok(read.finish(pages, |id, page: &Rows<Arc<build::Model>>| {
-        let builds = page.rows.iter().map(|row| CacheKey::Build(row.id));
-        builds.chain([CacheKey::BuildsOf(*id)]).collect()
-    }))
+    Ok(
+        read.finish(shared(pages), |id, page: &Rows<Arc<build::Model>>| {
+            let builds = page.rows.iter().map(|row| CacheKey::Build(row.id));
+            builds.chain([CacheKey::BuildsOf(*id)]).collect()
+        }),
+    )
 }
 
 async fn read_pages(
@@ -233,7 +275,8 @@ pub(crate) async fn steps(db: &Db, ids: &[StepId]) -> Result<Found<StepId, step:
     if read.is_done() {
         return Ok(read.found);
     }
-    let rows = step::by_ids(db, &read.missing).await?;
+    let rows = read.read(|db, keys| async move { step::by_ids(&db, &keys).await });
+    let rows = rows.await?;
     Ok(read.finish(rows, |_, _| Vec::new()))
 }
 
@@ -246,8 +289,8 @@ pub(crate) async fn steps_of(
 ) -> Result<Found<BuildId, Vec<Arc<step::Model>>>> {
     let is_usual = args.range.is_none() && is_everything(&args.filter) && args.order == by_number();
     if !is_usual {
-        let lists = step::of_builds(db, args, builds, limit).await?.into_iter();
-        return Ok(lists.map(|(id, rows)| (id, share(rows))).collect());
+        let lists = step::of_builds(db, args, builds, limit).await?;
+        return Ok(shared(lists_of(builds, lists)));
     }
     let mut read = CachedRead::begin(db, builds, |id| CacheKey::StepsOf(*id))?;
     let kept = read.found.values();
@@ -256,28 +299,51 @@ pub(crate) async fn steps_of(
     if read.is_done() || limit == 0 {
         return Ok(read.found);
     }
-    let mut lists = step::of_builds(db, args, &read.missing, limit).await?;
-    let count: usize = lists.values().map(Vec::len).sum();
-    // Where the limit was reached, a list may be cut.
-    if count as u64 >= limit {
-        read.ticket = None;
-    }
-    let lists = read.missing.iter().map(|id| {
-        let rows = lists.remove(id).unwrap_or_default();
-        (*id, share_rows(rows))
+    let together = read.look_up(|db, ids| async move {
+        let lists = step::of_builds(&db, args, &ids, MAX_STEPS_TOGETHER).await?;
+        if count_steps(&lists) as u64 >= MAX_STEPS_TOGETHER {
+            return Err(Error::Busy);
+        }
+        Ok(lists_of(&ids, lists))
     });
-    let lists = lists.collect();
+    let within = |lists: &Found<_, Vec<_>>| {
+        lists.values().map(|rows| rows.len() as u64).sum::<u64>() < limit
+    };
+    let lists = if let Some(lists) = together.await?.filter(within) {
+        lists
+    } else {
+        let lists = step::of_builds(db, args, &read.missing, limit).await?;
+        // Where the limit was reached, a list may be cut.
+        if count_steps(&lists) as u64 >= limit {
+            read.ticket = None;
+        }
+        shared(lists_of(&read.missing, lists))
+    };
     Ok(read.finish(lists, |_, rows| {
         rows.iter().map(|row| CacheKey::Step(row.id)).collect()
     }))
 }
 
-fn share(rows: Vec<step::Model>) -> Arc<Vec<Arc<step::Model>>> {
-    Arc::new(share_rows(rows))
+fn count_steps(lists: &HashMap<BuildId, Vec<step::Model>>) -> usize {
+    lists.values().map(Vec::len).sum()
 }
 
-fn share_rows(rows: Vec<step::Model>) -> Vec<Arc<step::Model>> {
-    rows.into_iter().map(Arc::new).collect()
+/// A list for each of these builds, with no step where there are none.
+fn lists_of(
+    builds: &[BuildId],
+    mut lists: HashMap<BuildId, Vec<step::Model>>,
+) -> HashMap<BuildId, Vec<Arc<step::Model>>> {
+    let lists = builds.iter().map(|id| {
+        let rows = lists.remove(id).unwrap_or_default().into_iter();
+        (*id, rows.map(Arc::new).collect())
+    });
+    lists.collect()
+}
+
+/// Rows as all who asked for them have them.
+fn shared<K: Eq + Hash, T>(rows: HashMap<K, T>) -> Found<K, T> {
+    let rows = rows.into_iter();
+    rows.map(|(key, row)| (key, Arc::new(row))).collect()
 }
 
 fn is_everything<F>(filter: &Filter<F>) -> bool {

@@ -12,6 +12,7 @@ use crate::{
         db::{
             database::Db,
             location::DatabaseLocation,
+            lookup::{LOOKUP_CONNECTIONS, LookupConnections},
             migrate::{apply_migrations, pending_migrations},
             observer::Observer,
             owner::{DatabaseOwner, find_owner},
@@ -20,6 +21,7 @@ use crate::{
             writability::Writability,
             write_group::WriteQueue,
         },
+        shared_lookup::SharedLookups,
     },
 };
 
@@ -134,6 +136,8 @@ async fn connect_ours(
     let watcher = location.open(config, watch, 1).await?;
     let snapshots = open_snapshots(location, config, Purpose::Read).await?;
     let db = Db {
+        lookups: look_ups(&reader),
+        lookup: None,
         writer,
         inline_writer: location.open_inline_writer(),
         write_queue: WriteQueue::default(),
@@ -157,15 +161,27 @@ async fn connect_ours(
     Ok(db)
 }
 
-/// The connections that read: those for callers, and one for the server itself, which must not wait
-/// for them.
+/// The connections that read: those for callers, those that look up for several, and one for the
+/// server itself, which must not wait for them.
 async fn open_readers(
     location: &DatabaseLocation,
     config: &DatabaseConfig,
     purpose: Purpose,
 ) -> Result<DatabaseConnection, CommandError> {
     let connections = config.readers.saturating_add(1);
+    let lookups = match location.backend {
+        DbBackend::Sqlite => 0,
+        _ => LOOKUP_CONNECTIONS,
+    };
+    let connections = connections.saturating_add(lookups);
     location.open(config, purpose, connections).await
+}
+
+/// On a database server alone: a file is read inline.
+fn look_ups(reader: &DatabaseConnection) -> Option<Arc<SharedLookups>> {
+    let is_file = reader.get_database_backend() == DbBackend::Sqlite;
+    let connections = (!is_file).then(|| LookupConnections::new(reader.clone()))?;
+    Some(Arc::new(SharedLookups::new(connections)))
 }
 
 async fn connect_buildbots(
@@ -179,8 +195,11 @@ async fn connect_buildbots(
     } else {
         keep
     };
+    let reader = open_readers(location, config, read).await?;
     let db = Db {
-        reader: open_readers(location, config, read).await?,
+        lookups: look_ups(&reader),
+        lookup: None,
+        reader,
         inline: location.open_inline(config, read),
         queue: reader_queue(config.readers, SLOW_STATEMENT),
         account: None,

@@ -9,6 +9,7 @@ use std::{
 };
 
 use sea_orm::{DatabaseConnection, DbBackend};
+use tokio::sync::Mutex;
 
 use crate::{
     domain::{
@@ -21,12 +22,14 @@ use crate::{
             dialect::SqlDialect,
             inline_reader::InlineReaders,
             inline_writer::InlineWriter,
+            lookup::Lookup,
             observer::Observer,
             read_account::{ReadAccount, ReaderQueue},
             watched_file::WatchedFile,
             writability::Writability,
             write_group::WriteQueue,
         },
+        shared_lookup::SharedLookups,
     },
 };
 
@@ -40,6 +43,10 @@ pub(crate) struct Db {
     pub(super) reader: DatabaseConnection,
     /// What short statements are read with instead, on SQLite.
     pub(super) inline: Option<Arc<InlineReaders>>,
+    /// What rows are looked up with by their keys, on a database server.
+    pub(crate) lookups: Option<Arc<SharedLookups>>,
+    /// Whose turn it is at one of those connections; reads by nothing else then.
+    pub(super) lookup: Option<Arc<Mutex<Lookup>>>,
     /// The turns of callers for it.
     pub(super) queue: ReaderQueue,
     /// Who reads; `None` for the server itself, which waits for no caller.
@@ -80,6 +87,7 @@ impl Db {
         Self {
             reader: self.watcher.clone(),
             inline: None,
+            lookups: None,
             ..self.clone()
         }
     }
@@ -90,7 +98,18 @@ impl Db {
         Self {
             reader: self.snapshots.clone(),
             inline: None,
+            lookups: None,
             queue: self.snapshot_queue.clone(),
+            ..self.clone()
+        }
+    }
+
+    /// The same database, read by a connection for look-ups.
+    #[must_use]
+    pub(crate) fn looking_up(&self, lookup: Lookup) -> Self {
+        Self {
+            lookup: Some(Arc::new(Mutex::new(lookup))),
+            account: None,
             ..self.clone()
         }
     }
@@ -102,6 +121,13 @@ impl Db {
     pub(crate) fn hold_rows(&self, bytes: usize) -> Result<()> {
         let account = self.account.as_ref();
         account.map_or(Ok(()), |account| account.hold_rows(bytes))
+    }
+
+    /// Charges the caller for the time of a statement.
+    pub(crate) fn charge(&self, time: Duration) {
+        if let Some(account) = &self.account {
+            account.add(time);
+        }
     }
 
     /// Fails if the file was deleted or replaced, as of the last look.
@@ -186,6 +212,9 @@ impl Db {
         }
         if let Some(inline) = &self.inline_writer {
             inline.close();
+        }
+        if let Some(lookups) = &self.lookups {
+            lookups.close();
         }
         for connection in [&self.reader, &self.snapshots, &self.watcher, &self.writer] {
             if let Err(error) = connection.clone().close().await {

@@ -13,7 +13,7 @@ use sea_orm::{
     ConnectionTrait, DatabaseConnection, DbBackend, DbErr, ExecResult, QueryResult, Statement,
     prelude::async_trait,
 };
-use tokio::{task::consume_budget, time::Instant};
+use tokio::{sync::Mutex, task::consume_budget, time::Instant};
 use tracing::Instrument;
 
 use crate::{
@@ -28,6 +28,7 @@ use crate::{
             database::Db,
             fair_queue::Permit,
             inline_reader::{InlineReaders, InlineRows},
+            lookup::Lookup,
             observer::Observer,
             pool::abandoned::unless_abandoned,
             read_account::{ReadAccount, WaitedFor},
@@ -48,6 +49,8 @@ pub(crate) struct Reader<'db> {
     pub(super) turn: Option<Arc<Turn>>,
     /// What short statements are read with, on SQLite.
     inline: Option<&'db InlineReaders>,
+    /// What alone reads, where somebody's turn is shared.
+    lookup: Option<&'db Mutex<Lookup>>,
     observer: &'db Observer,
 }
 
@@ -83,6 +86,7 @@ impl Db {
             connections: &self.reader,
             turn,
             inline: self.inline.as_deref(),
+            lookup: self.lookup.as_deref(),
             observer: &self.observer,
         })
     }
@@ -163,6 +167,12 @@ impl Reader<'_> {
         statement: Statement,
         mut read: impl FnMut(Row<'_>) -> Result<(T, usize), DbErr> + Send + 'static,
     ) -> Result<Vec<T>> {
+        if let Some(lookup) = self.lookup {
+            let mut lookup = lookup.lock().await;
+            let rows = lookup.read(&statement, read, self.observer).await;
+            // Not told to anybody: whoever asked reads alone.
+            return rows.ok_or(Error::Busy);
+        }
         if let Some(inline) = self.inline {
             let begun = Instant::now();
             let found = inline.read(&statement, &mut read);

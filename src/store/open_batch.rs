@@ -1,0 +1,60 @@
+//! Keys that are asked for until somebody fetches them, and then what was fetched.
+//!
+//! The first caller of a batch fetches. If it is dropped meanwhile, the next one in line takes over.
+
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use tokio::sync::OnceCell;
+
+/// The batch that further keys are added to.
+pub(crate) struct OpenBatch<K, V>(Mutex<Option<Arc<PendingBatch<K, V>>>>);
+
+/// Keys that are fetched together, and later what was fetched.
+pub(crate) struct PendingBatch<K, V> {
+    /// Each key as often as it was asked for.
+    asked: Mutex<Vec<K>>,
+    pub(crate) fetched: OnceCell<V>,
+}
+
+impl<K, V> Default for OpenBatch<K, V> {
+    fn default() -> Self {
+        Self(Mutex::new(None))
+    }
+}
+
+impl<K: Clone, V> OpenBatch<K, V> {
+    /// Adds keys to the open batch, or to a new one where it has `max` already.
+    pub(crate) fn join(&self, keys: &[K], max: usize) -> Arc<PendingBatch<K, V>> {
+        let mut open = self.0.lock();
+        let batch = match open.take() {
+            Some(batch) if batch.asked() < max => batch,
+            _ => Arc::new(PendingBatch {
+                asked: Mutex::new(Vec::with_capacity(keys.len())),
+                fetched: OnceCell::new(),
+            }),
+        };
+        batch.asked.lock().extend_from_slice(keys);
+        open.insert(batch).clone()
+    }
+
+    /// Closes a batch to further keys, and returns its keys. To be called before they are fetched: a
+    /// key that joined later would never be.
+    pub(crate) fn close(&self, batch: &Arc<PendingBatch<K, V>>) -> Vec<K> {
+        let mut open = self.0.lock();
+        // Another may be open where this was full, or closed by somebody who was dropped.
+        if open.as_ref().is_some_and(|open| Arc::ptr_eq(open, batch)) {
+            *open = None;
+        }
+        drop(open);
+        // A copy: if this fetch is dropped, the next in line needs them too.
+        batch.asked.lock().clone()
+    }
+}
+
+impl<K, V> PendingBatch<K, V> {
+    /// How many keys were asked for, repeated ones too.
+    pub(crate) fn asked(&self) -> usize {
+        self.asked.lock().len()
+    }
+}
