@@ -205,15 +205,11 @@ impl Backfill {
     /// `OutOfMemory`.
     pub(crate) async fn next(&mut self) -> Result<Option<Event>> {
         loop {
-            if let Some(event) = self.ready.take() {
-                if let EventObject::Gap(noun) = event.object {
-                    return Err(gap(noun));
-                }
-                // A subscriber that resumed from the middle of a snapshot would miss its rest.
-                let is_last = self.ready.is_empty() && self.rest.is_none();
-                let is_resumable = event.kind != EventKind::Snapshot || is_last;
-                self.delivered = is_resumable.then_some(event.bookmark);
+            if let Some(event) = self.next_ready(usize::MAX) {
                 return Ok(Some(event));
+            }
+            if let Some(EventObject::Gap(noun)) = self.ready.peek().map(|event| &event.object) {
+                return Err(gap(*noun));
             }
             if let Some(rest) = &mut self.rest {
                 // Without an error, the reader ends early only with the server.
@@ -242,6 +238,20 @@ impl Backfill {
                 }
             }
         }
+    }
+
+    /// The next event, if it was read already and has no more than so many bytes.
+    pub(crate) fn next_ready(&mut self, max_bytes: usize) -> Option<Event> {
+        let object = &self.ready.peek()?.object;
+        if matches!(object, EventObject::Gap(_)) || object.event_bytes() > max_bytes {
+            return None;
+        }
+        let event = self.ready.take()?;
+        // A subscriber that resumed from the middle of a snapshot would miss its rest.
+        let is_last = self.ready.is_empty() && self.rest.is_none();
+        let is_resumable = event.kind != EventKind::Snapshot || is_last;
+        self.delivered = is_resumable.then_some(event.bookmark);
+        Some(event)
     }
 
     /// Leaves the events behind this position to the dispatcher.

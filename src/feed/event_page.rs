@@ -54,6 +54,11 @@ impl EventPage {
         Some(event)
     }
 
+    /// What [`take`](Self::take) would return.
+    pub(crate) fn peek(&self) -> Option<&Event> {
+        self.events.front()
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.events.is_empty()
     }

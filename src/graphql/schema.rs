@@ -5,6 +5,7 @@ pub(crate) mod builder;
 pub(crate) mod builder_stats;
 pub(crate) mod connection;
 pub(crate) mod event;
+pub(crate) mod event_run;
 pub(crate) mod federation;
 pub(crate) mod filter;
 pub(crate) mod log;

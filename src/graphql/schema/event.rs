@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use async_graphql::{ComplexObject, Enum, Interface, SimpleObject};
+use async_graphql::{
+    ComplexObject, Context, Enum, Interface, SimpleObject, parser::types::SelectionSet,
+};
 
 use crate::{
     domain::{
@@ -12,11 +14,15 @@ use crate::{
         id::BuilderId,
     },
     feed::handle::Feed,
+    graphql::execute::json_text::{JsonText, NotPlain},
     graphql::schema::{
         build::Build,
         builder::Builder,
         log::Log,
-        plain::{Plain, name_of, plain_leaf, plain_object},
+        plain::{
+            ObjectPlan, Plain, PlainObject, PlainValue, name_of, plain_leaf, plain_object,
+            plan_fragment,
+        },
         scalar::{DateTime, EventCursor},
         step::Step,
     },
@@ -154,6 +160,47 @@ plain_object! {
         "kind" => kind,
         "occurredAt" => occurred_at,
         "log" => log: Log,
+    }
+}
+
+/// How to write an event of each type; `None` for one whose selection is not plain.
+pub(crate) struct AnyEventPlan {
+    build: Option<ObjectPlan<BuildEvent>>,
+    step: Option<ObjectPlan<StepEvent>>,
+    log: Option<ObjectPlan<LogEvent>>,
+}
+
+impl PlainValue for AnyEvent {
+    type Plan = AnyEventPlan;
+
+    fn plan(set: &SelectionSet) -> Option<AnyEventPlan> {
+        Some(AnyEventPlan {
+            build: plan_fragment(set),
+            step: plan_fragment(set),
+            log: plan_fragment(set),
+        })
+    }
+
+    fn write_json(
+        &self,
+        AnyEventPlan { build, step, log }: &AnyEventPlan,
+        ctx: &Context<'_>,
+        out: &mut JsonText,
+    ) -> Result<(), NotPlain> {
+        fn write<T: PlainObject>(
+            event: &T,
+            plan: Option<&ObjectPlan<T>>,
+            ctx: &Context<'_>,
+            out: &mut JsonText,
+        ) -> Result<(), NotPlain> {
+            event.write_json(plan.ok_or(NotPlain)?, ctx, out)
+        }
+        match self {
+            Self::Build(event) => write(event, build.as_ref(), ctx, out),
+            Self::Step(event) => write(event, step.as_ref(), ctx, out),
+            Self::Log(event) => write(event, log.as_ref(), ctx, out),
+            Self::Builder(_) | Self::CaughtUp(_) => Err(NotPlain),
+        }
     }
 }
 

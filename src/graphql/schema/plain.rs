@@ -135,11 +135,15 @@ impl<T: PlainValue + OutputType> OutputType for Plain<T> {
 impl<T: PlainValue> Plain<T> {
     fn written(&self, ctx: &ContextSelectionSet<'_>, field: &Positioned<Field>) -> Option<Value> {
         let plan = T::plan(&field.node.selection_set.node)?;
-        let ctx = ctx.with_field(field);
-        let mut out = JsonText::new(ctx.data_unchecked::<Loaders>().budget());
-        self.0.write_json(&plan, &ctx, &mut out).ok()?;
-        out.into_value()
+        write(&self.0, &plan, &ctx.with_field(field))
     }
+}
+
+/// What is selected of a value, as JSON; `None` where the library must resolve it.
+pub(crate) fn write<T: PlainValue>(value: &T, plan: &T::Plan, ctx: &Context<'_>) -> Option<Value> {
+    let mut out = JsonText::new(ctx.data_unchecked::<Loaders>().budget());
+    value.write_json(plan, ctx, &mut out).ok()?;
+    out.into_value()
 }
 
 impl<T: PlainObject> PlainValue for T {
@@ -174,6 +178,19 @@ impl<T: PlainObject> PlainValue for T {
         out.push("}");
         Ok(())
     }
+}
+
+/// The plan for what is selected of a type below an interface, where the canonical operation has a
+/// fragment for each.
+pub(crate) fn plan_fragment<T: PlainObject>(set: &SelectionSet) -> Option<ObjectPlan<T>> {
+    set.items.iter().find_map(|item| match &item.node {
+        Selection::InlineFragment(fragment) => {
+            let on = fragment.node.type_condition.as_ref()?;
+            let is_it = on.node.on.node.as_str() == T::type_name();
+            is_it.then(|| T::plan(&fragment.node.selection_set.node))?
+        }
+        _ => None,
+    })
 }
 
 /// A field's key as JSON, with the colon, and how to write its value.

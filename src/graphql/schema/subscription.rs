@@ -1,7 +1,7 @@
 //! The root of subscriptions.
 
 use async_graphql::{Context, Subscription as Root};
-use futures_util::stream::{self, Stream, TryStreamExt};
+use futures_util::stream::{self, Stream};
 
 use crate::{
     domain::{
@@ -13,12 +13,15 @@ use crate::{
         execute::context::ContextExt,
         schema::{
             event::{AnyEvent, BuildEvent, StepEvent},
+            event_run::EventRun,
             filter::event::{AnyEventFilter, BuildEventFilter, StepEventFilter, log_unknown_ids},
             log_tail::{self, LogTail},
             plain::Plain,
             scalar::EventCursor,
         },
-        subscribe::event_source::{EventSource, EventStream, Origin, OwnStream, StreamItem},
+        subscribe::event_source::{
+            EventSource, EventStream, Origin, OwnStream, StreamItem, StreamItems,
+        },
     },
 };
 
@@ -53,13 +56,13 @@ impl Subscription {
             desc = "True to get each matching step as it is first; not with `after`."
         )]
         snapshot: bool,
-    ) -> Result<impl Stream<Item = Result<Plain<StepEvent>>> + use<>> {
+    ) -> Result<impl Stream<Item = Result<EventRun<StepEvent>>> + use<>> {
         let filter = filter.unwrap_or_default().read();
-        let events = open(ctx, filter, after, snapshot).await?;
-        Ok(events.try_filter_map(async |event| match event {
-            AnyEvent::Step(event) => Ok(Some(Plain(event))),
-            _ => Ok(None),
-        }))
+        open(ctx, filter, (after, snapshot), |event| match event {
+            AnyEvent::Step(event) => Some(event),
+            _ => None,
+        })
+        .await
     }
 
     /// Every change of every matching build, as `stepEvents` sends those of steps.
@@ -78,13 +81,13 @@ impl Subscription {
             desc = "True to get each matching build as it is first; not with `after`."
         )]
         snapshot: bool,
-    ) -> Result<impl Stream<Item = Result<Plain<BuildEvent>>> + use<>> {
+    ) -> Result<impl Stream<Item = Result<EventRun<BuildEvent>>> + use<>> {
         let filter = filter.unwrap_or_default().read();
-        let events = open(ctx, filter, after, snapshot).await?;
-        Ok(events.try_filter_map(async |event| match event {
-            AnyEvent::Build(event) => Ok(Some(Plain(event))),
-            _ => Ok(None),
-        }))
+        open(ctx, filter, (after, snapshot), |event| match event {
+            AnyEvent::Build(event) => Some(event),
+            _ => None,
+        })
+        .await
     }
 
     /// Builders, builds and steps in one stream with one cursor, in the order of their commits, as `stepEvents` sends those of steps.
@@ -102,9 +105,9 @@ impl Subscription {
             desc = "True to get each matching object as it is first; not with `after`."
         )]
         snapshot: bool,
-    ) -> Result<impl Stream<Item = Result<AnyEvent>> + use<>> {
+    ) -> Result<impl Stream<Item = Result<EventRun<AnyEvent>>> + use<>> {
         let filter = filter.unwrap_or_default().read();
-        open(ctx, filter, after, snapshot).await
+        open(ctx, filter, (after, snapshot), Some).await
     }
 
     /// The text of a log as it is written, from a line on, each line once and in order, until the log is finished.
@@ -123,13 +126,13 @@ impl Subscription {
     }
 }
 
-/// Opens the stream of the events that match.
-async fn open(
+/// Opens the stream of the events that match and of which `take` takes something.
+async fn open<T>(
     ctx: &Context<'_>,
     filter: Result<EventFilter>,
-    after: Option<EventCursor>,
-    snapshot: bool,
-) -> Result<impl Stream<Item = Result<AnyEvent>> + use<>> {
+    (after, snapshot): (Option<EventCursor>, bool),
+    take: fn(AnyEvent) -> Option<T>,
+) -> Result<impl Stream<Item = Result<EventRun<T>>> + use<T>> {
     // Cloned, since the stream outlives the resolver's context.
     let (app, budget) = (ctx.app().clone(), ctx.loaders().budget().clone());
     let db = ctx.loaders().db().clone();
@@ -150,7 +153,7 @@ async fn open(
             // The stream has no deadline: only its start and each event have one.
             budget.renew(app.deadline());
             let backfill = budget.read(backfill, |_| 0).await?;
-            state.set_delivered(backfill.delivered());
+            state.set_delivered([backfill.delivered()]);
             let own = OwnStream::new(backfill, handoff.clone(), begins_with_past);
             EventStream::Own(own)
         }
@@ -158,23 +161,40 @@ async fn open(
     };
     // Last: an error before this is a refusal.
     state.open();
-    Ok(stream::try_unfold(events, move |mut events| {
-        let (app, budget, state) = (app.clone(), budget.clone(), state.clone());
-        async move {
-            // The library resolves each event before it polls for the next.
-            budget.release();
-            let next = events.next().await;
-            let (item, delivered) = next.inspect_err(|_| state.fail())?;
-            budget.renew(app.deadline());
-            state.set_delivered(delivered);
-            let event = item.map(|item| match item {
-                StreamItem::Event(event) => AnyEvent::new(&app.feed, event),
-                StreamItem::CaughtUp(at) => Some(AnyEvent::caught_up(&app.feed, at)),
-            });
-            Ok(event.map(|event| (event, events)))
-        }
-    })
-    .try_filter_map(async |event| Ok(event)))
+    // A run that was not sent to its end goes on.
+    let unsent: Option<EventRun<T>> = None;
+    Ok(stream::try_unfold(
+        (events, unsent),
+        move |(mut events, unsent)| {
+            let (app, budget, state) = (app.clone(), budget.clone(), state.clone());
+            async move {
+                // The library resolves each run before it polls for the next.
+                budget.release();
+                let mut run = unsent.filter(|run| !run.is_sent());
+                while run.is_none() {
+                    let items = events.next().await.inspect_err(|_| state.fail())?;
+                    let items = match items {
+                        StreamItems::Some(items) => items,
+                        StreamItems::End(delivered) => {
+                            state.set_delivered([delivered]);
+                            return Ok(None);
+                        }
+                    };
+                    let items = items.into_iter().filter_map(|(item, delivered)| {
+                        let event = match item {
+                            StreamItem::Event(event) => AnyEvent::new(&app.feed, event)?,
+                            StreamItem::CaughtUp(at) => AnyEvent::caught_up(&app.feed, at),
+                        };
+                        Some((take(event)?, delivered))
+                    });
+                    let items: Vec<_> = items.collect();
+                    run = (!items.is_empty()).then(|| EventRun::new(items, state.clone()));
+                }
+                budget.renew(app.deadline());
+                Ok(run.map(|run| (run.clone(), (events, Some(run)))))
+            }
+        },
+    ))
 }
 
 /// Where the stream starts. A cursor from the transport overrides the arguments.

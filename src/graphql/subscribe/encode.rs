@@ -1,9 +1,9 @@
 //! Encodes the responses of a stream as JSON, once for all subscribers.
 
-use std::sync::Arc;
+use std::{iter, sync::Arc};
 
-use async_graphql::{Response, ServerError};
-use futures_util::stream::{Stream, StreamExt};
+use async_graphql::{Response, ServerError, Value};
+use futures_util::stream::{self, Stream, StreamExt};
 
 use crate::{
     domain::{
@@ -47,23 +47,50 @@ impl PreparedOperation {
         memory: &'a MemoryBudget,
         max_text_bytes: u64,
     ) -> impl Stream<Item = Result<EncodedEvent, StreamErrors>> + 'a {
-        responses.map(move |response| {
-            let mut response = response.map_err(|error| vec![from_error(&error)])?;
+        responses.flat_map(move |response| {
+            let mut response = match response {
+                Ok(response) => response,
+                Err(error) => return stream::iter(vec![Err(vec![from_error(&error)])]),
+            };
             // The source failed, not a field. Each subscriber signs these errors with its own id.
             if !state.is_open() {
                 settle(&mut response.errors, ErrorCode::BadUserInput.into());
-                return Err(response.errors);
+                return stream::iter(vec![Err(response.errors)]);
             }
-            shape_response(&self.canonical, types, &mut response);
-            let mut answer = Answer::write(response, max_text_bytes, None, |error| error);
-            settle(&mut answer.errors, ErrorCode::BadUserInput.into());
-            signer.sign(&mut answer.errors);
-            let payload = answer.into_text();
-            Ok(EncodedEvent {
-                _memory: Arc::new(memory.hold(payload.len())),
-                payload: payload.into(),
-                bookmark: state.delivered(),
-            })
+            // The tail of a log has no bookmarks.
+            let delivered = state.delivered_by_event().into_iter();
+            let events = one_by_one(response).zip(delivered.chain(iter::repeat(None)));
+            let events = events.map(|(mut response, bookmark)| {
+                shape_response(&self.canonical, types, &mut response);
+                let mut answer = Answer::write(response, max_text_bytes, None, |error| error);
+                settle(&mut answer.errors, ErrorCode::BadUserInput.into());
+                signer.sign(&mut answer.errors);
+                let payload = answer.into_text();
+                Ok(EncodedEvent {
+                    _memory: Arc::new(memory.hold(payload.len())),
+                    payload: payload.into(),
+                    bookmark,
+                })
+            });
+            stream::iter(events.collect::<Vec<_>>())
         })
     }
+}
+
+/// The response of each event: where several were written at once, they are a list in place of one.
+fn one_by_one(mut response: Response) -> impl Iterator<Item = Response> {
+    let several = match &mut response.data {
+        Value::Object(fields) => fields.first_mut().and_then(|(key, value)| match value {
+            Value::List(events) => Some((key.clone(), std::mem::take(events))),
+            _ => None,
+        }),
+        _ => None,
+    };
+    let (key, events) = several.unzip();
+    let one = events.is_none().then_some(response);
+    let events = events.into_iter().flatten().map(move |event| {
+        let fields = key.clone().map(|key| (key, event));
+        Response::new(Value::Object(fields.into_iter().collect()))
+    });
+    one.into_iter().chain(events)
 }

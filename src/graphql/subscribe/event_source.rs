@@ -14,6 +14,11 @@ use crate::{
     store::event::Event,
 };
 
+/// How many events, and bytes of them, the library executes at once. What was read is sent sooner
+/// then; what is live comes one by one.
+const EVENTS_AT_ONCE: usize = 64;
+const BYTES_AT_ONCE: usize = 64 * 1_024;
+
 /// How long a shared stream outlives its last event; the next event starts a new one.
 const IDLE: Duration = Duration::from_secs(1);
 
@@ -89,6 +94,17 @@ pub(crate) enum StreamItem {
     CaughtUp(Bookmark),
 }
 
+/// It, and up to where everything is delivered with it; `None` within a snapshot.
+pub(crate) type DeliveredItem = (StreamItem, Option<Bookmark>);
+
+/// What a stream sends next.
+pub(crate) enum StreamItems {
+    /// One at least.
+    Some(Vec<DeliveredItem>),
+    /// Nothing more; everything up to here is delivered.
+    End(Option<Bookmark>),
+}
+
 impl OwnStream {
     /// The stream of a backfill; `begins_with_past` says whether it begins with a snapshot or a
     /// replay.
@@ -105,32 +121,49 @@ impl OwnStream {
         }
     }
 
-    async fn next(&mut self) -> Result<(Option<StreamItem>, Option<Bookmark>)> {
+    async fn next(&mut self) -> Result<StreamItems> {
         loop {
             let event = self.backfill.next().await?;
-            self.charge(event.as_ref());
-            // The first `None` means caught up: join, then read up to the live events.
-            if let Some(handoff) = self.handoff.take_if(|_| event.is_none()) {
-                let live_from = handoff.join(self.backfill.filter(), self.backfill.at());
-                self.backfill.hand_off(live_from);
-                continue;
-            }
-            let delivered = self.backfill.delivered();
-            let item = match event {
-                Some(event) => Some(StreamItem::Event(event)),
-                None if mem::take(&mut self.owes_caught_up) => {
-                    Some(StreamItem::CaughtUp(self.backfill.at()))
+            let Some(event) = event else {
+                // The first `None` means caught up: join, then read up to the live events.
+                if let Some(handoff) = self.handoff.take() {
+                    let live_from = handoff.join(self.backfill.filter(), self.backfill.at());
+                    self.backfill.hand_off(live_from);
+                    continue;
                 }
-                None => None,
+                let delivered = self.backfill.delivered();
+                if mem::take(&mut self.owes_caught_up) {
+                    let item = StreamItem::CaughtUp(self.backfill.at());
+                    return Ok(StreamItems::Some(vec![(item, delivered)]));
+                }
+                return Ok(StreamItems::End(delivered));
             };
-            return Ok((item, delivered));
+            return Ok(StreamItems::Some(self.ready_behind(event)));
         }
+    }
+
+    /// An event, and those behind it that were read already.
+    fn ready_behind(&mut self, first: Event) -> Vec<DeliveredItem> {
+        let (mut items, mut bytes) = (Vec::new(), 0);
+        let mut next = Some(first);
+        while let Some(event) = next {
+            self.charge(&event);
+            bytes += event.object.event_bytes();
+            items.push((StreamItem::Event(event), self.backfill.delivered()));
+            let room = BYTES_AT_ONCE.saturating_sub(bytes);
+            next = if items.len() < EVENTS_AT_ONCE {
+                self.backfill.next_ready(room)
+            } else {
+                None
+            };
+        }
+        items
     }
 
     /// Charges an event of a long absence. A short one costs nothing: a server that restarts has
     /// all its clients resume at once.
-    fn charge(&mut self, event: Option<&Event>) {
-        let is_replayed = event.is_some_and(|event| event.kind != EventKind::Snapshot);
+    fn charge(&mut self, event: &Event) {
+        let is_replayed = event.kind != EventKind::Snapshot;
         self.replayed += u64::from(is_replayed);
         if let Some(handoff) = &self.handoff
             && is_replayed
@@ -142,16 +175,19 @@ impl OwnStream {
 }
 
 impl EventStream {
-    /// The next event, and the position up to which everything is then delivered. Without an event,
-    /// the stream ends.
-    pub(crate) async fn next(&mut self) -> Result<(Option<StreamItem>, Option<Bookmark>)> {
+    /// The next events.
+    pub(crate) async fn next(&mut self) -> Result<StreamItems> {
         match self {
             Self::Own(own) => own.next().await,
             Self::Shared(events) => {
                 let mut events = events.lock().await;
                 // Cancelling `next` loses no event.
                 let event = timeout(IDLE, events.next()).await.ok().transpose()?;
-                Ok((event.map(StreamItem::Event), Some(events.delivered())))
+                let delivered = Some(events.delivered());
+                Ok(match event {
+                    Some(event) => StreamItems::Some(vec![(StreamItem::Event(event), delivered)]),
+                    None => StreamItems::End(delivered),
+                })
             }
         }
     }

@@ -222,7 +222,11 @@ impl SubscriptionUpdates {
                 let mut own = pin!(own);
                 while let Some(event) = own.next().await {
                     let is_last = event.is_err();
-                    out.yield_item(self.update(event, state.delivered())).await;
+                    let delivered = match &event {
+                        Ok(event) => event.bookmark,
+                        Err(_) => state.delivered(),
+                    };
+                    out.yield_item(self.update(event, delivered)).await;
                     if is_last {
                         return;
                     }

@@ -14,7 +14,8 @@ pub(crate) struct StreamState(Arc<Mutex<State>>);
 #[derive(Default)]
 struct State {
     stage: Stage,
-    delivered: Option<Bookmark>,
+    /// With each event of the next response.
+    delivered: Vec<Option<Bookmark>>,
     /// The cursor that the client has asked to resume from.
     resume: Option<String>,
 }
@@ -50,9 +51,12 @@ impl StreamState {
         self.0.lock().stage = Stage::Failed;
     }
 
-    /// A client with the next response has everything up to here; `None` within a snapshot.
-    pub(crate) fn set_delivered(&self, delivered: Option<Bookmark>) {
-        self.0.lock().delivered = delivered;
+    /// A client with an event of the next response has everything up to here; `None` within a
+    /// snapshot.
+    pub(crate) fn set_delivered(&self, delivered: impl IntoIterator<Item = Option<Bookmark>>) {
+        let mut state = self.0.lock();
+        state.delivered.clear();
+        state.delivered.extend(delivered);
     }
 
     /// Whether the stream has begun and its source has not failed.
@@ -62,6 +66,11 @@ impl StreamState {
 
     /// How far the client has everything; `None` within a snapshot.
     pub(crate) fn delivered(&self) -> Option<Bookmark> {
-        self.0.lock().delivered
+        self.0.lock().delivered.last().copied().flatten()
+    }
+
+    /// The same with each event of the next response.
+    pub(crate) fn delivered_by_event(&self) -> Vec<Option<Bookmark>> {
+        self.0.lock().delivered.clone()
     }
 }
