@@ -7,7 +7,7 @@ use std::{
 
 use migration::{feed::GAP, noun::Noun};
 use sea_orm::{
-    QueryOrder, QueryResult, QuerySelect, QueryTrait,
+    QueryOrder, QuerySelect, QueryTrait,
     entity::prelude::*,
     sea_query::{ExprTrait, Func, SelectStatement},
 };
@@ -21,11 +21,15 @@ use crate::{
     },
     store::{
         build, builder,
-        db::{bounded_rows::BoundedRows, database::Db, dialect::SqlDialect},
+        db::{
+            bounded_rows::{BoundedRows, Bounds},
+            database::Db,
+            dialect::SqlDialect,
+        },
         event::{self, COLUMNS, Column, Entity, Event, EventObject, Model},
         event_bookmark::of_event,
         position::position_expr,
-        row::{FromRow, Row, if_readable},
+        row::{FromRow, Row},
         step,
     },
 };
@@ -100,8 +104,11 @@ async fn read_rows(
         let statement = db.backend().build(&select(dialect, from, limit));
         let reader = db.reader().await?;
         // The first is usually the bookmark's own.
-        let read = reader.read_bounded(statement, 2, max_bytes, read_row);
-        let batch = read.await?;
+        let bounds = Bounds {
+            least: 2,
+            max_bytes,
+        };
+        let batch = reader.read_bounded(statement, bounds, read_row).await?;
         // `attach` has just added the columns: without them, the events would be lost.
         if dialect.has_log_events || !batch.rows.iter().any(|row| row.is_of_log) {
             return Ok(batch);
@@ -132,14 +139,13 @@ async fn read_builders(db: &Db, events: &mut [Event]) -> Result<()> {
 }
 
 /// A row, and the bytes that its event takes.
-fn read_row(row: &QueryResult) -> Result<(EventRow, usize), DbErr> {
-    let pooled = Row::Pooled(row);
-    let model = Model::from_row(pooled);
+fn read_row(row: Row<'_>) -> Result<(EventRow, usize), DbErr> {
+    let model = Model::from_row(row);
     let is_log = |event: &Model| event.noun == Noun::Log.code() && event.kind != GAP;
     let is_of_log = model.as_ref().is_ok_and(is_log);
-    let bookmark = of_event(pooled, model.as_ref().ok())?;
+    let bookmark = of_event(row, model.as_ref().ok())?;
     let event = model.and_then(|model| read_event(row, model, bookmark));
-    let event = if_readable(event);
+    let event = row.if_readable(event)?;
     let bytes = event.as_ref().map_or(0, |event| event.object.event_bytes());
     let row = EventRow {
         bookmark,
@@ -149,15 +155,15 @@ fn read_row(row: &QueryResult) -> Result<(EventRow, usize), DbErr> {
     Ok((row, bytes))
 }
 
-fn read_event(row: &QueryResult, mut event: Model, bookmark: Bookmark) -> Result<Event, DbErr> {
-    event.buildid = row.try_get_by(BUILD)?;
-    event.locks_duration_s = row.try_get_by(LOCKS)?;
+fn read_event(row: Row<'_>, mut event: Model, bookmark: Bookmark) -> Result<Event, DbErr> {
+    event.buildid = row.get(BUILD)?;
+    event.locks_duration_s = row.get(LOCKS)?;
     Ok(Event {
         change: event.id,
         bookmark,
         kind: EventKind::from_code(event.kind),
         occurred_at: event.occurred_at,
-        builderid: row.try_get_by(BUILDER)?,
+        builderid: row.get(BUILDER)?,
         object: event.object()?,
     })
 }

@@ -10,7 +10,11 @@ use sea_orm::{
 
 use crate::{
     domain::{error::Result, id::LogId},
-    store::db::{bounded_rows::BoundedRows, database::Db, transaction::Txn},
+    store::db::{
+        bounded_rows::{BoundedRows, Bounds},
+        database::Db,
+        transaction::Txn,
+    },
 };
 
 /// A row of `logchunks`: neighbouring lines of a log.
@@ -70,7 +74,11 @@ pub(crate) async fn in_range(
         .limit(max_rows as u64);
     let statement = db.backend().build(&rows.into_query());
     let reader = db.reader().await?;
-    let read = reader.read_bounded(statement, 1, max_bytes, read_row);
+    let bounds = Bounds {
+        least: 1,
+        max_bytes,
+    };
+    let read = reader.read_pooled_bounded(statement, bounds, read_row);
     let mut read = read.await?;
     read.is_cut |= read.rows.len() == max_rows;
     Ok(read)

@@ -18,7 +18,7 @@ use crate::{
     store::{
         build, builder,
         db::{
-            bounded_rows::{BoundedRows, ReadRow},
+            bounded_rows::{BoundedRows, Bounds, ReadRow},
             database::Db,
             dialect::SqlDialect,
             read_transaction::ReadTransaction,
@@ -132,13 +132,11 @@ impl SnapshotReader {
             // One row more than asked for shows whether there are more.
             let select = source.after(self.last, room as u64 + 1);
             let statement = self.db.backend().build(&select);
-            let least = usize::from(page.rows == 0);
-            let read = self.txn.read_bounded(
-                statement,
-                least,
-                max_bytes.saturating_sub(bytes),
-                source.read(),
-            );
+            let bounds = Bounds {
+                least: usize::from(page.rows == 0),
+                max_bytes: max_bytes.saturating_sub(bytes),
+            };
+            let read = self.txn.read_bounded(statement, bounds, source.read());
             let BoundedRows { mut rows, is_cut } = read.await?;
             let is_last = !is_cut && rows.len() <= room;
             rows.truncate(room);

@@ -19,24 +19,42 @@ pub(crate) struct BoundedRows<T> {
     pub(crate) is_cut: bool,
 }
 
+/// How much is read of what a statement finds: `least` rows at least, and others while the texts of
+/// all take no more than `max_bytes`.
+#[derive(Clone, Copy)]
+pub(crate) struct Bounds {
+    pub(crate) least: usize,
+    pub(crate) max_bytes: usize,
+}
+
+impl Bounds {
+    pub(crate) const NONE: Self = Self {
+        least: usize::MAX,
+        max_bytes: usize::MAX,
+    };
+
+    /// Whether a row is too many behind so many, with which all would have so many bytes.
+    pub(super) fn are_reached(self, rows: usize, bytes: usize) -> bool {
+        rows >= self.least && bytes > self.max_bytes
+    }
+}
+
 /// How to read a row, and how many bytes it then takes.
 pub(crate) type ReadRow<T> = fn(&QueryResult) -> Result<(T, usize), DbErr>;
 
-/// The rows of a query, of which at least `least` are read, and others while all take no more than
-/// `max_bytes`. Streamed, as texts may be long.
+/// The rows of a query within these bounds. Streamed, as texts may be long.
 pub(crate) async fn read_bounded<T>(
     db: &impl StreamTrait,
     statement: Statement,
-    least: usize,
-    max_bytes: usize,
-    read: ReadRow<T>,
+    bounds: Bounds,
+    mut read: impl FnMut(&QueryResult) -> Result<(T, usize), DbErr>,
 ) -> Result<BoundedRows<T>, DbErr> {
     let mut all_bytes = 0;
     let mut is_cut = false;
     let rows = read_while(db, statement, |rows: &mut Vec<T>, row| {
         let (row, bytes) = read(row)?;
         all_bytes += bytes;
-        is_cut = rows.len() >= least && all_bytes > max_bytes;
+        is_cut = bounds.are_reached(rows.len(), all_bytes);
         if !is_cut {
             rows.push(row);
         }

@@ -17,7 +17,10 @@ use parking_lot::Mutex;
 use rusqlite::{CachedStatement, Connection, ErrorCode, OpenFlags, config::DbConfig};
 use sea_orm::{DbErr, Statement, Value};
 
-use crate::store::{db::bounded_rows::statement_span, row::Row};
+use crate::store::{
+    db::bounded_rows::{Bounds, statement_span},
+    row::Row,
+};
 
 /// How many instructions of SQLite's a statement is given: enough for some thousand rows, which
 /// take one to three milliseconds.
@@ -56,6 +59,8 @@ pub(crate) struct InlineAccess<'f> {
 pub(crate) struct InlineRows<T> {
     pub(crate) rows: Vec<T>,
     pub(crate) bytes: usize,
+    /// There are more, which would have been too many bytes.
+    pub(crate) is_cut: bool,
 }
 
 /// Why a statement was not read inline.
@@ -80,11 +85,12 @@ impl InlineReaders {
         })
     }
 
-    /// Every row of a query, if it can be read within the budget. `read` says how to read one, and
+    /// The rows of a query, if they can be read within the budget. `read` says how to read one, and
     /// how many bytes its texts take; it is asked again for rows that were read in vain.
     pub(crate) fn read<T>(
         &self,
         statement: &Statement,
+        bounds: Bounds,
         read: impl FnMut(Row<'_>) -> Result<(T, usize), DbErr>,
     ) -> Option<InlineRows<T>> {
         if self.slow.lock().is_left_to_pool(&statement.sql) {
@@ -92,7 +98,8 @@ impl InlineReaders {
         }
         let connection = self.idle.lock().as_mut()?.pop()?;
         let begun = Instant::now();
-        let done = statement_span(statement).in_scope(|| run(&connection, statement, begun, read));
+        let run = || run(&connection, statement, bounds, begun, read);
+        let done = statement_span(statement).in_scope(run);
         if let Some(idle) = &mut *self.idle.lock() {
             idle.push(connection);
         }
@@ -151,6 +158,7 @@ pub(super) fn set_up(connection: &Connection) -> rusqlite::Result<()> {
 fn run<T>(
     connection: &Connection,
     statement: &Statement,
+    bounds: Bounds,
     begun: Instant,
     mut read: impl FnMut(Row<'_>) -> Result<(T, usize), DbErr>,
 ) -> Result<InlineRows<T>, Unread> {
@@ -161,17 +169,27 @@ fn run<T>(
     };
     connection.progress_handler(LOOK_INSTRUCTIONS.into(), Some(is_spent))?;
     let mut compiled = compile(connection, statement)?;
-    let (mut rows, mut bytes) = (Vec::new(), 0);
+    let (mut rows, mut bytes, mut all_text_bytes) = (Vec::new(), 0, 0);
+    let mut is_cut = false;
     let mut found = compiled.raw_query();
     while let Some(row) = found.next()? {
         let (row, text_bytes) = read(Row::Inline(row)).map_err(|_| Unread::Other)?;
+        all_text_bytes += text_bytes;
+        if bounds.are_reached(rows.len(), all_text_bytes) {
+            is_cut = true;
+            break;
+        }
         bytes += size_of::<T>() + text_bytes;
         if bytes > MAX_BYTES {
             return Err(Unread::Slow);
         }
         rows.push(row);
     }
-    Ok(InlineRows { rows, bytes })
+    Ok(InlineRows {
+        rows,
+        bytes,
+        is_cut,
+    })
 }
 
 /// Compiles a statement, and binds its values.

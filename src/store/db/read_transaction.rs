@@ -10,7 +10,7 @@ use sea_orm::{
 use crate::{
     domain::error::Result,
     store::db::{
-        bounded_rows::{BoundedRows, ReadRow, read_bounded},
+        bounded_rows::{BoundedRows, Bounds, ReadRow, read_bounded},
         database::Db,
         pool::abandoned::unless_abandoned,
         reader::{AbandonOnDrop, Turn, run_counted},
@@ -50,12 +50,11 @@ impl ReadTransaction {
     pub(crate) async fn read_bounded<T: Send + 'static>(
         &self,
         statement: Statement,
-        least: usize,
-        max_bytes: usize,
+        bounds: Bounds,
         read: ReadRow<T>,
     ) -> Result<BoundedRows<T>, DbErr> {
         let txn = self.txn.clone();
-        self.run(async move { read_bounded(&*txn, statement, least, max_bytes, read).await })
+        self.run(async move { read_bounded(&*txn, statement, bounds, read).await })
             .await
     }
 

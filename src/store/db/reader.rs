@@ -24,7 +24,7 @@ use crate::{
     metrics::labels::WaitLabel,
     store::{
         db::{
-            bounded_rows::{BoundedRows, ReadRow, read_bounded, read_counted},
+            bounded_rows::{BoundedRows, Bounds, read_bounded, read_counted},
             database::Db,
             fair_queue::Permit,
             inline_reader::{InlineReaders, InlineRows},
@@ -145,16 +145,52 @@ impl Drop for ReaderWait<'_> {
 }
 
 impl Reader<'_> {
-    /// See [`read_bounded`].
+    /// The rows of a query within these bounds. `read` may be asked twice for a row.
     pub(crate) async fn read_bounded<T: Send + 'static>(
         &self,
         statement: Statement,
-        least: usize,
-        max_bytes: usize,
-        read: ReadRow<T>,
+        bounds: Bounds,
+        read: fn(Row<'_>) -> Result<(T, usize), DbErr>,
     ) -> Result<BoundedRows<T>, DbErr> {
-        self.run(|db| async move { read_bounded(&db, statement, least, max_bytes, read).await })
+        if let Some(found) = self.read_inline(&statement, bounds, read).await {
+            return Ok(BoundedRows {
+                rows: found.rows,
+                is_cut: found.is_cut,
+            });
+        }
+        let read = move |row: &QueryResult| read(Row::Pooled(row));
+        Box::pin(self.read_pooled_bounded(statement, bounds, read)).await
+    }
+
+    /// The same, by a connection of the pool.
+    pub(crate) async fn read_pooled_bounded<T: Send + 'static>(
+        &self,
+        statement: Statement,
+        bounds: Bounds,
+        read: impl FnMut(&QueryResult) -> Result<(T, usize), DbErr> + Send + 'static,
+    ) -> Result<BoundedRows<T>, DbErr> {
+        self.run(|db| async move { read_bounded(&db, statement, bounds, read).await })
             .await
+    }
+
+    /// What can be read inline; the caller is charged for it.
+    async fn read_inline<T>(
+        &self,
+        statement: &Statement,
+        bounds: Bounds,
+        read: impl FnMut(Row<'_>) -> Result<(T, usize), DbErr>,
+    ) -> Option<InlineRows<T>> {
+        let begun = Instant::now();
+        let found = self.inline?.read(statement, bounds, read);
+        let time = begun.elapsed();
+        if found.is_some() {
+            self.observer.inline_done(&statement.sql, time);
+        }
+        if let Some(turn) = &self.turn {
+            turn.account.add(time);
+        }
+        share_thread(time).await;
+        found
     }
 
     /// Every row of a query. `read` says how to read one, and how many bytes its texts take; it may
@@ -173,22 +209,10 @@ impl Reader<'_> {
             // Not told to anybody: whoever asked reads alone.
             return rows.ok_or(Error::Busy);
         }
-        if let Some(inline) = self.inline {
-            let begun = Instant::now();
-            let found = inline.read(&statement, &mut read);
-            let time = begun.elapsed();
-            if found.is_some() {
-                self.observer.inline_done(&statement.sql, time);
-            }
+        if let Some(found) = self.read_inline(&statement, Bounds::NONE, &mut read).await {
             let account = self.turn.as_ref().map(|turn| &turn.account);
-            if let Some(account) = account {
-                account.add(begun.elapsed());
-            }
-            share_thread(time).await;
-            if let Some(InlineRows { rows, bytes }) = found {
-                account.map_or(Ok(()), |account| account.hold_rows(bytes))?;
-                return Ok(rows);
-            }
+            account.map_or(Ok(()), |account| account.hold_rows(found.bytes))?;
+            return Ok(found.rows);
         }
         // Boxed, so that what was read inline does not hold it.
         Box::pin(self.read_pooled(statement, read)).await

@@ -87,7 +87,7 @@ fn rows_that_take_too_much_are_left_to_the_pool() {
     let statement = plain(NUMBERS);
     let each = |bytes| {
         let read = |row: Row<'_>| Ok((row.get::<i64>(0)?, bytes));
-        fixture.readers.read(&statement, read)
+        fixture.readers.read(&statement, Bounds::NONE, read)
     };
     let read = each(MAX_BYTES / 2 - size_of::<i64>()).expect("just enough");
     assert_eq!((read.rows.len(), read.bytes), (2, MAX_BYTES));
@@ -103,10 +103,19 @@ fn odd_values_are_left_to_the_pool() {
     }
     let broken = ReadFile::new("wal", "VALUES (CAST(x'ff' AS TEXT))");
     let read = |row: Row<'_>| Ok((row.get::<String>(0)?, 0));
-    assert!(broken.readers.read(&plain(NUMBERS), read).is_none());
+    assert!(
+        broken
+            .readers
+            .read(&plain(NUMBERS), Bounds::NONE, read)
+            .is_none()
+    );
     let big = ReadFile::new("wal", "VALUES (2147483648)");
     let read = |row: Row<'_>| Ok((row.get::<i32>(0)?, 0));
-    assert!(big.readers.read(&plain(NUMBERS), read).is_none());
+    assert!(
+        big.readers
+            .read(&plain(NUMBERS), Bounds::NONE, read)
+            .is_none()
+    );
     assert_eq!(ints(&big.readers, &plain(NUMBERS)), Some(vec![1 << 31]));
 }
 
