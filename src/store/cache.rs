@@ -183,7 +183,7 @@ impl RowCache {
     pub(crate) fn put<T: Any + Send + Sync>(
         &self,
         ticket: Ticket,
-        rows: impl Iterator<Item = NewRow<T>>,
+        rows: impl Iterator<Item = NewRow<T, impl FnOnce() -> Vec<CacheKey>>>,
     ) {
         let mut state = self.state.lock();
         if state.at.is_none() {
@@ -191,8 +191,12 @@ impl RowCache {
         }
         for row in rows {
             let entries = &mut state.entries;
-            if entries.is_untouched_since(ticket.forgotten, &row.key, &row.depends_on) {
-                entries.insert(row.key, row.row, row.bytes, row.depends_on, ticket.begun);
+            if !entries.admits(&row.key) {
+                continue;
+            }
+            let depends_on = (row.depends_on)();
+            if entries.is_untouched_since(ticket.forgotten, &row.key, &depends_on) {
+                entries.insert(row.key, row.row, row.bytes, depends_on, ticket.begun);
             }
         }
         self.report(&state);
@@ -308,10 +312,11 @@ impl RowCache {
 }
 
 /// A row to be kept.
-pub(crate) struct NewRow<T> {
+pub(crate) struct NewRow<T, D> {
     pub(crate) key: CacheKey,
     pub(crate) row: Arc<T>,
     /// What it takes in memory.
     pub(crate) bytes: usize,
-    pub(crate) depends_on: Vec<CacheKey>,
+    /// Gives the keys that it depends on.
+    pub(crate) depends_on: D,
 }

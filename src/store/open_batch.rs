@@ -58,3 +58,26 @@ impl<K, V> PendingBatch<K, V> {
         self.asked.lock().len()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_join_until_their_batch_is_full_or_closed() {
+        let batches = OpenBatch::<u8, ()>::default();
+        let first = batches.join(&[1, 2], 3);
+        assert!(Arc::ptr_eq(&first, &batches.join(&[2], 3)));
+        // It has three.
+        let second = batches.join(&[4], 3);
+        assert!(!Arc::ptr_eq(&first, &second));
+        assert_eq!(batches.close(&first), [1, 2, 2]);
+        // The first was not open any more, so the second still is.
+        assert!(Arc::ptr_eq(&second, &batches.join(&[5], 3)));
+        assert_eq!(batches.close(&second), [4, 5]);
+        assert!(!Arc::ptr_eq(&second, &batches.join(&[6], 3)));
+        // Whoever takes over fetches the same.
+        assert_eq!(batches.close(&second), [4, 5]);
+        assert_eq!(batches.join(&[7], 3).asked(), 2);
+    }
+}

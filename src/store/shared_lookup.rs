@@ -54,7 +54,7 @@ impl SharedLookups {
     }
 
     /// The rows of these keys, read together with those of other requests, and their share of the
-    /// time that it took; `None` where they are to be read alone.
+    /// time that it took; `None` where they are to be read alone. `read` gets keys more than once.
     pub(crate) async fn find<K, T, F>(
         &self,
         keys: &[K],

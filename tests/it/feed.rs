@@ -7,13 +7,14 @@ use tokio::time::timeout;
 
 use crate::support::{client::Client, sql::Sql, ws::Ws};
 
-mod backfill;
+pub(crate) mod backfill;
 mod cursor;
 mod filter;
 mod foreign_writes;
 mod live;
 mod noun_filters;
 mod nouns;
+mod replayed;
 mod restored;
 mod retention;
 mod shared_subscription;

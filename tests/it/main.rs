@@ -43,6 +43,7 @@ mod readme;
 mod response_shape;
 mod rest;
 mod schema;
+mod shared_lookups;
 mod sse;
 mod statistics;
 mod support;

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use tokio::time::{sleep, timeout};
 
 use crate::{
-    feed::{after, newest_cursor},
+    feed::{after, backfill::add_rows, newest_cursor},
     support::{TIMEOUT, client::Client, server::Server},
 };
 
@@ -176,6 +176,20 @@ async fn a_stream_resumes_after_last_event_id() {
 }
 
 /// A snapshot cannot be resumed: only its last event has an id.
+#[tokio::test]
+async fn each_event_of_a_long_replay_has_its_own_id() {
+    let server = Server::start().await;
+    let (client, _, before) = one_step(&server).await;
+    add_rows(&server.sql().await, 150, "'row'").await;
+    let query = subscription(&after(&before));
+    let mut stream = events(post(&client, &query)).await;
+    let mut ids = Vec::new();
+    for _ in 0..150 {
+        ids.push(stream.event().await.cursor());
+    }
+    assert!(ids.is_sorted_by(|a, b| a < b), "{ids:#?}");
+}
+
 #[tokio::test]
 async fn an_event_without_a_position_has_no_id() {
     let server = Server::start().await;

@@ -26,9 +26,9 @@ use crate::{
 ///
 /// Where what is selected of them is plain, a response has a list of them in place of one, which
 /// `encode_responses` takes apart. Otherwise it has the first.
-pub(crate) struct EventRun<T>(Arc<Events<T>>);
+pub(crate) struct EventRun<T>(Arc<Run<T>>);
 
-struct Events<T> {
+struct Run<T> {
     /// With each, up to where everything is delivered with it.
     events: Vec<(T, Option<Bookmark>)>,
     /// How many of them the responses so far had.
@@ -44,7 +44,7 @@ impl<T> Clone for EventRun<T> {
 
 impl<T> EventRun<T> {
     pub(crate) fn new(events: Vec<(T, Option<Bookmark>)>, state: StreamState) -> Self {
-        Self(Arc::new(Events {
+        Self(Arc::new(Run {
             events,
             sent: AtomicUsize::new(0),
             state,

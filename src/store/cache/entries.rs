@@ -22,6 +22,11 @@ const ENTRY_BYTES: usize = 256;
 const DEPENDENCY_BYTES: usize = 160;
 /// The part of the cache that one entry may take.
 const LARGEST_PART: usize = 8;
+/// The part of the cache that takes any row. Behind it, only a row that is read for the second time
+/// is kept: most are read once, and would push out those that are asked for again.
+const OPEN_PART: usize = 8;
+/// How many rows are known as read once; each pushes another out.
+const DOORS: usize = 65_536;
 
 /// A row of any noun, or a list of them.
 pub(super) type CachedRow = Arc<dyn Any + Send + Sync>;
@@ -48,6 +53,8 @@ pub(super) struct Entries {
     cleared: u64,
     /// The same when a key of each slot was.
     slots: Vec<u64>,
+    /// A part of the hash of the key that was last read in vain, of those that share a door.
+    doors: Vec<u32>,
     hasher: RandomState,
 }
 
@@ -62,6 +69,7 @@ impl Entries {
             forgotten: 0,
             cleared: 0,
             slots: vec![0; SLOTS],
+            doors: vec![0; DOORS],
             hasher: RandomState::new(),
         }
     }
@@ -96,7 +104,19 @@ impl Entries {
     }
 
     fn slot(&self, key: &CacheKey) -> usize {
-        usize::try_from(self.hasher.hash_one(key) % SLOTS as u64).unwrap_or_default()
+        place(self.hasher.hash_one(key), SLOTS)
+    }
+
+    /// Whether a row that was just read is to be kept.
+    pub(super) fn admits(&mut self, key: &CacheKey) -> bool {
+        if self.bytes < self.max_bytes / OPEN_PART {
+            return true;
+        }
+        let hash = self.hasher.hash_one(key);
+        // The bits that did not choose the door.
+        let sign = (hash >> 32) as u32;
+        let door = &mut self.doors[place(hash, DOORS)];
+        std::mem::replace(door, sign) == sign
     }
 
     /// Adds a row, in place of an earlier one, and drops others where there are too many bytes.
@@ -172,4 +192,8 @@ impl Entries {
             }
         }
     }
+}
+
+fn place(hash: u64, places: usize) -> usize {
+    usize::try_from(hash % places as u64).unwrap_or_default()
 }

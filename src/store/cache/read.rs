@@ -115,7 +115,7 @@ where
                 key: (self.key)(asked),
                 row: row.clone(),
                 bytes: row.bytes(),
-                depends_on: depends_on(asked, row),
+                depends_on: || depends_on(asked, row),
             });
             self.db.cache.put(ticket, rows);
         }
@@ -328,16 +328,18 @@ fn count_steps(lists: &HashMap<BuildId, Vec<step::Model>>) -> usize {
     lists.values().map(Vec::len).sum()
 }
 
-/// A list for each of these builds, with no step where there are none.
+/// A list for each of these builds, with no step where there are none. A build may be repeated.
 fn lists_of(
     builds: &[BuildId],
-    mut lists: HashMap<BuildId, Vec<step::Model>>,
+    lists: HashMap<BuildId, Vec<step::Model>>,
 ) -> HashMap<BuildId, Vec<Arc<step::Model>>> {
-    let lists = builds.iter().map(|id| {
-        let rows = lists.remove(id).unwrap_or_default().into_iter();
-        (*id, rows.map(Arc::new).collect())
-    });
-    lists.collect()
+    let share = |rows: Vec<_>| rows.into_iter().map(Arc::new).collect();
+    let lists = lists.into_iter().map(|(id, rows)| (id, share(rows)));
+    let mut lists: HashMap<BuildId, Vec<_>> = lists.collect();
+    for id in builds {
+        lists.entry(*id).or_default();
+    }
+    lists
 }
 
 /// Rows as all who asked for them have them.

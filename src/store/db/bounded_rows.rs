@@ -21,7 +21,7 @@ pub(crate) struct BoundedRows<T> {
 
 /// How much is read of what a statement finds: `least` rows at least, and others while the texts of
 /// all take no more than `max_bytes`.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Bounds {
     pub(crate) least: usize,
     pub(crate) max_bytes: usize,

@@ -50,7 +50,7 @@ fn plain(sql: &str) -> Statement {
 }
 
 fn ints(readers: &InlineReaders, statement: &Statement) -> Option<Vec<i64>> {
-    let rows = readers.read(statement, |row| Ok((row.get(0)?, 0)))?;
+    let rows = readers.read(statement, Bounds::NONE, |row| Ok((row.get(0)?, 0)))?;
     Some(rows.rows)
 }
 
@@ -92,6 +92,26 @@ fn rows_that_take_too_much_are_left_to_the_pool() {
     let read = each(MAX_BYTES / 2 - size_of::<i64>()).expect("just enough");
     assert_eq!((read.rows.len(), read.bytes), (2, MAX_BYTES));
     assert!(each(MAX_BYTES / 2).is_none());
+}
+
+#[test]
+fn a_read_ends_at_its_bounds() {
+    let fixture = ReadFile::new("wal", "VALUES (1), (2), (3)");
+    let statement = plain(NUMBERS);
+    for (least, max_bytes, expected) in [
+        (0, 0, (0, true)),
+        (0, 10, (1, true)),
+        (2, 10, (2, true)),
+        (0, 29, (2, true)),
+        (0, 30, (3, false)),
+        (3, 0, (3, false)),
+    ] {
+        let bounds = Bounds { least, max_bytes };
+        let read = |row: Row<'_>| Ok((row.get::<i64>(0)?, 10));
+        let read = fixture.readers.read(&statement, bounds, read);
+        let read = read.expect("it is short");
+        assert_eq!((read.rows.len(), read.is_cut), expected, "{bounds:?}");
+    }
 }
 
 #[test]
