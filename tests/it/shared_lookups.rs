@@ -1,8 +1,10 @@
 //! Requests that ask for rows by their keys at the same moment: each gets its own. On a database
 //! server they share statements; the answers are the same on each database.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
-use tokio::task::JoinSet;
+use tokio::{task::JoinSet, time::sleep};
 
 use crate::{
     observability::metrics::samples,
@@ -160,7 +162,41 @@ async fn connections_that_break_are_replaced() {
     for _ in 0..5 {
         sql.kill_other_connections().await;
         // The pool tests a connection that idles, and so may look-ups.
-        tokio::time::sleep(std::time::Duration::from_millis(1_100)).await;
+        sleep(Duration::from_millis(1_100)).await;
         ask(&client, asked()).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_locked_table_keeps_other_rows_from_nobody() {
+    let (lock, unlock) = match kind() {
+        // Readers wait for no lock.
+        Kind::Sqlite => return,
+        Kind::Postgres => (
+            "BEGIN; LOCK TABLE steps IN ACCESS EXCLUSIVE MODE",
+            "ROLLBACK",
+        ),
+        Kind::Mariadb => ("LOCK TABLES steps WRITE", "UNLOCK TABLES"),
+    };
+    let (server, client) = seeded().await;
+    let sql = server.sql().await;
+    sql.run(lock).await;
+    let mut held = JoinSet::new();
+    for id in 1..=2 {
+        let client = client.clone();
+        held.spawn(async move { (id, client.data(&of_build(id), json!({})).await) });
+        // The next one takes the other connection.
+        sleep(Duration::from_millis(50)).await;
+    }
+    for _ in 0..3 {
+        let free = "{ build(buildid: 3) { number builder { name } } }";
+        let answer = client.data(free, json!({})).await;
+        assert_eq!(answer["build"]["builder"]["name"], "b");
+    }
+    assert!(held.try_join_next().is_none());
+    sql.run(unlock).await;
+    while let Some(answer) = held.join_next().await {
+        let (id, answer) = answer.unwrap();
+        assert_eq!(answer, expected(id, STEPS));
     }
 }

@@ -19,7 +19,10 @@ use sea_orm::{
     },
 };
 use sea_query_sqlx::SqlxValues;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::timeout,
+};
 use tracing::Instrument;
 
 use crate::store::{
@@ -31,6 +34,8 @@ use crate::store::{
 pub(crate) const LOOKUP_CONNECTIONS: u32 = 2;
 /// How long a connection stays out of the pool, which tests it, renews it and knows if it idles.
 const AWAY: Duration = Duration::from_secs(1);
+/// How long a request waits for a turn: look-ups are short, unless somebody has locked a table.
+const PATIENCE: Duration = Duration::from_millis(100);
 /// How many bytes the rows of a statement may take: they are charged to nobody while they are read.
 const MAX_BYTES: usize = 4 << 20;
 
@@ -50,7 +55,8 @@ pub(crate) struct Lookup {
     /// `None` after a statement that has not ended well.
     connection: Option<Connection>,
     since: Instant,
-    _turn: OwnedSemaphorePermit,
+    /// A statement that runs keeps it, even if nobody waits for it any more.
+    turn: Arc<OwnedSemaphorePermit>,
 }
 
 #[derive(Debug)]
@@ -69,10 +75,11 @@ impl LookupConnections {
         }
     }
 
-    /// Waits for a turn. `None` where no connection is open and unused: the pool opens one for whoever
-    /// reads alone then.
+    /// Waits for a turn. `None` where that takes too long, or no connection is open and unused: the
+    /// pool opens one for whoever reads alone then.
     pub(crate) async fn turn(self: &Arc<Self>) -> Option<Lookup> {
-        let turn = self.turns.clone().acquire_owned().await.ok()?;
+        let turn = timeout(PATIENCE, self.turns.clone().acquire_owned());
+        let turn = turn.await.ok()?.ok()?;
         let idle = self.idle.lock().as_mut()?.pop();
         // Another one goes back to the pool here.
         let (connection, since) = match idle.filter(|(_, since)| since.elapsed() < AWAY) {
@@ -83,7 +90,7 @@ impl LookupConnections {
             connections: self.clone(),
             connection: Some(connection),
             since,
-            _turn: turn,
+            turn: Arc::new(turn),
         })
     }
 
@@ -104,32 +111,42 @@ impl LookupConnections {
 
 impl Lookup {
     /// Every row of a query; `None` where the pool is to say why not.
-    pub(super) async fn read<T>(
+    pub(super) async fn read<T: Send + 'static>(
         &mut self,
-        statement: &Statement,
-        read: impl FnMut(Row<'_>) -> Result<(T, usize), DbErr>,
+        statement: Statement,
+        read: impl FnMut(Row<'_>) -> Result<(T, usize), DbErr> + Send + 'static,
         observer: &Observer,
     ) -> Option<Vec<T>> {
         // It goes back to the pool with whatever is unread, unless it is put back below.
-        let mut connection = self.connection.take()?;
+        let (mut connection, turn) = (self.connection.take()?, self.turn.clone());
         let begun = Instant::now();
-        let rows = async {
-            match &mut connection {
-                Connection::Postgres(connection) => {
-                    read_rows::<Postgres, _>(&mut **connection, statement, read).await
-                }
-                Connection::MySql(connection) => {
-                    read_rows::<MySql, _>(&mut **connection, statement, read).await
-                }
-            }
+        let (span, sql) = (statement_span(&statement), statement.sql.clone());
+        let reading = async move {
+            let rows = connection.read(&statement, read).await;
+            drop(turn);
+            rows.map(|rows| (rows, connection))
         };
-        let rows = rows.instrument(statement_span(statement)).await;
-        observer.inline_done(&statement.sql, begun.elapsed());
-        let rows = rows
+        let done = tokio::spawn(reading.instrument(span)).await;
+        observer.inline_done(&sql, begun.elapsed());
+        let done = done.unwrap_or_else(|error| Err(DbErr::Custom(error.to_string())));
+        let (rows, connection) = done
             .inspect_err(|error| tracing::debug!(%error, "a shared look-up failed"))
             .ok()?;
         self.connection = Some(connection);
         Some(rows)
+    }
+}
+
+impl Connection {
+    async fn read<T>(
+        &mut self,
+        statement: &Statement,
+        read: impl FnMut(Row<'_>) -> Result<(T, usize), DbErr>,
+    ) -> Result<Vec<T>, DbErr> {
+        match self {
+            Self::Postgres(connection) => read_rows(&mut **connection, statement, read).await,
+            Self::MySql(connection) => read_rows(&mut **connection, statement, read).await,
+        }
     }
 }
 

@@ -205,7 +205,7 @@ impl Reader<'_> {
     ) -> Result<Vec<T>> {
         if let Some(lookup) = self.lookup {
             let mut lookup = lookup.lock().await;
-            let rows = lookup.read(&statement, read, self.observer).await;
+            let rows = lookup.read(statement, read, self.observer).await;
             // Not told to anybody: whoever asked reads alone.
             return rows.ok_or(Error::Busy);
         }
