@@ -162,7 +162,7 @@ impl Feed {
     pub(crate) async fn newest_read_by(&self, db: &Db) -> Result<Bookmark> {
         self.expect_recorded(NounSet::default()).await?;
         self.sequence_if_possible().await?;
-        let newest = event_bookmark::newest(db.dialect(), &db.reader().await?).await?;
+        let newest = event_bookmark::newest(db).await?;
         *self.0.newest_seen.lock() = Some(newest);
         self.cache().require(newest.position);
         Ok(newest)

@@ -32,7 +32,7 @@ impl Feed {
     pub(crate) async fn start_cache(&self) -> Result<()> {
         self.cache().prepare();
         let db = self.0.db.watching();
-        let newest = event_bookmark::newest(db.dialect(), &db.reader().await?).await?;
+        let newest = event_bookmark::newest(&db).await?;
         let mut dispatcher = self.dispatcher();
         let at = dispatcher.follow(newest);
         self.cache().start(at.position, newest.position);

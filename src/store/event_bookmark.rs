@@ -5,8 +5,9 @@ use std::{borrow::Cow, collections::HashMap};
 use migration::{feed::GAP, noun::Noun};
 use ring::digest::{Context, SHA256};
 use sea_orm::{
-    ConnectionTrait, DbErr, QueryOrder, QueryResult, QuerySelect, QueryTrait, Select,
-    entity::prelude::*, sea_query::ExprTrait,
+    ConnectionTrait, DbBackend, DbErr, QueryOrder, QuerySelect, QueryTrait, Select,
+    entity::prelude::*,
+    sea_query::{ExprTrait, SelectStatement},
 };
 
 use crate::{
@@ -26,13 +27,16 @@ use crate::{
 };
 
 /// The newest event's; that before all where there is none.
-pub(crate) async fn newest(dialect: SqlDialect, db: &impl ConnectionTrait) -> Result<Bookmark> {
-    let position = position_expr(dialect.backend);
-    let newest = event::find(dialect)
-        // On PostgreSQL a change without a position would come first.
-        .filter(position.clone().is_not_null())
-        .order_by_desc(position);
-    let row = query_one(db, newest).await?;
+pub(crate) async fn newest(db: &Db) -> Result<Bookmark> {
+    let newest = read_one(db, newest_event(db.dialect())).await?;
+    Ok(newest.unwrap_or_default())
+}
+
+/// The same, as a transaction sees it.
+pub(crate) async fn newest_in(dialect: SqlDialect, txn: &impl ConnectionTrait) -> Result<Bookmark> {
+    let newest = with_position(dialect.backend, newest_event(dialect));
+    let statement = dialect.backend.build(&newest);
+    let row = txn.query_one_raw(statement).await?;
     let bookmark = row.map(|row| of_row(Row::Pooled(&row)));
     Ok(bookmark.transpose()?.unwrap_or_default())
 }
@@ -40,8 +44,7 @@ pub(crate) async fn newest(dialect: SqlDialect, db: &impl ConnectionTrait) -> Re
 /// The one at a position, if its event is there.
 pub(crate) async fn at(db: &Db, position: Position) -> Result<Option<Bookmark>> {
     let event = event::find(db.dialect()).filter(position_expr(db.backend()).eq(position));
-    let row = query_one(&db.reader().await?, event).await?;
-    Ok(row.map(|row| of_row(Row::Pooled(&row))).transpose()?)
+    read_one(db, event).await
 }
 
 /// Those of these changes; `None` of one that has no position yet. Changes that are not, or no
@@ -67,14 +70,24 @@ pub(crate) async fn of_changes(
     Ok(found.into_iter().collect())
 }
 
-async fn query_one(
-    db: &impl ConnectionTrait,
-    events: Select<Entity>,
-) -> Result<Option<QueryResult>> {
-    let backend = db.get_database_backend();
-    let query = events.expr_as(position_expr(backend), "position").limit(1);
-    let statement = backend.build(&query.into_query());
-    Ok(db.query_one_raw(statement).await?)
+fn newest_event(dialect: SqlDialect) -> Select<Entity> {
+    let position = position_expr(dialect.backend);
+    event::find(dialect)
+        // On PostgreSQL a change without a position would come first.
+        .filter(position.clone().is_not_null())
+        .order_by_desc(position)
+}
+
+async fn read_one(db: &Db, events: Select<Entity>) -> Result<Option<Bookmark>> {
+    let read = |row: Row<'_>| Ok((of_row(row)?, 0));
+    let found = read_rows(db, &with_position(db.backend(), events), read).await?;
+    Ok(found.first().copied())
+}
+
+/// The first of these events, with its position behind its columns.
+fn with_position(backend: DbBackend, events: Select<Entity>) -> SelectStatement {
+    let position = position_expr(backend);
+    events.expr_as(position, "position").limit(1).into_query()
 }
 
 /// The bookmark of a row of events, read with its position.

@@ -1,8 +1,6 @@
 //! How far the change feed reaches back, and dropping its oldest events.
 
-use sea_orm::{
-    FromQueryResult, QueryOrder, QuerySelect, Statement, entity::prelude::*, sea_query::ExprTrait,
-};
+use sea_orm::{QueryOrder, QuerySelect, Statement, entity::prelude::*, sea_query::ExprTrait};
 
 use crate::{
     domain::{error::Result, id::Position},
@@ -10,6 +8,7 @@ use crate::{
         db::database::Db,
         event::{Column, Entity},
         position::{position_column, position_expr},
+        row::Row,
     },
 };
 
@@ -20,13 +19,6 @@ pub(crate) struct FeedReach {
     pub(crate) floor: Position,
     /// The newest event's.
     pub(crate) newest: Position,
-}
-
-/// The oldest and the newest position, where there are events.
-#[derive(FromQueryResult)]
-struct Ends {
-    oldest: Option<i64>,
-    newest: Option<i64>,
 }
 
 /// How far the feed reaches now.
@@ -41,10 +33,9 @@ pub(crate) async fn find(db: &Db) -> Result<FeedReach> {
              (SELECT MAX({position}) FROM graphql_events) AS newest"
         ),
     );
-    let ends = Ends::find_by_statement(statement)
-        .one(&db.reader().await?)
-        .await?;
-    let (oldest, newest) = ends.map_or((None, None), |ends| (ends.oldest, ends.newest));
+    let read = |row: Row<'_>| Ok(((row.get(0)?, row.get(1)?), 0));
+    let ends = db.reader().await?.read_all(statement, read).await?;
+    let (oldest, newest): (Option<i64>, Option<i64>) = ends.first().copied().unwrap_or_default();
     Ok(FeedReach {
         floor: Position(oldest.map_or(0, |id| id - 1)),
         newest: Position(newest.unwrap_or(0)),

@@ -1,6 +1,7 @@
 //! Keys that are asked for until somebody fetches them, and then what was fetched.
 //!
-//! The first caller of a batch fetches. If it is dropped meanwhile, the next one in line takes over.
+//! The first caller of a batch fetches. If it is dropped meanwhile, the next one in line takes
+//! over.
 
 use std::sync::Arc;
 
@@ -38,8 +39,8 @@ impl<K: Clone, V> OpenBatch<K, V> {
         open.insert(batch).clone()
     }
 
-    /// Closes a batch to further keys, and returns its keys. To be called before they are fetched: a
-    /// key that joined later would never be.
+    /// Closes a batch to further keys, and returns its keys. To be called before they are fetched:
+    /// a key that joined later would never be.
     pub(crate) fn close(&self, batch: &Arc<PendingBatch<K, V>>) -> Vec<K> {
         let mut open = self.0.lock();
         // Another may be open where this was full, or closed by somebody who was dropped.

@@ -82,7 +82,7 @@ impl SnapshotReader {
     /// Begins a transaction. Its first page has at most `page_rows` rows.
     pub(crate) async fn begin(db: &Db, query: &SnapshotQuery, page_rows: usize) -> Result<Self> {
         let txn = db.begin_reading().await?;
-        let bookmark = event_bookmark::newest(db.dialect(), &txn).await?;
+        let bookmark = event_bookmark::newest_in(db.dialect(), &txn).await?;
         // On SQLite a change has its position from the start.
         let ahead = if db.needs_sequencing() {
             unsequenced(&txn, None).await?
