@@ -31,11 +31,15 @@ use crate::{
 /// The most events that are dispatched together.
 const EVENTS_AT_ONCE: usize = 64;
 /// The time for each member between two dispatches, so that a socket writes several events at once.
-const INTERVAL_PER_MEMBER: Duration = Duration::from_micros(30);
+const INTERVAL_PER_MEMBER: Duration = Duration::from_micros(10);
 /// A shorter interval is not kept.
 const MIN_INTERVAL: Duration = Duration::from_millis(1);
-/// A longer interval is cut to this.
-const MAX_INTERVAL: Duration = Duration::from_millis(30);
+/// A longer interval is cut to this where the processors have time.
+const MAX_INTERVAL: Duration = Duration::from_millis(10);
+/// How many times as long as a dispatch takes the interval is at least, and how long that may be:
+/// the busier the processors are, the more events are written at once.
+const BUSY_FACTOR: u32 = 2;
+const MAX_BUSY_INTERVAL: Duration = Duration::from_millis(40);
 
 /// The task's state.
 pub(crate) struct SharedRun {
@@ -107,11 +111,15 @@ impl SharedRun {
         None
     }
 
+    /// Waits for the rest of the interval in which a dispatch has begun and just ended.
     async fn keep_interval(&self, begun: Instant) {
         let members = u32::try_from(self.subscription.member_count()).unwrap_or(u32::MAX);
         let interval = INTERVAL_PER_MEMBER.saturating_mul(members);
-        if interval >= MIN_INTERVAL {
-            sleep_until(begun + interval.min(MAX_INTERVAL)).await;
+        if interval < MIN_INTERVAL {
+            return;
         }
+        let busy = begun.elapsed().saturating_mul(BUSY_FACTOR);
+        let interval = interval.min(MAX_INTERVAL).max(busy.min(MAX_BUSY_INTERVAL));
+        sleep_until(begun + interval).await;
     }
 }
