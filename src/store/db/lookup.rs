@@ -12,7 +12,7 @@ use std::{
 use futures_util::TryStreamExt;
 use parking_lot::Mutex;
 use sea_orm::{
-    DatabaseConnection, DbBackend, DbErr, QueryResult, Statement, Value,
+    DatabaseConnection, DbBackend, DbErr, QueryResult, RuntimeErr, Statement, Values,
     sqlx::{
         self, AssertSqlSafe, Database, Executor, IntoArguments, MySql, Postgres,
         pool::PoolConnection,
@@ -170,19 +170,13 @@ where
     SqlxValues: IntoArguments<DB>,
     QueryResult: From<DB::Row>,
 {
-    let values: Vec<Value> = match &statement.values {
-        Some(values) => values.0.clone(),
-        None => Vec::new(),
-    };
-    let values = SqlxValues(sea_orm::Values(values));
+    let values = statement.values.clone();
+    let values = SqlxValues(values.unwrap_or_else(|| Values(Vec::new())));
     let query = sqlx::query_with(AssertSqlSafe(statement.sql.as_str()), values);
     let mut stream = query.fetch(connection);
     let (mut rows, mut all_bytes) = (Vec::new(), 0);
-    while let Some(row) = stream
-        .try_next()
-        .await
-        .map_err(|error| DbErr::Query(sea_orm::RuntimeErr::SqlxError(error.into())))?
-    {
+    let failed = |error: sqlx::Error| DbErr::Query(RuntimeErr::SqlxError(error.into()));
+    while let Some(row) = stream.try_next().await.map_err(failed)? {
         let (row, bytes) = read(Row::Pooled(&row.into()))?;
         rows.push(row);
         all_bytes += size_of::<T>() + bytes;
