@@ -187,7 +187,7 @@ impl Reader<'_> {
             self.observer.inline_done(&statement.sql, time);
         }
         if let Some(turn) = &self.turn {
-            turn.account.add(time);
+            turn.account.add(begun.elapsed());
         }
         share_thread(time).await;
         found
