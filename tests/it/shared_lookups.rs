@@ -4,11 +4,15 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use tokio::{task::JoinSet, time::sleep};
+use tokio::{
+    task::JoinSet,
+    time::{sleep, timeout},
+};
 
 use crate::{
     observability::metrics::samples,
     support::{
+        TIMEOUT,
         client::Client,
         database::{Kind, kind},
         server::{Server, WITHOUT_CACHE, WITHOUT_LIMITS},
@@ -56,8 +60,8 @@ async fn seed(sql: &Sql) {
     }
 }
 
-async fn seeded() -> (Server, Client) {
-    let flags = [&WITHOUT_LIMITS[..], &WITHOUT_CACHE].concat();
+async fn seeded(flags: &[&str]) -> (Server, Client) {
+    let flags = [&WITHOUT_LIMITS[..], &WITHOUT_CACHE, flags].concat();
     let server = Server::with_flags(&flags).await;
     let client = server.client();
     for _ in 0..BUILDS + 2 {
@@ -93,7 +97,7 @@ async fn ask(client: &Client, asked: Vec<(String, Value)>) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn each_request_gets_its_own_rows() {
-    let (_server, client) = seeded().await;
+    let (_server, client) = seeded(&[]).await;
     let before = samples(&client).await;
     let mut asked = Vec::new();
     for round in 0..5 {
@@ -125,7 +129,7 @@ async fn each_request_gets_its_own_rows() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn too_many_rows_for_one_statement_are_read_alone() {
-    let (_server, client) = seeded().await;
+    let (_server, client) = seeded(&[]).await;
     for _ in 0..3 {
         let mut asked: Vec<_> = (1..=BUILDS)
             .map(|id| (of_build(id), expected(id, STEPS)))
@@ -151,7 +155,7 @@ async fn connections_that_break_are_replaced() {
     if kind() == Kind::Sqlite {
         return;
     }
-    let (server, client) = seeded().await;
+    let (server, client) = seeded(&[]).await;
     let asked = || {
         (1..=BUILDS)
             .map(|id| (of_build(id), expected(id, STEPS)))
@@ -178,19 +182,28 @@ async fn a_locked_table_keeps_other_rows_from_nobody() {
         ),
         Kind::Mariadb => ("LOCK TABLES steps WRITE", "UNLOCK TABLES"),
     };
-    let (server, client) = seeded().await;
+    // Longer than the test waits.
+    let times = ["--statement-seconds", "100", "--max-seconds", "200"];
+    let proxy = ["--trusted-proxy", "127.0.0.1"];
+    let (server, client) = seeded(&[&times[..], &proxy].concat()).await;
+    // Opens the connections.
+    let asked = (1..=BUILDS).map(|id| (of_build(id), expected(id, STEPS)));
+    ask(&client, asked.collect()).await;
     let sql = server.sql().await;
     sql.run(lock).await;
     let mut held = JoinSet::new();
-    for id in 1..=2 {
-        let client = client.clone();
+    // More than there are connections for look-ups, and turns for a caller.
+    for id in 1..=8 {
+        let client = server.client_at("192.0.2.1");
         held.spawn(async move { (id, client.data(&of_build(id), json!({})).await) });
-        // The next one takes the other connection.
+        // The next one takes another connection.
         sleep(Duration::from_millis(50)).await;
     }
+    let other = server.client_at("192.0.2.2");
     for _ in 0..3 {
         let free = "{ build(buildid: 3) { number builder { name } } }";
-        let answer = client.data(free, json!({})).await;
+        let answer = timeout(TIMEOUT, other.data(free, json!({}))).await;
+        let answer = answer.expect("an answer while the table is locked");
         assert_eq!(answer["build"]["builder"]["name"], "b");
     }
     assert!(held.try_join_next().is_none());
