@@ -137,6 +137,15 @@ pub(crate) struct LogEvent {
 }
 
 plain_object! {
+    [] BuilderEvent, {
+        "cursor" => cursor,
+        "kind" => kind,
+        "occurredAt" => occurred_at,
+        "builder" => builder: Builder,
+    }
+}
+
+plain_object! {
     [] BuildEvent, {
         "cursor" => cursor,
         "kind" => kind,
@@ -165,6 +174,7 @@ plain_object! {
 
 /// How to write an event of each type; `None` for one whose selection is not plain.
 pub(crate) struct AnyEventPlan {
+    builder: Option<ObjectPlan<BuilderEvent>>,
     build: Option<ObjectPlan<BuildEvent>>,
     step: Option<ObjectPlan<StepEvent>>,
     log: Option<ObjectPlan<LogEvent>>,
@@ -175,6 +185,7 @@ impl PlainValue for AnyEvent {
 
     fn plan(set: &SelectionSet) -> Option<AnyEventPlan> {
         Some(AnyEventPlan {
+            builder: plan_fragment(set),
             build: plan_fragment(set),
             step: plan_fragment(set),
             log: plan_fragment(set),
@@ -183,7 +194,7 @@ impl PlainValue for AnyEvent {
 
     fn write_json(
         &self,
-        AnyEventPlan { build, step, log }: &AnyEventPlan,
+        plan: &AnyEventPlan,
         ctx: &Context<'_>,
         out: &mut JsonText,
     ) -> Result<(), NotPlain> {
@@ -196,10 +207,11 @@ impl PlainValue for AnyEvent {
             event.write_json(plan.ok_or(NotPlain)?, ctx, out)
         }
         match self {
-            Self::Build(event) => write(event, build.as_ref(), ctx, out),
-            Self::Step(event) => write(event, step.as_ref(), ctx, out),
-            Self::Log(event) => write(event, log.as_ref(), ctx, out),
-            Self::Builder(_) | Self::CaughtUp(_) => Err(NotPlain),
+            Self::Builder(event) => write(event, plan.builder.as_ref(), ctx, out),
+            Self::Build(event) => write(event, plan.build.as_ref(), ctx, out),
+            Self::Step(event) => write(event, plan.step.as_ref(), ctx, out),
+            Self::Log(event) => write(event, plan.log.as_ref(), ctx, out),
+            Self::CaughtUp(_) => Err(NotPlain),
         }
     }
 }

@@ -4,7 +4,7 @@
 use std::{
     borrow::Cow,
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicUsize, Ordering},
     },
 };
@@ -26,27 +26,30 @@ use crate::{
 ///
 /// Where what is selected of them is plain, a response has a list of them in place of one, which
 /// `encode_responses` takes apart. Otherwise it has the first.
-pub(crate) struct EventRun<T>(Arc<Run<T>>);
+pub(crate) struct EventRun<T: PlainValue>(Arc<Run<T>>);
 
-struct Run<T> {
+struct Run<T: PlainValue> {
     /// With each, up to where everything is delivered with it.
     events: Vec<(T, Option<Bookmark>)>,
     /// How many of them the responses so far had.
     sent: AtomicUsize,
+    /// All have the same selection.
+    plan: OnceLock<Option<T::Plan>>,
     state: StreamState,
 }
 
-impl<T> Clone for EventRun<T> {
+impl<T: PlainValue> Clone for EventRun<T> {
     fn clone(&self) -> Self {
         Self(self.0.clone())
     }
 }
 
-impl<T> EventRun<T> {
+impl<T: PlainValue> EventRun<T> {
     pub(crate) fn new(events: Vec<(T, Option<Bookmark>)>, state: StreamState) -> Self {
         Self(Arc::new(Run {
             events,
             sent: AtomicUsize::new(0),
+            plan: OnceLock::new(),
             state,
         }))
     }
@@ -89,11 +92,12 @@ impl<T: PlainValue + OutputType> OutputType for EventRun<T> {
         ctx: &ContextSelectionSet<'_>,
         field: &Positioned<Field>,
     ) -> ServerResult<Value> {
-        let written: Vec<Value> = match T::plan(&field.node.selection_set.node) {
+        let plan = || T::plan(&field.node.selection_set.node);
+        let written: Vec<Value> = match self.0.plan.get_or_init(plan) {
             Some(plan) => {
                 let ctx = ctx.with_field(field);
                 let rest = self.rest().iter();
-                rest.map_while(|(event, _)| write(event, &plan, &ctx))
+                rest.map_while(|(event, _)| write(event, plan, &ctx))
                     .collect()
             }
             None => Vec::new(),

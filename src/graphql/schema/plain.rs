@@ -99,10 +99,9 @@ macro_rules! plain_object {
 }
 pub(crate) use plain_object;
 
-/// The value of a plain field's resolver, which waits for nothing and does not fail.
-pub(crate) fn ready<T>(
-    resolved: impl Future<Output = async_graphql::Result<T>>,
-) -> Result<T, NotPlain> {
+/// The value of a plain field's resolver, which waits for nothing; where it fails, the library says
+/// why.
+pub(crate) fn ready<T, E>(resolved: impl Future<Output = Result<T, E>>) -> Result<T, NotPlain> {
     use futures_util::FutureExt;
     resolved.now_or_never().and_then(Result::ok).ok_or(NotPlain)
 }

@@ -16,7 +16,7 @@ use crate::{
             event_run::EventRun,
             filter::event::{AnyEventFilter, BuildEventFilter, StepEventFilter, log_unknown_ids},
             log_tail::{self, LogTail},
-            plain::Plain,
+            plain::{Plain, PlainValue},
             scalar::EventCursor,
         },
         subscribe::event_source::{
@@ -127,7 +127,7 @@ impl Subscription {
 }
 
 /// Opens the stream of the events that match and of which `take` takes something.
-async fn open<T>(
+async fn open<T: PlainValue>(
     ctx: &Context<'_>,
     filter: Result<EventFilter>,
     (after, snapshot): (Option<EventCursor>, bool),

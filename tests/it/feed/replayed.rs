@@ -118,3 +118,33 @@ async fn an_event_that_fails_fails_alone() {
         }
     }
 }
+
+#[tokio::test]
+async fn a_builder_that_is_gone_fails_alone() {
+    let server = Server::start().await;
+    let client = server.client();
+    client.add_build("kept").await;
+    let cursor = newest_cursor(&client).await;
+    for name in ["one", "two", "three"] {
+        let add = format!("mutation {{ findBuilder(name: {name:?}) {{ builderid }} }}");
+        client.data(&add, json!({})).await;
+    }
+    let sql = server.sql().await;
+    sql.run("DELETE FROM builders WHERE name = 'two'").await;
+    let mut ws = server.ws().await;
+    let document = format!(
+        "events{} {{ ... on BuilderEvent {{ kind builder {{ name }} }} }}",
+        after(&cursor)
+    );
+    ws.subscribe_to(&document).await;
+    for expected in ["one", "two", "three"] {
+        let payload = ws.receive().await["payload"].take();
+        if expected == "two" {
+            let code = &payload["errors"][0]["extensions"]["code"];
+            assert_eq!(code, "NOT_FOUND", "{payload}");
+        } else {
+            let event = json!({ "kind": "NEW", "builder": { "name": expected } });
+            assert_eq!(payload["data"]["events"], event, "{payload}");
+        }
+    }
+}
