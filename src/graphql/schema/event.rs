@@ -14,17 +14,19 @@ use crate::{
         id::BuilderId,
     },
     feed::handle::Feed,
-    graphql::execute::json_text::{JsonText, NotPlain},
-    graphql::schema::{
-        build::Build,
-        builder::Builder,
-        log::Log,
-        plain::{
-            ObjectPlan, Plain, PlainObject, PlainValue, name_of, plain_leaf, plain_object,
-            plan_fragment,
+    graphql::{
+        execute::json_text::{JsonText, NotPlain},
+        schema::{
+            build::Build,
+            builder::Builder,
+            log::Log,
+            plain::{
+                ObjectPlan, Plain, PlainObject, PlainValue, name_of, plain_leaf, plain_object,
+                plan_fragment,
+            },
+            scalar::{DateTime, EventCursor},
+            step::Step,
         },
-        scalar::{DateTime, EventCursor},
-        step::Step,
     },
     store::{
         builder,

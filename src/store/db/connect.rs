@@ -180,8 +180,7 @@ async fn open_readers(
 /// On a database server alone: a file is read inline.
 fn look_ups(reader: &DatabaseConnection) -> Option<Arc<SharedLookups>> {
     let is_file = reader.get_database_backend() == DbBackend::Sqlite;
-    let connections = (!is_file).then(|| LookupConnections::new(reader.clone()))?;
-    Some(Arc::new(SharedLookups::new(connections)))
+    (!is_file).then(|| Arc::new(SharedLookups::new(LookupConnections::new(reader.clone()))))
 }
 
 async fn connect_buildbots(
