@@ -81,7 +81,7 @@ metrics! {
     connections_refused: Counter = "connections_refused", Counter::default();
     /// The newest event that was handed to subscribers, as a position.
     feed_position: Gauge = "feed_position", Gauge::default();
-    /// How many seconds ago the feed was last read to its end; 0 while nobody listens.
+    /// How many seconds ago the feed was last read; 0 while nobody listens.
     feed_lag: Gauge<f64, AtomicU64> = "feed_lag" in Seconds, Gauge::default();
     /// When the newest event happened, in seconds since the epoch; 0 where there is none.
     feed_last_event: Gauge = "feed_last_event_timestamp" in Seconds, Gauge::default();

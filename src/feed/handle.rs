@@ -26,7 +26,10 @@ use crate::{
     },
     memory::MemoryBudget,
     metrics::Metrics,
-    store::{db::database::Db, event, event_bookmark, event_reach, feed_install::probe::find_feed},
+    store::{
+        db::database::Db, event, event_bookmark, event_reach, feed_install::probe::find_feed,
+        sequencer::Sequenced,
+    },
 };
 
 /// How many events are read, or dropped, at a time; also how many a subscriber holds in memory
@@ -57,8 +60,8 @@ pub(crate) struct FeedState {
     sequencer: Sequencer,
     bookmarks: BookmarkReader,
     newest_seen: Mutex<Option<Bookmark>>,
-    /// When the tail last read the feed to its end; `None` while there are no subscribers.
-    caught_up_at: Mutex<Option<Instant>>,
+    /// When the tail last read events, or found none; `None` while there are no subscribers.
+    read_at: Mutex<Option<Instant>>,
     pub(crate) metrics: Arc<Metrics>,
     /// Notified after a write, for a new subscriber, and where the cache is behind.
     pub(crate) wake: Arc<Notify>,
@@ -91,7 +94,7 @@ impl Feed {
             sequencer: Sequencer::default(),
             bookmarks: BookmarkReader::default(),
             newest_seen: Mutex::default(),
-            caught_up_at: Mutex::default(),
+            read_at: Mutex::default(),
             metrics,
             clock,
             stop,
@@ -186,9 +189,11 @@ impl Feed {
     /// # Errors
     /// `WrittenUnread`: the change is written, but its position is not known.
     pub(crate) async fn sequence(&self, change: ChangeId) -> Result<Bookmark> {
-        let begun = Instant::now();
+        let mut begun = Instant::now();
         loop {
-            let sequenced = match self.sequence_all().await {
+            let left = self.sequence_batch().await;
+            let is_behind = matches!(left, Ok(Sequenced::Oldest));
+            let sequenced = match left {
                 Ok(_) => self.0.bookmarks.of_change(&self.0.db, change).await,
                 Err(error) => Err(error),
             };
@@ -197,6 +202,8 @@ impl Feed {
                     self.wake();
                     return Ok(bookmark);
                 }
+                // Those before it come first.
+                Ok(None) if is_behind => begun = Instant::now(),
                 // Where the database has become read-only since, another server gives it.
                 Ok(None) if begun.elapsed() < SEQUENCE_PATIENCE => sleep(SEQUENCE_PAUSE).await,
                 Ok(None) => return Err(Error::WrittenUnread),
@@ -225,10 +232,17 @@ impl Feed {
         Ok(Bookmark::default())
     }
 
-    /// Gives every change that is committed by now its position. Returns whether each has one now:
-    /// where the database takes no writes, another server gives them.
-    pub(crate) async fn sequence_all(&self) -> Result<bool> {
-        self.0.sequencer.sequence_all(&self.0.db).await
+    /// Gives the changes that are committed by now their positions, the oldest first, a batch at
+    /// most.
+    pub(crate) async fn sequence_batch(&self) -> Result<Sequenced> {
+        self.0.sequencer.pass(&self.0.db).await
+    }
+
+    /// Gives every change that is committed by now its position. Where the database takes no
+    /// writes, another server gives them.
+    pub(crate) async fn sequence_all(&self) -> Result<()> {
+        while self.sequence_batch().await? == Sequenced::Oldest {}
+        Ok(())
     }
 
     /// The same, for a reader about to begin: it may begin before changes that have no position
@@ -236,7 +250,7 @@ impl Feed {
     pub(crate) async fn sequence_if_possible(&self) -> Result<()> {
         match self.sequence_all().await {
             Err(Error::Unavailable) => Ok(()),
-            done => done.map(drop),
+            done => done,
         }
     }
 
@@ -273,14 +287,20 @@ impl Feed {
         event::newest_at(&self.0.db).await
     }
 
-    pub(crate) fn caught_up_at(&self) -> MutexGuard<'_, Option<Instant>> {
-        self.0.caught_up_at.lock()
+    pub(crate) fn read_at(&self) -> MutexGuard<'_, Option<Instant>> {
+        self.0.read_at.lock()
     }
 
-    /// How long ago the tail last read the feed to its end; zero while there are no subscribers.
+    /// Notes that the tail has read the feed, if only a part: what is read is not out of date.
+    pub(crate) fn note_read(&self) {
+        if let Some(at) = &mut *self.read_at() {
+            *at = Instant::now();
+        }
+    }
+
+    /// How long ago the tail last read the feed; zero while there are no subscribers.
     pub(crate) fn lag(&self) -> Duration {
-        self.caught_up_at()
-            .map_or(Duration::ZERO, |at| at.elapsed())
+        self.read_at().map_or(Duration::ZERO, |at| at.elapsed())
     }
 
     /// Whether the feed has been unreadable for so long that subscriptions must end.

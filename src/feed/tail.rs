@@ -22,7 +22,7 @@ use crate::{
         event::Event,
         event_batch,
         event_probe::{self, FeedNews, FeedProbe},
-        sequencer,
+        sequencer::{Sequenced, is_standby},
     },
 };
 
@@ -74,9 +74,7 @@ impl Tail {
             match warn_while_waiting(&self.feed, poll).await {
                 Ok(has_read) => {
                     self.is_failing = false;
-                    if let Some(at) = &mut *self.feed.caught_up_at() {
-                        *at = Instant::now();
-                    }
+                    self.feed.note_read();
                     if has_read {
                         self.idle = Duration::ZERO;
                     }
@@ -102,7 +100,7 @@ impl Tail {
         // A database that failed is polled until it answers, as `/readyz` reports the lag.
         while !self.is_failing && self.feed.dispatcher().subscribers.is_empty() {
             // Without subscribers nobody waits for it: the cache serves nothing where it lags.
-            *self.feed.caught_up_at() = None;
+            *self.feed.read_at() = None;
             if self.feed.is_cache_wanted() {
                 return;
             }
@@ -123,8 +121,8 @@ impl Tail {
         let is_woken = timeout(interval, self.feed.0.wake.notified()).await.is_ok();
         if !self.feed.dispatcher().subscribers.is_empty() {
             // The lag of a new subscriber counts from here: before, nothing was to be read.
-            let mut caught_up_at = self.feed.caught_up_at();
-            caught_up_at.get_or_insert_with(Instant::now);
+            let mut read_at = self.feed.read_at();
+            read_at.get_or_insert_with(Instant::now);
         }
         self.idle += interval;
         is_woken || self.idle >= MAX_IDLE
@@ -138,7 +136,7 @@ impl Tail {
         let begun = Instant::now();
         // Only a probe shows that nothing else was committed.
         let is_probed = !is_due || feed.cache().is_on();
-        let mut are_all_sequenced = is_probed;
+        let mut sequenced = is_probed.then_some(Sequenced::All);
         if is_probed {
             let position = feed.dispatcher().at.position;
             match event_probe::probe(&feed.0.db, position, probe).await? {
@@ -149,14 +147,14 @@ impl Tail {
                     }
                 }
                 FeedNews::Some => {}
-                FeedNews::Waiting => are_all_sequenced = feed.sequence_all().await?,
+                FeedNews::Waiting => sequenced = Some(feed.sequence_batch().await?),
             }
         }
         loop {
             let from = feed.dispatcher().at;
             let batch =
                 event_batch::after(&feed.0.db.watching(), from, BATCH_SIZE, MAX_BYTES).await?;
-            let is_standby = batch.is_behind && sequencer::is_standby(&feed.0.db).await?;
+            let is_standby = batch.is_behind && is_standby(&feed.0.db).await?;
             // A standby that is behind the one that was read before will catch up.
             if batch.is_behind && is_standby {
                 feed.stop_cache();
@@ -167,12 +165,18 @@ impl Tail {
                 return Ok(true);
             }
             let Some(last) = batch.last else {
-                if are_all_sequenced {
-                    feed.confirm_cache(begun);
+                match sequenced {
+                    Some(Sequenced::All) => feed.confirm_cache(begun),
+                    Some(Sequenced::Oldest) => {
+                        sequenced = Some(feed.sequence_batch().await?);
+                        continue;
+                    }
+                    Some(Sequenced::Nothing) | None => {}
                 }
                 return Ok(true);
             };
             Self::dispatch(feed, from, &batch.events, last).await?;
+            feed.note_read();
         }
     }
 
@@ -230,7 +234,7 @@ impl Tail {
         let refreshed = self.feed.refresh_epoch().await;
         // The failed poll may have probed already: a second probe would then find no news.
         self.probe = FeedProbe::default();
-        if self.feed.caught_up_at().is_none() {
+        if self.feed.read_at().is_none() {
             // Queries alone need it: they tell their callers what is wrong.
             tracing::debug!(%error, "the feed could not be read for the cache of rows");
             return sleep(RETRY_PAUSE).await;
@@ -256,10 +260,11 @@ async fn warn_while_waiting<T>(feed: &Feed, poll: impl Future<Output = T>) -> T 
         if let Ok(done) = timeout(PATIENCE, &mut poll).await {
             return done;
         }
-        if feed.caught_up_at().is_none() {
+        let seconds = feed.lag().as_secs();
+        // It makes progress, or nobody listens.
+        if seconds == 0 {
             continue;
         }
-        let seconds = feed.lag().as_secs();
         tracing::warn!(seconds, "the feed waits for the database");
         end_if_stale(feed);
     }

@@ -14,30 +14,37 @@ use crate::{
 /// How many changes get their positions in one transaction.
 const BATCH: u64 = 500;
 
-/// Gives every committed change that has none its position in the feed, oldest id first.
+/// Which changes have their positions after a pass.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Sequenced {
+    /// All that were committed when it began.
+    All,
+    /// The oldest; more may be waiting.
+    Oldest,
+    /// No more than before: the database takes no writes. On a standby, positions come from the
+    /// primary.
+    Nothing,
+}
+
+/// Gives the committed changes that have none their positions in the feed, oldest id first, a batch
+/// at most.
 ///
 /// The row of `graphql_feed` is locked until the commit, so positions are given in the order in
 /// which they become visible, without gaps. No writer of a noun waits for that row.
-///
-/// Returns false where the database takes no writes: on a standby, positions come from the primary.
-pub(crate) async fn sequence_changes(db: &Db) -> Result<bool> {
-    loop {
-        let sequenced = match db.backend() {
-            DbBackend::Sqlite => return Ok(true),
-            DbBackend::Postgres => sequence_on_postgres(db).await,
-            _ => sequence_on_mysql(db).await,
-        };
-        match sequenced {
-            Ok(Some(BATCH..)) => {}
-            Ok(Some(_)) => return Ok(true),
-            Ok(None) => return Err(Error::FeedDetached),
-            Err(error) => {
-                return match DbErrorKind::of(&error) {
-                    DbErrorKind::ReadOnly(_) | DbErrorKind::DiskFull => Ok(false),
-                    _ => Err(error.into()),
-                };
-            }
-        }
+pub(crate) async fn sequence_batch(db: &Db) -> Result<Sequenced> {
+    let sequenced = match db.backend() {
+        DbBackend::Sqlite => return Ok(Sequenced::All),
+        DbBackend::Postgres => sequence_on_postgres(db).await,
+        _ => sequence_on_mysql(db).await,
+    };
+    match sequenced {
+        Ok(Some(BATCH..)) => Ok(Sequenced::Oldest),
+        Ok(Some(_)) => Ok(Sequenced::All),
+        Ok(None) => Err(Error::FeedDetached),
+        Err(error) => match DbErrorKind::of(&error) {
+            DbErrorKind::ReadOnly(_) | DbErrorKind::DiskFull => Ok(Sequenced::Nothing),
+            _ => Err(error.into()),
+        },
     }
 }
 

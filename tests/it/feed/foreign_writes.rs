@@ -1,6 +1,8 @@
 //! Rows of `steps` that a foreign process writes with plain SQL make events like the server's own
 //! writes.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
@@ -212,4 +214,35 @@ async fn an_unreadable_row_does_not_stop_the_feed() {
         let event = received.unwrap_or_else(|_| panic!("silent behind a row with {assignment}"));
         assert_eq!(event["cursor"], written.as_str());
     }
+}
+
+/// More is written all the time than one reading takes, so that the end of the feed is never
+/// reached.
+#[tokio::test]
+async fn a_feed_that_never_ends_is_not_stale() {
+    let flags = ["--anonymous", "write", "--feed-stale-seconds", "2"];
+    let server = Server::with_flags(&flags).await;
+    let client = server.client();
+    let build = client.add_build("b").await;
+    let (stepid, start) = client.new_step(build, "quiet").await;
+    for number in 0..100 {
+        client.new_step(build, &format!("s{number}")).await;
+    }
+    let mut ws = server.ws().await;
+    ws.subscribe(&format!(
+        "(where: {{ stepid: {stepid} }}, after: \"{start}\")"
+    ))
+    .await;
+    let sql = server.sql().await;
+    let writing = timeout(Duration::from_secs(5), async {
+        for round in 0.. {
+            sql.run(&format!(
+                "UPDATE steps SET state_string = '{round}' WHERE id <> {stepid}"
+            ))
+            .await;
+        }
+    });
+    assert!(writing.await.is_err(), "writing ends when its time is over");
+    let heard = client.set_state(stepid, "heard").await;
+    assert_eq!(ws.event().await["cursor"], heard.as_str());
 }
