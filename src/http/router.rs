@@ -26,8 +26,10 @@ use crate::{
     },
 };
 
-/// Builds the routes of `--listen` and their layers. A layer wraps everything added before it, so a
-/// request passes the layers below from last to first, and its answer from first to last.
+/// Builds the routes of `--listen` and their layers. A call of `layer` wraps everything added
+/// before it, so a request passes the calls below from last to first; within one, it passes the
+/// layers from first to last. Its answer goes the other way. Each call boxes the routes anew, so
+/// there are few.
 pub(crate) fn router(api: &Api, tls: Option<Tls>) -> Router {
     let app = api.app().clone();
     let cors = |policy| from_fn_with_state((app.config.clone(), policy), cors::apply);
@@ -37,15 +39,18 @@ pub(crate) fn router(api: &Api, tls: Option<Tls>) -> Router {
     let graphql = Router::new()
         .route("/graphql", graphql.options(cors::graphql_options))
         .route("/graphql/stream", streams.options(cors::graphql_options))
-        // Inside CORS, so that a page can read this error too.
-        .layer(panic_boundary::graphql())
-        // Lets pages of allowed origins read the endpoint's answers.
-        .layer(cors(&cors::GRAPHQL));
-    let rest = rest::routes(app.clone())
-        .layer(zstd_of_files())
-        .layer(panic_boundary::rest())
+        .layer((
+            // Lets pages of allowed origins read the endpoint's answers.
+            cors(&cors::GRAPHQL),
+            // Inside CORS, so that a page can read this error too.
+            panic_boundary::graphql(),
+        ));
+    let rest = rest::routes(app.clone()).layer((
         // Refuses pages of other origins.
-        .layer(cors(&cors::REST));
+        cors(&cors::REST),
+        panic_boundary::rest(),
+        zstd_of_files(),
+    ));
     let limited = graphql.with_state(api.clone()).merge(rest);
     let routes = authenticated(api, limited, true).merge(pages(&app));
     let http = &app.config.http;
@@ -105,13 +110,14 @@ fn outermost(api: &Api, tls: Option<Tls>, listen: &ListenAddress, routes: Router
         },
         log: RequestLog::new(app),
     };
-    routes
-        // For panics in the layers above, and in routes without an error format of their own.
-        .layer(panic_boundary::plain())
+    routes.layer((
+        from_fn_with_state(Arc::new(entrance), enter),
+        gzip(),
         // Inside the compression, which holds an answer until its client takes it.
-        .layer(from_fn_with_state(memory, hold_answer))
-        .layer(gzip())
-        .layer(from_fn_with_state(Arc::new(entrance), enter))
+        from_fn_with_state(memory, hold_answer),
+        // For panics in the layers above, and in routes without an error format of their own.
+        panic_boundary::plain(),
+    ))
 }
 
 fn pages(app: &App) -> Router {
