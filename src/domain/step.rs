@@ -130,6 +130,18 @@ pub(crate) struct StepsArgs {
     pub(crate) range: Option<(u64, u64)>,
 }
 
+impl StepsArgs {
+    /// All steps, in their usual order.
+    #[must_use]
+    pub(crate) fn all() -> Self {
+        Self {
+            filter: Filter::everything(),
+            order: by_number(),
+            range: None,
+        }
+    }
+}
+
 /// The order of a build's steps unless the caller says: by number.
 #[must_use]
 pub(crate) fn by_number() -> Order<StepField> {

@@ -127,6 +127,34 @@ async fn each_request_gets_its_own_rows() {
     }
 }
 
+#[tokio::test]
+async fn steps_count_where_they_are_asked_for() {
+    // One fewer than the build and all its steps.
+    let max = STEPS.to_string();
+    let server = Server::with_flags(&["--anonymous", "write", "--max-rows", &max]).await;
+    let client = server.client();
+    let build = client.add_build("b").await;
+    for number in 1..STEPS {
+        client.new_step(build, &format!("s{number}")).await;
+    }
+    // Those that are asked for twice are read once.
+    let query =
+        format!("{{ build(buildid: {build}) {{ a: steps {{ number }} steps {{ number }} }} }}");
+    let steps: Vec<_> = (1..STEPS)
+        .map(|number| json!({ "number": number - 1 }))
+        .collect();
+    let answer = client.data(&query, json!({})).await;
+    assert_eq!(answer, json!({ "build": { "a": steps, "steps": steps } }));
+    client.new_step(build, "last").await;
+    let answer = client.execute(&of_build(build), json!({})).await;
+    let error = &answer["errors"][0];
+    assert_eq!(error["path"], json!(["build", "steps"]), "{answer:#}");
+    assert_eq!(error["extensions"]["limit"], "max-rows");
+    // Steps without a build are read in vain.
+    let answer = client.data(&of_build(build + 1), json!({})).await;
+    assert_eq!(answer, json!({ "build": null }));
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn too_many_rows_for_one_statement_are_read_alone() {
     let (_server, client) = seeded(&[]).await;

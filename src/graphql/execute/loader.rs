@@ -4,6 +4,9 @@
 
 use std::{collections::HashMap, sync::Arc};
 
+use futures_util::future::join;
+use parking_lot::Mutex;
+
 use crate::{
     domain::{
         build::BuildField,
@@ -32,6 +35,7 @@ type BuildsKey = (BuilderId, Arc<PageArgs<BuildField>>);
 type BuildCountKey = (BuilderId, Filter<BuildField>);
 type NewestBuildsKey = (BuilderId, NewestBuilds);
 type StepsKey = (BuildId, Arc<StepsArgs>);
+type StepsOfBuilds = HashMap<BuildId, Arc<Vec<Arc<step::Model>>>>;
 
 /// The loaders of one operation. Rows are in an `Arc`, since each caller gets a clone of its value.
 pub(crate) struct Loaders {
@@ -47,6 +51,8 @@ pub(crate) struct Loaders {
     newest_builds: KeyedLoader<NewestBuildsKey, Arc<Vec<build::Model>>>,
     steps: KeyedLoader<StepId, Arc<step::Model>>,
     steps_of: KeyedLoader<StepsKey, Arc<Vec<Arc<step::Model>>>>,
+    /// All steps of builds, read while the build was.
+    early_steps: Mutex<HashMap<BuildId, StepsOfBuilds>>,
     current_steps: KeyedLoader<BuildId, Arc<step::Model>>,
     step_sums: KeyedLoader<BuildSet, Arc<Vec<StepSummary>>>,
     logs: KeyedLoader<LogId, Arc<log::Model>>,
@@ -69,6 +75,7 @@ impl Loaders {
             newest_builds: KeyedLoader::default(),
             steps: KeyedLoader::default(),
             steps_of: KeyedLoader::default(),
+            early_steps: Mutex::default(),
             current_steps: KeyedLoader::default(),
             step_sums: KeyedLoader::default(),
             logs: KeyedLoader::default(),
@@ -123,6 +130,23 @@ impl Loaders {
     pub(crate) async fn build(&self, id: BuildId) -> Result<Option<Arc<build::Model>>> {
         let fetch = |ids: Vec<_>| self.counted(async move { cache::builds(&self.db, &ids).await });
         self.builds.load(id, fetch).await
+    }
+
+    /// The same where all its steps will be asked for. From a database server both are read at
+    /// once: the way there takes longer than the reading.
+    pub(crate) async fn build_with_steps(&self, id: BuildId) -> Result<Option<Arc<build::Model>>> {
+        if self.db.lookups.is_none() {
+            return self.build(id).await;
+        }
+        let (args, ids) = (StepsArgs::all(), [id]);
+        let steps = cache::steps_of(&self.db, &args, &ids, self.budget.max_rows_to_read());
+        // They count where they are asked for, and what fails is told there.
+        let steps = self.budget.read(steps, |_| 0);
+        let (build, steps) = join(self.build(id), steps).await;
+        if let Ok(steps) = steps {
+            self.early_steps.lock().insert(id, steps);
+        }
+        build
     }
 
     pub(crate) async fn build_by_number(
@@ -204,12 +228,24 @@ impl Loaders {
             fetch_by_arguments(keys, |args, ids| async move {
                 // Unlike a page, a list of steps may come without a limit of its own.
                 let max_rows = self.budget.max_rows_to_read();
-                let read = cache::steps_of(&self.db, &args, &ids, max_rows);
+                let read = async {
+                    match self.take_early_steps(&args, &ids) {
+                        Some(steps) => Ok(steps),
+                        None => cache::steps_of(&self.db, &args, &ids, max_rows).await,
+                    }
+                };
                 self.budget.read(read, total_length).await
             })
         };
         let found = self.steps_of.load((id, args), fetch).await?;
         Ok(found.map(Arc::unwrap_or_clone).unwrap_or_default())
+    }
+
+    fn take_early_steps(&self, args: &StepsArgs, ids: &[BuildId]) -> Option<StepsOfBuilds> {
+        match ids {
+            [id] if *args == StepsArgs::all() => self.early_steps.lock().remove(id),
+            _ => None,
+        }
     }
 
     /// The step that a build is at.

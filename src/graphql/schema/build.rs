@@ -10,6 +10,7 @@ use crate::{
         builder_stats::{NewestBuilds, percentile},
         error::{Error, Result},
         filter::{Filter, Value},
+        id::BuildId,
         page::PageArgs,
         page_input::{self, PageInput},
         step::{StepField, StepsArgs, by_number},
@@ -171,7 +172,7 @@ impl Build {
             name = "where",
             desc = "Which steps of this build; all of them if left out."
         )]
-        filter: Option<StepFilter>,
+        filter: Option<Box<StepFilter>>,
         #[graphql(desc = "The most significant key first; by number if none is given.")]
         order_by: Option<Vec<StepOrder>>,
         #[graphql(desc = "At most this many, up to 10,000.")] limit: Option<i32>,
@@ -254,11 +255,25 @@ impl ConnectionNode for Build {
     }
 }
 
+/// The build with this id.
+pub(crate) async fn find(ctx: &Context<'_>, id: BuildId) -> Result<Option<Plain<Build>>> {
+    let field = ctx.field();
+    let asks_for_steps = field.selection_set().any(|field| {
+        field.name() == "steps" && field.arguments().is_ok_and(|given| given.is_empty())
+    });
+    let row = if asks_for_steps {
+        ctx.loaders().build_with_steps(id).await?
+    } else {
+        ctx.loaders().build(id).await?
+    };
+    Ok(row.map(|row| Plain(Build(row))))
+}
+
 /// A page of the builds of one builder or, without one, of all builders.
 pub(crate) async fn load_connection(
     ctx: &Context<'_>,
     builder: Option<&Builder>,
-    filter: Option<BuildFilter>,
+    filter: Option<Box<BuildFilter>>,
     order: Option<Vec<BuildOrder>>,
     page: PageInput,
 ) -> Result<Plain<NodeConnection<Build>>> {

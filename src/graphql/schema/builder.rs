@@ -113,7 +113,7 @@ impl Builder {
             name = "where",
             desc = "Which builds of this builder; all of them if left out."
         )]
-        filter: Option<BuildFilter>,
+        filter: Option<Box<BuildFilter>>,
         #[graphql(desc = "The most significant key first. Ties go by buildid, ascending.")]
         order_by: Option<Vec<BuildOrder>>,
         #[graphql(desc = "At most this many rows from the start; 50 by default, at most 500.")]
@@ -169,7 +169,7 @@ impl ConnectionNode for Builder {
 /// A page of all builders.
 pub(crate) async fn load_connection(
     ctx: &Context<'_>,
-    filter: Option<BuilderFilter>,
+    filter: Option<Box<BuilderFilter>>,
     order: Option<Vec<BuilderOrder>>,
     page: PageInput,
 ) -> Result<Plain<NodeConnection<Builder>>> {

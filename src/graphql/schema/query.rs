@@ -26,7 +26,8 @@ use crate::{
     },
 };
 
-/// Everything that can be read.
+/// Everything that can be read. The future of a root field has room for the largest resolver, so
+/// what is large is boxed.
 pub(crate) struct Query;
 
 /// Everything that can be read.
@@ -40,7 +41,7 @@ impl Query {
         #[graphql(desc = "What the field `id` of an object gave; any other text is an error.")]
         id: ID,
     ) -> Result<Option<Node>> {
-        node::find(ctx, "id", &id).await
+        Box::pin(node::find(ctx, "id", &id)).await
     }
 
     /// The objects with these IDs, in their order; null where there is none.
@@ -52,7 +53,7 @@ impl Query {
         )]
         ids: Vec<ID>,
     ) -> Result<Vec<Option<Result<Node>>>> {
-        node::find_all(ctx, &ids).await
+        Box::pin(node::find_all(ctx, &ids)).await
     }
 
     /// One builder, by exactly one of its id and its name.
@@ -88,7 +89,7 @@ impl Query {
             name = "where",
             desc = "Which builders the list shows; all of them if left out."
         )]
-        filter: Option<BuilderFilter>,
+        filter: Option<Box<BuilderFilter>>,
         #[graphql(desc = "The most significant key first. Ties go by builderid, ascending.")]
         order_by: Option<Vec<BuilderOrder>>,
         #[graphql(desc = "At most this many rows from the start; 50 by default, at most 500.")]
@@ -106,7 +107,7 @@ impl Query {
             last,
             before,
         };
-        builder::load_connection(ctx, filter, order_by, page).await
+        Box::pin(builder::load_connection(ctx, filter, order_by, page)).await
     }
 
     /// The build with this id, or null.
@@ -115,8 +116,7 @@ impl Query {
         ctx: &Context<'_>,
         #[graphql(desc = "The build's unique ID, not its number within the builder.")] buildid: i32,
     ) -> Result<Option<Plain<Build>>> {
-        let row = ctx.loaders().build(BuildId(buildid)).await?;
-        Ok(row.map(|row| Plain(Build(row))))
+        build::find(ctx, BuildId(buildid)).await
     }
 
     /// The builds of all builders, by id where no order is given.
@@ -127,7 +127,7 @@ impl Query {
             name = "where",
             desc = "Which builds the list shows; all of them if left out."
         )]
-        filter: Option<BuildFilter>,
+        filter: Option<Box<BuildFilter>>,
         #[graphql(desc = "The most significant key first. Ties go by buildid, ascending.")]
         order_by: Option<Vec<BuildOrder>>,
         #[graphql(desc = "At most this many rows from the start; 50 by default, at most 500.")]
@@ -145,7 +145,7 @@ impl Query {
             last,
             before,
         };
-        build::load_connection(ctx, None, filter, order_by, page).await
+        Box::pin(build::load_connection(ctx, None, filter, order_by, page)).await
     }
 
     /// The step with this id, or null.
@@ -166,7 +166,7 @@ impl Query {
             name = "where",
             desc = "Which steps the list shows; all of them if left out."
         )]
-        filter: Option<StepFilter>,
+        filter: Option<Box<StepFilter>>,
         #[graphql(desc = "The most significant key first. Ties go by stepid, ascending.")]
         order_by: Option<Vec<StepOrder>>,
         #[graphql(desc = "At most this many rows from the start; 50 by default, at most 500.")]
@@ -184,7 +184,7 @@ impl Query {
             last,
             before,
         };
-        step::load_connection(ctx, filter, order_by, page).await
+        Box::pin(step::load_connection(ctx, filter, order_by, page)).await
     }
 
     /// The log with this id, or null.
@@ -207,7 +207,7 @@ impl Query {
         )]
         representations: Vec<Any>,
     ) -> Result<Vec<Option<Result<Entity>>>> {
-        federation::find_all(ctx, &representations).await
+        Box::pin(federation::find_all(ctx, &representations)).await
     }
 
     /// For the gateway of a federation: this service.

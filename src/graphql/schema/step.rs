@@ -229,7 +229,7 @@ impl ConnectionNode for Step {
 /// A page of all steps.
 pub(crate) async fn load_connection(
     ctx: &Context<'_>,
-    filter: Option<StepFilter>,
+    filter: Option<Box<StepFilter>>,
     order: Option<Vec<StepOrder>>,
     page: PageInput,
 ) -> Result<Plain<NodeConnection<Step>>> {

@@ -10,7 +10,7 @@ use crate::{
         filter::Filter,
         id::{BuildId, BuilderId, StepId},
         page::{PageArgs, Rows},
-        step::{StepsArgs, by_number},
+        step::StepsArgs,
     },
     store::{
         build, builder, builder_tag,
@@ -287,8 +287,7 @@ pub(crate) async fn steps_of(
     builds: &[BuildId],
     limit: u64,
 ) -> Result<Found<BuildId, Vec<Arc<step::Model>>>> {
-    let is_usual = args.range.is_none() && is_everything(&args.filter) && args.order == by_number();
-    if !is_usual {
+    if *args != StepsArgs::all() {
         let lists = step::of_builds(db, args, builds, limit).await?;
         return Ok(shared(lists_of(builds, lists)));
     }

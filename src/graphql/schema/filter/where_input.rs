@@ -12,12 +12,13 @@ const MAX_CONDITIONS: usize = 1_000;
 /// How deep `and`, `or` and `not` may nest: sea-query writes conditions by recursion.
 const MAX_DEPTH: usize = 20;
 
-/// Translates a `where` into a filter. Fails if it exceeds the limits.
-pub(crate) fn read_where<F, I: Into<Filter<F>>>(input: Option<I>) -> Result<Filter<F>> {
+/// Translates a `where` into a filter. Fails if it exceeds the limits. It is boxed: arguments are
+/// moved several times, and it has up to 1,304 bytes.
+pub(crate) fn read_where<F, I: Into<Filter<F>>>(input: Option<Box<I>>) -> Result<Filter<F>> {
     let Some(input) = input else {
         return Ok(Filter::everything());
     };
-    let filter = input.into();
+    let filter = (*input).into();
     check_texts(&filter)?;
     let (conditions, depth) = measure(&filter);
     if conditions > MAX_CONDITIONS {
