@@ -40,6 +40,7 @@ mod plain_selection;
 mod pooler;
 mod rate_limit;
 mod readme;
+mod repeated_requests;
 mod response_shape;
 mod rest;
 mod schema;

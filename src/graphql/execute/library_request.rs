@@ -56,7 +56,8 @@ impl Api {
             .data(context.caller.clone())
             .data(Loaders::new(db, budget))
             .data(scope.presence.clone())
-            .data(RequestCursor(cursor));
+            .data(RequestCursor(cursor))
+            .data(operation.plans.clone());
         if operation.is_mutation()
             && let Some(keyed) = self.claim_key(operation, context, scope).await?
         {

@@ -33,11 +33,10 @@ impl Api {
     /// Runs a query or a mutation; a subscription is refused.
     pub(crate) async fn execute(
         &self,
-        operation: PreparedOperation,
+        operation: Arc<PreparedOperation>,
         context: &RequestContext,
     ) -> Outcome {
         let begun = Instant::now();
-        let operation = Arc::new(operation);
         let (mut outcome, label) = match self.respond(&operation, context).await {
             Ok(answer) if answer.errors.is_empty() => {
                 (Outcome::Executed(Box::new(answer)), OutcomeLabel::Ok)

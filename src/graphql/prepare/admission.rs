@@ -8,16 +8,17 @@ use serde_json::{Map, Value as Json};
 
 use crate::{
     auth::request_context::RequestContext,
+    domain::idempotency_key::IdempotencyKey,
     graphql::{
         api::Api,
         execute::{errors::from_error, outcome::Refusal, panic_boundary::catch_now},
         prepare::{
             canonical::lower,
             cost::measure_cost,
-            document::Document,
-            documents::OperationRequest,
+            documents::{KnownDocument, OperationRequest},
             introspection::Introspection,
             operation::PreparedOperation,
+            plans::Plans,
             variables::{Variables, coerce_variables},
         },
     },
@@ -41,7 +42,7 @@ impl Api {
         &self,
         request: OperationRequest,
         context: &RequestContext,
-    ) -> Result<PreparedOperation, Refusal> {
+    ) -> Result<Arc<PreparedOperation>, Refusal> {
         let begun = Instant::now();
         let admitted = catch_now(|| self.admit(request, context));
         let admitted = admitted.unwrap_or_else(|panic| Err(from_error(&panic).into()));
@@ -66,7 +67,7 @@ impl Api {
         &self,
         request: OperationRequest,
         context: &RequestContext,
-    ) -> Result<PreparedOperation, Refusal> {
+    ) -> Result<Arc<PreparedOperation>, Refusal> {
         let limiter = &self.app.rate_limiter;
         limiter.admit(context).map_err(Refusal::admission)?;
         let operation = self.measure(request);
@@ -81,45 +82,50 @@ impl Api {
     pub(crate) fn measure(
         &self,
         request: OperationRequest,
-    ) -> Result<PreparedOperation, Vec<ServerError>> {
-        let document = self.documents.find(request.source)?;
-        let measured = self.lower(&document, request.name.as_deref(), &request.variables);
-        let mut operation = measured.map_err(|error| vec![error])?;
-        if operation.is_mutation() {
-            operation.idempotency_key = request.idempotency_key;
-        }
+    ) -> Result<Arc<PreparedOperation>, Vec<ServerError>> {
+        let known = self.documents.find(request.source)?;
+        let (name, given) = (request.name.as_deref(), &request.variables);
+        let measured = self.lower(&known, name, given, request.idempotency_key);
+        let operation = measured.map_err(|error| vec![error])?;
+        #[expect(clippy::cast_precision_loss, reason = "about how many is enough")]
+        let points = operation.cost.points() as f64;
+        self.app.metrics.operation_cost.observe(points);
         Ok(operation)
     }
 
     fn lower(
         &self,
-        document: &Arc<Document>,
+        KnownDocument { document, last }: &KnownDocument,
         name: Option<&str>,
         given: &Map<String, Json>,
-    ) -> Result<PreparedOperation, ServerError> {
+        key: Option<IdempotencyKey>,
+    ) -> Result<Arc<PreparedOperation>, ServerError> {
         let (types, limits) = (&self.types, &self.app.config.limit);
         let operation = document.operation(name)?;
         let suggests = !limits.no_introspection;
-        let variables = coerce_variables(operation, given, types, suggests, &document.positions)?;
-        let variables = Variables::new(variables, limits.max_document_bytes);
-        let canonical = lower(document, operation, &variables, types)?;
+        let values = coerce_variables(operation, given, types, suggests, &document.positions)?;
+        if let Some(prepared) = last.get(operation.name.as_ref(), &values) {
+            return Ok(prepared);
+        }
+        let variables = Variables::new(values.clone(), limits.max_document_bytes);
+        let mut canonical = lower(document, operation, &variables, types)?;
         let cost = measure_cost(&canonical, types, limits)?;
-        #[expect(clippy::cast_precision_loss, reason = "about how many is enough")]
-        let points = cost.points() as f64;
-        self.app.metrics.operation_cost.observe(points);
         let introspection = Introspection::of(document, operation, &canonical, variables)?;
-        Ok(PreparedOperation {
+        let prepared = Arc::new(PreparedOperation {
             name: operation.name.as_ref().map(ToString::to_string),
             introspection,
+            plans: Arc::new(Plans::of(&mut canonical)),
             canonical,
             cost,
-            idempotency_key: None,
-        })
+            idempotency_key: key.filter(|_| operation.is_mutation()),
+        });
+        last.put(values, &prepared, document.tokens);
+        Ok(prepared)
     }
 }
 
 /// The points that an operation costs.
-pub(crate) fn points_of<E>(measured: &Result<PreparedOperation, E>) -> u64 {
+pub(crate) fn points_of<E>(measured: &Result<Arc<PreparedOperation>, E>) -> u64 {
     match measured {
         Ok(operation) => operation.cost.points().max(MIN_COST),
         Err(_) => REFUSED_POINTS,

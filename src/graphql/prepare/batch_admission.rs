@@ -1,7 +1,7 @@
 //! Admits a batch: its operations are judged together before any of them runs, so that a batch can
 //! do no more than one operation.
 
-use std::time::Instant;
+use std::{sync::Arc, time::Instant};
 
 use async_graphql::ServerError;
 
@@ -22,7 +22,7 @@ use crate::{
 };
 
 /// The operations of a batch, each prepared or refused by itself.
-pub(crate) type PreparedBatch = Vec<Result<PreparedOperation, Refusal>>;
+pub(crate) type PreparedBatch = Vec<Result<Arc<PreparedOperation>, Refusal>>;
 
 impl Api {
     /// Prepares the operations of a batch, or returns why none of them may run: the caller, or what
@@ -63,7 +63,7 @@ impl Api {
     fn measure_one(
         &self,
         request: Result<OperationRequest, ServerError>,
-    ) -> Result<PreparedOperation, Refusal> {
+    ) -> Result<Arc<PreparedOperation>, Refusal> {
         let request = request?;
         let measured = catch_now(|| self.measure(request));
         Ok(measured.unwrap_or_else(|panic| Err(vec![from_error(&panic)]))?)

@@ -24,16 +24,18 @@ use crate::{
     },
 };
 
-/// About how much memory a token takes once it is parsed, in bytes.
-const TOKEN_BYTES: usize = 512;
+/// About how much memory a token takes once it is parsed, and as a field of the operation that was
+/// prepared last, in bytes.
+const TOKEN_BYTES: usize = 768;
 /// The bytes that any document is charged, so that small ones are bounded in number.
-const DOCUMENT_BYTES: usize = 1_024;
+const DOCUMENT_BYTES: usize = 2_048;
 
 /// A valid document.
 pub(crate) struct Document {
     pub(crate) hash: DocumentHash,
     pub(crate) executable: Valid<ExecutableDocument>,
     pub(crate) positions: Positions,
+    pub(crate) tokens: usize,
     /// About how much memory it takes.
     pub(crate) bytes: usize,
 }
@@ -63,6 +65,7 @@ impl Document {
             hash: DocumentHash::of(positions.text()),
             executable,
             positions,
+            tokens,
             bytes: text_bytes + tokens.saturating_mul(TOKEN_BYTES) + DOCUMENT_BYTES,
         })
     }

@@ -15,7 +15,7 @@ use crate::{
         execute::{errors, response_code::ResponseCode},
         prepare::{
             canonical::lower, cost::measure_cost, document::Document, document_hash::DocumentHash,
-            type_system::TypeSystem, variables::Variables,
+            last_prepared::LastPrepared, type_system::TypeSystem, variables::Variables,
         },
     },
 };
@@ -46,19 +46,25 @@ pub(crate) enum DocumentSource {
     Id(String),
 }
 
+/// A document, and what its last request became.
+pub(crate) struct KnownDocument {
+    pub(crate) document: Arc<Document>,
+    pub(crate) last: LastPrepared,
+}
+
 /// All documents that this server knows.
 pub(crate) struct Documents {
     types: TypeSystem,
     limits: LimitConfig,
     /// The operator's, by their ids and by their hashes in hexadecimal.
-    trusted: HashMap<String, Arc<Document>>,
+    trusted: HashMap<String, Arc<KnownDocument>>,
     cache: Mutex<DocumentCache>,
 }
 
 /// The documents that came with requests, the least recently used first.
 #[derive(Default)]
 struct DocumentCache {
-    documents: LinkedHashMap<DocumentHash, Arc<Document>>,
+    documents: LinkedHashMap<DocumentHash, Arc<KnownDocument>>,
     bytes: usize,
 }
 
@@ -77,20 +83,24 @@ impl Documents {
     pub(crate) fn register(&mut self, id: &str, text: String) -> Result<(), Vec<ServerError>> {
         let types = &self.types;
         let none = Variables::new(HashMap::new(), self.limits.max_document_bytes);
-        let document = Arc::new(Document::read(text, types, &self.limits)?);
+        let known = KnownDocument::read(text, types, &self.limits)?;
+        let document = &known.document;
         for operation in document.executable.operations.iter() {
-            let lowered = lower(&document, operation, &none, types);
+            let lowered = lower(document, operation, &none, types);
             let cost = lowered.and_then(|lowered| measure_cost(&lowered, types, &self.limits));
             cost.map_err(|error| vec![error])?;
         }
         let hash = document.hash.hex();
-        self.trusted.insert(hash, document.clone());
-        self.trusted.insert(normalize_id(id), document);
+        self.trusted.insert(hash, known.clone());
+        self.trusted.insert(normalize_id(id), known);
         Ok(())
     }
 
     /// The document that a request names.
-    pub(crate) fn find(&self, source: DocumentSource) -> Result<Arc<Document>, Vec<ServerError>> {
+    pub(crate) fn find(
+        &self,
+        source: DocumentSource,
+    ) -> Result<Arc<KnownDocument>, Vec<ServerError>> {
         if let DocumentSource::Register(text, hash) = &source
             && DocumentHash::of(text) != *hash
         {
@@ -132,7 +142,7 @@ impl Documents {
     }
 
     /// The operator's document with exactly this text.
-    fn trusted_text(&self, text: &str) -> Option<&Arc<Document>> {
+    fn trusted_text(&self, text: &str) -> Option<&Arc<KnownDocument>> {
         // None of them is longer, so hashing a longer text is a waste.
         let may_be = text.len() as u64 <= self.limits.max_document_bytes;
         let hash = may_be.then(|| DocumentHash::of(text).hex())?;
@@ -140,35 +150,48 @@ impl Documents {
     }
 
     /// Takes a document from the cache, or parses it into the cache.
-    fn read(&self, text: String) -> Result<Arc<Document>, Vec<ServerError>> {
+    fn read(&self, text: String) -> Result<Arc<KnownDocument>, Vec<ServerError>> {
         // A text beyond the limit is refused below, so hashing it is a waste.
         if text.len() as u64 <= self.limits.max_document_bytes
             && let Some(known) = self.cached(DocumentHash::of(&text))
         {
             return Ok(known);
         }
-        let document = Arc::new(Document::read(text, &self.types, &self.limits)?);
+        let document = KnownDocument::read(text, &self.types, &self.limits)?;
         let max_bytes = self.limits.document_cache_bytes;
         self.cache.lock().insert(document.clone(), max_bytes);
         Ok(document)
     }
 
-    fn cached(&self, hash: DocumentHash) -> Option<Arc<Document>> {
+    fn cached(&self, hash: DocumentHash) -> Option<Arc<KnownDocument>> {
         self.cache.lock().documents.to_back(&hash).cloned()
+    }
+}
+
+impl KnownDocument {
+    fn read(
+        text: String,
+        types: &TypeSystem,
+        limits: &LimitConfig,
+    ) -> Result<Arc<Self>, Vec<ServerError>> {
+        Ok(Arc::new(Self {
+            document: Arc::new(Document::read(text, types, limits)?),
+            last: LastPrepared::default(),
+        }))
     }
 }
 
 impl DocumentCache {
     /// Adds a document, and drops the least recently used ones until all fit into `max_bytes`.
-    fn insert(&mut self, document: Arc<Document>, max_bytes: usize) {
-        self.bytes += document.bytes;
-        if let Some(same) = self.documents.insert(document.hash, document) {
-            self.bytes -= same.bytes;
+    fn insert(&mut self, known: Arc<KnownDocument>, max_bytes: usize) {
+        self.bytes += known.document.bytes;
+        if let Some(same) = self.documents.insert(known.document.hash, known) {
+            self.bytes -= same.document.bytes;
         }
         while self.bytes > max_bytes
             && let Some((_, oldest)) = self.documents.pop_front()
         {
-            self.bytes -= oldest.bytes;
+            self.bytes -= oldest.document.bytes;
         }
     }
 }

@@ -1,5 +1,7 @@
 //! An operation that may run.
 
+use std::sync::Arc;
+
 use async_graphql::{
     Positioned,
     parser::types::{Field, OperationDefinition, OperationType},
@@ -7,7 +9,9 @@ use async_graphql::{
 
 use crate::{
     domain::idempotency_key::IdempotencyKey,
-    graphql::prepare::{canonical::root_fields, cost::Cost, introspection::Introspection},
+    graphql::prepare::{
+        canonical::root_fields, cost::Cost, introspection::Introspection, plans::Plans,
+    },
     metrics::labels::OperationLabel,
 };
 
@@ -19,6 +23,8 @@ pub(crate) struct PreparedOperation {
     /// Its name, for the log and for traces.
     pub(crate) name: Option<String>,
     pub(crate) canonical: OperationDefinition,
+    /// How its selections are written.
+    pub(crate) plans: Arc<Plans>,
     /// What it asks of the schema itself, if anything.
     pub(crate) introspection: Option<Introspection>,
     pub(crate) cost: Cost,

@@ -76,7 +76,7 @@ impl Variables {
 const ADVICE: &str = "use a long value in fewer places";
 
 /// About how many bytes a value has as text.
-fn bytes_of(value: &Value) -> u64 {
+pub(crate) fn bytes_of(value: &Value) -> u64 {
     let inner: u64 = match value {
         Value::String(text) => text.len() as u64,
         Value::List(items) => items.iter().map(bytes_of).sum(),

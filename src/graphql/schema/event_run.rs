@@ -4,7 +4,7 @@
 use std::{
     borrow::Cow,
     sync::{
-        Arc, OnceLock,
+        Arc,
         atomic::{AtomicUsize, Ordering},
     },
 };
@@ -17,6 +17,7 @@ use async_graphql::{
 use crate::{
     domain::bookmark::Bookmark,
     graphql::{
+        prepare::plans::Plans,
         schema::plain::{PlainValue, write},
         subscribe::stream_state::StreamState,
     },
@@ -33,8 +34,6 @@ struct Run<T: PlainValue> {
     events: Vec<(T, Option<Bookmark>)>,
     /// How many of them the responses so far had.
     sent: AtomicUsize,
-    /// All have the same selection.
-    plan: OnceLock<Option<T::Plan>>,
     state: StreamState,
 }
 
@@ -49,7 +48,6 @@ impl<T: PlainValue> EventRun<T> {
         Self(Arc::new(Run {
             events,
             sent: AtomicUsize::new(0),
-            plan: OnceLock::new(),
             state,
         }))
     }
@@ -92,12 +90,12 @@ impl<T: PlainValue + OutputType> OutputType for EventRun<T> {
         ctx: &ContextSelectionSet<'_>,
         field: &Positioned<Field>,
     ) -> ServerResult<Value> {
-        let plan = || T::plan(&field.node.selection_set.node);
-        let written: Vec<Value> = match self.0.plan.get_or_init(plan) {
+        let plans = ctx.data_unchecked::<Arc<Plans>>();
+        let written: Vec<Value> = match plans.get(&field.node.selection_set, T::plan) {
             Some(plan) => {
                 let ctx = ctx.with_field(field);
                 let rest = self.rest().iter();
-                rest.map_while(|(event, _)| write(event, plan, &ctx))
+                rest.map_while(|(event, _)| write(event, &plan, &ctx))
                     .collect()
             }
             None => Vec::new(),

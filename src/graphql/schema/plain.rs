@@ -5,7 +5,7 @@
 //! as they do in the library, so that no value is made in two ways. What cannot be written, such
 //! as a text too many, is resolved by the library, which has the errors.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, sync::Arc};
 
 use async_graphql::{
     Context, ContextSelectionSet, ID, OutputType, Positioned, ServerResult, Value,
@@ -19,7 +19,7 @@ use crate::graphql::{
         json_text::{JsonText, NotPlain},
         loader::Loaders,
     },
-    prepare::synthetic::MARKER,
+    prepare::{plans::Plans, synthetic::MARKER},
 };
 
 /// An object or a list that is written at once where its selection is plain.
@@ -28,7 +28,7 @@ pub(crate) struct Plain<T>(pub(crate) T);
 /// A value that can be written at once.
 pub(crate) trait PlainValue {
     /// How to write what is selected of it.
-    type Plan: Send + Sync;
+    type Plan: Send + Sync + 'static;
 
     /// The plan for a selection; `None` where the selection is not plain.
     fn plan(set: &SelectionSet) -> Option<Self::Plan>;
@@ -133,7 +133,8 @@ impl<T: PlainValue + OutputType> OutputType for Plain<T> {
 
 impl<T: PlainValue> Plain<T> {
     fn written(&self, ctx: &ContextSelectionSet<'_>, field: &Positioned<Field>) -> Option<Value> {
-        let plan = T::plan(&field.node.selection_set.node)?;
+        let plans = ctx.data_unchecked::<Arc<Plans>>();
+        let plan = plans.get(&field.node.selection_set, T::plan)?;
         write(&self.0, &plan, &ctx.with_field(field))
     }
 }

@@ -48,7 +48,7 @@ impl Api {
     /// arguments `after` and `snapshot`.
     pub(crate) async fn run(
         &self,
-        operation: PreparedOperation,
+        operation: Arc<PreparedOperation>,
         context: &RequestContext,
         resume: Option<String>,
     ) -> Outcome {
@@ -71,7 +71,7 @@ impl Api {
     /// Starts a subscription: its own stream first, then the shared one.
     async fn subscribe(
         &self,
-        operation: PreparedOperation,
+        operation: Arc<PreparedOperation>,
         context: &RequestContext,
         resume: Option<String>,
     ) -> Result<BoxStream<'static, Update>, Refusal> {
@@ -86,7 +86,6 @@ impl Api {
         let memory = self.app.rate_limiter.memory(context);
         let memory = memory.reserve(key.bytes() + operation.answer_bytes());
         let memory = memory.map_err(Refusal::admission)?;
-        let operation = Arc::new(operation);
         let joiner = Joiner::new(self, key, operation.clone(), context, memory, opening);
         let joiner = Arc::new(joiner);
         let request = self.library_request(&operation, context, &scope).await;

@@ -2,6 +2,8 @@
 //! answered by an array in their order.
 
 use async_graphql::ServerError;
+use std::sync::Arc;
+
 use axum::{http::StatusCode, response::Response};
 use serde_json::Value as Json;
 
@@ -101,7 +103,7 @@ impl Answers {
 async fn run(
     api: &Api,
     context: &RequestContext,
-    prepared: Result<PreparedOperation, Refusal>,
+    prepared: Result<Arc<PreparedOperation>, Refusal>,
 ) -> Outcome {
     match prepared {
         Ok(operation) => api.execute(operation, context).await,

@@ -1,5 +1,7 @@
 //! The endpoint `/graphql`: POST and GET. `/graphql/stream` is the same for event streams alone.
 
+use std::sync::Arc;
+
 use axum::{
     Extension,
     body::Body,
@@ -123,7 +125,10 @@ pub(crate) async fn get(
         let operation = from_query(query, max_values).map_err(in_media)?;
         let prepared = api.prepare(operation, &context);
         // Only now, because only the parsed document shows whether it is a mutation.
-        if prepared.as_ref().is_ok_and(PreparedOperation::is_mutation) {
+        if prepared
+            .as_ref()
+            .is_ok_and(|operation| operation.is_mutation())
+        {
             let message = "a mutation goes over POST";
             let refusal = HttpRefusal::new(StatusCode::METHOD_NOT_ALLOWED, message);
             let refusal = refusal.with_header(header::ALLOW, HeaderValue::from_static("POST"));
@@ -141,7 +146,7 @@ async fn respond(
     context: &RequestContext,
     media: ResponseMedia,
     headers: &HeaderMap,
-    prepared: Result<PreparedOperation, Refusal>,
+    prepared: Result<Arc<PreparedOperation>, Refusal>,
 ) -> Result<Response, HttpRefusal> {
     let Some(encoding) = media.encoding() else {
         let outcome = match prepared {

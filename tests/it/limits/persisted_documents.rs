@@ -117,7 +117,7 @@ async fn a_refused_document_is_not_cached() {
 
 #[tokio::test]
 async fn the_document_cache_is_bounded_and_evicts_the_least_recently_used() {
-    let server = Server::with_flags(&["--document-cache-bytes", "10000"]).await;
+    let server = Server::with_flags(&["--document-cache-bytes", "16000"]).await;
     let text = |i: usize| format!("{{ a{i}: __typename }}");
     for i in 0..10 {
         let both = json!({ "query": text(i), "extensions": apollo(&hash(&text(i))) });
