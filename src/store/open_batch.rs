@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use parking_lot::Mutex;
-use tokio::sync::OnceCell;
+use tokio::{sync::OnceCell, task::yield_now};
 
 /// The batch that further keys are added to.
 pub(crate) struct OpenBatch<K, V>(Mutex<Option<Arc<PendingBatch<K, V>>>>);
@@ -57,6 +57,20 @@ impl<K, V> PendingBatch<K, V> {
     /// How many keys were asked for, repeated ones too.
     pub(crate) fn asked(&self) -> usize {
         self.asked.lock().len()
+    }
+
+    /// Yields until a turn of the task has added no key: whoever is about to ask joins too, and
+    /// where nobody is, it takes no time.
+    pub(crate) async fn gather(&self) {
+        let mut known = 0;
+        loop {
+            let asked = self.asked();
+            if asked <= known {
+                return;
+            }
+            known = asked;
+            yield_now().await;
+        }
     }
 }
 

@@ -72,6 +72,7 @@ impl SharedLookups {
         let batch = batches.join(keys, MAX_KEYS);
         let found = batch.fetched.get_or_init(|| async {
             let turn = self.connections.turn().await;
+            batch.gather().await;
             let mut keys = batches.close(&batch);
             let begun = Instant::now();
             let count = keys.len();

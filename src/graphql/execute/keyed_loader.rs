@@ -10,12 +10,7 @@ use std::{
     hash::Hash,
 };
 
-use tokio::task::yield_now;
-
-use crate::{
-    domain::error::Result,
-    store::open_batch::{OpenBatch, PendingBatch},
-};
+use crate::{domain::error::Result, store::open_batch::OpenBatch};
 
 /// Loads values by keys of one kind.
 pub(crate) struct KeyedLoader<K, V>(OpenBatch<K, Result<HashMap<K, V>>>);
@@ -34,7 +29,7 @@ impl<K: Eq + Hash + Clone, V: Clone> KeyedLoader<K, V> {
     {
         let batch = self.0.join(std::slice::from_ref(&key), usize::MAX);
         let values = batch.fetched.get_or_init(|| async {
-            gather(&batch).await;
+            batch.gather().await;
             let keys: HashSet<K> = self.0.close(&batch).into_iter().collect();
             fetch(keys.into_iter().collect()).await
         });
@@ -42,19 +37,6 @@ impl<K: Eq + Hash + Clone, V: Clone> KeyedLoader<K, V> {
             Ok(values) => Ok(values.get(&key).cloned()),
             Err(error) => Err(error.clone()),
         }
-    }
-}
-
-/// Yields until a turn of the task has added no request.
-async fn gather<K, V>(batch: &PendingBatch<K, V>) {
-    let mut known = 0;
-    loop {
-        let asked = batch.asked();
-        if asked <= known {
-            return;
-        }
-        known = asked;
-        yield_now().await;
     }
 }
 
