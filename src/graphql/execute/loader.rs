@@ -51,8 +51,10 @@ pub(crate) struct Loaders {
     newest_builds: KeyedLoader<NewestBuildsKey, Arc<Vec<build::Model>>>,
     steps: KeyedLoader<StepId, Arc<step::Model>>,
     steps_of: KeyedLoader<StepsKey, Arc<Vec<Arc<step::Model>>>>,
-    /// All steps of builds, read while the build was.
-    early_steps: Mutex<HashMap<BuildId, StepsOfBuilds>>,
+    /// All steps of builds, to be read while the builds are.
+    early_steps: KeyedLoader<BuildId, Arc<Vec<Arc<step::Model>>>>,
+    /// Those that were.
+    kept_steps: Mutex<StepsOfBuilds>,
     current_steps: KeyedLoader<BuildId, Arc<step::Model>>,
     step_sums: KeyedLoader<BuildSet, Arc<Vec<StepSummary>>>,
     logs: KeyedLoader<LogId, Arc<log::Model>>,
@@ -75,7 +77,8 @@ impl Loaders {
             newest_builds: KeyedLoader::default(),
             steps: KeyedLoader::default(),
             steps_of: KeyedLoader::default(),
-            early_steps: Mutex::default(),
+            early_steps: KeyedLoader::default(),
+            kept_steps: Mutex::default(),
             current_steps: KeyedLoader::default(),
             step_sums: KeyedLoader::default(),
             logs: KeyedLoader::default(),
@@ -138,13 +141,18 @@ impl Loaders {
         if self.db.lookups.is_none() {
             return self.build(id).await;
         }
-        let (args, ids) = (StepsArgs::all(), [id]);
-        let steps = cache::steps_of(&self.db, &args, &ids, self.budget.max_rows_to_read());
-        // They count where they are asked for, and what fails is told there.
-        let steps = self.budget.read(steps, |_| 0);
-        let (build, steps) = join(self.build(id), steps).await;
-        if let Ok(steps) = steps {
-            self.early_steps.lock().insert(id, steps);
+        let fetch = |ids: Vec<BuildId>| async move {
+            let (args, max_rows) = (StepsArgs::all(), self.budget.max_rows_to_read());
+            let read = cache::steps_of(&self.db, &args, &ids, max_rows);
+            // They count where they are asked for.
+            let steps = self.budget.read(read, |_| 0).await?;
+            let may_be_cut = total_length(&steps) as u64 >= max_rows;
+            Ok(if may_be_cut { HashMap::new() } else { steps })
+        };
+        let (build, steps) = join(self.build(id), self.early_steps.load(id, fetch)).await;
+        // What fails is read again where it is asked for, and told there.
+        if let Ok(Some(steps)) = steps {
+            self.kept_steps.lock().insert(id, steps);
         }
         build
     }
@@ -229,7 +237,7 @@ impl Loaders {
                 // Unlike a page, a list of steps may come without a limit of its own.
                 let max_rows = self.budget.max_rows_to_read();
                 let read = async {
-                    match self.take_early_steps(&args, &ids) {
+                    match self.take_kept_steps(&args, &ids) {
                         Some(steps) => Ok(steps),
                         None => cache::steps_of(&self.db, &args, &ids, max_rows).await,
                     }
@@ -241,11 +249,14 @@ impl Loaders {
         Ok(found.map(Arc::unwrap_or_clone).unwrap_or_default())
     }
 
-    fn take_early_steps(&self, args: &StepsArgs, ids: &[BuildId]) -> Option<StepsOfBuilds> {
-        match ids {
-            [id] if *args == StepsArgs::all() => self.early_steps.lock().remove(id),
-            _ => None,
+    /// The steps of these builds, if all were read with their builds.
+    fn take_kept_steps(&self, args: &StepsArgs, ids: &[BuildId]) -> Option<StepsOfBuilds> {
+        let mut kept = self.kept_steps.lock();
+        if kept.is_empty() || *args != StepsArgs::all() {
+            return None;
         }
+        let taken = ids.iter().map(|id| Some((*id, kept.remove(id)?)));
+        taken.collect()
     }
 
     /// The step that a build is at.

@@ -54,3 +54,48 @@ impl LastPrepared {
         *self.0.lock() = Some(KeptOperation { values, operation });
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::graphql::prepare::{cost::Cost, plans::Plans, testing::prepare};
+
+    fn prepared(text: &str) -> Arc<PreparedOperation> {
+        let mut canonical = prepare(text, &json!({}), &[]).expect("valid");
+        Arc::new(PreparedOperation {
+            name: None,
+            plans: Arc::new(Plans::of(&mut canonical)),
+            canonical,
+            introspection: None,
+            cost: Cost::default(),
+            idempotency_key: None,
+        })
+    }
+
+    #[test]
+    fn what_is_large_or_done_once_takes_no_place() {
+        let (last, none) = (LastPrepared::default(), HashMap::new());
+        let is_last = |operation| {
+            let found = last.get(None, &none);
+            found.is_some_and(|found| Arc::ptr_eq(&found, operation))
+        };
+        let first = prepared("{ a: builds { totalCount } }");
+        // The root, and two fields.
+        last.put(none.clone(), &first, 3);
+        assert!(is_last(&first));
+        let second = prepared("{ b: builds { totalCount } }");
+        last.put(none.clone(), &second, 2);
+        assert!(is_last(&first));
+        let mutation = prepared("mutation { startStep(stepid: 1) { cursor } }");
+        last.put(none.clone(), &mutation, 9);
+        assert!(is_last(&first));
+        let long = Value::from("x".repeat(512));
+        let long = HashMap::from([(Name::new_unchecked("v"), long)]);
+        last.put(long.clone(), &second, 3);
+        assert!(last.get(None, &long).is_none() && is_last(&first));
+        last.put(none.clone(), &second, 3);
+        assert!(is_last(&second));
+    }
+}

@@ -234,7 +234,7 @@ async fn a_feed_that_never_ends_is_not_stale() {
     ))
     .await;
     let sql = server.sql().await;
-    let writing = timeout(Duration::from_secs(5), async {
+    let writing = timeout(Duration::from_secs(3), async {
         for round in 0.. {
             sql.run(&format!(
                 "UPDATE steps SET state_string = '{round}' WHERE id <> {stepid}"

@@ -27,8 +27,8 @@ const SUBSCRIPTION: &str = "subscription($after: EventCursor, $of: Int, $snapsho
      stepEvents(after: $after, snapshot: $snapshot, where: { buildid: $of }) { \
      cursor kind step { stepid name stateString build { number } } } }";
 
-/// A server with two builds of one step each. It counts reads of builds for a field, and reads of
-/// the feed's bounds, which accompany every read of the event table but the tail's.
+/// A server with two builds of one step each. It counts builds that are read for a field, and reads
+/// of the feed's bounds, which accompany every read of the event table but the tail's.
 struct CountingServer {
     server: Server,
     client: Client,
@@ -41,12 +41,18 @@ struct CountingServer {
 impl CountingServer {
     async fn start(flags: &[&str]) -> Self {
         let (reads, ends) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
-        let counts = [reads.clone(), ends.clone()];
+        let (reads_of_watch, ends_of_watch) = (reads.clone(), ends.clone());
         let watch: OnStatement = Box::new(move |sql| {
             let sql = sql.replace('`', "\"");
-            let parts = [r#"FROM "builds" WHERE"#, "AS oldest"];
-            for (count, table) in counts.iter().zip(parts) {
-                count.fetch_add(usize::from(sql.contains(table)), SeqCst);
+            // Executions at the same moment share a statement, to which each brings its key.
+            let keys = sql.matches(['?', '$']).count();
+            for (count, table, by) in [
+                (&reads_of_watch, r#"FROM "builds" WHERE"#, keys),
+                (&ends_of_watch, "AS oldest", 1),
+            ] {
+                if sql.contains(table) {
+                    count.fetch_add(by, SeqCst);
+                }
             }
         });
         let flags = [&["--anonymous", "write"], flags].concat();
