@@ -128,10 +128,15 @@ impl LogTails {
             ..EventFilter::default()
         };
         let events = app.feed.subscribe(filter, newest);
+        // Read before the follower reads for itself: the task sends whatever it does not see then.
+        let log = log::by_ids(&app.db, &[logid]).await?;
+        let log = log
+            .get(&logid)
+            .ok_or_else(|| Error::not_found("log", logid))?;
         // Another may have begun to follow it meanwhile.
         Ok(self
             .join(logid)
-            .unwrap_or_else(|| self.begin(app, logid, events)))
+            .unwrap_or_else(|| self.begin(app, log, events)))
     }
 
     /// Follows with those who do already.
@@ -142,7 +147,8 @@ impl LogTails {
         (!log.has_ended.load(Ordering::Acquire)).then_some(TailReceiver { _log: log, news })
     }
 
-    fn begin(&self, app: &App, logid: LogId, events: LiveEvents) -> TailReceiver {
+    fn begin(&self, app: &App, log: &Model, events: LiveEvents) -> TailReceiver {
+        let (logid, next) = (log.id, log.num_lines);
         let (news, receiver) = broadcast::channel(KEPT_BATCHES);
         let gone = app.stop.child_token();
         let has_ended = Arc::<AtomicBool>::default();
@@ -156,7 +162,7 @@ impl LogTails {
         self.0.lock().insert(logid, Arc::downgrade(&log));
         let task = TailTask {
             app: app.clone(),
-            logid,
+            next,
             news,
             has_ended,
         };
@@ -171,7 +177,8 @@ impl LogTails {
 /// The task that reads what is appended to one log.
 struct TailTask {
     app: App,
-    logid: LogId,
+    /// The number of the first line that it sends.
+    next: i32,
     news: broadcast::Sender<TailNews>,
     has_ended: Arc<AtomicBool>,
 }
@@ -187,11 +194,7 @@ impl TailTask {
     }
 
     async fn run(&self, mut events: LiveEvents) -> Result<()> {
-        let log = log::by_ids(&self.app.db, &[self.logid]).await?;
-        let Some(log) = log.get(&self.logid) else {
-            return Err(Error::not_found("log", self.logid));
-        };
-        let mut next = log.num_lines;
+        let mut next = self.next;
         loop {
             let mut event = events.next().await?;
             // Those that wait are about older states of the same log.
