@@ -107,10 +107,10 @@ impl Api {
         if let Some(prepared) = last.get(operation.name.as_ref(), &values) {
             return Ok(prepared);
         }
-        let variables = Variables::new(values.clone(), limits.max_document_bytes);
+        let variables = Variables::new(values, limits.max_document_bytes);
         let mut canonical = lower(document, operation, &variables, types)?;
         let cost = measure_cost(&canonical, types, limits)?;
-        let introspection = Introspection::of(document, operation, &canonical, variables)?;
+        let introspection = Introspection::of(document, operation, &canonical, &variables)?;
         let prepared = Arc::new(PreparedOperation {
             name: operation.name.as_ref().map(ToString::to_string),
             introspection,
@@ -119,7 +119,7 @@ impl Api {
             cost,
             idempotency_key: key.filter(|_| operation.is_mutation()),
         });
-        last.put(values, &prepared, document.tokens);
+        last.put(variables.values, &prepared, document.tokens);
         Ok(prepared)
     }
 }

@@ -36,7 +36,7 @@ impl Introspection {
         document: &Arc<Document>,
         operation: &Operation,
         canonical: &OperationDefinition,
-        variables: Variables,
+        variables: &Variables,
     ) -> Result<Option<Self>, ServerError> {
         let is_asked = root_fields(canonical)
             .any(|field| matches!(field.node.name.node.as_str(), "__schema" | "__type"));
@@ -52,9 +52,10 @@ impl Introspection {
             name: operation.name.as_ref().map(ToString::to_string),
             variables: variables
                 .values
-                .into_iter()
+                .iter()
                 .filter_map(|(name, value)| {
-                    Some((name.as_str().into(), value.into_json().ok()?.into()))
+                    let value = value.clone().into_json().ok()?;
+                    Some((name.as_str().into(), value.into()))
                 })
                 .collect(),
         }))

@@ -1,9 +1,9 @@
 //! Batches: a JSON array of operations, which are judged together, run one after another, and
 //! answered by an array in their order.
 
-use async_graphql::ServerError;
 use std::sync::Arc;
 
+use async_graphql::ServerError;
 use axum::{http::StatusCode, response::Response};
 use serde_json::Value as Json;
 
